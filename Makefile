@@ -1,0 +1,44 @@
+# Everything runs in the project's own .venv, made from pyproject.toml by the first target that needs it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+DEMO := configs/demo.yaml
+
+.PHONY: help demo test lint reference bench clean
+
+help: ## list these targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "landslide needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## set up, then run all six subcommands on synthetic scenes (a few minutes)
+	$(BIN)/landslide prepare $(DEMO)
+	$(BIN)/landslide split $(DEMO)
+	$(BIN)/landslide train $(DEMO)
+	$(BIN)/landslide evaluate $(DEMO)
+	$(BIN)/landslide infer-tiled $(DEMO)
+	$(BIN)/landslide show $(DEMO)
+
+test: $(STAMP) ## set up, then run the tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## check format, style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+reference: $(STAMP) ## write the README's profile reference and configs/profile.schema.json
+	$(BIN)/python -m landslide_cli.profile.reference
+
+bench: $(STAMP) ## measure start-up, input and tiled inference, as ratios
+	$(BIN)/python -m tests.bench
+
+clean: ## remove the environment, caches and the demo's results
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build demo *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,182 @@
+"""What a person sees: progress, tables and errors. The only module that writes to the terminal.
+
+Results go to stdout; progress, notes, warnings and errors go to stderr. Progress is drawn with Rich
+on a terminal and written as plain lines elsewhere, so that a CI log stays readable.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+from tqdm import tqdm
+
+from landslide_cli.reporting import AddRow, Advance, Reporter, Result, SilentReporter, Table
+
+LOG_WIDTH = 140  # columns of a table that goes to a file
+LOG_SECONDS = 10.0  # between two progress lines in a log
+
+
+def reporter_for(quiet: bool) -> Reporter:
+    """Choose how progress is shown: not at all, drawn, or as lines of a log."""
+    if quiet:
+        return SilentReporter()
+    return TerminalReporter() if sys.stderr.isatty() else LogReporter()
+
+
+def show_result(result: Result, as_json: bool) -> None:
+    """Print a stage's result on stdout, for a person or as one JSON document."""
+    if as_json:
+        sys.stdout.write(json.dumps(result.document(), indent=2, allow_nan=False) + "\n")
+        return
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False)
+    for table in result.tables():
+        console.print(_rich_table(table))
+    console.print(result.headline(), soft_wrap=True, markup=False)
+
+
+def show_error(text: str) -> None:
+    """Say on stderr why the program ends."""
+    _stderr().print(f"error: {text}", style="red", soft_wrap=True, markup=False)
+
+
+def show_traceback() -> None:
+    """Print the traceback of the error being handled, for `--debug`."""
+    _stderr().print_exception()
+
+
+class TerminalReporter:
+    """Progress bars and growing tables, redrawn in place."""
+
+    def __init__(self) -> None:
+        self._console = _stderr()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._live: Live | None = None
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Advance]:
+        """Draw a bar, below the live table if one is open."""
+        task = self._progress.add_task(description, total=total)
+        with self._shown(self._progress):
+            try:
+                yield lambda: self._progress.advance(task)
+            finally:
+                if self._live is not None:
+                    self._live.refresh()
+        self._progress.remove_task(task)
+
+    @contextmanager
+    def live(self, title: str, columns: Sequence[str]) -> Iterator[AddRow]:
+        """Draw a table that grows, with the progress bars below it."""
+        table = _rich_table(Table(title, columns, []))
+        with self._shown(Group(table, self._progress)):
+            yield lambda cells: table.add_row(*cells)
+
+    @contextmanager
+    def _shown(self, renderable: Group | Progress) -> Iterator[None]:
+        # Rich draws one live display at a time: what opens first owns it.
+        if self._live is not None:
+            yield
+            return
+        with Live(renderable, console=self._console, refresh_per_second=4) as self._live:
+            try:
+                yield
+            finally:
+                self._live.refresh()
+                self._live = None
+
+    def note(self, text: str) -> None:
+        """Print a line above what is drawn."""
+        self._console.print(text, soft_wrap=True, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print a warning above what is drawn."""
+        self._console.print(f"warning: {text}", style="yellow", soft_wrap=True, markup=False)
+
+
+class LogReporter:
+    """Progress as lines of plain text, a few seconds apart."""
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Advance]:
+        """Write a line now and then, and one at the end."""
+        with tqdm(
+            total=total,
+            desc=description,
+            file=_Lines(sys.stderr),
+            mininterval=LOG_SECONDS,
+            bar_format="{desc}: {n_fmt}/{total_fmt} in {elapsed}, {remaining} left",
+            miniters=1,
+            delay=LOG_SECONDS,  # what is done sooner needs no line
+        ) as bar:
+            yield lambda: _discard(bar.update())
+
+    @contextmanager
+    def live(self, title: str, columns: Sequence[str]) -> Iterator[AddRow]:
+        """Write each row on a line of its own, every cell with its column's name."""
+        self.note(title)
+
+        def add(cells: Sequence[str]) -> None:
+            self.note("  ".join(f"{name} {cell}" for name, cell in zip(columns, cells, strict=True)))
+
+        yield add
+
+    def note(self, text: str) -> None:
+        """Write a line."""
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def warn(self, text: str) -> None:
+        """Write a warning's line."""
+        self.note(f"warning: {text}")
+
+
+class _Lines:
+    """A stream for tqdm that turns each redrawing of the bar into a line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        line = text.strip()
+        return self._stream.write(line + "\n") if line else 0
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def _rich_table(table: Table) -> RichTable:
+    drawn = RichTable(title=table.title or None, title_justify="left")
+    for index, column in enumerate(table.columns):
+        drawn.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for row in table.rows:
+        drawn.add_row(*row)
+    return drawn
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def _discard(_: object) -> None:
+    return None
+

@@ -1,0 +1,76 @@
+"""Tiled prediction of a whole scene: windows in, one seamless map of probabilities out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from landslide_cli.core.palette import Mask
+from landslide_cli.core.tiler import Blender, Grid, Image, Probabilities, cut
+
+# Windows (batch, tile, tile, bands) uint8 to probabilities (batch, tile, tile, classes).
+Predict = Callable[[Image], Probabilities]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a scene is predicted: side of a window and overlap in pixels, windows a model call, and the
+    factor by which the scene is resized for the model."""
+
+    tile: int
+    overlap: int
+    batch: int = 1
+    scale: float = 1.0
+
+
+def predict_scene(predict: Predict, image: Image, classes: int, tiling: Tiling) -> Probabilities:
+    """Predict a scene of any size by overlapping windows, blended without seams.
+
+    Args:
+        predict: the model, or anything with its signature.
+        image: (rows, cols, bands) uint8.
+        classes: channels that `predict` returns.
+        tiling: the windows; the model must take their size.
+
+    Returns:
+        (rows, cols, classes) float32 in [0, 1], at the scene's own size.
+    """
+    rows, cols, bands = image.shape
+    size = max(1, round(cols * tiling.scale)), max(1, round(rows * tiling.scale))
+    if size != (cols, rows):
+        how = cv2.INTER_AREA if tiling.scale < 1.0 else cv2.INTER_LINEAR
+        resized = cv2.resize(image, size, interpolation=how).reshape(size[1], size[0], bands)
+        probabilities = _predict_tiles(predict, resized, classes, tiling)
+        return cv2.resize(probabilities, (cols, rows), interpolation=cv2.INTER_LINEAR)
+    return _predict_tiles(predict, image, classes, tiling)
+
+
+def _predict_tiles(predict: Predict, image: Image, classes: int, tiling: Tiling) -> Probabilities:
+    grid = Grid(image.shape[0], image.shape[1], tiling.tile, tiling.overlap)
+    blender = Blender(grid, classes)
+    windows = list(grid)
+    for start in range(0, len(windows), tiling.batch):
+        chosen = windows[start : start + tiling.batch]
+        predictions = predict(np.stack([cut(image, window) for window in chosen]))
+        for window, prediction in zip(chosen, predictions, strict=True):
+            blender.add(window, prediction)
+    return blender.result()
+
+
+def mask_of(probabilities: Probabilities) -> Mask:
+    """Return the most probable class of each pixel, (rows, cols) uint8."""
+    return probabilities.argmax(axis=-1).astype(np.uint8)
+
+
+def predictor(model: Any) -> Predict:
+    """Wrap a Keras model as a compiled function that returns one probability a class."""
+    from landslide_cli.core.backend import tf
+    from landslide_cli.core.metrics import all_classes
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def call(windows: Any) -> Any:
+        return all_classes(model(tf.cast(windows, tf.float32), training=False))
+
+    return lambda windows: call(tf.constant(windows)).numpy()  # type: ignore[no-any-return]

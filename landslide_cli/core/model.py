@@ -1,0 +1,135 @@
+"""The networks, built from a profile's `model` settings.
+
+An architecture is one function from settings, bands and output channels to a Keras model, listed in
+`ARCHITECTURES`, and one settings class in the profile.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from landslide_cli.core.backend import keras
+
+if TYPE_CHECKING:
+    from landslide_cli.profile import ModelSettings
+
+layers = keras.layers
+
+
+def build_model(settings: "ModelSettings", bands: int, outputs: int, seed: int = 137) -> Any:
+    """Build an untrained network.
+
+    Args:
+        settings: architecture and its settings.
+        bands: bands of the input.
+        outputs: channels of the output: one a class (softmax), or a single one (sigmoid).
+        seed: seed of the weights, and of dropout where the settings fix none.
+
+    Returns:
+        A Keras model from (batch, rows, cols, bands), values in [0, 255], to probabilities
+        (batch, rows, cols, outputs); rows and cols are multiples of `settings.multiple`.
+    """
+    keras.utils.set_random_seed(seed)
+    return ARCHITECTURES[settings.architecture](settings, bands, outputs)
+
+
+def flexunet(settings: "ModelSettings", bands: int, outputs: int) -> Any:
+    """Build FlexUNet, a U-Net whose kernels are large at the top and shrink towards the bottom.
+
+    Level i has base_filters * 2^i filters, kernels of max(3, base_kernels - 2i) and dilation
+    max(1, dilation - i); its two convolutions stand around a dropout of dropout_rate * i. The
+    encoder halves by max-pooling; the decoder doubles by 2 x 2 transposed convolution, takes the
+    encoder's features of its level beside it, and mirrors the level's two convolutions.
+
+    Source: antillia.com, TensorFlow-FlexUNet-Tiled-Image-Segmentation-Sichuan-Landslide, 2025, after
+    Ronneberger et al., U-Net, 2015, doi:10.1007/978-3-319-24574-4_28.
+    """
+    inputs = keras.Input((None, None, bands), name="image")
+    features = layers.Rescaling(1.0 / 255.0)(inputs) if settings.input_scaling else inputs
+    skips = []
+    for level in range(settings.num_layers):
+        if level > 0:
+            features = layers.MaxPooling2D((2, 2))(features)
+        features = _double_convolution(features, settings, level)
+        skips.append(features)
+    for level in reversed(range(settings.num_layers - 1)):
+        filters = settings.base_filters * 2**level
+        features = layers.Conv2DTranspose(filters, (2, 2), strides=(2, 2), padding="same")(features)
+        features = layers.Concatenate()([features, skips[level]])
+        features = _double_convolution(features, settings, level)
+    activation = "sigmoid" if outputs == 1 else "softmax"
+    # Probabilities stay float32 whatever the precision of the layers before.
+    head = layers.Conv2D(outputs, (1, 1), activation=activation, dtype="float32", name="classes")
+    return keras.Model(inputs, head(features), name="flexunet")
+
+
+def _double_convolution(features: Any, settings: "ModelSettings", level: int) -> Any:
+    """Convolution, dropout, convolution: one level of the encoder or the decoder."""
+    features = _convolution(features, settings, level)
+    features = layers.Dropout(settings.dropout_rate * level, seed=settings.dropout_seed)(features)
+    return _convolution(features, settings, level)
+
+
+def _convolution(features: Any, settings: "ModelSettings", level: int) -> Any:
+    features = layers.Conv2D(
+        settings.base_filters * 2**level,
+        max(3, settings.base_kernels - 2 * level),
+        activation=settings.activation,
+        dilation_rate=[max(1, rate - level) for rate in settings.dilation],
+        kernel_initializer="he_normal",
+        padding="same",
+    )(features)
+    return layers.BatchNormalization()(features) if settings.normalization else features
+
+
+ARCHITECTURES: dict[str, Callable[["ModelSettings", int, int], Any]] = {"flexunet": flexunet}
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """A layer of a network: its kind, output shape without the batch, parameters and FLOP a tile."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    flop: int
+
+
+def summarise_layers(model: Any, height: int, width: int) -> Sequence[LayerSummary]:
+    """List the layers as they work on one tile of `height` x `width` pixels.
+
+    FLOP count two for each multiplication with its addition in convolutions, which are all but a
+    thousandth of the work; other layers count as none.
+    """
+    shapes = _output_shapes(model, height, width)
+    return [
+        LayerSummary(
+            name=layer.name,
+            kind=type(layer).__name__,
+            shape=shapes[layer.name],
+            parameters=layer.count_params(),
+            flop=_flop(layer, shapes[layer.name]),
+        )
+        for layer in model.layers
+    ]
+
+
+def _output_shapes(model: Any, height: int, width: int) -> dict[str, tuple[int, ...]]:
+    probe = keras.Model(model.inputs, [layer.output for layer in model.layers])
+    bands = model.input_shape[-1]
+    specs = probe.compute_output_spec(keras.KerasTensor((1, height, width, bands)))
+    names = [layer.name for layer in model.layers]
+    return {name: tuple(spec.shape[1:]) for name, spec in zip(names, specs, strict=True)}
+
+
+def _flop(layer: Any, shape: tuple[int, ...]) -> int:
+    if not isinstance(layer, layers.Conv2D | layers.Conv2DTranspose):
+        return 0
+    rows, cols, _ = shape
+    kernel_rows, kernel_cols, *channels = layer.kernel.shape
+    work = 2 * kernel_rows * kernel_cols * channels[0] * channels[1] * rows * cols
+    if isinstance(layer, layers.Conv2DTranspose):
+        # Each input pixel is spread over `stride` output pixels.
+        work //= layer.strides[0] * layer.strides[1]
+    return int(work)

@@ -1,0 +1,44 @@
+"""The errors that a person can cause, and the status with which each ends the program.
+
+A message is one or two lines: what is wrong, in which file, what to do about it.
+"""
+
+from collections.abc import Sequence
+
+
+class LandslideError(Exception):
+    """What was asked could not be done."""
+
+    exit_status = 1
+
+
+class UsageError(LandslideError):
+    """The command line or the profile is wrong."""
+
+    exit_status = 2
+
+
+class ProfileError(UsageError):
+    """The profile, or an override of it, says something it must not."""
+
+
+class DataError(LandslideError):
+    """Images, masks or tables that cannot be used as they are."""
+
+
+class ModelError(LandslideError):
+    """A model that is missing, damaged or made for other data."""
+
+
+class ChangedError(LandslideError):
+    """A finished step whose inputs or settings are no longer the ones it was made from."""
+
+
+class OutputError(LandslideError):
+    """A result that cannot be written."""
+
+
+def listed(items: Sequence[str], most: int = 10) -> str:
+    """Name the first `most` items on one line, and how many more there are."""
+    shown = ", ".join(items[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

@@ -1,0 +1,1 @@
+"""Everything that touches an image file: rasters, masks, pairing, datasets, drawing, synthesis."""

@@ -1,0 +1,110 @@
+"""A dataset of tiles on disk: the manifest of all tiles, and the three parts in folders.
+
+    <dataset>/tiles/manifest.csv, images/, masks/         every tile and every augmented copy
+    <dataset>/{train,valid,test}/{images,masks}/          the parts: the layout of the experiment
+
+Image and mask of a tile have the same name without suffix. The parts may come from any tool.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landslide_cli.core.parts import Part
+from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster import SUFFIXES
+from landslide_cli.outputs import write_csv
+
+IMAGES, MASKS, TILES, MANIFEST = "images", "masks", "tiles", "manifest.csv"
+
+_COLUMNS = ["tile", "scene", "row", "column", "augmentation", "foreground_share"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A line of the manifest.
+
+    `tile` is the file's name of image and mask without suffix; `row` and `column` are the offset of
+    its upper left pixel in the resized scene; `augmentation` is empty for the tile itself;
+    `foreground_share` is the share of its labelled pixels that are not background.
+    """
+
+    tile: str
+    scene: str
+    row: int
+    column: int
+    augmentation: str
+    foreground_share: float
+
+
+@dataclass(frozen=True)
+class TileFiles:
+    """Image and mask of a tile."""
+
+    image: Path
+    mask: Path
+
+
+def write_manifest(folder: Path, tiles: Sequence[Tile]) -> None:
+    """Write the manifest of a folder of tiles."""
+    rows = [
+        (t.tile, t.scene, t.row, t.column, t.augmentation, f"{t.foreground_share:.6f}")
+        for t in tiles
+    ]
+    write_csv(folder / MANIFEST, _COLUMNS, rows)
+
+
+def read_manifest(folder: Path) -> list[Tile]:
+    """Read the manifest of a folder of tiles.
+
+    Raises:
+        DataError: there is none, or it is not one.
+    """
+    path = folder / MANIFEST
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [_tile(row) for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no tiles yet; run `landslide prepare` first") from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path}: is not a manifest of tiles ({error})") from None
+
+
+def part_tiles(dataset: Path, part: Part) -> list[TileFiles]:
+    """List the tiles of a part, by name.
+
+    Raises:
+        DataError: the part is missing or empty, or images and masks do not match.
+    """
+    images = _by_stem(dataset / part / IMAGES)
+    masks = _by_stem(dataset / part / MASKS)
+    if not images:
+        raise DataError(
+            f"{dataset / part / IMAGES}: no {part} tiles; run `landslide split` first, or name "
+            "another `dataset`"
+        )
+    alone = [str(images[stem]) for stem in sorted(images.keys() - masks.keys())]
+    alone += [str(masks[stem]) for stem in sorted(masks.keys() - images.keys())]
+    if alone:
+        raise DataError(f"images and masks do not match: {listed(alone)}")
+    return [TileFiles(images[stem], masks[stem]) for stem in sorted(images)]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    return {path.stem: path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES}
+
+
+def _tile(row: dict[str, str]) -> Tile:
+    if Path(row["tile"]).name != row["tile"]:
+        raise ValueError(f"a tile's name is no path: {row['tile']}")
+    return Tile(
+        tile=row["tile"],
+        scene=row["scene"],
+        row=int(row["row"]),
+        column=int(row["column"]),
+        augmentation=row["augmentation"],
+        foreground_share=float(row["foreground_share"]),
+    )

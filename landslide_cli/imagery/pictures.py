@@ -1,0 +1,123 @@
+"""Pictures for people: overlays of masks on scenes, and sheets of pictures with captions."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
+
+Picture = NDArray[np.uint8]
+
+# True positives green, misses blue, false alarms red: told apart on brown and green ground.
+HIT, MISS, FALSE_ALARM = (0, 200, 80), (40, 120, 255), (255, 50, 30)
+OPACITY = 0.45
+_INK, _PAPER = (40, 40, 40), 255
+_GAP, _LINE = 6, 22  # pixels
+
+
+def as_rgb(image: NDArray[np.uint8]) -> Picture:
+    """Show (rows, cols, bands) as red, green and blue: the first three bands, or gray."""
+    if image.shape[-1] >= 3:
+        return image[..., :3]
+    return np.repeat(image[..., :1], 3, axis=-1)
+
+
+def overlay(image: NDArray[np.uint8], mask: Mask, palette: Palette) -> Picture:
+    """Lay the foreground classes' colours over an image, with their outlines.
+
+    Args:
+        image: (rows, cols, bands) uint8.
+        mask: (rows, cols) class indices.
+        palette: the classes.
+
+    Returns:
+        (rows, cols, 3) uint8.
+    """
+    foreground = (mask != 0) & (mask != IGNORE)
+    return _tinted(as_rgb(image), foreground, palette.colourise(mask))
+
+
+def comparison(image: NDArray[np.uint8], truth: Mask, prediction: Mask) -> Picture:
+    """Lay hits, misses and false alarms of the foreground over an image, each in its colour.
+
+    A pixel whose true and predicted classes are two different foreground classes is a miss.
+    """
+    there, found = (truth != 0) & (truth != IGNORE), (prediction != 0) & (truth != IGNORE)
+    colours = np.zeros((*truth.shape, 3), np.uint8)
+    colours[there & (prediction == truth)] = HIT
+    colours[there & (prediction != truth)] = MISS
+    colours[found & ~there] = FALSE_ALARM
+    return _tinted(as_rgb(image), there | found, colours)
+
+
+def _tinted(rgb: Picture, where: NDArray[np.bool_], colours: Colours) -> Picture:
+    picture = rgb.copy()
+    mixed = rgb[where] * (1 - OPACITY) + colours[where] * OPACITY
+    picture[where] = np.rint(mixed).astype(np.uint8)
+    # The outline is drawn full, a pixel wide for each 512 pixels of the picture's side.
+    reach = 2 * max(1, min(where.shape) // 512) + 1
+    inner = cv2.erode(where.astype(np.uint8), np.ones((reach, reach), np.uint8))
+    outline = where & (inner == 0)
+    picture[outline] = colours[outline]
+    return picture
+
+
+def fitted(picture: Picture, cell: int) -> Picture:
+    """Shrink or enlarge a picture to fit a square of `cell` pixels, keeping its proportions."""
+    rows, cols = picture.shape[:2]
+    factor = cell / max(rows, cols)
+    size = max(1, round(cols * factor)), max(1, round(rows * factor))
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
+    return cv2.resize(picture, size, interpolation=interpolation)
+
+
+def sheet(
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[Picture]]],
+    cell: int,
+    legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
+) -> Picture:
+    """Lay pictures out in rows, with a caption above each row and names above the columns.
+
+    Args:
+        columns: what the pictures of a column show.
+        rows: a caption and its pictures, (rows, cols, 3) uint8 of any size.
+        cell: side of a picture in the sheet, in pixels.
+        legend: names and colours explained on the last line.
+
+    Returns:
+        (rows, cols, 3) uint8.
+    """
+    step = cell + _GAP
+    height = _LINE + len(rows) * (step + _LINE) + (_LINE if legend else 0)
+    page = np.full((height, len(columns) * step + _GAP, 3), _PAPER, np.uint8)
+    for col, name in enumerate(columns):
+        _write(page, name, _GAP + col * step, _LINE - 7)
+    for row, (caption, pictures) in enumerate(rows):
+        top = _LINE + row * (step + _LINE)
+        _write(page, caption, _GAP, top + _LINE - 7)
+        for col, picture in enumerate(pictures):
+            small = fitted(picture, cell)
+            left = _GAP + col * step
+            page[top + _LINE : top + _LINE + small.shape[0], left : left + small.shape[1]] = small
+    left = _GAP
+    for name, colour in legend:
+        cv2.rectangle(page, (left, height - 17), (left + 12, height - 5), colour, cv2.FILLED)
+        _write(page, name, left + 18, height - 7)
+        left += 30 + _text_width(name)
+    return page
+
+
+def strip(pictures: Sequence[Picture], captions: Sequence[str], cell: int) -> Picture:
+    """Lay pictures side by side, each under its caption: a film strip."""
+    return sheet(captions, [("", pictures)], cell)
+
+
+def _write(page: Picture, text: str, x: int, y: int) -> None:
+    cv2.putText(page, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
+
+
+def _text_width(text: str) -> int:
+    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0])

@@ -1,0 +1,157 @@
+"""What a finished step was made from, so that repeating it behaves like `make`.
+
+A step writes its record as the last of its results. Run again, it compares: nothing changed and it
+has nothing to do; something changed and it refuses, naming what, unless told to overwrite.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from landslide_cli.errors import ChangedError, DataError, OutputError, listed
+from landslide_cli.outputs import write_json
+
+# Raised when a step's results change their form, so that older ones are not taken for current.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file as it was read: size in bytes, modification time in nanoseconds, BLAKE2 digest."""
+
+    size: int
+    modified: int
+    digest: str
+
+    @classmethod
+    def of(cls, path: Path, known: "Input | None" = None) -> Self:
+        """Describe a file; its content is read unless size and time are those of `known`."""
+        status = path.stat()
+        if known is not None and (status.st_size, status.st_mtime_ns) == (
+            known.size,
+            known.modified,
+        ):
+            return cls(known.size, known.modified, known.digest)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return cls(status.st_size, status.st_mtime_ns, digest)
+
+
+@dataclass(frozen=True)
+class Record:
+    """The settings, the inputs and the result of a finished step."""
+
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Input]
+    result: Mapping[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write the record as JSON; it stands for the step being finished."""
+        inputs = {name: [one.size, one.modified, one.digest] for name, one in self.inputs.items()}
+        write_json(
+            path,
+            {
+                "format": FORMAT,
+                "result": self.result,
+                "settings": self.settings,
+                "inputs": inputs,
+            },
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> "Record | None":
+        """Read a record, or None where the step has not finished.
+
+        Raises:
+            DataError: the file is not a record.
+        """
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            inputs = {name: Input(*fields) for name, fields in document["inputs"].items()}
+            settings = document["settings"] | {"format": document["format"]}
+            return cls(settings, inputs, document["result"])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{path}: cannot be read as a step's record ({type(error).__name__}); "
+                "delete it to make the step afresh"
+            ) from None
+
+    def changes(self, settings: Mapping[str, Any], inputs: Mapping[str, Input]) -> list[str]:
+        """Name what differs between this record and the given settings and inputs."""
+        settings = {**settings, "format": FORMAT}
+        changed = [
+            f"{key} ({json.dumps(self.settings.get(key))} -> {json.dumps(settings.get(key))})"
+            for key in sorted(self.settings.keys() | settings.keys())
+            if self.settings.get(key) != settings.get(key)
+        ]
+        before, now = self.inputs, inputs
+        changed += [f"{name} (new)" for name in sorted(now.keys() - before.keys())]
+        changed += [f"{name} (gone)" for name in sorted(before.keys() - now.keys())]
+        changed += [
+            f"{name} (edited)"
+            for name in sorted(now.keys() & before.keys())
+            if now[name].digest != before[name].digest
+        ]
+        return changed
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step about to be made: where its record lies and what it would be made from."""
+
+    path: Path
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Input]
+
+    @classmethod
+    def of(cls, path: Path, settings: Mapping[str, Any], files: Sequence[Path]) -> Self:
+        """Describe the step by its settings and its input files."""
+        record = Record.read(path)
+        known: Mapping[str, Input] = record.inputs if record is not None else {}
+        inputs = {str(file): Input.of(file, known.get(str(file))) for file in files}
+        # JSON has no tuples: settings are compared in the form that they are stored in.
+        return cls(path, json.loads(json.dumps(settings)), inputs)
+
+    def finished_before(self, command: str, overwrite: bool) -> Mapping[str, Any] | None:
+        """Return the result of the same step made earlier, or None if it is to be made.
+
+        Raises:
+            ChangedError: it was made from other inputs or settings and `overwrite` is not set.
+        """
+        record = Record.read(self.path)
+        if record is None or overwrite:
+            return None
+        changes = record.changes(self.settings, self.inputs)
+        if changes:
+            raise ChangedError(
+                f"{self.path.parent} was made from something else: {listed(changes, most=4)};\n"
+                f"--overwrite makes it again, or name another folder for `{command}` to write to"
+            )
+        return record.result
+
+    def finish(self, result: Mapping[str, Any], path: Path | None = None) -> None:
+        """Write the record, as the last of the step's results."""
+        Record(self.settings, self.inputs, result).write(path or self.path)
+
+
+def refuse_foreign(paths: Iterable[Path], overwrite: bool) -> None:
+    """Refuse to replace what is there without this program's record of it, unless told to.
+
+    Raises:
+        OutputError: one of `paths` is a file, or a folder that holds something.
+    """
+    there = [str(path) for path in paths if path.is_file() or _holds_something(path)]
+    if there and not overwrite:
+        raise OutputError(
+            f"{listed(there, most=3)}: exists and was not finished by this step;\n"
+            "move it away, or replace it with --overwrite"
+        )
+
+
+def _holds_something(path: Path) -> bool:
+    return path.is_dir() and next(path.iterdir(), None) is not None

@@ -1,0 +1,176 @@
+"""`landslide infer-tiled`: whole scenes to coloured masks and overlays."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from landslide_cli.core.inference import Tiling, mask_of, predict_scene
+from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.imagery.pictures import overlay
+from landslide_cli.imagery.raster import read_image, write_image, write_mask
+from landslide_cli.imagery.scenes import bad_files, find_files
+from landslide_cli.outputs import whole_file, write_json
+from landslide_cli.profile import Profile
+from landslide_cli.records import refuse_foreign
+from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.stages import split
+from landslide_cli.stages.runs import check_trained, load_run
+from landslide_cli.stages.sources import labelled_scenes_of, palette_of
+
+RECORD = "infer.json"
+
+
+@dataclass(frozen=True)
+class MappedScene:
+    """A scene's results: where they lie, its pixels, and the share of each class in them."""
+
+    scene: str
+    image: Path
+    mask: Path
+    overlay: Path
+    width: int
+    height: int
+    class_shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class InferResult:
+    """The mapped scenes."""
+
+    folder: Path
+    scenes: list[MappedScene]
+    scale: float
+
+    def headline(self) -> str:
+        """Say where the maps lie."""
+        return f"{len(self.scenes)} scenes mapped: {self.folder}"
+
+    def tables(self) -> Sequence[Table]:
+        """Show each scene's size and foreground share."""
+        classes = list(self.scenes[0].class_shares)[1:] if self.scenes else []
+        rows = [
+            (
+                one.scene,
+                f"{one.width} x {one.height}",
+                *(f"{one.class_shares[name]:.1%}" for name in classes),
+            )
+            for one in self.scenes
+        ]
+        return [Table("scenes", ["scene", "pixels", *classes], rows)]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it."""
+        scenes = [
+            {name: str(value) if isinstance(value, Path) else value for name, value in one.items()}
+            for one in map(asdict, self.scenes)
+        ]
+        return {"folder": str(self.folder), "scale": self.scale, "scenes": scenes}
+
+
+def infer_tiled(
+    profile: Profile,
+    scenes: Sequence[str] = (),
+    *,
+    output: Path | None = None,
+    limit: int | None = None,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> InferResult:
+    """Map whole scenes of any size with the profile's trained model.
+
+    Args:
+        profile: its `infer`, `classes`, `bands` and `run` are used.
+        scenes: files, folders or globs. Default: `infer.scenes`, or else the source's scenes in the
+            test part, or all of them where there is no split.
+        output: folder of the results. Default: `infer.output`, or else `<run>/infer`.
+        limit: take only the first scenes.
+        overwrite: replace files that another program wrote.
+        reporter: shown the progress.
+
+    Raises:
+        ModelError: there is no model that fits.
+        DataError: scenes are missing or cannot be read; those that can are mapped nevertheless.
+    """
+    reporter = reporter or SilentReporter()
+    check_trained(profile)
+    images = _images(profile, scenes or profile.infer.scenes)[:limit]
+    folder = output or profile.infer.output or profile.run / "infer"
+    mine = _made_before(folder)
+    targets = [folder / f"{image.stem}{suffix}" for image in images for suffix in _SUFFIXES]
+    refuse_foreign([path for path in targets if path.name not in mine], overwrite)
+    run = load_run(profile)
+    scale = profile.infer.scale or run.scale
+    tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
+    predict, palette = run.predict(), palette_of(profile)
+    mapped: list[MappedScene] = []
+    problems: list[str] = []
+    with reporter.track("mapping scenes", len(images)) as advance:
+        for path in images:
+            try:
+                image = read_image(path, profile.bands, profile.source.value_range)
+            except LandslideError as error:
+                problems.append(str(error))
+                continue
+            mask = mask_of(predict_scene(predict, image, len(palette), tiling))
+            mask_path, overlay_path = (folder / f"{path.stem}{suffix}" for suffix in _SUFFIXES)
+            with whole_file(mask_path) as partial:
+                write_mask(partial, mask, palette)
+            with whole_file(overlay_path) as partial:
+                write_image(partial, overlay(image, mask, palette))
+            shares = {
+                name: float((mask == index).mean()) for index, name in enumerate(palette.names)
+            }
+            rows, cols = mask.shape
+            mapped.append(MappedScene(path.stem, path, mask_path, overlay_path, cols, rows, shares))
+            mine |= {mask_path.name, overlay_path.name}
+            write_json(folder / RECORD, {"files": sorted(mine)})
+            advance()
+    if problems:
+        for problem in problems:
+            reporter.warn(problem)
+        raise bad_files(problems)
+    return InferResult(folder, mapped, scale)
+
+
+_SUFFIXES = ("_mask.png", "_overlay.png")
+
+
+def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
+    if not patterns:
+        return _test_images(profile)
+    images = [path for pattern in patterns for path in _found(pattern)]
+    names: dict[str, Path] = {}
+    for path in images:
+        if names.setdefault(path.stem, path) != path:
+            raise DataError(
+                f"{names[path.stem]} and {path} would both be written as {path.stem}_mask.png; "
+                "map them one after the other with another --output"
+            )
+    return list(names.values())
+
+
+def _found(pattern: str) -> list[Path]:
+    files = find_files(pattern)
+    if not files:
+        raise DataError(f"{pattern}: no such image; name files, folders or globs")
+    return files
+
+
+def _test_images(profile: Profile) -> list[Path]:
+    scenes = labelled_scenes_of(profile)
+    try:
+        path = profile.dataset / split.RECORD
+        test = set(json.loads(path.read_text(encoding="utf-8"))["result"]["scenes"]["test"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return [scene.image for scene in scenes]
+    return [scene.image for scene in scenes if scene.name in test]
+
+
+def _made_before(folder: Path) -> set[str]:
+    """Name the files of an earlier run, which a new one may replace."""
+    try:
+        return set(json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()

@@ -1,0 +1,284 @@
+"""`landslide prepare`: raw scenes and masks to tiles with a manifest."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from landslide_cli.core.palette import IGNORE, Mask, Palette
+from landslide_cli.core.tiler import Grid, Image, cut
+from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.imagery.augmentation import copies
+from landslide_cli.imagery.dataset import IMAGES, MASKS, TILES, Tile, write_manifest
+from landslide_cli.imagery.masks import read_mask
+from landslide_cli.imagery.raster import image_suffix, read_image, write_image, write_mask
+from landslide_cli.imagery.scenes import Scene, bad_files
+from landslide_cli.imagery.synthetic import draw_scene
+from landslide_cli.outputs import whole_folder
+from landslide_cli.profile import Profile, SyntheticSettings
+from landslide_cli.records import Step, refuse_foreign
+from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.stages.processes import in_processes
+from landslide_cli.stages.sources import labelled_scenes_of, palette_of, synthetic_folder
+
+RECORD = "prepare.json"
+
+
+@dataclass(frozen=True)
+class PrepareResult:
+    """What lies in the folder of tiles.
+
+    `class_pixels` counts the labelled pixels of the tiles without their augmented copies;
+    `padding_pixels` are those beyond the scenes' edges. `scale` is the factor by which scenes were
+    resized, their median. `mask_encodings` counts the mask files by how they wrote the classes;
+    `changed_pixels` were given the nearest class.
+    """
+
+    folder: Path
+    scenes: int
+    tiles: int
+    augmented: int
+    dropped: int
+    scale: float
+    class_pixels: dict[str, int]
+    padding_pixels: int
+    mask_encodings: dict[str, int]
+    changed_pixels: int
+    unchanged: bool = False
+
+    def headline(self) -> str:
+        """Say what was made, or that nothing had to be."""
+        made = "unchanged since they were made" if self.unchanged else "made"
+        return f"{self.tiles} tiles and {self.augmented} augmented copies {made}: {self.folder}"
+
+    def tables(self) -> Sequence[Table]:
+        """Show the class shares and the counts."""
+        total = max(1, sum(self.class_pixels.values()))
+        shares = [
+            (name, f"{pixels:,}", f"{pixels / total:.1%}")
+            for name, pixels in self.class_pixels.items()
+        ]
+        encodings = ", ".join(f"{kind} {count}" for kind, count in self.mask_encodings.items())
+        counts = [
+            ("scenes", f"{self.scenes}"),
+            ("tiles dropped as empty", f"{self.dropped}"),
+            ("padding pixels", f"{self.padding_pixels:,}"),
+            ("masks written as", encodings),
+            ("pixels given the nearest class", f"{self.changed_pixels:,}"),
+        ]
+        return [
+            Table("tiles by class", ["class", "pixels", "share"], shares),
+            Table("", ["", "count"], counts),
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+def prepare(
+    profile: Profile,
+    *,
+    limit: int | None = None,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> PrepareResult:
+    """Cut the profile's scenes into tiles.
+
+    Args:
+        profile: its `source`, `prepare`, `classes`, `bands` and `dataset` are used.
+        limit: take only the first scenes, by name.
+        overwrite: make the tiles again even if they are there.
+        reporter: shown the progress.
+
+    Raises:
+        ChangedError: there are tiles made from other scenes or settings.
+        DataError: scenes or masks cannot be used.
+    """
+    reporter = reporter or SilentReporter()
+    if profile.source.synthetic is not None:
+        _draw_scenes(profile, profile.source.synthetic, overwrite, reporter)
+    scenes = labelled_scenes_of(profile, limit)
+    folder = profile.dataset / TILES
+    settings = profile.settings("prepare", "classes", "bands", "source.value_range")
+    settings |= {"limit": limit}
+    settings.pop("prepare.workers")  # changes how fast, not what
+    files = [path for scene in scenes for path in (scene.image, scene.mask) if path is not None]
+    step = Step.of(folder / RECORD, settings, files)
+    finished = step.finished_before("prepare", overwrite)
+    if finished is not None:
+        return PrepareResult(**{**finished, "folder": folder, "unchanged": True})
+    if not (folder / RECORD).exists():
+        refuse_foreign([folder], overwrite)
+    with whole_folder(folder) as partial:
+        cuttings = _cut_all(scenes, profile, partial, reporter)
+        result = _summary(folder, cuttings, palette_of(profile))
+        write_manifest(partial, [tile for cutting in cuttings for tile in cutting.tiles])
+        step.finish(result.document(), partial / RECORD)
+    if result.tiles == 0:
+        reporter.warn("every tile was dropped as empty")
+    return result
+
+
+@dataclass(frozen=True)
+class _Cutting:
+    """What one scene gave; or the error that says why it gave nothing."""
+
+    tiles: list[Tile] = field(default_factory=list)
+    dropped: int = 0
+    scale: float = 1.0
+    class_pixels: list[int] = field(default_factory=list)
+    padding: int = 0
+    encoding: str = ""
+    changed: int = 0
+    error: str | None = None
+
+
+def _cut_all(
+    scenes: Sequence[Scene], profile: Profile, folder: Path, reporter: Reporter
+) -> list[_Cutting]:
+    for name in (IMAGES, MASKS):
+        (folder / name).mkdir()
+    jobs = [(scene, profile, folder) for scene in scenes]
+    cuttings = in_processes(_cut_scene, jobs, profile.prepare.workers, "cutting scenes", reporter)
+    errors = [cutting.error for cutting in cuttings if cutting.error is not None]
+    if errors:
+        raise bad_files(errors)
+    return cuttings
+
+
+def _cut_scene(job: tuple[Scene, Profile, Path]) -> _Cutting:
+    """Read, resize and cut one scene, and write its tiles."""
+    scene, profile, folder = job
+    prepare, palette = profile.prepare, palette_of(profile)
+    try:
+        image: Image = read_image(scene.image, profile.bands, profile.source.value_range)
+        assert scene.mask is not None  # noqa: S101 - labelled scenes have one
+        reading = read_mask(scene.mask, palette, prepare.nearest_colour)
+    except LandslideError as error:
+        return _Cutting(error=str(error))
+    width_before = image.shape[1]
+    image, mask = _resized(image, reading.mask, prepare.resize, prepare.scale)
+    tiles: list[Tile] = []
+    counts, padding, dropped = np.zeros(256, np.int64), 0, 0
+    for window in Grid(*mask.shape, prepare.tile):
+        tile_mask = _padded(mask, window.row_off, window.col_off, prepare.tile)
+        share = _foreground_share(tile_mask)
+        if prepare.drop_empty and share == 0.0:
+            dropped += 1
+            continue
+        counts += np.bincount(tile_mask.ravel(), minlength=256)
+        inside = min(prepare.tile, mask.shape[0] - window.row_off) * min(
+            prepare.tile, mask.shape[1] - window.col_off
+        )
+        padding += prepare.tile**2 - inside
+        name = f"{scene.name}_r{window.row_off:05d}_c{window.col_off:05d}"
+        tile_image = cut(image, window)
+        seed = (prepare.seed, zlib.crc32(name.encode()))
+        augment = prepare.augment.model_dump()
+        for kind, copy_image, copy_mask in [
+            ("", tile_image, tile_mask),
+            *copies(tile_image, tile_mask, seed, **augment),
+        ]:
+            tile = Tile(
+                f"{name}_{kind}" if kind else name,
+                scene.name,
+                window.row_off,
+                window.col_off,
+                kind,
+                _foreground_share(copy_mask),
+            )
+            suffix = image_suffix(profile.bands)
+            write_image(folder / IMAGES / f"{tile.tile}{suffix}", np.ascontiguousarray(copy_image))
+            write_mask(folder / MASKS / f"{tile.tile}.png", copy_mask, palette)
+            tiles.append(tile)
+    return _Cutting(
+        tiles=tiles,
+        dropped=dropped,
+        scale=image.shape[1] / width_before,
+        class_pixels=counts[: len(palette)].tolist(),
+        padding=padding,
+        encoding=reading.encoding,
+        changed=reading.changed,
+    )
+
+
+def _resized(
+    image: Image, mask: Mask, size: tuple[int, int] | None, scale: float | None
+) -> tuple[Image, Mask]:
+    """Resize image (by area or linearly) and mask (nearest neighbour) alike."""
+    rows, cols = mask.shape
+    if scale is not None:
+        size = max(1, round(cols * scale)), max(1, round(rows * scale))
+    if size is None or size == (cols, rows):
+        return image, mask
+    shrinks = size[0] < cols or size[1] < rows
+    bands = image.shape[-1]
+    # OpenCV resizes any number of bands, and drops the axis of a single one.
+    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    nearest = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized.reshape(size[1], size[0], bands), nearest
+
+
+def _padded(mask: Mask, row: int, col: int, tile: int) -> Mask:
+    """Cut a tile's mask; beyond the scene it has no label."""
+    padded = np.full((tile, tile), IGNORE, np.uint8)
+    inside = mask[row : row + tile, col : col + tile]
+    padded[: inside.shape[0], : inside.shape[1]] = inside
+    return padded
+
+
+def _foreground_share(mask: Mask) -> float:
+    labelled = int((mask != IGNORE).sum())
+    return int(((mask != IGNORE) & (mask != 0)).sum()) / labelled if labelled else 0.0
+
+
+def _summary(folder: Path, cuttings: Sequence[_Cutting], palette: Palette) -> PrepareResult:
+    tiles = [tile for cutting in cuttings for tile in cutting.tiles]
+    pixels = np.sum([cutting.class_pixels for cutting in cuttings], axis=0)
+    encodings = [cutting.encoding for cutting in cuttings]
+    return PrepareResult(
+        folder=folder,
+        scenes=len(cuttings),
+        tiles=sum(not tile.augmentation for tile in tiles),
+        augmented=sum(bool(tile.augmentation) for tile in tiles),
+        dropped=sum(cutting.dropped for cutting in cuttings),
+        scale=float(np.median([cutting.scale for cutting in cuttings])),
+        class_pixels={name: int(n) for name, n in zip(palette.names, pixels, strict=True)},
+        padding_pixels=sum(cutting.padding for cutting in cuttings),
+        mask_encodings={kind: encodings.count(kind) for kind in sorted(set(encodings))},
+        changed_pixels=sum(cutting.changed for cutting in cuttings),
+    )
+
+
+def _draw_scenes(
+    profile: Profile, synthetic: SyntheticSettings, overwrite: bool, reporter: Reporter
+) -> None:
+    """Draw the synthetic scenes to files, so that every later step sees scenes like any other."""
+    folder = synthetic_folder(profile)
+    palette = palette_of(profile)
+    if profile.bands != 3 or len(palette) != 2:
+        raise DataError("the synthetic source draws 3 bands and 2 classes; the profile has others")
+    step = Step.of(folder / RECORD, profile.settings("source", "classes"), [])
+    if step.finished_before("prepare", overwrite) is not None:
+        return
+    if not (folder / RECORD).exists():
+        refuse_foreign([folder], overwrite)
+    with whole_folder(folder) as partial:
+        for name in (IMAGES, MASKS):
+            (partial / name).mkdir()
+        jobs = [(synthetic, index, palette, partial) for index in range(synthetic.scenes)]
+        in_processes(_draw_one, jobs, profile.prepare.workers, "drawing scenes", reporter)
+        step.finish({"scenes": synthetic.scenes}, partial / RECORD)
+
+
+def _draw_one(job: tuple[SyntheticSettings, int, Palette, Path]) -> None:
+    synthetic, index, palette, folder = job
+    image, mask = draw_scene(synthetic.seed, index, synthetic.width, synthetic.height)
+    name = f"synthetic-{index + 1:04d}.png"
+    write_image(folder / IMAGES / name, image)
+    write_mask(folder / MASKS / name, mask, palette)

@@ -1,0 +1,81 @@
+"""Predictions of a few scenes after each epoch: how a model comes to see landslides."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landslide_cli.core.inference import Tiling, mask_of, predict_scene, predictor
+from landslide_cli.errors import ProfileError, listed
+from landslide_cli.imagery.masks import read_mask
+from landslide_cli.imagery.pictures import comparison, fitted, strip
+from landslide_cli.imagery.raster import read_image, write_image
+from landslide_cli.imagery.scenes import Scene
+from landslide_cli.outputs import whole_file
+from landslide_cli.profile import Profile
+from landslide_cli.stages.sources import labelled_scenes_of, palette_of
+
+FOLDER = "previews"
+SIDE = 512  # pixels, the longer side of a preview
+FRAMES = 8  # of a film strip
+
+
+class Previews:
+    """The profile's `train.preview_scenes`, pictured after each epoch and as a film strip each.
+
+    Pictures go to `<run>/previews/<scene>/epoch_NNNN.png`, film strips to `<scene>.png` beside.
+
+    Raises:
+        ProfileError: a name is none of the source's scenes.
+    """
+
+    def __init__(self, profile: Profile, model: Any, scale: float, run: Path) -> None:
+        self._profile = profile
+        self._palette = palette_of(profile)
+        self._folder = run / FOLDER
+        self._scenes = _chosen(profile, profile.train.preview_scenes)
+        self._predict = predictor(model)
+        self._tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
+        self._epochs: list[int] = []
+
+    def add(self, epoch: int) -> None:
+        """Predict the scenes with the model as it is now."""
+        for scene in self._scenes:
+            image = read_image(scene.image, self._profile.bands, self._profile.source.value_range)
+            assert scene.mask is not None  # labelled scenes have one
+            nearest = self._profile.prepare.nearest_colour
+            truth = read_mask(scene.mask, self._palette, nearest).mask
+            predicted = mask_of(
+                predict_scene(self._predict, image, len(self._palette), self._tiling)
+            )
+            with whole_file(self._picture(scene, epoch)) as partial:
+                write_image(partial, fitted(comparison(image, truth, predicted), SIDE))
+        self._epochs.append(epoch)
+
+    def finish(self) -> None:
+        """Put each scene's pictures side by side, a few epochs from the first to the last."""
+        if not self._epochs:
+            return
+        chosen = np.linspace(0, len(self._epochs) - 1, min(FRAMES, len(self._epochs)))
+        epochs = [self._epochs[round(index)] for index in chosen]
+        for scene in self._scenes:
+            pictures = [read_image(self._picture(scene, epoch), 3) for epoch in epochs]
+            with whole_file(self._folder / f"{scene.name}.png") as partial:
+                write_image(partial, strip(pictures, [f"epoch {e}" for e in epochs], SIDE // 2))
+
+    def _picture(self, scene: Scene, epoch: int) -> Path:
+        return self._folder / scene.name / f"epoch_{epoch:04d}.png"
+
+
+def _chosen(profile: Profile, names: Sequence[str]) -> list[Scene]:
+    if not names:
+        return []
+    scenes = {scene.name: scene for scene in labelled_scenes_of(profile)}
+    unknown = [name for name in names if name not in scenes]
+    if unknown:
+        raise ProfileError(
+            f"train.preview_scenes: no scene is called {listed(unknown, most=3)}; "
+            f"there are {listed(list(scenes), most=3)}"
+        )
+    return [scenes[name] for name in names]

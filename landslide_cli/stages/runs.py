@@ -1,0 +1,95 @@
+"""A run's directory: the trained model with what is known of it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landslide_cli.core.inference import Predict, predictor
+from landslide_cli.errors import ModelError
+from landslide_cli.profile import Profile
+
+MODEL, RECORD, PROFILE, METRICS, CURVES = (
+    "model.keras",
+    "run.json",
+    "profile.yaml",
+    "metrics.csv",
+    "curves.png",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model; `scale` is the factor at which scenes were resized for its tiles."""
+
+    folder: Path
+    model: Any
+    scale: float
+
+    def predict(self) -> Predict:
+        """Return the model as a function from windows to probabilities of all classes."""
+        return predictor(self.model)
+
+
+def load_run(profile: Profile) -> Run:
+    """Load the profile's trained model.
+
+    Raises:
+        ModelError: there is none, the file is damaged, or it was made for other bands or classes.
+    """
+    path = profile.run / MODEL
+    check_trained(profile)
+    from landslide_cli.core.backend import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its parsers raise
+        reason = str(error).strip().splitlines()[0][:100] if str(error).strip() else "unreadable"
+        raise ModelError(
+            f"{path}: is not a Keras model that can be loaded ({reason});\ntrain it again"
+        ) from error
+    expected = profile.bands, model_outputs(profile)
+    found = _ends(model)
+    if found != expected:
+        raise ModelError(
+            f"{path}: takes {found[0]} bands and gives {found[1]} classes, the profile says "
+            f"{expected[0]} and {expected[1]};\ntrain it again, or name another `run`"
+        )
+    return Run(profile.run, model, _scale(profile.run))
+
+
+def check_trained(profile: Profile) -> None:
+    """Check that there is a model file, before anything slow is begun.
+
+    Raises:
+        ModelError: there is none.
+    """
+    path = profile.run / MODEL
+    if not path.is_file():
+        unfinished = unfinished_folder(profile.run)
+        hint = f"; the training in {unfinished} has not finished" if unfinished.exists() else ""
+        raise ModelError(f"{path}: no trained model{hint}; run `landslide train` first")
+
+
+def unfinished_folder(run: Path) -> Path:
+    """Return where a run lies until its training has finished."""
+    return run.with_name(f"{run.name}.unfinished")
+
+
+def model_outputs(profile: Profile) -> int:
+    """Return how many channels the profile's model gives: one a class, or one for a single class."""
+    return len(profile.classes)
+
+
+def _ends(model: Any) -> tuple[int | None, int | None]:
+    try:
+        return model.input_shape[-1], model.output_shape[-1]
+    except (AttributeError, TypeError, IndexError):
+        return None, None
+
+
+def _scale(run: Path) -> float:
+    try:
+        return float(json.loads((run / RECORD).read_text(encoding="utf-8"))["result"]["scale"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1.0  # a model from elsewhere

@@ -1,0 +1,268 @@
+"""`landslide show`: pictures of whatever the other steps have made."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from landslide_cli.core.palette import Mask, Palette
+from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.dataset import TileFiles, part_tiles
+from landslide_cli.imagery.masks import read_mask
+from landslide_cli.imagery.pictures import (
+    FALSE_ALARM,
+    HIT,
+    MISS,
+    Picture,
+    as_rgb,
+    comparison,
+    overlay,
+    sheet,
+)
+from landslide_cli.imagery.plots import plot_curves, plot_histogram, plot_shares
+from landslide_cli.imagery.raster import read_image, write_image
+from landslide_cli.imagery.scenes import Scene
+from landslide_cli.outputs import whole_file
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs
+from landslide_cli.stages.sources import labelled_scenes_of, palette_of, synthetic_folder
+
+Item = TypeVar("Item")
+
+LEGEND = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
+
+
+@dataclass(frozen=True)
+class ShowResult:
+    """The pictures that were written, or the network's layers."""
+
+    files: list[Path] = field(default_factory=list)
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    parameters: int = 0
+    gflop: float = 0.0
+    tile: int = 0
+
+    def headline(self) -> str:
+        """Name the pictures, one a line; or sum the network up."""
+        if self.layers:
+            return (
+                f"{self.parameters:,} parameters, {self.gflop:.1f} GFLOP a tile of "
+                f"{self.tile} x {self.tile} pixels"
+            )
+        return "\n".join(str(path) for path in self.files)
+
+    def tables(self) -> Sequence[Table]:
+        """List the network's layers."""
+        if not self.layers:
+            return []
+        rows = [
+            (
+                one["name"],
+                one["kind"],
+                " x ".join(str(side) for side in one["shape"]),
+                f"{one['parameters']:,}",
+                f"{one['gflop']:.3f}",
+            )
+            for one in self.layers
+        ]
+        return [Table("layers", ["name", "kind", "output", "parameters", "GFLOP"], rows)]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it."""
+        if self.layers:
+            return {
+                "tile": self.tile,
+                "parameters": self.parameters,
+                "gflop": self.gflop,
+                "layers": self.layers,
+            }
+        return {"files": [str(path) for path in self.files]}
+
+
+def show(
+    profile: Profile,
+    *,
+    model: bool = False,
+    output: Path | None = None,
+    limit: int | None = None,
+    reporter: Reporter | None = None,
+) -> ShowResult:
+    """Picture the scenes, the tiles, the dataset's statistics and the run's curves.
+
+    Where there is a model or its masks, they are compared with the truth.
+
+    Args:
+        profile: its `show` and all folders are used.
+        model: list the network's layers instead.
+        output: folder of the pictures. Default: `show.output`, or else `<run>/show`, before
+            the training `<dataset>/show`.
+        limit: take only the first scenes and tiles.
+        reporter: shown the progress.
+
+    Raises:
+        DataError: there is nothing to show, or it cannot be read.
+    """
+    reporter = reporter or SilentReporter()
+    if model:
+        return _layers(profile)
+    # Before there is a run its folder stays free for `train`.
+    home = profile.run if (profile.run / MODEL).exists() else profile.dataset
+    pictures = _Pictures(profile, output or profile.show.output or home / "show")
+    files = [
+        *pictures.scenes(limit),
+        *pictures.tiles(limit, reporter),
+        *pictures.statistics(limit, reporter),
+        *pictures.curves(),
+    ]
+    if not files:
+        raise DataError("nothing to show yet; run `landslide prepare` first")
+    return ShowResult(files)
+
+
+def _layers(profile: Profile) -> ShowResult:
+    from landslide_cli.core.model import build_model, summarise_layers
+
+    trained = (profile.run / MODEL).exists()
+    model = (
+        load_run(profile).model
+        if trained
+        else build_model(profile.model, profile.bands, model_outputs(profile), profile.train.seed)
+    )
+    tile = profile.prepare.tile
+    layers = [asdict(layer) for layer in summarise_layers(model, tile, tile)]
+    for layer in layers:
+        layer["gflop"] = layer.pop("flop") / 1e9
+    gflop = sum(layer["gflop"] for layer in layers)
+    return ShowResult([], layers, model.count_params(), gflop, tile)
+
+
+class _Pictures:
+    """The pictures of one call, all in one folder."""
+
+    def __init__(self, profile: Profile, folder: Path) -> None:
+        self._profile = profile
+        self._folder = folder
+        self._palette = palette_of(profile)
+        self._parts = {part: tiles for part in PARTS if (tiles := _tiles_if_any(profile, part))}
+
+    def scenes(self, limit: int | None) -> list[Path]:
+        """Lay out scenes with mask, and with the masks that `infer-tiled` made of them."""
+        mapped = self._profile.infer.output or self._profile.run / "infer"
+        scenes = _scenes_if_any(self._profile)[:limit]
+        predicted = [one for one in scenes if (mapped / f"{one.name}_mask.png").exists()]
+        rows = []
+        for scene in _spread(predicted or scenes, limit or self._profile.show.items):
+            assert scene.mask is not None  # labelled scenes have one
+            image = read_image(scene.image, self._profile.bands, self._profile.source.value_range)
+            truth = self._mask(scene.mask)
+            prediction = self._mask(mapped / f"{scene.name}_mask.png") if predicted else None
+            rows.append((scene.name, _row(image, truth, prediction, self._palette)))
+        return self._sheet("scenes.png", rows)
+
+    def tiles(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Lay out tiles of a part, test before valid before train, with the model's masks."""
+        part = next((part for part in reversed(PARTS) if part in self._parts), None)
+        if part is None:
+            return []
+        chosen = _spread(self._parts[part][:limit], limit or self._profile.show.items)
+        predict = None
+        if (self._profile.run / MODEL).exists():
+            from landslide_cli.core.inference import mask_of
+
+            predict = load_run(self._profile).predict()
+        rows = []
+        with reporter.track(f"picturing {part} tiles", len(chosen)) as advance:
+            for tile in chosen:
+                image = read_image(tile.image, self._profile.bands)
+                prediction = mask_of(predict(image[None]))[0] if predict else None
+                truth = self._mask(tile.mask)
+                rows.append((tile.image.stem, _row(image, truth, prediction, self._palette)))
+                advance()
+        return self._sheet(f"tiles-{part}.png", rows)
+
+    def statistics(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Draw each part's class shares, and how the tiles' foreground shares are distributed."""
+        if not self._parts:
+            return []
+        tiles = {part: some[:limit] for part, some in self._parts.items()}
+        shares: dict[str, Mapping[str, float]] = {}
+        foreground: list[float] = []
+        with reporter.track("counting classes", sum(map(len, tiles.values()))) as advance:
+            for part, some in tiles.items():
+                total = np.zeros(len(self._palette), np.int64)
+                for tile in some:
+                    counts = np.bincount(self._mask(tile.mask).ravel(), minlength=256)
+                    counts = counts[: len(self._palette)]
+                    foreground.append(float(counts[1:].sum() / max(1, counts.sum())))
+                    total += counts
+                    advance()
+                values = (total / max(1, total.sum())).tolist()
+                shares[part] = dict(zip(self._palette.names, values, strict=True))
+        bars, histogram = self._folder / "classes.png", self._folder / "foreground.png"
+        plot_shares(bars, "classes of the tiles", shares)
+        plot_histogram(histogram, "tiles by their foreground", foreground)
+        return [bars, histogram]
+
+    def curves(self) -> list[Path]:
+        """Draw the run's curves."""
+        try:
+            with (self._profile.run / METRICS).open(newline="", encoding="utf-8") as file:
+                history = [
+                    {name: float(value) for name, value in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+        except OSError:
+            return []
+        path = self._folder / "curves.png"
+        best = min(history, key=lambda row: row["valid_loss"])
+        plot_curves(path, history, round(best["epoch"]))
+        return [path]
+
+    def _mask(self, path: Path) -> Mask:
+        return read_mask(path, self._palette, self._profile.prepare.nearest_colour).mask
+
+    def _sheet(self, name: str, rows: Sequence[tuple[str, list[Picture]]]) -> list[Path]:
+        if not rows:
+            return []
+        compared = len(rows[0][1]) == 4
+        columns = ["image", "mask", "prediction", "comparison"] if compared else _COLUMNS
+        legend = LEGEND if compared else []
+        path = self._folder / name
+        with whole_file(path) as partial:
+            write_image(partial, sheet(columns, rows, self._profile.show.cell, legend))
+        return [path]
+
+
+_COLUMNS = ["image", "mask", "mask on image"]
+
+
+def _row(
+    image: Picture, truth: Mask, prediction: Mask | None, palette: Palette
+) -> list[Picture]:
+    pictures = [as_rgb(image), palette.colourise(truth)]
+    if prediction is None:
+        return [*pictures, overlay(image, truth, palette)]
+    return [*pictures, palette.colourise(prediction), comparison(image, truth, prediction)]
+
+
+def _spread(items: Sequence[Item], count: int) -> list[Item]:
+    """Choose items at even steps from the first to the last."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(index)] for index in np.linspace(0, len(items) - 1, count)]
+
+
+def _tiles_if_any(profile: Profile, part: Part) -> list[TileFiles]:
+    return part_tiles(profile.dataset, part) if (profile.dataset / part).is_dir() else []
+
+
+def _scenes_if_any(profile: Profile) -> list[Scene]:
+    source = profile.source
+    named = source.images is not None and source.masks is not None
+    drawn = source.synthetic is not None and synthetic_folder(profile).is_dir()
+    return labelled_scenes_of(profile) if named or drawn else []
