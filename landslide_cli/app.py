@@ -8,9 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -33,14 +32,6 @@ app = typer.Typer(
 )
 
 
-class Part(StrEnum):
-    """The three parts of a dataset, as choices of an option."""
-
-    TRAIN = "train"
-    VALID = "valid"
-    TEST = "test"
-
-
 # One vocabulary of options, spelt and documented alike in all subcommands.
 ProfilePath = Annotated[Path, typer.Argument(metavar="PROFILE", help="The YAML profile.")]
 Sets = Annotated[
@@ -55,7 +46,8 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Make the results again, replacing those there are.")
 ]
 Output = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder of the results, instead of the profile's.")
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of the results, instead of the profile's."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
@@ -149,7 +141,9 @@ def train(
 )
 def evaluate(
     profile: ProfilePath,
-    on: Annotated[Part | None, typer.Option("--on", help="Score this part.")] = None,
+    on: Annotated[
+        Literal["train", "valid", "test"] | None, typer.Option("--on", help="Score this part.")
+    ] = None,
     sets: Sets = None,
     limit: Limit = None,
     quiet: Quiet = False,
@@ -161,8 +155,7 @@ def evaluate(
     def stage(profile: "Profile", reporter: "Reporter") -> "Result":
         from landslide_cli.stages.evaluate import evaluate
 
-        part = on.value if on is not None else None
-        return evaluate(profile, part=part, limit=limit, reporter=reporter)
+        return evaluate(profile, part=on, limit=limit, reporter=reporter)
 
     _run(stage, profile, sets, quiet, json, debug)
 
@@ -178,7 +171,9 @@ def infer_tiled(
     profile: ProfilePath,
     scenes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SCENES]...", help="Files, folders or globs. Default: the test scenes."),
+        typer.Argument(
+            metavar="[SCENES]...", help="Files, folders or globs. Default: the test scenes."
+        ),
     ] = None,
     output: Output = None,
     sets: Sets = None,
@@ -257,7 +252,7 @@ def _run(
     as_json: bool,
     debug: bool,
 ) -> None:
-    """Load the profile, call the stage and print its result; errors become a message and a status."""
+    """Load the profile, call the stage, print its result; errors become a message and a status."""
     from landslide_cli import console
 
     try:
@@ -315,5 +310,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         console.show_error(f"{error.format_message()} (see: landslide --help)")
         return int(getattr(error, "exit_code", 2))
-
-

@@ -77,11 +77,7 @@ class TerminalReporter:
         """Draw a bar, below the live table if one is open."""
         task = self._progress.add_task(description, total=total)
         with self._shown(self._progress):
-            try:
-                yield lambda: self._progress.advance(task)
-            finally:
-                if self._live is not None:
-                    self._live.refresh()
+            yield lambda: self._progress.advance(task)
         self._progress.remove_task(task)
 
     @contextmanager
@@ -97,11 +93,11 @@ class TerminalReporter:
         if self._live is not None:
             yield
             return
-        with Live(renderable, console=self._console, refresh_per_second=4) as self._live:
+        with Live(renderable, console=self._console, refresh_per_second=4) as live:
+            self._live = live
             try:
                 yield
             finally:
-                self._live.refresh()
                 self._live = None
 
     def note(self, text: str) -> None:
@@ -118,7 +114,7 @@ class LogReporter:
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
-        """Write a line now and then, and one at the end."""
+        """Write a line now and then, none at the end."""
         with tqdm(
             total=total,
             desc=description,
@@ -127,6 +123,7 @@ class LogReporter:
             bar_format="{desc}: {n_fmt}/{total_fmt} in {elapsed}, {remaining} left",
             miniters=1,
             delay=LOG_SECONDS,  # what is done sooner needs no line
+            leave=False,
         ) as bar:
             yield lambda: _discard(bar.update())
 
@@ -136,7 +133,9 @@ class LogReporter:
         self.note(title)
 
         def add(cells: Sequence[str]) -> None:
-            self.note("  ".join(f"{name} {cell}" for name, cell in zip(columns, cells, strict=True)))
+            self.note(
+                "  ".join(f"{name} {cell}" for name, cell in zip(columns, cells, strict=True))
+            )
 
         yield add
 
@@ -179,4 +178,3 @@ def _stderr() -> Console:
 
 def _discard(_: object) -> None:
     return None
-

@@ -1,7 +1,8 @@
 """TensorFlow and Keras, imported once and without their chatter.
 
-TensorFlow writes half a dozen lines to file descriptor 2 while it is imported and when it first looks
-for devices, before any logger can be set. They are held back, and replayed if the import fails.
+TensorFlow writes half a dozen lines to file descriptor 2 while it is imported and when it first
+looks for devices, before any logger can be set. They are held back, and replayed if the import
+fails.
 """
 
 import os

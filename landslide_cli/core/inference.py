@@ -16,8 +16,11 @@ Predict = Callable[[Image], Probabilities]
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a scene is predicted: side of a window and overlap in pixels, windows a model call, and the
-    factor by which the scene is resized for the model."""
+    """How a scene is predicted.
+
+    `tile` is the side of a window and `overlap` what neighbours share, in pixels; `batch` is the
+    windows of a model call; `scale` the factor by which the scene is resized for the model.
+    """
 
     tile: int
     overlap: int
@@ -43,7 +46,8 @@ def predict_scene(predict: Predict, image: Image, classes: int, tiling: Tiling) 
         how = cv2.INTER_AREA if tiling.scale < 1.0 else cv2.INTER_LINEAR
         resized = cv2.resize(image, size, interpolation=how).reshape(size[1], size[0], bands)
         probabilities = _predict_tiles(predict, resized, classes, tiling)
-        return cv2.resize(probabilities, (cols, rows), interpolation=cv2.INTER_LINEAR)
+        own_size = cv2.resize(probabilities, (cols, rows), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(own_size, np.float32)
     return _predict_tiles(predict, image, classes, tiling)
 
 
@@ -61,7 +65,7 @@ def _predict_tiles(predict: Predict, image: Image, classes: int, tiling: Tiling)
 
 def mask_of(probabilities: Probabilities) -> Mask:
     """Return the most probable class of each pixel, (rows, cols) uint8."""
-    return probabilities.argmax(axis=-1).astype(np.uint8)
+    return np.asarray(probabilities.argmax(axis=-1), np.uint8)
 
 
 def predictor(model: Any) -> Predict:
@@ -73,4 +77,4 @@ def predictor(model: Any) -> Predict:
     def call(windows: Any) -> Any:
         return all_classes(model(tf.cast(windows, tf.float32), training=False))
 
-    return lambda windows: call(tf.constant(windows)).numpy()  # type: ignore[no-any-return]
+    return lambda windows: call(tf.constant(windows)).numpy()

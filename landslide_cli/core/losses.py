@@ -1,7 +1,8 @@
 """Losses over class-index masks in which unlabelled pixels do not count.
 
 Keras's own loss functions do the work. Each loss here takes masks (batch, rows, cols) uint8, with
-`IGNORE` where there is no label, and probabilities (batch, rows, cols, channels), and returns a scalar.
+`IGNORE` where there is no label, and probabilities (batch, rows, cols, channels), and returns a
+scalar.
 """
 
 from collections.abc import Callable

@@ -77,7 +77,8 @@ class Dice(ConfusionMetric):
 
     Example:
         >>> metric = Dice(classes=2, class_id=1)
-        >>> metric.update_state([[[0, 1, 1, 255]]], [[[[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0, 1]]]])
+        >>> probabilities = [[[[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.0, 1.0]]]]
+        >>> metric.update_state(np.array([[[0, 1, 1, 255]]]), np.array(probabilities))
         >>> round(float(metric.result()), 4)
         0.6667
     """
@@ -101,9 +102,9 @@ class DiceCoefMulticlass(keras.metrics.Mean):  # type: ignore[misc]
     """The experiment's `dice_coef_multiclass`, kept under its name for comparison.
 
     For one image (2 sum(t p) + 1) / (sum(t) + sum(p) + 1), where t is the one-hot mask, p the
-    probabilities, and the sums run over pixels and classes together; then the mean over images. Since
-    sum(t) = sum(p) = number of pixels, it is the mean probability given to the true class, background
-    included: a soft accuracy, which says little about landslides.
+    probabilities, and the sums run over pixels and classes together; then the mean over images.
+    Since sum(t) = sum(p) = number of pixels, it is the mean probability given to the true class,
+    background included: a soft accuracy, which says little about landslides.
 
     Source: antillia.com, `dice_coef_multiclass.py`, 2025.
     """
@@ -122,7 +123,7 @@ class DiceCoefMulticlass(keras.metrics.Mean):  # type: ignore[misc]
 
 
 def make_metric(name: str, classes: int) -> Any:
-    """Make one of the profile's `train.metrics`; `dice` and `iou` are of the first foreground class.
+    """Make one of the profile's `train.metrics`; `dice` and `iou` are of the first foreground.
 
     Args:
         name: `dice`, `iou` or `dice_coef_multiclass`.

@@ -41,8 +41,8 @@ def flexunet(settings: "ModelSettings", bands: int, outputs: int) -> Any:
     encoder halves by max-pooling; the decoder doubles by 2 x 2 transposed convolution, takes the
     encoder's features of its level beside it, and mirrors the level's two convolutions.
 
-    Source: antillia.com, TensorFlow-FlexUNet-Tiled-Image-Segmentation-Sichuan-Landslide, 2025, after
-    Ronneberger et al., U-Net, 2015, doi:10.1007/978-3-319-24574-4_28.
+    Source: antillia.com, TensorFlow-FlexUNet-Tiled-Image-Segmentation-Sichuan-Landslide, 2025,
+    after Ronneberger et al., U-Net, 2015, doi:10.1007/978-3-319-24574-4_28.
     """
     inputs = keras.Input((None, None, bands), name="image")
     features = layers.Rescaling(1.0 / 255.0)(inputs) if settings.input_scaling else inputs
@@ -79,7 +79,9 @@ def _convolution(features: Any, settings: "ModelSettings", level: int) -> Any:
         kernel_initializer="he_normal",
         padding="same",
     )(features)
-    return layers.BatchNormalization()(features) if settings.normalization else features
+    if not settings.normalization:
+        return features
+    return layers.BatchNormalization(momentum=settings.normalization_momentum)(features)
 
 
 ARCHITECTURES: dict[str, Callable[["ModelSettings", int, int], Any]] = {"flexunet": flexunet}
@@ -87,7 +89,7 @@ ARCHITECTURES: dict[str, Callable[["ModelSettings", int, int], Any]] = {"flexune
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """A layer of a network: its kind, output shape without the batch, parameters and FLOP a tile."""
+    """A layer of a network: kind, output shape without the batch, parameters and FLOP a tile."""
 
     name: str
     kind: str

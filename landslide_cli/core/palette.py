@@ -61,7 +61,7 @@ class Palette:
         """Return the index of the class nearest to each colour, by Euclidean distance in RGB."""
         given = np.asarray(colours, np.int32).reshape(-1, 1, 3)
         distances = ((given - np.asarray(self.colours, np.int32)) ** 2).sum(axis=-1)
-        return distances.argmin(axis=1).astype(np.uint8)
+        return np.asarray(distances.argmin(axis=1), np.uint8)
 
     def colourise(self, mask: Mask) -> Colours:
         """Paint class indices in their colours; pixels without a label become white.
@@ -71,13 +71,14 @@ class Palette:
         """
         table = np.full((256, 3), 255, np.uint8)
         table[: len(self)] = self.colours
-        return table[mask]
+        painted: Colours = table[mask]
+        return painted
 
 
 def _packed(rgb: Colours) -> NDArray[np.uint32]:
     """Pack red, green and blue into one number, so that a colour is compared in one step."""
-    wide = rgb.astype(np.uint32)
-    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+    red, green, blue = np.moveaxis(rgb.astype(np.uint32), -1, 0)
+    return np.asarray((red << 16) | (green << 8) | blue, np.uint32)
 
 
 def _unpacked(code: int) -> tuple[int, int, int]:

@@ -1,9 +1,9 @@
 """The grid of windows over a scene, and the blending of their predictions back into one.
 
-Windows stand at exact steps of `tile - overlap` from the upper left corner. Neighbours share exactly
-`overlap` pixels; the last row and column of windows may reach beyond the scene, where the image is
-continued by reflection and the prediction is thrown away. So every pixel is covered, none more than
-the overlap asks for, and all windows have one size, whatever the size of the scene.
+Windows stand at exact steps of `tile - overlap` from the upper left corner. Neighbours share
+exactly `overlap` pixels; the last row and column of windows may reach beyond the scene, where the
+image is continued by reflection and the prediction is thrown away. So every pixel is covered, none
+more than the overlap asks for, and all windows have one size, whatever the size of the scene.
 """
 
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.generic]
+Image = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 
-# Weights are multiples of this: products of two of them with 8-bit values, and their sums, are exact
-# in float32, so that blending returns integers unchanged.
+# Weights are multiples of this: products of two of them with 8-bit values, and their sums, are
+# exact in float32, so that blending returns integers unchanged.
 WEIGHT_STEP = 1.0 / 128.0
 
 
@@ -80,11 +80,11 @@ def cut(image: Image, window: Window) -> Image:
     """Copy a window out of an image; beyond the edges the image is reflected.
 
     Args:
-        image: (rows, cols) or (rows, cols, bands), of any type.
+        image: (rows, cols) or (rows, cols, bands).
         window: must share at least one pixel with the image.
 
     Returns:
-        An array of the window's size, of the image's type.
+        An array of the window's size.
     """
     rows = reflected(window.row_off, window.height, image.shape[0])
     cols = reflected(window.col_off, window.width, image.shape[1])
@@ -144,7 +144,7 @@ class Blender:
         self._totals = np.zeros((grid.height, grid.width), np.float32)
 
     def add(self, window: Window, prediction: Probabilities) -> None:
-        """Add a window's prediction, (tile, tile, channels); the part beyond the scene is dropped."""
+        """Add a window's prediction, (tile, tile, channels); what lies outside is dropped."""
         rows = slice(window.row_off, min(window.row_off + window.height, self._grid.height))
         cols = slice(window.col_off, min(window.col_off + window.width, self._grid.width))
         inside = slice(0, rows.stop - rows.start), slice(0, cols.stop - cols.start)

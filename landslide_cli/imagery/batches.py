@@ -1,5 +1,6 @@
 """Tiles on disk to batches for TensorFlow: decoded in parallel, kept in memory if they fit."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -64,7 +65,7 @@ class TileBatches:
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
-        return -(-len(self.tiles) // self.batch)
+        return math.ceil(len(self.tiles) / self.batch)
 
     def epoch(self, order: Sequence[int] | NDArray[np.int64] | None = None) -> Iterator[Any]:
         """Iterate over the batches once.

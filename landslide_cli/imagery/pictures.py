@@ -70,7 +70,7 @@ def fitted(picture: Picture, cell: int) -> Picture:
     factor = cell / max(rows, cols)
     size = max(1, round(cols * factor)), max(1, round(rows * factor))
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
-    return cv2.resize(picture, size, interpolation=interpolation)
+    return np.asarray(cv2.resize(picture, size, interpolation=interpolation), np.uint8)
 
 
 def sheet(

@@ -29,8 +29,10 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".vrt", 
 # both must be errors.
 _READING = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO", "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE"}
 
-# Errors reach the caller as exceptions; GDAL's log lines would only repeat them on stderr.
+# Errors reach the caller as exceptions; GDAL's log lines would only repeat them on stderr. Scenes
+# without georeference are nothing to warn of; the filter is global, as a thread's own is not safe.
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,7 @@ def opened(path: Path) -> Iterator[Any]:
     Raises:
         DataError: the file is missing, unreadable, truncated or not an image.
     """
-    with warnings.catch_warnings(), rasterio.Env(**_READING):
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with rasterio.Env(**_READING):
         try:
             with rasterio.open(path) as dataset:
                 yield dataset
@@ -129,13 +130,16 @@ def _scaled(
             f"[{low:g}, {high:g}]; widen it in the profile"
         )
     scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
-    return np.rint(scaled).astype(np.uint8)
+    return np.asarray(np.rint(scaled), np.uint8)
 
 
 @dataclass(frozen=True)
 class MaskValues:
-    """A mask file as it is: gray values, (rows, cols), or colours, (rows, cols, 3), or for a palette
-    image both; all uint8. `clear` is bool, (rows, cols): the transparent pixels."""
+    """A mask file as it is.
+
+    `gray` is (rows, cols) and `colours` (rows, cols, 3), both uint8; a palette image has both,
+    others one of them. `clear` is (rows, cols) bool: the transparent pixels.
+    """
 
     gray: NDArray[np.uint8] | None
     colours: Colours | None
@@ -203,8 +207,7 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 def _tiff(image: NDArray[np.uint8]) -> bytes:
     height, width, count = image.shape
-    with warnings.catch_warnings(), MemoryFile() as memory:
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with MemoryFile() as memory:
         with memory.open(
             driver="GTiff",
             width=width,
@@ -233,7 +236,8 @@ def _painted(dataset: Any) -> NDArray[np.uint8]:
     table = np.zeros((256, 4), np.uint8)
     for index, colour in dataset.colormap(1).items():
         table[index] = colour
-    return table[dataset.read(1)]
+    painted: NDArray[np.uint8] = table[dataset.read(1)]
+    return painted
 
 
 def _colour_bands(dataset: Any) -> list[int]:

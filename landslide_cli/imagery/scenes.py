@@ -15,19 +15,19 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Scene:
-    """A whole image as delivered, and its mask where there is one."""
+    """A whole image as delivered, with its mask."""
 
     name: str
     image: Path
-    mask: Path | None = None
+    mask: Path
 
 
 def labelled_scenes(images: str, masks: str) -> list[Scene]:
     """Find images and masks, pair them, and check their headers.
 
     An image and a mask belong together when the wildcards of the two globs matched the same text;
-    where the globs have another number of wildcards, or are folders, when their names without suffix
-    are equal. A file that the masks' glob matches is never an image.
+    where the globs have another number of wildcards, or are folders, when their names without
+    suffix are equal. A file that the masks' glob matches is never an image.
 
     Returns:
         The scenes, in the order of their names.
@@ -113,8 +113,6 @@ def _problems(scenes: Sequence[Scene], decode: bool) -> list[str]:
 def _problems_of(scene: Scene, decode: bool) -> Iterator[str]:
     sizes = []
     for path in (scene.image, scene.mask):
-        if path is None:
-            continue
         try:
             info = probe(path, decode)
             sizes.append((info.width, info.height))

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
-from landslide_cli.profile.tree import Profile, Settings
+from landslide_cli.profile.tree import ClassSettings, Profile, Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -19,6 +18,12 @@ SCHEMA = ROOT / "configs" / "profile.schema.json"
 BEGIN = "<!-- profile reference: begin (make reference) -->"
 END = "<!-- profile reference: end -->"
 
+_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true, false",
+}
 _HEAD = ["| key | value | default | meaning |", "|---|---|---|---|"]
 
 
@@ -32,7 +37,9 @@ def reference() -> str:
 def schema_text() -> str:
     """Write the JSON schema that editors complete and check profiles with."""
     schema = Profile.model_json_schema()
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema, indent=1)
+    return json.dumps(
+        {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema, indent=1
+    )
 
 
 def with_reference(readme: str) -> str:
@@ -81,21 +88,16 @@ def _values(node: Any, schema: Any) -> str:
     if "anyOf" in node:
         options = [_values(option, schema) for option in node["anyOf"]]
         return " or ".join(option for option in options if option != "null")
-    if "enum" in node:
-        return ", ".join(f"`{value}`" for value in node["enum"])
-    if "const" in node:
-        return f"`{node['const']}`"
-    kind = node.get("type")
-    if kind == "array":
+    if "enum" in node or "const" in node:
+        return ", ".join(f"`{value}`" for value in node.get("enum", [node.get("const")]))
+    if node["type"] == "array":
         items = node.get("prefixItems")
-        if items:
-            return f"list of {len(items)}: {_values(items[0], schema)}"
-        return f"list of {_values(node['items'], schema)}"
-    if kind == "object":
-        inner = [f"`{name}` ({_values(child, schema)})" for name, child in node["properties"].items()]
-        return ", ".join(inner)
-    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true, false"}
-    return words.get(str(kind), str(kind)) + _range(node)
+        each = _values(items[0] if items else node["items"], schema)
+        return f"list of {len(items)}: {each}" if items else f"list of {each}"
+    if node["type"] == "object":
+        children = node["properties"].items()
+        return ", ".join(f"`{name}` ({_values(child, schema)})" for name, child in children)
+    return _WORDS.get(node["type"], node["type"]) + _range(node)
 
 
 def _range(node: Any) -> str:
@@ -109,14 +111,13 @@ def _range(node: Any) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
-        if field.default_factory is None:
-            return "required"
-        folder = field.default_factory({"name": "<name>"})  # type: ignore[call-arg]
-        return f"`{folder}`"
-    value = field.default
-    if isinstance(value, list) and value and isinstance(value[0], Settings):
-        return ", ".join(f"{item.name} `{list(item.colour)}`" for item in value)  # type: ignore[attr-defined]
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={"name": "<name>"})
+    if isinstance(value, Path):
+        return f"`{value}`"
+    if isinstance(value, list) and value and isinstance(value[0], ClassSettings):
+        return ", ".join(f"{item.name} `{list(item.colour)}`" for item in value)
     return f"`{json.dumps(value)}`" if value is not None else ""
 
 

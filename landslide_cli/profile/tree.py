@@ -161,6 +161,13 @@ class ModelSettings(Settings):
     normalization: bool = Field(
         False, description="Batch normalization after every 3 x 3 or larger convolution."
     )
+    normalization_momentum: float = Field(
+        0.99,
+        ge=0.0,
+        lt=1.0,
+        description="Share of its running statistics that batch normalization keeps at a step; "
+        "trainings of few steps need less.",
+    )
     activation: Literal["relu", "elu", "gelu", "leaky_relu", "selu", "silu"] = Field(
         "relu", description="Activation of the hidden layers."
     )

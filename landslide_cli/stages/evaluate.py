@@ -20,7 +20,7 @@ from landslide_cli.stages.sources import palette_of
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """The scores of each class from counts over all tiles of the part, and the two whole-set values.
+    """The scores of each class from counts over all tiles of the part, and two whole-set values.
 
     `loss` is the training's loss by its name; `dice_coef_multiclass` is the experiment's metric.
     """
@@ -47,8 +47,10 @@ class EvaluateResult:
         ]
         others = [
             (self.loss_name, f"{self.loss:.4f}"),
-            ("dice_coef_multiclass (mean probability of the true class)",
-             f"{self.dice_coef_multiclass:.4f}"),
+            (
+                "dice_coef_multiclass (mean probability of the true class)",
+                f"{self.dice_coef_multiclass:.4f}",
+            ),
         ]
         return [
             Table(f"scores on {self.part}", ["class", "Dice", "IoU", "precision", "recall"], rows),
@@ -77,8 +79,8 @@ def evaluate(
 ) -> EvaluateResult:
     """Score the profile's model on the tiles of a part, without their padding.
 
-    Writes `evaluation.json`, and `evaluation.csv` in the experiment's two rows, to the run; for a part
-    other than test its name is added to theirs.
+    Writes `evaluation.json`, and `evaluation.csv` in the experiment's two rows, to the run; for a
+    part other than test its name is added to theirs.
 
     Args:
         profile: its `evaluate`, `classes`, `bands`, `dataset` and `run` are used.

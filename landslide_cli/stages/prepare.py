@@ -14,8 +14,7 @@ from landslide_cli.core.tiler import Grid, Image, cut
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.augmentation import copies
 from landslide_cli.imagery.dataset import IMAGES, MASKS, TILES, Tile, write_manifest
-from landslide_cli.imagery.masks import read_mask
-from landslide_cli.imagery.raster import image_suffix, read_image, write_image, write_mask
+from landslide_cli.imagery.raster import image_suffix, write_image, write_mask
 from landslide_cli.imagery.scenes import Scene, bad_files
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.outputs import whole_folder
@@ -23,7 +22,12 @@ from landslide_cli.profile import Profile, SyntheticSettings
 from landslide_cli.records import Step, refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages.processes import in_processes
-from landslide_cli.stages.sources import labelled_scenes_of, palette_of, synthetic_folder
+from landslide_cli.stages.sources import (
+    labelled_scenes_of,
+    palette_of,
+    read_scene,
+    synthetic_folder,
+)
 
 RECORD = "prepare.json"
 
@@ -107,7 +111,7 @@ def prepare(
     settings = profile.settings("prepare", "classes", "bands", "source.value_range")
     settings |= {"limit": limit}
     settings.pop("prepare.workers")  # changes how fast, not what
-    files = [path for scene in scenes for path in (scene.image, scene.mask) if path is not None]
+    files = [path for scene in scenes for path in (scene.image, scene.mask)]
     step = Step.of(folder / RECORD, settings, files)
     finished = step.finished_before("prepare", overwrite)
     if finished is not None:
@@ -156,16 +160,14 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> _Cutting:
     scene, profile, folder = job
     prepare, palette = profile.prepare, palette_of(profile)
     try:
-        image: Image = read_image(scene.image, profile.bands, profile.source.value_range)
-        assert scene.mask is not None  # noqa: S101 - labelled scenes have one
-        reading = read_mask(scene.mask, palette, prepare.nearest_colour)
+        image, reading = read_scene(profile, scene)
     except LandslideError as error:
         return _Cutting(error=str(error))
     width_before = image.shape[1]
     image, mask = _resized(image, reading.mask, prepare.resize, prepare.scale)
     tiles: list[Tile] = []
     counts, padding, dropped = np.zeros(256, np.int64), 0, 0
-    for window in Grid(*mask.shape, prepare.tile):
+    for window in Grid(mask.shape[0], mask.shape[1], prepare.tile):
         tile_mask = _padded(mask, window.row_off, window.col_off, prepare.tile)
         share = _foreground_share(tile_mask)
         if prepare.drop_empty and share == 0.0:

@@ -8,13 +8,12 @@ import numpy as np
 
 from landslide_cli.core.inference import Tiling, mask_of, predict_scene, predictor
 from landslide_cli.errors import ProfileError, listed
-from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.pictures import comparison, fitted, strip
 from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
-from landslide_cli.stages.sources import labelled_scenes_of, palette_of
+from landslide_cli.stages.sources import labelled_scenes_of, palette_of, read_scene
 
 FOLDER = "previews"
 SIDE = 512  # pixels, the longer side of a preview
@@ -32,7 +31,7 @@ class Previews:
 
     def __init__(self, profile: Profile, model: Any, scale: float, run: Path) -> None:
         self._profile = profile
-        self._palette = palette_of(profile)
+        self._classes = len(palette_of(profile))
         self._folder = run / FOLDER
         self._scenes = _chosen(profile, profile.train.preview_scenes)
         self._predict = predictor(model)
@@ -42,15 +41,10 @@ class Previews:
     def add(self, epoch: int) -> None:
         """Predict the scenes with the model as it is now."""
         for scene in self._scenes:
-            image = read_image(scene.image, self._profile.bands, self._profile.source.value_range)
-            assert scene.mask is not None  # labelled scenes have one
-            nearest = self._profile.prepare.nearest_colour
-            truth = read_mask(scene.mask, self._palette, nearest).mask
-            predicted = mask_of(
-                predict_scene(self._predict, image, len(self._palette), self._tiling)
-            )
+            image, truth = read_scene(self._profile, scene)
+            predicted = mask_of(predict_scene(self._predict, image, self._classes, self._tiling))
             with whole_file(self._picture(scene, epoch)) as partial:
-                write_image(partial, fitted(comparison(image, truth, predicted), SIDE))
+                write_image(partial, fitted(comparison(image, truth.mask, predicted), SIDE))
         self._epochs.append(epoch)
 
     def finish(self) -> None:

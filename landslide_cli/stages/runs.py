@@ -77,7 +77,7 @@ def unfinished_folder(run: Path) -> Path:
 
 
 def model_outputs(profile: Profile) -> int:
-    """Return how many channels the profile's model gives: one a class, or one for a single class."""
+    """Return how many channels the profile's model gives: one a class, a single one for one."""
     return len(profile.classes)
 
 

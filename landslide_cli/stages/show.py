@@ -30,7 +30,12 @@ from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs
-from landslide_cli.stages.sources import labelled_scenes_of, palette_of, synthetic_folder
+from landslide_cli.stages.sources import (
+    labelled_scenes_of,
+    palette_of,
+    read_scene,
+    synthetic_folder,
+)
 
 Item = TypeVar("Item")
 
@@ -157,11 +162,9 @@ class _Pictures:
         predicted = [one for one in scenes if (mapped / f"{one.name}_mask.png").exists()]
         rows = []
         for scene in _spread(predicted or scenes, limit or self._profile.show.items):
-            assert scene.mask is not None  # labelled scenes have one
-            image = read_image(scene.image, self._profile.bands, self._profile.source.value_range)
-            truth = self._mask(scene.mask)
+            image, truth = read_scene(self._profile, scene)
             prediction = self._mask(mapped / f"{scene.name}_mask.png") if predicted else None
-            rows.append((scene.name, _row(image, truth, prediction, self._palette)))
+            rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
         return self._sheet("scenes.png", rows)
 
     def tiles(self, limit: int | None, reporter: Reporter) -> list[Path]:
@@ -241,9 +244,7 @@ class _Pictures:
 _COLUMNS = ["image", "mask", "mask on image"]
 
 
-def _row(
-    image: Picture, truth: Mask, prediction: Mask | None, palette: Palette
-) -> list[Picture]:
+def _row(image: Picture, truth: Mask, prediction: Mask | None, palette: Palette) -> list[Picture]:
     pictures = [as_rgb(image), palette.colourise(truth)]
     if prediction is None:
         return [*pictures, overlay(image, truth, palette)]

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from landslide_cli.core.palette import Palette
+from landslide_cli.core.tiler import Image
 from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.dataset import IMAGES, MASKS
+from landslide_cli.imagery.masks import MaskReading, read_mask
+from landslide_cli.imagery.raster import read_image
 from landslide_cli.imagery.scenes import Scene, labelled_scenes
 from landslide_cli.profile import Profile
 
@@ -20,6 +23,16 @@ def palette_of(profile: Profile) -> Palette:
 def synthetic_folder(profile: Profile) -> Path:
     """Return where the scenes of the synthetic source are drawn to."""
     return profile.dataset / SCENES
+
+
+def read_scene(profile: Profile, scene: Scene) -> tuple[Image, MaskReading]:
+    """Read a scene's image, (rows, cols, bands) uint8, and its mask, (rows, cols).
+
+    Raises:
+        DataError: one of the files cannot be used.
+    """
+    image = read_image(scene.image, profile.bands, profile.source.value_range)
+    return image, read_mask(scene.mask, palette_of(profile), profile.prepare.nearest_colour)
 
 
 def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene]:

@@ -101,9 +101,7 @@ def split(
     return result
 
 
-def deal(
-    scenes: Sequence[str], shares: Mapping[Part, float], seed: int
-) -> dict[Part, list[str]]:
+def deal(scenes: Sequence[str], shares: Mapping[Part, float], seed: int) -> dict[Part, list[str]]:
     """Deal scenes out at random so that the parts have their shares, to the nearest scene.
 
     A part with a share gets a scene at least.

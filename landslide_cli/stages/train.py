@@ -101,7 +101,8 @@ def train(
         LandslideError: the loss became infinite or not a number.
     """
     reporter = reporter or SilentReporter()
-    tiles = {part: part_tiles(profile.dataset, part)[:limit] for part in ("train", "valid")}
+    parts: tuple[Part, Part] = ("train", "valid")
+    tiles = {part: part_tiles(profile.dataset, part)[:limit] for part in parts}
     settings = profile.settings("model", "train", "classes", "bands", "prepare.nearest_colour")
     settings |= {"limit": limit}
     files = [path for one in tiles.values() for tile in one for path in (tile.image, tile.mask)]
