@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from landslide_cli.profile import Profile
     from landslide_cli.reporting import Reporter, Result
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="landslide",
     help="Map landslides from aerial imagery, in six steps that read one YAML profile.",
@@ -265,11 +263,11 @@ def _run(
             console.show_traceback()
         console.show_error(_message(error))
         raise typer.Exit(getattr(error, "exit_status", 1)) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated) as stopped:
         if debug:
             console.show_traceback()
-        console.show_error("interrupted")
-        raise typer.Exit(INTERRUPTED) from None
+        console.show_error("terminated" if isinstance(stopped, Terminated) else "interrupted")
+        raise typer.Exit(_status(stopped)) from None
 
 
 def _message(error: BaseException) -> str:
@@ -280,8 +278,16 @@ def _message(error: BaseException) -> str:
     return str(error)
 
 
+class Terminated(BaseException):
+    """The program was sent SIGTERM."""
+
+
 def _terminated(signal_number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + signal_number)
+    raise Terminated
+
+
+def _status(stopped: BaseException) -> int:
+    return 128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -296,8 +302,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except (KeyboardInterrupt, Terminated) as stopped:
+        return _status(stopped)
     except BrokenPipeError:
         # The reader of the result has gone, as in `landslide show p | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ them (`.name.partial`) is removed by the next run.
 """
 
 import csv
+import errno
 import io
 import json
 import os
@@ -119,9 +120,10 @@ def _as_output_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space" if full else "name a folder that can be written to"
         raise OutputError(
-            f"{path}: cannot be written: {error.strerror or error}; "
-            "free some space or name another folder"
+            f"{path}: cannot be written: {error.strerror or error}; {remedy}"
         ) from error
 
 

@@ -14,14 +14,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def _held_back_stderr() -> Iterator[None]:
-    """Point file descriptor 2 away; what was written to it is shown only if an error is raised."""
+    """Point file descriptor 2 away; what was written to it is shown only if the import fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(kept, held.read())
             raise

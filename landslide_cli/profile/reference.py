@@ -97,7 +97,8 @@ def _values(node: Any, schema: Any) -> str:
     if node["type"] == "object":
         children = node["properties"].items()
         return ", ".join(f"`{name}` ({_values(child, schema)})" for name, child in children)
-    return _WORDS.get(node["type"], node["type"]) + _range(node)
+    kind = str(node["type"])
+    return _WORDS.get(kind, kind) + _range(node)
 
 
 def _range(node: Any) -> str:

@@ -115,17 +115,17 @@ def infer_tiled(
                 continue
             mask = mask_of(predict_scene(predict, image, len(palette), tiling))
             mask_path, overlay_path = (folder / f"{path.stem}{suffix}" for suffix in _SUFFIXES)
-            with whole_file(mask_path) as partial:
-                write_mask(partial, mask, palette)
-            with whole_file(overlay_path) as partial:
-                write_image(partial, overlay(image, mask, palette))
+            # Claimed before they are written: whatever stops the run, the next may replace them.
+            mine |= {mask_path.name, overlay_path.name}
+            write_json(folder / RECORD, {"files": sorted(mine)})
+            with whole_file(mask_path) as mask_file, whole_file(overlay_path) as overlay_file:
+                write_mask(mask_file, mask, palette)
+                write_image(overlay_file, overlay(image, mask, palette))
             shares = {
                 name: float((mask == index).mean()) for index, name in enumerate(palette.names)
             }
             rows, cols = mask.shape
             mapped.append(MappedScene(path.stem, path, mask_path, overlay_path, cols, rows, shares))
-            mine |= {mask_path.name, overlay_path.name}
-            write_json(folder / RECORD, {"files": sorted(mine)})
             advance()
     if problems:
         for problem in problems:

@@ -1,6 +1,7 @@
 """A run's directory: the trained model with what is known of it."""
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,9 @@ def load_run(profile: Profile) -> Run:
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its parsers raise
-        reason = str(error).strip().splitlines()[0][:100] if str(error).strip() else "unreadable"
+        damaged = "holds a damaged model" if zipfile.is_zipfile(path) else "is no Keras model"
         raise ModelError(
-            f"{path}: is not a Keras model that can be loaded ({reason});\ntrain it again"
+            f"{path}: {damaged}; run `landslide train` again, or name another `run`"
         ) from error
     expected = profile.bands, model_outputs(profile)
     found = _ends(model)

@@ -12,7 +12,7 @@ from typing import Any
 
 import landslide_cli
 from landslide_cli.core.parts import Part
-from landslide_cli.errors import ChangedError, LandslideError
+from landslide_cli.errors import ChangedError
 from landslide_cli.imagery.dataset import TILES, TileFiles, part_tiles
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.outputs import (
@@ -125,11 +125,11 @@ def train(
             result = _train(profile, tiles, folder, reporter)
             step.finish(result.document(), folder / RECORD)
             replace_folder(folder, profile.run)
-        except BaseException as error:
+        except BaseException:
             # What finished epochs have learned is kept, nothing else.
             if not (folder / MODEL).exists():
                 shutil.rmtree(folder, ignore_errors=True)
-            elif not isinstance(error, LandslideError):
+            else:
                 reporter.warn(f"not finished; the best model so far is kept in {folder}")
             raise
     return result
