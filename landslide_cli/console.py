@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table as RichTable
+from rich.text import Text
 from tqdm import tqdm
 
 from landslide_cli.reporting import AddRow, Advance, Reporter, Result, SilentReporter, Table
@@ -41,7 +42,9 @@ def show_result(result: Result, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(result.document(), indent=2, allow_nan=False) + "\n")
         return
-    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False)
+    console = Console(
+        width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False, emoji=False
+    )
     for table in result.tables():
         console.print(_rich_table(table))
     console.print(result.headline(), soft_wrap=True, markup=False)
@@ -85,7 +88,7 @@ class TerminalReporter:
         """Draw a table that grows, with the progress bars below it."""
         table = _rich_table(Table(title, columns, []))
         with self._shown(Group(table, self._progress)):
-            yield lambda cells: table.add_row(*cells)
+            yield lambda cells: table.add_row(*_as_they_are(cells))
 
     @contextmanager
     def _shown(self, renderable: Group | Progress) -> Iterator[None]:
@@ -168,12 +171,17 @@ def _rich_table(table: Table) -> RichTable:
     for index, column in enumerate(table.columns):
         drawn.add_column(column, justify="right" if index else "left", no_wrap=True)
     for row in table.rows:
-        drawn.add_row(*row)
+        drawn.add_row(*_as_they_are(row))
     return drawn
 
 
+def _as_they_are(cells: Sequence[str]) -> list[Text]:
+    """Keep Rich from reading a scene's name as markup."""
+    return [Text(cell) for cell in cells]
+
+
 def _stderr() -> Console:
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def _discard(_: object) -> None:

@@ -49,7 +49,8 @@ def scratch_folder(path: Path) -> Iterator[Path]:
     """
     scratch = path.with_name(f".{path.name}.partial")
     with made_parents(path), _as_output_error(path):
-        shutil.rmtree(scratch, ignore_errors=True)
+        _restore(path)
+        _remove(scratch)
         scratch.mkdir()
         try:
             yield scratch
@@ -71,12 +72,30 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def replace_folder(new: Path, path: Path) -> None:
     """Rename the folder `new` to `path`; what was there is deleted after it stepped aside."""
-    old = path.with_name(f".{path.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    _restore(path)
+    old = _aside(path)
+    _remove(old)
     if path.exists():
         path.rename(old)
     new.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _restore(path: Path) -> None:
+    """Bring back what stepped aside for a replacement that never came, as after a power cut."""
+    if _aside(path).exists() and not path.exists():
+        _aside(path).rename(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

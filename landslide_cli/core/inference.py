@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from landslide_cli.core.palette import Mask
+from landslide_cli.core.resampling import resample
 from landslide_cli.core.tiler import Blender, Grid, Image, Probabilities, cut
 
 # Windows (batch, tile, tile, bands) uint8 to probabilities (batch, tile, tile, classes).
@@ -40,27 +40,18 @@ def predict_scene(predict: Predict, image: Image, classes: int, tiling: Tiling) 
     Returns:
         (rows, cols, classes) float32 in [0, 1], at the scene's own size.
     """
-    rows, cols, bands = image.shape
-    size = max(1, round(cols * tiling.scale)), max(1, round(rows * tiling.scale))
-    if size != (cols, rows):
-        how = cv2.INTER_AREA if tiling.scale < 1.0 else cv2.INTER_LINEAR
-        resized = cv2.resize(image, size, interpolation=how).reshape(size[1], size[0], bands)
-        probabilities = _predict_tiles(predict, resized, classes, tiling)
-        own_size = cv2.resize(probabilities, (cols, rows), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(own_size, np.float32)
-    return _predict_tiles(predict, image, classes, tiling)
-
-
-def _predict_tiles(predict: Predict, image: Image, classes: int, tiling: Tiling) -> Probabilities:
-    grid = Grid(image.shape[0], image.shape[1], tiling.tile, tiling.overlap)
+    rows, cols, _ = image.shape
+    width, height = max(1, round(cols * tiling.scale)), max(1, round(rows * tiling.scale))
+    scaled = resample(image, width, height)
+    grid = Grid(height, width, tiling.tile, tiling.overlap)
     blender = Blender(grid, classes)
     windows = list(grid)
     for start in range(0, len(windows), tiling.batch):
         chosen = windows[start : start + tiling.batch]
-        predictions = predict(np.stack([cut(image, window) for window in chosen]))
+        predictions = predict(np.stack([cut(scaled, window) for window in chosen]))
         for window, prediction in zip(chosen, predictions, strict=True):
             blender.add(window, prediction)
-    return blender.result()
+    return resample(blender.result(), cols, rows)
 
 
 def mask_of(probabilities: Probabilities) -> Mask:

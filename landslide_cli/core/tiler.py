@@ -77,14 +77,14 @@ class Grid:
 
 
 def cut(image: Image, window: Window) -> Image:
-    """Copy a window out of an image; beyond the edges the image is reflected.
+    """Take a window out of an image; beyond the edges the image is reflected.
 
     Args:
         image: (rows, cols) or (rows, cols, bands).
         window: must share at least one pixel with the image.
 
     Returns:
-        An array of the window's size.
+        An array of the window's size; a view where nothing is reflected.
     """
     rows = reflected(window.row_off, window.height, image.shape[0])
     cols = reflected(window.col_off, window.width, image.shape[1])
@@ -116,12 +116,13 @@ def reflected(start: int, length: int, size: int) -> NDArray[np.intp] | None:
 def taper(tile: int, overlap: int) -> NDArray[np.float32]:
     """Weights along one axis of a window: flat in the middle, ramps as wide as the overlap.
 
-    Where two neighbours share `overlap <= tile / 2` pixels, their weights add up to 1.
+    Where two neighbours share `overlap <= tile / 2` pixels, their weights add up to 1, but for
+    the outermost pixels of ramps longer than 1 / `WEIGHT_STEP`, which are kept above 0.
 
     Returns:
         Shape (tile,), multiples of `WEIGHT_STEP` in (0, 1].
     """
-    ramp = (np.arange(overlap) + 0.5) / max(overlap, 1)
+    ramp = np.arange(1, overlap + 1) / (overlap + 1)
     ramp = np.clip(np.round(ramp / WEIGHT_STEP), 1, None) * WEIGHT_STEP
     weights = np.ones(tile, np.float32)
     weights[:overlap] = ramp

@@ -46,7 +46,7 @@ def copies(
             yield f"rotate{90 * turns}", np.rot90(image, turns), np.rot90(mask, turns)
     for index, amount in enumerate(distortions):
         rng = np.random.default_rng([*seed, index])
-        yield f"distort{amount:g}", *distort(image, mask, amount, rng)
+        yield f"distort{index + 1}_{amount:g}", *distort(image, mask, amount, rng)
 
 
 def distort(

@@ -64,10 +64,13 @@ def read_manifest(folder: Path) -> list[Tile]:
     path = folder / MANIFEST
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [_tile(row) for row in csv.DictReader(file)]
+            reader = csv.DictReader(file)
+            if reader.fieldnames != _COLUMNS:
+                raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
+            return [_tile(row) for row in reader]
     except FileNotFoundError:
         raise DataError(f"{path}: no tiles yet; run `landslide prepare` first") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise DataError(f"{path}: is not a manifest of tiles ({error})") from None
 
 
@@ -94,7 +97,11 @@ def part_tiles(dataset: Path, part: Part) -> list[TileFiles]:
 def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         return {}
-    return {path.stem: path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and found.setdefault(path.stem, path) != path:
+            raise DataError(f"{found[path.stem]} and {path} have the same name; keep one of them")
+    return found
 
 
 def _tile(row: dict[str, str]) -> Tile:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
+from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.errors import DataError, listed
 from landslide_cli.imagery.raster import MaskValues, read_mask_values
 
@@ -27,9 +26,9 @@ def read_mask(path: Path, palette: Palette, nearest: bool = False) -> MaskReadin
     """Read a mask file.
 
     Colours and palettes hold class colours. A gray file holds class indices if all its values are
-    such; 0 and 255 for background and foreground if there are two classes; otherwise grays that are
-    class colours. A palette whose colours are no classes may hold class indices as well.
-    Transparent pixels have no label.
+    such, 255 beside them meaning no label; 0 and 255 alone are background and foreground if there
+    are two classes; otherwise its grays are class colours. A palette whose colours are no classes
+    may hold class indices as well. Transparent pixels have no label.
 
     Args:
         path: a gray, palette, RGB or RGBA image, 8 bits deep.
@@ -49,37 +48,42 @@ def read_mask(path: Path, palette: Palette, nearest: bool = False) -> MaskReadin
 
 
 def _recognised(values: MaskValues, palette: Palette, nearest: bool, path: Path) -> MaskReading:
-    gray, colours, labelled = values.gray, values.colours, ~values.clear
-    if colours is not None:
-        mask, _ = palette.indices_of(colours)
-        if not (mask[labelled] == IGNORE).any():
-            return MaskReading(mask, "colours")
-    if gray is not None:
-        present = set(np.unique(gray[labelled]).tolist())
-        if max(present, default=0) < len(palette):
-            return MaskReading(gray.copy(), "indices")
-        if colours is None and len(palette) == 2 and (nearest or present <= {0, 255}):
-            strays = (gray != 0) & (gray != 255) & labelled
-            return MaskReading((gray > 127).astype(np.uint8), "binary", int(strays.sum()))
-    if colours is None:
-        colours = np.repeat(gray[..., None], 3, axis=-1)  # type: ignore[index]
-    return _from_colours(colours, labelled, palette, nearest, path)
-
-
-def _from_colours(
-    colours: Colours, labelled: NDArray[np.bool_], palette: Palette, nearest: bool, path: Path
-) -> MaskReading:
-    mask, _ = palette.indices_of(colours)
+    gray, labelled = values.gray, ~values.clear
+    present = set(np.unique(gray[labelled]).tolist()) if gray is not None else set()
+    # A plain gray file is taken by its values first, a palette by its colours.
+    if gray is not None and not values.painted and _are_indices(present, palette):
+        return MaskReading(gray.copy(), "indices")
+    mask, _ = palette.indices_of(values.colours)
     strays = (mask == IGNORE) & labelled
     if not strays.any():
         return MaskReading(mask, "colours")
-    if not nearest:
-        unknown = [str(one) for one in palette.indices_of(colours[labelled])[1]]
-        raise DataError(
-            f"{path}: holds colours that are no class: {listed(unknown, most=3)};\n"
-            "add them to `classes`, or set prepare.nearest_colour: true to take the nearest class"
-        )
-    stray_colours, inverse = np.unique(colours[strays], axis=0, return_inverse=True)
-    classes = palette.nearest([tuple(colour) for colour in stray_colours.tolist()])
-    mask[strays] = classes[inverse.reshape(-1)]
-    return MaskReading(mask, "colours", int(strays.sum()))
+    if gray is not None and values.painted and _are_indices(present, palette):
+        return MaskReading(gray.copy(), "indices")
+    if gray is not None and not values.painted and _are_binary(present, palette, nearest):
+        between = (gray != 0) & (gray != 255) & labelled
+        return MaskReading((gray > 127).astype(np.uint8), "binary", int(between.sum()))
+    if nearest:
+        colours, inverse = np.unique(values.colours[strays], axis=0, return_inverse=True)
+        classes = palette.nearest([tuple(colour) for colour in colours.tolist()])
+        mask[strays] = classes[inverse.reshape(-1)]
+        return MaskReading(mask, "colours", int(strays.sum()))
+    unknown = [str(one) for one in palette.indices_of(values.colours[labelled])[1]]
+    raise DataError(
+        f"{path}: holds colours that are no class: {listed(unknown, most=3)};\n"
+        "add them to `classes`, or set prepare.nearest_colour: true to take the nearest class"
+    )
+
+
+def _are_indices(present: set[int], palette: Palette) -> bool:
+    """Tell class indices from other grays; 255 beside them is `IGNORE`, as many tools write it."""
+    if IGNORE in present and (present <= {0, IGNORE} or (255, 255, 255) in palette.colours):
+        return False
+    return all(value < len(palette) or value == IGNORE for value in present)
+
+
+def _are_binary(present: set[int], palette: Palette, nearest: bool) -> bool:
+    """Tell 0 and 255, or with `nearest` whatever is near to them, from grays that are colours."""
+    if len(palette) != 2:
+        return False
+    gray_classes = all(len(set(colour)) == 1 for colour in palette.colours)
+    return present <= {0, 255} or (nearest and not gray_classes)

@@ -137,13 +137,15 @@ def _scaled(
 class MaskValues:
     """A mask file as it is.
 
-    `gray` is (rows, cols) and `colours` (rows, cols, 3), both uint8; a palette image has both,
-    others one of them. `clear` is (rows, cols) bool: the transparent pixels.
+    `colours` is (rows, cols, 3) uint8, `gray` the single band of a gray or palette image, (rows,
+    cols) uint8, `clear` is (rows, cols) bool: the transparent pixels. `painted` tells a palette
+    image, whose colours are its palette's, from a gray one.
     """
 
+    colours: Colours
     gray: NDArray[np.uint8] | None
-    colours: Colours | None
     clear: NDArray[np.bool_]
+    painted: bool = False
 
 
 def read_mask_values(path: Path) -> MaskValues:
@@ -155,7 +157,7 @@ def read_mask_values(path: Path) -> MaskValues:
     with opened(path) as dataset:
         if _is_palette(dataset):
             painted = _painted(dataset)
-            return MaskValues(dataset.read(1), painted[..., :3], painted[..., 3] == 0)
+            return MaskValues(painted[..., :3], dataset.read(1), painted[..., 3] == 0, True)
         bands = _colour_bands(dataset)
         values = np.moveaxis(dataset.read(bands), 0, -1)
         alpha = [index for index in dataset.indexes if index not in bands]
@@ -166,9 +168,8 @@ def read_mask_values(path: Path) -> MaskValues:
             f"{path}: is no mask: {values.shape[-1]} bands of {values.dtype}; "
             "a mask is gray, palette or RGB, with values from 0 to 255"
         )
-    if values.shape[-1] == 1:
-        return MaskValues(whole[..., 0], None, clear)
-    return MaskValues(None, whole, clear)
+    gray = whole[..., 0] if values.shape[-1] == 1 else None
+    return MaskValues(np.broadcast_to(whole, (*clear.shape, 3)), gray, clear)
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

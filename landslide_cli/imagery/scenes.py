@@ -22,12 +22,17 @@ class Scene:
     mask: Path
 
 
-def labelled_scenes(images: str, masks: str) -> list[Scene]:
+def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[Scene]:
     """Find images and masks, pair them, and check their headers.
 
     An image and a mask belong together when the wildcards of the two globs matched the same text;
     where the globs have another number of wildcards, or are folders, when their names without
     suffix are equal. A file that the masks' glob matches is never an image.
+
+    Args:
+        images: glob or folder of the images.
+        masks: glob or folder of the masks.
+        limit: take only the first images, by name, and look at no other file.
 
     Returns:
         The scenes, in the order of their names.
@@ -37,24 +42,24 @@ def labelled_scenes(images: str, masks: str) -> list[Scene]:
             another size than its image; all such files are named, up to ten.
     """
     mask_files = find_files(masks)
-    image_files = [path for path in find_files(images) if path not in set(mask_files)]
+    are_masks = {path.resolve() for path in mask_files}
+    image_files = [path for path in find_files(images) if path.resolve() not in are_masks]
     for pattern, found in ((images, image_files), (masks, mask_files)):
         if not found:
             raise DataError(f"{pattern}: no image found; check the glob in the profile's `source`")
     image_keys, mask_keys = _keys(image_files, images, mask_files, masks)
     names = _names(image_keys)
-    scenes = [
-        Scene(names[key], image_keys[key], mask_keys[key]) for key in image_keys.keys() & mask_keys
-    ]
-    problems = [
-        *(f"{image_keys[key]} has no mask" for key in image_keys.keys() - mask_keys.keys()),
-        *(f"{mask_keys[key]} has no image" for key in mask_keys.keys() - image_keys.keys()),
-        *_problems(scenes, decode=False),
-    ]
+    wanted = sorted(image_keys, key=names.__getitem__)[:limit]
+    scenes = [Scene(names[k], image_keys[k], mask_keys[k]) for k in wanted if k in mask_keys]
+    problems = [f"{image_keys[key]} has no mask" for key in wanted if key not in mask_keys]
+    if limit is None:
+        spare = mask_keys.keys() - image_keys.keys()
+        problems += [f"{mask_keys[key]} has no image" for key in spare]
+    problems += _problems(scenes, decode=False)
     if problems:
         # Whoever has to mend files wants to hear of all of them, so now each is read whole.
         raise bad_files({*problems, *_problems(scenes, decode=True)})
-    return sorted(scenes, key=lambda scene: scene.name)
+    return scenes
 
 
 def bad_files(problems: Collection[str]) -> DataError:

@@ -56,15 +56,21 @@ def load_profile(path: Path, overrides: Sequence[str] = ()) -> Profile:
 
 def dump_profile(profile: Profile) -> str:
     """Write every key of a profile, defaults included, as YAML that `load_profile` reads back."""
-    return yaml.safe_dump(profile.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    document = profile.model_dump(mode="json")
+    return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the numbers and booleans of YAML 1.2: `7e-5` is a number, `no` is a word."""
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes what `_Loader` would not read as text."""
+
+
+_OTHER_IN_1_1 = (":bool", ":float", ":int")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":bool", ":float"))]
+    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(_OTHER_IN_1_1)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -75,6 +81,10 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
     list("-+.0123456789"),
 )
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")
+)
+_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
@@ -89,7 +99,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     try:
         node = loader.get_single_node()
         lines: dict[Key, int] = {}
-        _collect_lines(node, (), lines, path)
+        _collect_lines(node, (), lines, path, set())
         document = loader.construct_document(node) if node is not None else {}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -103,8 +113,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     return document, lines
 
 
-def _collect_lines(node: yaml.Node | None, key: Key, lines: dict[Key, int], path: Path) -> None:
+def _collect_lines(
+    node: yaml.Node | None, key: Key, lines: dict[Key, int], path: Path, seen: set[int]
+) -> None:
     """Note the line of every key below `node`, and refuse a key that stands twice."""
+    if id(node) in seen:
+        return  # an alias of what has been noted
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             child = (*key, str(name.value))
@@ -114,11 +129,11 @@ def _collect_lines(node: yaml.Node | None, key: Key, lines: dict[Key, int], path
                     f"{path}:{line}: {_dotted(child)} stands twice, first on line {lines[child]}"
                 )
             lines[child] = line
-            _collect_lines(value, child, lines, path)
+            _collect_lines(value, child, lines, path, seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*key, index)] = value.start_mark.line + 1
-            _collect_lines(value, (*key, index), lines, path)
+            _collect_lines(value, (*key, index), lines, path, seen)
 
 
 def _parse_override(text: str) -> tuple[Key, Any]:
@@ -166,6 +181,8 @@ def _checked(document: dict[str, Any], places: dict[Key, str]) -> Profile:
         ]
     except (TypeError, ValueError, RecursionError) as error:
         raise ProfileError(f"{places[()]}: not a profile: {error}") from None
+    # A misspelt key is the cause, and the key that is missing for it the effect.
+    problems.sort(key=lambda problem: problem["type"] == "missing")
     message = _describe(problems[0], document, places)
     if len(problems) > 1:
         others = [_dotted(_key_of(problem)) for problem in problems[1:]]

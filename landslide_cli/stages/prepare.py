@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from landslide_cli.core.palette import IGNORE, Mask, Palette
+from landslide_cli.core.resampling import resample
 from landslide_cli.core.tiler import Grid, Image, cut
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.augmentation import copies
@@ -212,18 +213,14 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> _Cutting:
 def _resized(
     image: Image, mask: Mask, size: tuple[int, int] | None, scale: float | None
 ) -> tuple[Image, Mask]:
-    """Resize image (by area or linearly) and mask (nearest neighbour) alike."""
+    """Resize image (averaged or linearly) and mask (nearest neighbour) alike."""
     rows, cols = mask.shape
     if scale is not None:
         size = max(1, round(cols * scale)), max(1, round(rows * scale))
-    if size is None or size == (cols, rows):
+    if size is None:
         return image, mask
-    shrinks = size[0] < cols or size[1] < rows
-    bands = image.shape[-1]
-    # OpenCV resizes any number of bands, and drops the axis of a single one.
-    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     nearest = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return resized.reshape(size[1], size[0], bands), nearest
+    return resample(image, *size), nearest
 
 
 def _padded(mask: Mask, row: int, col: int, tile: int) -> Mask:

@@ -158,7 +158,7 @@ class _Pictures:
     def scenes(self, limit: int | None) -> list[Path]:
         """Lay out scenes with mask, and with the masks that `infer-tiled` made of them."""
         mapped = self._profile.infer.output or self._profile.run / "infer"
-        scenes = _scenes_if_any(self._profile)[:limit]
+        scenes = _scenes_if_any(self._profile, limit)
         predicted = [one for one in scenes if (mapped / f"{one.name}_mask.png").exists()]
         rows = []
         for scene in _spread(predicted or scenes, limit or self._profile.show.items):
@@ -262,8 +262,8 @@ def _tiles_if_any(profile: Profile, part: Part) -> list[TileFiles]:
     return part_tiles(profile.dataset, part) if (profile.dataset / part).is_dir() else []
 
 
-def _scenes_if_any(profile: Profile) -> list[Scene]:
+def _scenes_if_any(profile: Profile, limit: int | None) -> list[Scene]:
     source = profile.source
     named = source.images is not None and source.masks is not None
     drawn = source.synthetic is not None and synthetic_folder(profile).is_dir()
-    return labelled_scenes_of(profile) if named or drawn else []
+    return labelled_scenes_of(profile, limit) if named or drawn else []

@@ -47,10 +47,10 @@ def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene
         folder = synthetic_folder(profile)
         if not folder.is_dir():
             raise DataError(f"{folder}: no scenes drawn yet; run `landslide prepare` first")
-        return labelled_scenes(str(folder / IMAGES), str(folder / MASKS))[:limit]
+        return labelled_scenes(str(folder / IMAGES), str(folder / MASKS), limit)
     if source.images is None or source.masks is None:
         raise ProfileError(
             "the profile names no scenes: set source.images and source.masks, "
             "for example with --set source.images='data/Landslide*.tif'"
         )
-    return labelled_scenes(source.images, source.masks)[:limit]
+    return labelled_scenes(source.images, source.masks, limit)

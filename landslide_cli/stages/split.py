@@ -18,6 +18,7 @@ from landslide_cli.outputs import replace_folder, scratch_folder
 from landslide_cli.profile import Profile
 from landslide_cli.records import Step, refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.stages import prepare
 
 RECORD = "split.json"
 
@@ -75,7 +76,9 @@ def split(
     dataset = profile.dataset
     tiles = read_manifest(dataset / TILES)
     settings = profile.settings("split", "bands") | {"limit": limit}
-    step = Step.of(dataset / RECORD, settings, [dataset / TILES / MANIFEST])
+    # The manifest names the tiles; what they were cut from stands in the record of `prepare`.
+    files = [dataset / TILES / name for name in (MANIFEST, prepare.RECORD)]
+    step = Step.of(dataset / RECORD, settings, [path for path in files if path.exists()])
     finished = step.finished_before("split", overwrite)
     if finished is not None:
         return SplitResult(**{**finished, "dataset": dataset, "unchanged": True})

@@ -1,0 +1,114 @@
+"""Tiled prediction of whole scenes, with a model that is one line of NumPy."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from landslide_cli.core.inference import Tiling, mask_of, predict_scene
+
+
+class Brightness:
+    """Predicts the first band's brightness, and keeps the shapes of the batches it was given."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.dtypes: set[np.dtype[np.generic]] = set()
+
+    def __call__(self, windows: NDArray[np.generic]) -> NDArray[np.float32]:
+        self.shapes.append(windows.shape)
+        self.dtypes.add(windows.dtype)
+        bright = windows[..., 0].astype(np.float32) / 255
+        return np.stack([1 - bright, bright], axis=-1)
+
+
+def noise(rows: int, cols: int, bands: int = 3) -> NDArray[np.uint8]:
+    return np.random.default_rng([rows, cols]).integers(0, 256, (rows, cols, bands), np.uint8)
+
+
+def ramp(rows: int, cols: int, bands: int = 3) -> NDArray[np.uint8]:
+    line = np.linspace(0, 255, cols).astype(np.uint8)
+    return np.repeat(np.tile(line, (rows, 1))[..., None], bands, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols"), [(16, 16), (1, 1), (5, 9), (3, 120), (120, 3), (37, 50), (64, 48)]
+)
+def test_a_scene_of_any_size_is_predicted_at_its_own_size(rows: int, cols: int) -> None:
+    image = noise(rows, cols)
+    probabilities = predict_scene(Brightness(), image, 2, Tiling(tile=16, overlap=4))
+    assert probabilities.shape == (rows, cols, 2)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities[..., 1], image[..., 0] / 255, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 7, 100])
+def test_the_result_does_not_depend_on_the_batch(batch: int) -> None:
+    image, predict = noise(40, 52), Brightness()
+    tiling = Tiling(tile=16, overlap=4, batch=batch)
+    probabilities = predict_scene(predict, image, 2, tiling)
+    one_by_one = predict_scene(Brightness(), image, 2, Tiling(tile=16, overlap=4))
+    np.testing.assert_array_equal(probabilities, one_by_one)
+    sizes = [shape[0] for shape in predict.shapes]
+    assert sum(sizes) == 3 * 4
+    assert all(size == batch for size in sizes[:-1])
+    assert 1 <= sizes[-1] <= batch
+
+
+@pytest.mark.parametrize("bands", [1, 3, 5])
+def test_the_model_is_given_whole_uint8_windows_with_all_bands(bands: int) -> None:
+    predict = Brightness()
+    for scale in (1.0, 0.5, 2.0):
+        predict_scene(predict, noise(21, 10, bands), 2, Tiling(16, 4, scale=scale))
+    assert {shape[1:] for shape in predict.shapes} == {(16, 16, bands)}
+    assert predict.dtypes == {np.dtype(np.uint8)}
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.3, 1.5, 2.0])
+@pytest.mark.parametrize(("rows", "cols"), [(40, 60), (33, 47), (1, 1), (1, 90)])
+def test_a_resized_scene_is_predicted_at_its_own_size(scale: float, rows: int, cols: int) -> None:
+    image = np.full((rows, cols, 3), 51, np.uint8)
+    probabilities = predict_scene(Brightness(), image, 2, Tiling(16, 4, scale=scale))
+    assert probabilities.shape == (rows, cols, 2)
+    np.testing.assert_allclose(probabilities[..., 1], 0.2, atol=1e-6)
+
+
+def test_half_the_size_takes_a_quarter_of_the_windows() -> None:
+    whole, half = Brightness(), Brightness()
+    predict_scene(whole, noise(64, 96), 2, Tiling(16, 0))
+    predict_scene(half, noise(64, 96), 2, Tiling(16, 0, scale=0.5))
+    assert len(whole.shapes) == 4 * len(half.shapes) == 24
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_a_resized_prediction_stays_where_it_belongs(scale: float) -> None:
+    image = ramp(32, 64)
+    probabilities = predict_scene(Brightness(), image, 2, Tiling(16, 4, scale=scale))
+    inner = np.s_[:, 2:-2]
+    np.testing.assert_allclose(probabilities[..., 1][inner], image[..., 0][inner] / 255, atol=0.01)
+
+
+@pytest.mark.parametrize("classes", [1, 3, 7, 130])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_a_resized_prediction_keeps_every_class(classes: int, scale: float) -> None:
+    def predict(windows: NDArray[np.generic]) -> NDArray[np.float32]:
+        shares = np.arange(1, classes + 1, dtype=np.float32) / classes
+        return np.broadcast_to(shares, (*windows.shape[:3], classes))
+
+    probabilities = predict_scene(predict, noise(20, 30), classes, Tiling(16, 4, scale=scale))
+    assert probabilities.shape == (20, 30, classes)
+    np.testing.assert_allclose(probabilities[3, 5], np.arange(1, classes + 1) / classes, atol=1e-6)
+
+
+def test_the_image_is_left_as_it_was() -> None:
+    image = noise(20, 30)
+    before = image.copy()
+    predict_scene(Brightness(), image, 2, Tiling(16, 4, scale=0.5))
+    np.testing.assert_array_equal(image, before)
+
+
+def test_a_mask_holds_the_most_probable_class() -> None:
+    probabilities = np.array([[[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]]], np.float32)
+    mask = mask_of(probabilities)
+    assert mask.dtype == np.uint8
+    np.testing.assert_array_equal(mask, [[1, 0]])

@@ -1,0 +1,177 @@
+"""Pictures for people: overlays, comparisons and sheets."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from landslide_cli.core.palette import IGNORE, Palette
+from landslide_cli.imagery.pictures import (
+    FALSE_ALARM,
+    HIT,
+    MISS,
+    OPACITY,
+    as_rgb,
+    comparison,
+    fitted,
+    overlay,
+    sheet,
+    strip,
+)
+
+GRAY = 100
+
+
+def ground(rows: int = 40, cols: int = 60, bands: int = 3) -> NDArray[np.uint8]:
+    return np.full((rows, cols, bands), GRAY, np.uint8)
+
+
+def block(rows: slice, cols: slice, value: int = 1) -> NDArray[np.uint8]:
+    mask = np.zeros((40, 60), np.uint8)
+    mask[rows, cols] = value
+    return mask
+
+
+def mixed(colour: tuple[int, int, int]) -> list[int]:
+    return [round(GRAY * (1 - OPACITY) + channel * OPACITY) for channel in colour]
+
+
+@pytest.mark.parametrize(("bands", "shown"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (3, [0, 1, 2])])
+def test_images_of_any_bands_are_shown_in_three(bands: int, shown: list[int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, bands), np.uint8)
+    np.testing.assert_array_equal(as_rgb(image), image[..., shown])
+    many = np.dstack([image] * 5)
+    np.testing.assert_array_equal(as_rgb(many), many[..., :3])
+
+
+def test_an_overlay_tints_the_foreground_with_a_full_outline(palette: Palette) -> None:
+    picture = overlay(ground(), block(np.s_[10:30], np.s_[20:50]), palette)
+    assert picture.shape == (40, 60, 3)
+    assert picture.dtype == np.uint8
+    assert picture[20, 35].tolist() == mixed((255, 0, 255))
+    for row, col in ((10, 20), (29, 49), (10, 35), (20, 49)):
+        assert picture[row, col].tolist() == [255, 0, 255]
+    outside = block(np.s_[10:30], np.s_[20:50]) == 0
+    assert (picture[outside] == GRAY).all()
+
+
+def test_an_overlay_shows_each_class_in_its_colour_and_nothing_without_a_label() -> None:
+    palette = Palette(("ground", "slide", "water"), ((0, 0, 0), (255, 0, 0), (0, 0, 255)))
+    mask = block(np.s_[0:20], np.s_[0:30])
+    mask[20:] = 2
+    mask[:, 40:] = IGNORE
+    picture = overlay(ground(), mask, palette)
+    assert picture[5, 5].tolist() == mixed((255, 0, 0))
+    assert picture[30, 5].tolist() == mixed((0, 0, 255))
+    assert (picture[:, 40:] == GRAY).all()
+    assert (picture[:20, 30:40] == GRAY).all()
+
+
+def test_an_overlay_of_one_or_many_bands_is_rgb(palette: Palette) -> None:
+    mask = block(np.s_[10:30], np.s_[20:50])
+    for bands in (1, 3, 14):
+        assert overlay(ground(bands=bands), mask, palette).shape == (40, 60, 3)
+
+
+def test_hits_misses_and_false_alarms_have_their_own_colours() -> None:
+    truth = block(np.s_[5:35], np.s_[0:40])
+    prediction = block(np.s_[5:35], np.s_[20:60])
+    picture = comparison(ground(), truth, prediction)
+    assert picture[20, 10].tolist() == mixed(MISS)
+    assert picture[20, 30].tolist() == mixed(HIT)
+    assert picture[20, 50].tolist() == mixed(FALSE_ALARM)
+    assert picture[5, 10].tolist() == list(MISS)
+    assert picture[5, 30].tolist() == list(HIT)
+    assert picture[5, 50].tolist() == list(FALSE_ALARM)
+    assert (picture[:5] == GRAY).all()
+    assert len({HIT, MISS, FALSE_ALARM}) == 3
+
+
+def test_pixels_without_a_label_are_no_errors() -> None:
+    truth = np.full((40, 60), IGNORE, np.uint8)
+    picture = comparison(ground(), truth, block(np.s_[5:35], np.s_[0:40]))
+    assert (picture == GRAY).all()
+
+
+def test_another_foreground_class_is_a_miss() -> None:
+    picture = comparison(
+        ground(), block(np.s_[5:35], np.s_[0:40], 1), block(np.s_[5:35], np.s_[0:40], 2)
+    )
+    assert picture[20, 20].tolist() == mixed(MISS)
+
+
+def test_two_equal_masks_show_hits_only() -> None:
+    mask = block(np.s_[5:35], np.s_[0:40], 2)
+    picture = comparison(ground(), mask, mask)
+    colours = {tuple(colour) for colour in picture.reshape(-1, 3).tolist()}
+    assert colours == {(GRAY,) * 3, HIT, tuple(mixed(HIT))}
+
+
+def test_pictures_leave_the_image_as_it_was(palette: Palette) -> None:
+    image = ground()
+    overlay(image, np.ones((40, 60), np.uint8), palette)
+    comparison(image, np.ones((40, 60), np.uint8), np.zeros((40, 60), np.uint8))
+    assert (image == GRAY).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "expected"),
+    [
+        (100, 50, (32, 16)),
+        (50, 100, (16, 32)),
+        (8, 8, (32, 32)),
+        (1, 100, (1, 32)),
+        (1, 1, (32, 32)),
+    ],
+)
+def test_a_picture_is_fitted_into_its_cell(rows: int, cols: int, expected: tuple[int, int]) -> None:
+    picture = fitted(ground(rows, cols), 32)
+    assert picture.shape == (*expected, 3)
+    assert (picture == GRAY).all()
+
+
+def contains(page: NDArray[np.uint8], colour: tuple[int, int, int]) -> int:
+    return int((page == np.array(colour, np.uint8)).all(axis=-1).sum())
+
+
+def test_a_sheet_holds_every_picture_whole() -> None:
+    reds = [np.full((32, 32, 3), (200 + i, 0, 0), np.uint8) for i in range(4)]
+    page = sheet(["image", "mask"], [("one", reds[:2]), ("two", reds[2:])], 32)
+    assert page.dtype == np.uint8
+    for i in range(4):
+        assert contains(page, (200 + i, 0, 0)) == 32 * 32
+
+
+def test_a_sheets_rows_and_columns_are_in_order() -> None:
+    pictures = [np.full((16, 32, 3), (200 + i, 0, 0), np.uint8) for i in range(4)]
+    page = sheet(["image", "mask"], [("one", pictures[:2]), ("two", pictures[2:])], 32)
+    (a, b, c, d) = (
+        np.argwhere((page == (200 + i, 0, 0)).all(axis=-1)).min(axis=0).tolist() for i in range(4)
+    )
+    assert a[0] == b[0] < c[0] == d[0]
+    assert a[1] == c[1] < b[1] == d[1]
+
+
+def test_a_sheet_has_captions_and_a_legend() -> None:
+    pictures = [("", [ground(32, 32)])]
+    plain = sheet([""], pictures, 32)
+    captioned = sheet(["image"], [("scene 1", [ground(32, 32)])], 32)
+    explained = sheet([""], pictures, 32, [("a", (9, 200, 9)), ("b", (9, 9, 200))])
+    assert captioned.shape == plain.shape
+    assert (captioned < 128).sum() > (plain < 128).sum()
+    assert explained.shape[0] > plain.shape[0]
+    assert contains(explained, (9, 200, 9)) > 50
+    assert contains(plain, (9, 200, 9)) == 0
+
+
+def test_a_wide_enough_sheet_shows_the_whole_legend() -> None:
+    legend = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
+    page = sheet(["a", "b"], [("", [ground(32, 32)] * 2)], 128, legend)
+    counts = [contains(page, colour) for _, colour in legend]
+    assert min(counts) == max(counts) > 50
+
+
+def test_a_film_strip_is_one_row() -> None:
+    page = strip([ground(32, 32)] * 3, ["epoch 1", "epoch 2", "epoch 3"], 32)
+    assert contains(page, (GRAY,) * 3) >= 3 * 32 * 32
+    assert page.shape[1] > 3 * 32
+    assert page.shape[0] < 3 * 32

@@ -1,0 +1,355 @@
+"""Reading a profile: every mistake is answered with file, line, key and what is allowed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from landslide_cli.errors import ProfileError
+from landslide_cli.profile import Profile, dump_profile, load_profile
+
+Write = Callable[[str], Path]
+
+
+def message_of(path: Path, *overrides: str) -> str:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path, overrides)
+    message = str(caught.value)
+    assert caught.value.exit_status == 2
+    assert len(message.splitlines()) <= 2
+    return message
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}\n"])
+def test_a_profile_that_says_nothing_has_every_default(write_profile: Write, text: str) -> None:
+    assert load_profile(write_profile(text)) == Profile()
+
+
+def test_values_of_the_file_replace_the_defaults(write_profile: Write) -> None:
+    profile = load_profile(
+        write_profile(
+            "name: valley\nprepare: {resize: [640, 512], tile: 256}\n"
+            "train:\n  learning_rate: 7e-5\n  clip_value: null\nsource: {synthetic: {}}\n"
+        )
+    )
+    assert profile.prepare.resize == (640, 512)
+    assert profile.prepare.tile == 256
+    assert profile.train.learning_rate == 7e-5
+    assert profile.train.clip_value is None
+    assert profile.source.synthetic is not None
+    assert profile.dataset == Path("datasets/valley")
+
+
+def test_words_of_yaml_1_1_are_words(write_profile: Write) -> None:
+    assert load_profile(write_profile("name: no\n")).name == "no"
+
+
+def test_a_missing_profile_is_named(tmp_path: Path) -> None:
+    assert message_of(tmp_path / "none.yaml").startswith(f"{tmp_path / 'none.yaml'}: no such")
+
+
+def test_a_folder_is_no_profile(tmp_path: Path) -> None:
+    assert message_of(tmp_path).startswith(f"{tmp_path}: ")
+
+
+def test_a_profile_that_is_not_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
+    assert "not UTF-8" in message_of(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("name: [a\ntrain: {\n", 2),
+        ("name: x\n\ttrain: 3\n", 2),
+        ("name: x\nname2: *nowhere\n", 2),
+        ("name: x\n---\nname: y\n", 2),
+        ("name: x\ntrain: !!python/object/apply:os.getcwd []\n", 2),
+    ],
+)
+def test_what_is_not_safe_yaml_is_refused_with_its_line(
+    write_profile: Write, text: str, line: int
+) -> None:
+    path = write_profile(text)
+    assert message_of(path).startswith(f"{path}:{line}: not valid YAML")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just words\n", "3\n"])
+def test_a_profile_must_be_a_mapping(write_profile: Write, text: str) -> None:
+    path = write_profile(text)
+    assert message_of(path) == f"{path}:1: a profile is a mapping of keys to values"
+
+
+def test_a_value_that_contains_itself_is_refused(write_profile: Write) -> None:
+    path = write_profile("name: x\nclasses: &a\n  - *a\n")
+    assert message_of(path).startswith(f"{path}:")
+
+
+def test_a_key_that_stands_twice_is_refused(write_profile: Write) -> None:
+    path = write_profile("train:\n  epochs: 3\n  batch: 1\n  epochs: 4\n")
+    assert message_of(path) == f"{path}:4: train.epochs stands twice, first on line 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("train:\n  epohcs: 3\n", 2, "unknown key 'epohcs' in train; did you mean 'epochs'?"),
+        ("name: x\nmodle: {}\n", 2, "unknown key 'modle' in a profile; did you mean 'model'?"),
+        (
+            "source:\n  synthetic:\n    sceens: 2\n",
+            3,
+            "unknown key 'sceens' in source.synthetic; did you mean 'scenes'?",
+        ),
+        (
+            "prepare:\n  augment: {hflip: true,\n    vflipp: true}\n",
+            3,
+            "unknown key 'vflipp' in prepare.augment; did you mean 'vflip'?",
+        ),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest_valid_one(
+    write_profile: Write, text: str, line: int, says: str
+) -> None:
+    path = write_profile(text)
+    assert message_of(path) == f"{path}:{line}: {says}"
+
+
+def test_an_unknown_key_near_to_nothing_is_answered_with_all_valid_ones(
+    write_profile: Write,
+) -> None:
+    path = write_profile("split:\n  kangaroo: 3\n")
+    assert message_of(path) == (
+        f"{path}:2: unknown key 'kangaroo' in split; there are train, valid, test, seed"
+    )
+
+
+def test_a_misspelt_key_that_is_required_is_answered_with_its_right_name(
+    write_profile: Write,
+) -> None:
+    path = write_profile("classes:\n  - name: ground\n    color: [1, 2, 3]\n")
+    message = message_of(path)
+    assert message.startswith(f"{path}:3: unknown key 'color' in classes.0")
+    assert "did you mean 'colour'?" in message
+
+
+def test_a_missing_key_is_named_with_the_line_of_what_lacks_it(write_profile: Write) -> None:
+    path = write_profile("classes:\n  - {name: ground, colour: [0, 0, 0]}\n  - {name: slide}\n")
+    assert message_of(path) == f"{path}:3: classes.1.colour is missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("train:\n  epochs: many\n", 2, 'train.epochs is "many"; it should be a whole number'),
+        ("train:\n  epochs: 3.5\n", 2, "train.epochs is 3.5; it should be a whole number"),
+        ("train:\n  epochs: true\n", 2, "train.epochs is true; it should be a whole number"),
+        ("train:\n  epochs: '3'\n", 2, 'train.epochs is "3"; it should be a whole number'),
+        ("model:\n  normalization: 1\n", 2, "it should be true or false"),
+        ("model:\n  normalization: yes\n", 2, "it should be true or false"),
+        ("model:\n  dropout_rate: much\n", 2, 'is "much"; it should be a number'),
+        ("name: 3\n", 1, "name is 3; it should be text"),
+        ("dataset: [a]\n", 1, "dataset is "),
+        ("name: x\ntrain: 3\n", 2, "train is 3; it should be a mapping of keys to values"),
+        ("name: x\ntrain:\n", 2, "train is null; it should be a mapping of keys to values"),
+        ("classes: {a: b}\n", 1, "it should be a list"),
+        ("prepare:\n  resize: 1024\n", 2, "prepare.resize is 1024; it should be a list"),
+    ],
+)
+def test_a_wrong_type_is_answered_with_the_right_one(
+    write_profile: Write, text: str, line: int, says: str
+) -> None:
+    path = write_profile(text)
+    message = message_of(path)
+    assert message.startswith(f"{path}:{line}: ")
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "allowed"),
+    [
+        ("train:\n  epochs: 0\n", 2, "train.epochs is 0", "greater than or equal to 1"),
+        ("prepare:\n\n  tile: 9000\n", 3, "prepare.tile is 9000", "less than or equal to 8192"),
+        ("train: {learning_rate: 0.0}\n", 1, "train.learning_rate is 0.0", "greater than 0"),
+        ("train: {learning_rate: 1e999}\n", 1, "train.learning_rate", "number"),
+        ("train: {loss: l2}\n", 1, 'train.loss is "l2"', "'tversky'"),
+        ("classes: []\n", 1, "classes is []", "at least 1 item"),
+        (
+            "classes:\n  - {name: a, colour: [0, 0, 0]}\n  - name: b\n    colour: [0, 256, 0]\n",
+            4,
+            "classes.1.colour.1 is 256",
+            "less than or equal to 255",
+        ),
+        ("prepare: {augment: {distortions: [0.1, 0.5]}}\n", 1, "distortions.1 is 0.5", "0.2"),
+        ("name: ../elsewhere\n", 1, "name is", "pattern"),
+    ],
+)
+def test_a_value_out_of_range_is_answered_with_what_is_allowed(
+    write_profile: Write, text: str, line: int, key: str, allowed: str
+) -> None:
+    path = write_profile(text)
+    message = message_of(path)
+    assert message.startswith(f"{path}:{line}: ")
+    assert key in message
+    assert allowed in message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (
+            "classes:\n  - {name: a, colour: [1, 2, 3]}\n  - name: b\n    colour: [1, 2, 3]\n",
+            4,
+            "classes.1.colour 'b' has the colour of 'a'",
+        ),
+        (
+            "classes:\n  - {name: a, colour: [1, 2, 3]}\n  - {name: a, colour: [3, 2, 1]}\n",
+            3,
+            "classes.1.name two classes are called 'a'",
+        ),
+        ("classes:\n  - {name: slide, colour: [0, 0, 0]}\n", 2, "the colour of 'background'"),
+        ("classes:\n  - {name: loss, colour: [9, 0, 0]}\n", 2, "'loss' is a key of"),
+        (
+            "prepare:\n  tile: 500\n",
+            2,
+            "prepare.tile must be a multiple of 128 for a model of 8 layers, not 500; "
+            "take 384 or 512",
+        ),
+        ("prepare: {tile: 64}\n", 1, "prepare.tile must be a multiple of 128"),
+        ("name: x\ninfer:\n  tile: 500\n", 3, "infer.tile must be a multiple of 128"),
+        ("infer:\n  overlap: 512\n", 2, "infer.overlap must be below the window's side, 512"),
+        ("name: x\ninfer:\n  tile: 128\n", 2, "infer.overlap must be below the window's side, 128"),
+        ("split:\n  train: 0.5\n", 2, "train, valid and test must add up to 1, not 0.8"),
+        ("name: x\nsplit:\n  valid: 0.5\n", 2, "train, valid and test must add up to 1"),
+        ("prepare:\n  resize: [9, 9]\n  scale: 0.5\n", 3, "does not go with prepare.resize"),
+        ("source:\n  images: a\n  synthetic: {}\n", 3, "goes with neither source.images nor"),
+        ("source:\n  value_range: [3, 3]\n", 2, "the first value must be below the second"),
+        ("model:\n  dropout_rate: 0.2\n", 2, "times the deepest level's index, 7, must stay"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused_at_the_one_to_change(
+    write_profile: Write, text: str, line: int, says: str
+) -> None:
+    path = write_profile(text)
+    message = message_of(path)
+    assert message.startswith(f"{path}:{line}: ")
+    assert says in message
+
+
+def test_several_mistakes_are_all_named(write_profile: Write) -> None:
+    path = write_profile("train:\n  epochs: 0\n  batch: 0\nbands: none\n")
+    first, second = message_of(path).splitlines()
+    assert first.startswith(f"{path}:")
+    for key in ("train.epochs", "train.batch", "bands"):
+        assert key in first + second
+
+
+def test_a_long_value_is_shortened_in_the_message(write_profile: Write) -> None:
+    assert len(message_of(write_profile(f"train:\n  epochs: {'x' * 5000}\n"))) < 500
+
+
+def test_an_override_replaces_the_files_value(write_profile: Write) -> None:
+    path = write_profile("train: {epochs: 7, batch: 3}\n")
+    profile = load_profile(path, ["train.epochs=9", "name=other", "train.epochs=11"])
+    assert (profile.train.epochs, profile.train.batch, profile.name) == (11, 3, "other")
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("train.learning_rate=2e-3", 2e-3),
+        ("train.clip_value=null", None),
+        ("train.metrics=[dice]", ["dice"]),
+        ("train.preview_scenes=['no', \"a=b\"]", ["no", "a=b"]),
+        (" train.cache =none", "none"),
+    ],
+)
+def test_an_overrides_value_is_yaml(write_profile: Write, override: str, value: object) -> None:
+    profile = load_profile(write_profile(""), [override])
+    key = override.partition("=")[0].strip().removeprefix("train.")
+    assert getattr(profile.train, key) == value
+
+
+def test_an_override_reaches_into_sections_that_the_file_does_not_have(
+    write_profile: Write,
+) -> None:
+    profile = load_profile(
+        write_profile("train:\n"), ["train.epochs=2", "prepare.augment.hflip=true"]
+    )
+    assert profile.train.epochs == 2
+    assert profile.prepare.augment.hflip
+
+
+def test_an_override_turns_on_an_optional_section(write_profile: Write) -> None:
+    profile = load_profile(write_profile(""), ["source.synthetic.scenes=5"])
+    assert profile.source.synthetic is not None
+    assert profile.source.synthetic.scenes == 5
+
+
+def test_an_override_reaches_into_the_default_classes(write_profile: Write) -> None:
+    profile = load_profile(write_profile(""), ["classes.1.colour=[1, 2, 3]"])
+    assert [one.colour for one in profile.classes] == [(0, 0, 0), (1, 2, 3)]
+    assert profile.classes[1].name == "landslide"
+
+
+def test_an_override_mends_a_wrong_value_of_the_file(write_profile: Write) -> None:
+    path = write_profile("train: {epochs: 0}\n")
+    assert load_profile(path, ["train.epochs=1"]).train.epochs == 1
+    assert load_profile(path, ["train={epochs: 2}"]).train.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("train.epochs=0", "train.epochs is 0; it should be greater than or equal to 1"),
+        ("train.epohcs=3", "unknown key 'epohcs' in train; did you mean 'epochs'?"),
+        ("trian.epochs=3", "unknown key 'trian' in a profile; did you mean 'train'?"),
+        ("train={epochs: 0}", "train.epochs is 0"),
+        ("train.epochs.more=3", "train.epochs is "),
+        ("prepare.tile=500", "prepare.tile must be a multiple of 128"),
+        ("train.epochs", "write it as key=value"),
+        ("=3", "write it as key=value"),
+        ("train..epochs=3", "write it as key=value"),
+        ("train.epochs=[3", "the value is not valid YAML"),
+        ("classes.2.name=bog", "there is no classes.2"),
+        ("classes.first.name=bog", "there is no classes.first"),
+    ],
+)
+def test_a_wrong_override_is_named_as_it_was_typed(
+    write_profile: Write, override: str, says: str
+) -> None:
+    path = write_profile("train:\n  batch: 2\n")
+    message = message_of(path, override)
+    assert message.startswith(f"--set {override}: ")
+    assert says in message
+
+
+def test_a_files_mistake_keeps_its_line_beside_overrides(write_profile: Write) -> None:
+    path = write_profile("train:\n  batch: 0\n")
+    assert message_of(path, "train.epochs=3").startswith(f"{path}:2: train.batch is 0")
+
+
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,12}", fullmatch=True)
+
+
+@given(name=NAMES, scenes=st.lists(st.text(max_size=8), max_size=3), rate=st.floats(1e-12, 10.0))
+@example(name="no", scenes=["null", "~", ""], rate=7e-5)
+@example(name="007", scenes=["1:30", "2020-01-01"], rate=1e-7)
+@example(name="1e5", scenes=["12e3", "0o17"], rate=1.0)
+def test_a_dumped_profile_loads_as_the_same_profile(
+    tmp_path_factory: pytest.TempPathFactory, name: str, scenes: list[str], rate: float
+) -> None:
+    profile = Profile.model_validate(
+        {"name": name, "train": {"preview_scenes": scenes, "learning_rate": rate}}
+    )
+    path = tmp_path_factory.mktemp("dumped") / "profile.yaml"
+    path.write_text(dump_profile(profile), encoding="utf-8")
+    assert load_profile(path) == profile
+
+
+def test_a_dump_holds_every_key(write_profile: Write) -> None:
+    text = dump_profile(Profile())
+    for key in ("base_kernels", "value_range", "dataset", "nearest_colour", "stop_patience"):
+        assert f"{key}: " in text

@@ -1,0 +1,176 @@
+"""What a person, a log and a pipe see."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from landslide_cli import console
+from landslide_cli.console import (
+    LogReporter,
+    TerminalReporter,
+    reporter_for,
+    show_error,
+    show_result,
+)
+from landslide_cli.reporting import Reporter, Table
+
+Capture = pytest.CaptureFixture[str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A stage's result."""
+
+    values: dict[str, Any] = field(default_factory=lambda: {"tiles": 3, "name": "größer"})
+    cells: Sequence[str] = ("landslide", "0.851")
+
+    def headline(self) -> str:
+        return "3 tiles made: /tmp/[bold]folder[/bold]:100:"
+
+    def tables(self) -> Sequence[Table]:
+        return [Table("scores", ["class", "dice"], [self.cells, ("background", "0.99")])]
+
+    def document(self) -> dict[str, Any]:
+        return self.values
+
+
+def is_plain(text: str) -> bool:
+    return "\r" not in text and "\x1b" not in text
+
+
+def test_json_is_one_document_on_stdout_and_nothing_else(capsys: Capture) -> None:
+    show_result(Outcome(), as_json=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"tiles": 3, "name": "größer"}
+    assert is_plain(out)
+    assert err == ""
+
+
+def test_a_number_that_json_does_not_have_is_refused_before_anything_is_printed(
+    capsys: Capture,
+) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        show_result(Outcome({"loss": float("nan")}), as_json=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_result_is_printed_as_tables_and_a_last_line(capsys: Capture) -> None:
+    show_result(Outcome(), as_json=False)
+    out, err = capsys.readouterr()
+    assert is_plain(out)
+    assert err == ""
+    for text in ("scores", "class", "dice", "landslide", "0.851", "background", "0.99"):
+        assert text in out
+    assert out.splitlines()[-1] == "3 tiles made: /tmp/[bold]folder[/bold]:100:"
+
+
+@pytest.mark.parametrize("name", ["scene[a]", "[/bold]", "[red]x[/red]", "a:100:b", "a" * 100])
+def test_a_cell_is_printed_as_it_is(capsys: Capture, name: str) -> None:
+    show_result(Outcome(cells=(name, "0.5")), as_json=False)
+    assert name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: [bold]no such file[/bold]\ndo this", "profile.yaml:100: unknown key 'epohcs'", "x" * 400],
+)
+def test_an_error_goes_to_stderr_as_it_is(capsys: Capture, text: str) -> None:
+    show_error(text)
+    out, err = capsys.readouterr()
+    assert err == f"error: {text}\n"
+    assert out == ""
+
+
+def work_with(reporter: Reporter) -> None:
+    """What a stage does with its reporter."""
+    reporter.note("read 3 scenes")
+    with reporter.live("training", ["epoch", "loss"]) as add_row:
+        for epoch in ("1", "2"):
+            with reporter.track("cutting", 3) as advance:
+                for _ in range(3):
+                    advance()
+            add_row([epoch, "0.25"])
+    reporter.warn("every tile was dropped")
+
+
+def test_quiet_work_says_nothing(capsys: Capture) -> None:
+    work_with(reporter_for(quiet=True))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_is_plain_lines_on_stderr(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "LOG_SECONDS", 0.0)
+    work_with(reporter_for(quiet=False))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert is_plain(err)
+    lines = err.splitlines()
+    assert lines[0] == "read 3 scenes"
+    assert lines[1] == "training"
+    assert lines[-1] == "warning: every tile was dropped"
+    assert [line for line in lines if "epoch" in line] == [
+        "  ".join((f"epoch {epoch}", "loss 0.25")) for epoch in (1, 2)
+    ]
+    progress = [line for line in lines if line.startswith("cutting")]
+    assert progress
+    assert all(re.match(r"cutting: [0-3]/3 in ", line) for line in progress)
+    assert all(line.strip() == line and line for line in lines)
+
+
+def test_a_log_keeps_quiet_on_what_is_soon_done(capsys: Capture) -> None:
+    with LogReporter().track("cutting", 3) as advance:
+        advance()
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_passes_through_every_reporter() -> None:
+    reporters: list[Reporter] = [reporter_for(quiet=True), LogReporter(), TerminalReporter()]
+    for reporter in reporters:
+        with (
+            pytest.raises(ValueError, match="bad pixels"),
+            reporter.live("training", ["epoch"]),
+            reporter.track("cutting", 3) as advance,
+        ):
+            advance()
+            raise ValueError("bad pixels")
+
+
+def test_a_terminal_shows_rows_notes_and_warnings_as_they_are(capsys: Capture) -> None:
+    reporter = TerminalReporter()
+    work_with(reporter)
+    reporter.note("[bold]kept[/bold]:100:")
+    reporter.warn("x[/bold]:100:")
+    out, err = capsys.readouterr()
+    assert out == ""
+    for text in ("read 3 scenes", "epoch", "0.25", "warning: every tile"):
+        assert text in err
+    for text in ("[bold]kept[/bold]:100:", "warning: x[/bold]:100:"):
+        assert text in err
+
+
+def test_a_terminal_reporter_works_again_after_an_error(capsys: Capture) -> None:
+    reporter = TerminalReporter()
+    with pytest.raises(ValueError, match="bad"), reporter.track("cutting", 3):
+        raise ValueError("bad")
+    work_with(reporter)
+    assert "0.25" in capsys.readouterr().err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "landslide_cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "prepare" in done.stdout
+    assert "landslide_cli.app" in imported
+    roots = {name.partition(".")[0] for name in imported}
+    assert roots.isdisjoint({"tensorflow", "keras", "cv2", "rasterio", "matplotlib"})

@@ -1,0 +1,191 @@
+"""Repeating a step behaves like make: nothing to do, or a refusal that names what changed."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from landslide_cli.errors import ChangedError, DataError, OutputError
+from landslide_cli.records import Input, Record, Step, refuse_foreign
+
+SETTINGS = {"prepare.tile": 16, "prepare.resize": (640, 512), "limit": None}
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> list[Path]:
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    return files
+
+
+@pytest.fixture
+def repeat(tmp_path: Path, inputs: list[Path]) -> Callable[..., Mapping[str, Any] | None]:
+    """Finish the step, and give a function that takes it up again with other settings."""
+    path = tmp_path / "out" / "prepare.json"
+    Step.of(path, SETTINGS, inputs).finish({"tiles": 3})
+
+    def again(
+        files: list[Path] | None = None, overwrite: bool = False, **settings: Any
+    ) -> Mapping[str, Any] | None:
+        changed = SETTINGS | {f"prepare.{key}": value for key, value in settings.items()}
+        step = Step.of(path, changed, inputs if files is None else files)
+        return step.finished_before("prepare", overwrite)
+
+    return again
+
+
+Repeat = Callable[..., Mapping[str, Any] | None]
+
+
+def changes(repeat: Repeat, **how: Any) -> str:
+    with pytest.raises(ChangedError) as caught:
+        repeat(**how)
+    message = str(caught.value)
+    assert caught.value.exit_status == 1
+    assert "--overwrite" in message
+    assert len(message.splitlines()) <= 2
+    return message
+
+
+def test_a_step_that_was_never_finished_is_to_be_made(tmp_path: Path, inputs: list[Path]) -> None:
+    step = Step.of(tmp_path / "out" / "prepare.json", SETTINGS, inputs)
+    assert step.finished_before("prepare", overwrite=False) is None
+
+
+def test_an_unchanged_step_gives_its_earlier_result(repeat: Repeat) -> None:
+    assert repeat() == {"tiles": 3}
+
+
+def test_overwriting_makes_a_step_again(repeat: Repeat) -> None:
+    assert repeat(overwrite=True) is None
+    assert repeat(overwrite=True, tile=32) is None
+
+
+def test_a_changed_setting_is_named_with_both_values(repeat: Repeat, tmp_path: Path) -> None:
+    message = changes(repeat, tile=32)
+    assert "prepare.tile (16 -> 32)" in message
+    assert "resize" not in message
+    assert message.startswith(str(tmp_path / "out"))
+
+
+def test_a_new_setting_is_a_change(repeat: Repeat) -> None:
+    assert "prepare.tiel (null -> 3)" in changes(repeat, tiel=3)
+
+
+def test_many_changes_are_not_all_listed(repeat: Repeat) -> None:
+    assert " and 5 more" in changes(repeat, **{f"key{i}": i for i in range(9)})
+
+
+def test_inputs_that_come_go_or_change_are_named(
+    repeat: Repeat, tmp_path: Path, inputs: list[Path]
+) -> None:
+    new = tmp_path / "c.png"
+    new.write_bytes(b"c")
+    inputs[0].write_bytes(b"edited")
+    message = changes(repeat, files=[inputs[0], new])
+    assert f"{inputs[0]} (edited)" in message
+    assert f"{inputs[1]} (gone)" in message
+    assert f"{new} (new)" in message
+
+
+def test_an_input_of_the_same_size_but_another_content_is_edited(
+    repeat: Repeat, inputs: list[Path]
+) -> None:
+    size = inputs[0].stat().st_size
+    inputs[0].write_bytes(b"x" * size)
+    os.utime(inputs[0], ns=(1, 1))
+    assert f"{inputs[0]} (edited)" in changes(repeat)
+
+
+def test_an_input_that_was_only_touched_is_unchanged(repeat: Repeat, inputs: list[Path]) -> None:
+    os.utime(inputs[0], ns=(1, 1))
+    assert repeat() == {"tiles": 3}
+
+
+def test_the_order_of_inputs_and_settings_does_not_matter(
+    repeat: Repeat, inputs: list[Path]
+) -> None:
+    assert repeat(files=inputs[::-1]) == {"tiles": 3}
+    assert repeat(tile=16) == {"tiles": 3}
+
+
+def test_a_record_of_an_older_form_is_a_change(repeat: Repeat, tmp_path: Path) -> None:
+    path = tmp_path / "out" / "prepare.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(document | {"format": 0}), encoding="utf-8")
+    assert "format (0 -> " in changes(repeat)
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path, inputs: list[Path]) -> None:
+    record = Record({"a": [1, None]}, {"x": Input.of(inputs[0])}, {"tiles": 3})
+    record.write(tmp_path / "record.json")
+    read = Record.read(tmp_path / "record.json")
+    assert read is not None
+    assert read.changes(record.settings, record.inputs) == []
+    assert (read.inputs, read.result) == (record.inputs, record.result)
+
+
+def test_without_a_record_there_is_none(tmp_path: Path, inputs: list[Path]) -> None:
+    assert Record.read(tmp_path / "none.json") is None
+    assert Record.read(tmp_path / "none" / "none.json") is None
+    assert Record.read(inputs[0] / "none.json") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"3",
+        b"{}",
+        b'{"format": 1, "result": {}, "settings": [], "inputs": {}}',
+        b'{"format": 1, "result": {}, "settings": {}, "inputs": []}',
+        b'{"format": 1, "result": {}, "settings": {}, "inputs": {"a": [1]}}',
+        b'{"format": 1, "settings": {}, "inputs": {}}',
+        b"\xff\xfe\x00",
+    ],
+)
+def test_what_is_no_record_is_called_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "prepare.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as a step's record") as caught:
+        Record.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_input_is_described_by_its_content(tmp_path: Path, inputs: list[Path]) -> None:
+    same = tmp_path / "same.png"
+    same.write_bytes(inputs[0].read_bytes())
+    one, other, third = Input.of(inputs[0]), Input.of(same), Input.of(inputs[1])
+    assert one.digest == other.digest != third.digest
+    assert one.size == 5
+
+
+def test_an_input_of_known_size_and_time_is_not_read_again(inputs: list[Path]) -> None:
+    known = Input.of(inputs[0])
+    status = inputs[0].stat()
+    inputs[0].write_bytes(b"v.png")
+    os.utime(inputs[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert Input.of(inputs[0], known) == known
+    assert Input.of(inputs[0]) != known
+
+
+def test_a_folder_that_holds_something_foreign_is_refused(
+    tmp_path: Path, inputs: list[Path]
+) -> None:
+    empty, full = tmp_path / "empty", tmp_path / "full"
+    empty.mkdir()
+    full.mkdir()
+    refuse_foreign([empty, full, tmp_path / "none"], overwrite=False)
+    (full / "mine.txt").touch()
+    for foreign in (full, inputs[0]):
+        with pytest.raises(OutputError, match="not finished by this step") as caught:
+            refuse_foreign([empty, foreign], overwrite=False)
+        assert str(foreign) in str(caught.value)
+        assert str(empty) not in str(caught.value)
+    refuse_foreign([full, inputs[0]], overwrite=True)
