@@ -7,7 +7,10 @@ from landslide_cli.core.backend import keras
 from landslide_cli.core.model import build_model, summarise_layers
 from landslide_cli.profile import ModelSettings
 
-SMALL = {"base_filters": 4, "base_kernels": 5, "num_layers": 3}
+
+def small(**changes: object) -> ModelSettings:
+    settings = {"base_filters": 4, "base_kernels": 5, "num_layers": 3}
+    return ModelSettings.model_validate(settings | changes)
 
 
 def published_shapes() -> list[tuple[int, ...]]:
@@ -37,13 +40,13 @@ def test_default_model_is_the_published_one_weight_by_weight() -> None:
 
 
 def test_dropout_grows_with_the_level_in_encoder_and_decoder() -> None:
-    model = build_model(ModelSettings(dropout_rate=0.1, **SMALL), 3, 2)
+    model = build_model(small(dropout_rate=0.1), 3, 2)
     rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     assert rates == pytest.approx([0.0, 0.1, 0.2, 0.1, 0.0])
 
 
 def test_dilation_shrinks_by_one_a_level_and_not_below_one() -> None:
-    model = build_model(ModelSettings(dilation=(3, 2), **SMALL), 3, 2)
+    model = build_model(small(dilation=(3, 2)), 3, 2)
     convolutions = [
         layer
         for layer in model.layers
@@ -56,14 +59,14 @@ def test_dilation_shrinks_by_one_a_level_and_not_below_one() -> None:
 
 @pytest.mark.parametrize("shape", [(16, 16), (8, 24), (20, 12)])
 def test_any_multiple_of_the_stride_is_taken(shape: tuple[int, int]) -> None:
-    model = build_model(ModelSettings(**SMALL), bands=5, outputs=3)
+    model = build_model(small(), bands=5, outputs=3)
     probabilities = model(np.zeros((2, *shape, 5), np.float32)).numpy()
     assert probabilities.shape == (2, *shape, 3)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-6)
 
 
 def test_single_class_is_a_sigmoid() -> None:
-    model = build_model(ModelSettings(**SMALL), 3, 1)
+    model = build_model(small(), 3, 1)
     probabilities = model(np.full((1, 8, 8, 3), 128, np.float32)).numpy()
     assert probabilities.shape == (1, 8, 8, 1)
     assert ((probabilities > 0) & (probabilities < 1)).all()
@@ -72,13 +75,13 @@ def test_single_class_is_a_sigmoid() -> None:
 
 def test_input_is_scaled_inside_the_model() -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3)).astype(np.float32)
-    scaled = build_model(ModelSettings(**SMALL), 3, 2, seed=1)
-    plain = build_model(ModelSettings(input_scaling=False, **SMALL), 3, 2, seed=1)
+    scaled = build_model(small(), 3, 2, seed=1)
+    plain = build_model(small(input_scaling=False), 3, 2, seed=1)
     np.testing.assert_allclose(scaled(image), plain(image / 255.0), atol=1e-6)
 
 
 def test_same_seed_gives_the_same_weights_and_another_does_not() -> None:
-    first, second, other = (build_model(ModelSettings(**SMALL), 3, 2, seed=s) for s in (7, 7, 8))
+    first, second, other = (build_model(small(), 3, 2, seed=s) for s in (7, 7, 8))
     for one, same in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(one, same)
     kernels = zip(first.get_weights(), other.get_weights(), strict=True)
@@ -87,15 +90,13 @@ def test_same_seed_gives_the_same_weights_and_another_does_not() -> None:
 
 def test_fixed_dropout_seed_repeats_the_dropped_values() -> None:
     image = np.full((1, 32, 32, 3), 200, np.float32)
-    settings = ModelSettings(dropout_rate=0.3, dropout_seed=5, **SMALL)
+    settings = small(dropout_rate=0.3, dropout_seed=5)
     runs = [build_model(settings, 3, 2, seed=1)(image, training=True).numpy() for _ in range(2)]
     np.testing.assert_array_equal(runs[0], runs[1])
 
 
 def test_normalization_adds_one_layer_for_each_convolution() -> None:
-    model = build_model(
-        ModelSettings(normalization=True, normalization_momentum=0.8, **SMALL), 3, 2
-    )
+    model = build_model(small(normalization=True, normalization_momentum=0.8), 3, 2)
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     assert len(norms) == 10
     assert {norm.momentum for norm in norms} == {0.8}

@@ -1,0 +1,211 @@
+"""The command line as people and scripts use it, in processes of its own."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import landslide_cli
+from landslide_cli.app import main
+
+COMMANDS = ["prepare", "split", "train", "evaluate", "infer-tiled", "show"]
+
+PROFILE = """\
+name: smoke
+dataset: data
+run: run
+source:
+  synthetic: {scenes: 5, width: 96, height: 96, seed: 3}
+prepare: {tile: 48, workers: 2, augment: {hflip: true}}
+model: {base_filters: 4, base_kernels: 3, num_layers: 3}
+train: {epochs: 2, batch: 2, learning_rate: 1e-3, preview_scenes: [synthetic-0001]}
+infer: {overlap: 16}
+show: {items: 2, cell: 64}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a profile, in which the tests of this file run one after the other."""
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "p.yaml").write_text(PROFILE, encoding="utf-8")
+    yield folder
+
+
+def landslide(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "landslide_cli", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_chain_of_all_six_is_silent_when_quiet(folder: Path) -> None:
+    command = f"{sys.executable} -m landslide_cli"
+    chain = " && ".join(f"{command} {name} p.yaml --limit 4 --quiet" for name in COMMANDS)
+    done = subprocess.run(
+        ["bash", "-c", chain], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    for name in ("data/tiles/manifest.csv", "data/split.json", "run/model.keras"):
+        assert (folder / name).is_file()
+    assert (folder / "run/evaluation.json").is_file()
+    assert list((folder / "run/infer").glob("*_overlay.png"))
+    assert {str(path) for path in (folder / "run/show").glob("*.png")} <= {
+        str(folder / line) for line in done.stdout.splitlines()
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_prints_one_json_document(folder: Path, name: str) -> None:
+    done = landslide(name, "p.yaml", "--limit", "4", "--json", cwd=folder)
+    assert done.returncode == 0
+    document = json.loads(done.stdout)
+    if name in ("prepare", "split", "train"):
+        assert document["unchanged"] is True
+    if name == "evaluate":
+        assert 0.0 <= document["landslide"]["dice"] <= 1.0
+
+
+def test_log_of_a_training_is_plain_text(folder: Path) -> None:
+    done = landslide("train", "p.yaml", "--limit", "4", "--overwrite", cwd=folder)
+    assert done.returncode == 0
+    assert "\r" not in done.stderr
+    assert "\x1b" not in done.stderr
+    epochs = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
+    assert len(epochs) == 2
+    assert all("landslide Dice" in line and "valid loss" in line for line in epochs)
+
+
+def test_terminal_sees_a_live_table(folder: Path) -> None:
+    main_end, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "landslide_cli", "prepare", "p.yaml", "--overwrite"],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"},
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(main_end, 4096)
+        except OSError:  # the terminal's other end has closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(main_end)
+    assert process.wait() == 0
+    assert b"cutting scenes" in shown
+    assert b"\x1b[" in shown
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], *[[name, "-h"] for name in COMMANDS]])
+def test_help_is_given(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    if len(arguments) == 2:
+        assert "Example:" in text
+        assert "Writes:" in text
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"landslide {landslide_cli.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train"], "PROFILE"),
+        (["train", "nowhere.yaml"], "nowhere.yaml: no such profile"),
+        (["fly", "p.yaml"], "fly"),
+        (["train", "p.yaml", "--limit", "0"], "--limit"),
+        (["train", "p.yaml", "--limit", "many"], "--limit"),
+        (["evaluate", "p.yaml", "--on", "dreams"], "--on"),
+        (["train", "p.yaml", "--set", "train.epoch=3"], "did you mean 'epochs'"),
+        (["train", "p.yaml", "--set", "prepare.tile=50"], "take 48 or 52"),
+    ],
+)
+def test_wrong_command_line_or_profile_is_status_two(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    says: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert len(error.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("name", ["split", "train", "evaluate", "infer-tiled"])
+def test_step_too_early_is_status_one_and_names_the_step_before(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p.yaml").write_text(PROFILE, encoding="utf-8")
+    assert main([name, "p.yaml"]) == 1
+    error = capsys.readouterr().err
+    assert "run `landslide" in error
+    assert len(error.splitlines()) <= 2
+    assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
+
+
+def test_debug_shows_the_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p.yaml").write_text(PROFILE, encoding="utf-8")
+    assert main(["split", "p.yaml", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_unwritable_folder_is_status_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["prepare", "p.yaml", "-q", "--set", "dataset=p.yaml/below"]) == 1
+    error = capsys.readouterr().err
+    assert "p.yaml/below" in error
+    assert "cannot be written" in error
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, "the step ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_prepare_leaves_nothing(tmp_path: Path, sent: int, status: int) -> None:
+    (tmp_path / "p.yaml").write_text(PROFILE.replace("scenes: 5", "scenes: 400"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "landslide_cli", "prepare", "p.yaml", "--quiet"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(lambda: any(tmp_path.rglob("synthetic-*.png")), process)
+    # A terminal sends Ctrl-C to the workers as well.
+    os.killpg(process.pid, sent) if sent == signal.SIGINT else process.send_signal(sent)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert len(error.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
