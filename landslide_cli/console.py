@@ -85,10 +85,24 @@ class TerminalReporter:
 
     @contextmanager
     def live(self, title: str, columns: Sequence[str]) -> Iterator[AddRow]:
-        """Draw a table that grows, with the progress bars below it."""
-        table = _rich_table(Table(title, columns, []))
-        with self._shown(Group(table, self._progress)):
-            yield lambda cells: table.add_row(*_as_they_are(cells))
+        """Draw a table that grows, its last rows where the terminal is low, and the bars below."""
+        rows: list[Sequence[str]] = []
+
+        def drawn() -> Group:
+            table = _rich_table(Table(title, columns, rows[-self._room() :]))
+            return Group(table, self._progress)
+
+        def add(cells: Sequence[str]) -> None:
+            rows.append(cells)
+            if self._live is not None:
+                self._live.update(drawn())
+
+        with self._shown(drawn()):
+            yield add
+
+    def _room(self) -> int:
+        """Return how many rows of a table fit the terminal, with its head and a bar."""
+        return max(3, self._console.height - 8)
 
     @contextmanager
     def _shown(self, renderable: Group | Progress) -> Iterator[None]:

@@ -106,7 +106,7 @@ def prepare(
     """
     reporter = reporter or SilentReporter()
     if profile.source.synthetic is not None:
-        _draw_scenes(profile, profile.source.synthetic, overwrite, reporter)
+        _draw_scenes(profile, profile.source.synthetic, limit, overwrite, reporter)
     scenes = labelled_scenes_of(profile, limit)
     folder = profile.dataset / TILES
     settings = profile.settings("prepare", "classes", "bands", "source.value_range")
@@ -255,14 +255,20 @@ def _summary(folder: Path, cuttings: Sequence[_Cutting], palette: Palette) -> Pr
 
 
 def _draw_scenes(
-    profile: Profile, synthetic: SyntheticSettings, overwrite: bool, reporter: Reporter
+    profile: Profile,
+    synthetic: SyntheticSettings,
+    limit: int | None,
+    overwrite: bool,
+    reporter: Reporter,
 ) -> None:
     """Draw the synthetic scenes to files, so that every later step sees scenes like any other."""
     folder = synthetic_folder(profile)
     palette = palette_of(profile)
     if profile.bands != 3 or len(palette) != 2:
         raise DataError("the synthetic source draws 3 bands and 2 classes; the profile has others")
-    step = Step.of(folder / RECORD, profile.settings("source", "classes"), [])
+    count = min(synthetic.scenes, limit or synthetic.scenes)
+    settings = profile.settings("source", "classes") | {"source.synthetic.scenes": count}
+    step = Step.of(folder / RECORD, settings, [])
     if step.finished_before("prepare", overwrite) is not None:
         return
     if not (folder / RECORD).exists():
@@ -270,9 +276,9 @@ def _draw_scenes(
     with whole_folder(folder) as partial:
         for name in (IMAGES, MASKS):
             (partial / name).mkdir()
-        jobs = [(synthetic, index, palette, partial) for index in range(synthetic.scenes)]
+        jobs = [(synthetic, index, palette, partial) for index in range(count)]
         in_processes(_draw_one, jobs, profile.prepare.workers, "drawing scenes", reporter)
-        step.finish({"scenes": synthetic.scenes}, partial / RECORD)
+        step.finish({"scenes": count}, partial / RECORD)
 
 
 def _draw_one(job: tuple[SyntheticSettings, int, Palette, Path]) -> None:

@@ -118,6 +118,8 @@ def train(
             f"{folder}: holds a training that has not finished; move it away to keep it,\n"
             "or start afresh with --overwrite"
         )
+    if not (folder / PROFILE).exists():
+        refuse_foreign([folder], overwrite)
     with made_parents(folder):
         try:
             shutil.rmtree(folder, ignore_errors=True)
