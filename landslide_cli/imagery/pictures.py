@@ -12,6 +12,7 @@ Picture = NDArray[np.uint8]
 
 # True positives green, misses blue, false alarms red: told apart on brown and green ground.
 HIT, MISS, FALSE_ALARM = (0, 200, 80), (40, 120, 255), (255, 50, 30)
+LEGEND = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
 OPACITY = 0.45
 _INK, _PAPER = (40, 40, 40), 255
 _GAP, _LINE = 6, 22  # pixels
@@ -110,9 +111,9 @@ def sheet(
     return page
 
 
-def strip(pictures: Sequence[Picture], captions: Sequence[str], cell: int) -> Picture:
-    """Lay pictures side by side, each under its caption: a film strip."""
-    return sheet(captions, [("", pictures)], cell)
+def strip(name: str, pictures: Sequence[Picture], captions: Sequence[str], cell: int) -> Picture:
+    """Lay comparisons of one scene side by side, each under its caption: a film strip."""
+    return sheet(captions, [(name, pictures)], cell, LEGEND)
 
 
 def _write(page: Picture, text: str, x: int, y: int) -> None:

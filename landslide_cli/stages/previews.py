@@ -53,10 +53,11 @@ class Previews:
             return
         chosen = np.linspace(0, len(self._epochs) - 1, min(FRAMES, len(self._epochs)))
         epochs = [self._epochs[round(index)] for index in chosen]
+        captions = [f"epoch {epoch}" for epoch in epochs]
         for scene in self._scenes:
             pictures = [read_image(self._picture(scene, epoch), 3) for epoch in epochs]
             with whole_file(self._folder / f"{scene.name}.png") as partial:
-                write_image(partial, strip(pictures, [f"epoch {e}" for e in epochs], SIDE // 2))
+                write_image(partial, strip(scene.name, pictures, captions, SIDE // 2))
 
     def _picture(self, scene: Scene, epoch: int) -> Path:
         return self._folder / scene.name / f"epoch_{epoch:04d}.png"

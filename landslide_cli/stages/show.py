@@ -14,9 +14,7 @@ from landslide_cli.errors import DataError
 from landslide_cli.imagery.dataset import TileFiles, part_tiles
 from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.pictures import (
-    FALSE_ALARM,
-    HIT,
-    MISS,
+    LEGEND,
     Picture,
     as_rgb,
     comparison,
@@ -38,8 +36,6 @@ from landslide_cli.stages.sources import (
 )
 
 Item = TypeVar("Item")
-
-LEGEND = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
 
 
 @dataclass(frozen=True)

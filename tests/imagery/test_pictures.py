@@ -171,7 +171,7 @@ def test_a_wide_enough_sheet_shows_the_whole_legend() -> None:
 
 
 def test_a_film_strip_is_one_row() -> None:
-    page = strip([ground(32, 32)] * 3, ["epoch 1", "epoch 2", "epoch 3"], 32)
-    assert contains(page, (GRAY,) * 3) >= 3 * 32 * 32
-    assert page.shape[1] > 3 * 32
-    assert page.shape[0] < 3 * 32
+    page = strip("scene", [ground(32, 32)] * 3, ["epoch 1", "epoch 2", "epoch 3"], 128)
+    assert contains(page, (GRAY,) * 3) >= 3 * 128 * 128
+    assert page.shape[1] > 3 * 128
+    assert page.shape[0] < 2 * 128
