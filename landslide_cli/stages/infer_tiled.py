@@ -6,8 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from landslide_cli.core.inference import Tiling, mask_of, predict_scene
-from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.core.palette import Mask, Palette
+from landslide_cli.core.tiler import Image
+from landslide_cli.errors import DataError
 from landslide_cli.imagery.pictures import overlay
 from landslide_cli.imagery.raster import read_image, write_image, write_mask
 from landslide_cli.imagery.scenes import bad_files, find_files
@@ -96,45 +100,67 @@ def infer_tiled(
     reporter = reporter or SilentReporter()
     check_trained(profile)
     images = _images(profile, scenes or profile.infer.scenes)[:limit]
-    folder = output or profile.infer.output or profile.run / "infer"
-    mine = _made_before(folder)
-    targets = [folder / f"{image.stem}{suffix}" for image in images for suffix in _SUFFIXES]
-    refuse_foreign([path for path in targets if path.name not in mine], overwrite)
+    maps = _Maps(output or profile.infer.output or profile.run / "infer")
+    maps.check([image.stem for image in images], overwrite)
     run = load_run(profile)
     scale = profile.infer.scale or run.scale
     tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
-    predict, palette = run.predict(), palette_of(profile)
+    predict, classes = run.predict(), len(palette_of(profile))
     mapped: list[MappedScene] = []
     problems: list[str] = []
     with reporter.track("mapping scenes", len(images)) as advance:
         for path in images:
             try:
                 image = read_image(path, profile.bands, profile.source.value_range)
-            except LandslideError as error:
+            except DataError as error:
                 problems.append(str(error))
-                continue
-            mask = mask_of(predict_scene(predict, image, len(palette), tiling))
-            mask_path, overlay_path = (folder / f"{path.stem}{suffix}" for suffix in _SUFFIXES)
-            # Claimed before they are written: whatever stops the run, the next may replace them.
-            mine |= {mask_path.name, overlay_path.name}
-            write_json(folder / RECORD, {"files": sorted(mine)})
-            with whole_file(mask_path) as mask_file, whole_file(overlay_path) as overlay_file:
-                write_mask(mask_file, mask, palette)
-                write_image(overlay_file, overlay(image, mask, palette))
-            shares = {
-                name: float((mask == index).mean()) for index, name in enumerate(palette.names)
-            }
-            rows, cols = mask.shape
-            mapped.append(MappedScene(path.stem, path, mask_path, overlay_path, cols, rows, shares))
+            else:
+                mask = mask_of(predict_scene(predict, image, classes, tiling))
+                mapped.append(maps.write(path, image, mask, palette_of(profile)))
             advance()
     if problems:
-        for problem in problems:
-            reporter.warn(problem)
         raise bad_files(problems)
-    return InferResult(folder, mapped, scale)
+    return InferResult(maps.folder, mapped, scale)
 
 
-_SUFFIXES = ("_mask.png", "_overlay.png")
+class _Maps:
+    """The output folder, and which of the files in it this program wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            written = json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            written = []
+        self._mine = set(written)
+
+    def check(self, scenes: Sequence[str], overwrite: bool) -> None:
+        """Refuse to replace a file that this program did not write, unless told to."""
+        paths = [path for scene in scenes for path in self._paths(scene)]
+        refuse_foreign([path for path in paths if path.name not in self._mine], overwrite)
+
+    def write(self, path: Path, image: Image, mask: Mask, palette: Palette) -> MappedScene:
+        """Write a scene's mask and overlay, both or none."""
+        mask_path, overlay_path = self._paths(path.stem)
+        # Claimed before they are written: whatever stops the run, the next may replace them.
+        self._mine |= {mask_path.name, overlay_path.name}
+        write_json(self.folder / RECORD, {"files": sorted(self._mine)})
+        with whole_file(mask_path) as mask_file, whole_file(overlay_path) as overlay_file:
+            write_mask(mask_file, mask, palette)
+            write_image(overlay_file, overlay(image, mask, palette))
+        counts = np.bincount(mask.ravel(), minlength=len(palette))
+        return MappedScene(
+            scene=path.stem,
+            image=path,
+            mask=mask_path,
+            overlay=overlay_path,
+            width=mask.shape[1],
+            height=mask.shape[0],
+            class_shares=dict(zip(palette.names, (counts / mask.size).tolist(), strict=True)),
+        )
+
+    def _paths(self, scene: str) -> tuple[Path, Path]:
+        return self.folder / f"{scene}_mask.png", self.folder / f"{scene}_overlay.png"
 
 
 def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
@@ -166,11 +192,3 @@ def _test_images(profile: Profile) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError):
         return [scene.image for scene in scenes]
     return [scene.image for scene in scenes if scene.name in test]
-
-
-def _made_before(folder: Path) -> set[str]:
-    """Name the files of an earlier run, which a new one may replace."""
-    try:
-        return set(json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
