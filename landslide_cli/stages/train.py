@@ -165,8 +165,7 @@ def _train(
     previews = Previews(profile, model, scale, folder)
     # Margins as in Keras's ReduceLROnPlateau and EarlyStopping, which the experiment used.
     slowing, stopping = Patience(settings.reduce_patience, 1e-4), Patience(settings.stop_patience)
-    history: list[Row] = []
-    best: Row = {}
+    journal = _Journal(folder, model)
     steps = sum(len(one) for one in batches.values())
     columns = ["epoch", "loss", "valid loss", f"{palette.names[1]} Dice", "rate", "left"]
     with reporter.live(f"training {profile.name}", columns) as add_row:
@@ -177,15 +176,11 @@ def _train(
                 valid = fitter.validate(batches["valid"], advance)
             row = {"epoch": float(epoch)} | learned | _prefixed("valid_", valid)
             row |= {"learning_rate": rate, "seconds": time.monotonic() - began}
-            history.append(row)
-            if stopping.sees_better(valid["loss"]):
-                best = row
-                with whole_file(folder / MODEL) as partial:
-                    model.save(partial)
-            write_csv(folder / METRICS, list(row), [_rounded(one) for one in history])
+            is_best = stopping.sees_better(valid["loss"])
+            journal.add(row, is_best)
             previews.add(epoch)
-            left = time_left([one["seconds"] for one in history], settings.epochs)
-            add_row(_cells(row, best is row, left))
+            left = time_left([one["seconds"] for one in journal.rows], settings.epochs)
+            add_row(_cells(row, is_best, left))
             if stopping.is_over:
                 reporter.note(f"no better validation loss for {stopping.waited} epochs: stopped")
                 break
@@ -193,11 +188,11 @@ def _train(
             if slowing.is_over:
                 fitter.learning_rate, slowing.waited = rate * settings.reduce_factor, 0
     previews.finish()
-    plot_curves(folder / CURVES, history, round(best["epoch"]))
+    plot_curves(folder / CURVES, journal.rows, round(journal.best["epoch"]))
     return TrainResult(
         run=profile.run,
-        epochs=len(history),
-        best=best,
+        epochs=len(journal.rows),
+        best=journal.best,
         parameters=model.count_params(),
         tiles={part: len(some) for part, some in tiles.items()},
         seconds=time.monotonic() - started,
@@ -205,6 +200,24 @@ def _train(
         versions=_versions(),
         hardware=_hardware(),
     )
+
+
+class _Journal:
+    """What a training has logged, and its best model: both on disk after each epoch."""
+
+    def __init__(self, folder: Path, model: Any) -> None:
+        self._folder, self._model = folder, model
+        self.rows: list[Row] = []
+        self.best: Row = {}
+
+    def add(self, row: Row, is_best: bool) -> None:
+        """Log an epoch, and keep the model as it is now if it is the best so far."""
+        self.rows.append(row)
+        if is_best:
+            self.best = row
+            with whole_file(self._folder / MODEL) as partial:
+                self._model.save(partial)
+        write_csv(self._folder / METRICS, list(row), [_rounded(one) for one in self.rows])
 
 
 def _prepared_scale(profile: Profile) -> float:
