@@ -201,6 +201,8 @@ def test_stopped_prepare_leaves_nothing(tmp_path: Path, sent: int, status: int) 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A runner in the background may ignore Ctrl-C, and children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     wait_for(lambda: any(tmp_path.rglob("synthetic-*.png")), process)
     # A terminal sends Ctrl-C to the workers as well.
