@@ -95,22 +95,29 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ProfileError(f"{path}: the profile cannot be read: {reason}") from None
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        lines: dict[Key, int] = {}
-        _collect_lines(node, (), lines, path, set())
-        document = loader.construct_document(node) if node is not None else {}
+        node, document = _parse(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ProfileError(f"{place}: not valid YAML: {problem}") from None
-    finally:
-        loader.dispose()
+    document = {} if node is None else document
+    lines: dict[Key, int] = {}
+    _collect_lines(node, (), lines, path, set())
     if not isinstance(document, dict):
         raise ProfileError(f"{path}:1: a profile is a mapping of keys to values")
     return document, lines
+
+
+def _parse(text: str) -> tuple[yaml.Node | None, Any]:
+    """Parse YAML into its nodes, which know their lines, and the values they stand for."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return node, None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def _collect_lines(
@@ -141,7 +148,7 @@ def _parse_override(text: str) -> tuple[Key, Any]:
     if not equals or not all(name.strip().split(".")):
         raise ProfileError(f"--set {text}: write it as key=value, such as train.epochs=3")
     try:
-        parsed = yaml.load(value, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        _, parsed = _parse(value)
     except yaml.YAMLError:
         raise ProfileError(f"--set {text}: the value is not valid YAML") from None
     parts = name.strip().split(".")

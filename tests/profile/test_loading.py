@@ -353,3 +353,15 @@ def test_a_dump_holds_every_key(write_profile: Write) -> None:
     text = dump_profile(Profile())
     for key in ("base_kernels", "value_range", "dataset", "nearest_colour", "stop_patience"):
         assert f"{key}: " in text
+
+
+def test_control_characters_are_an_error_not_a_traceback(write_profile: Write) -> None:
+    with pytest.raises(ProfileError, match="not valid YAML"):
+        load_profile(write_profile('name: "a\x01"\n'))
+    with pytest.raises(ProfileError, match="not valid YAML"):
+        load_profile(write_profile("name: a\n"), ["name=\x01"])
+
+
+def test_tags_that_would_run_code_are_refused(write_profile: Write) -> None:
+    with pytest.raises(ProfileError, match="not valid YAML"):
+        load_profile(write_profile("name: !!python/object/apply:os.getcwd []\n"))
