@@ -100,7 +100,7 @@ def infer_tiled(
     reporter = reporter or SilentReporter()
     check_trained(profile)
     images = _images(profile, scenes or profile.infer.scenes)[:limit]
-    maps = _Maps(output or profile.infer.output or profile.run / "infer")
+    maps = _Maps(output or maps_folder(profile))
     maps.check([image.stem for image in images], overwrite)
     run = load_run(profile)
     scale = profile.infer.scale or run.scale
@@ -123,6 +123,16 @@ def infer_tiled(
     return InferResult(maps.folder, mapped, scale)
 
 
+def maps_folder(profile: Profile) -> Path:
+    """Return where the maps lie unless the command line says otherwise."""
+    return profile.infer.output or profile.run / "infer"
+
+
+def mask_path(folder: Path, scene: str) -> Path:
+    """Return where a scene's mask lies in the folder of the maps."""
+    return folder / f"{scene}_mask.png"
+
+
 class _Maps:
     """The output folder, and which of the files in it this program wrote."""
 
@@ -141,26 +151,26 @@ class _Maps:
 
     def write(self, path: Path, image: Image, mask: Mask, palette: Palette) -> MappedScene:
         """Write a scene's mask and overlay, both or none."""
-        mask_path, overlay_path = self._paths(path.stem)
+        mask_target, overlay_target = self._paths(path.stem)
         # Claimed before they are written: whatever stops the run, the next may replace them.
-        self._mine |= {mask_path.name, overlay_path.name}
+        self._mine |= {mask_target.name, overlay_target.name}
         write_json(self.folder / RECORD, {"files": sorted(self._mine)})
-        with whole_file(mask_path) as mask_file, whole_file(overlay_path) as overlay_file:
+        with whole_file(mask_target) as mask_file, whole_file(overlay_target) as overlay_file:
             write_mask(mask_file, mask, palette)
             write_image(overlay_file, overlay(image, mask, palette))
         counts = np.bincount(mask.ravel(), minlength=len(palette))
         return MappedScene(
             scene=path.stem,
             image=path,
-            mask=mask_path,
-            overlay=overlay_path,
+            mask=mask_target,
+            overlay=overlay_target,
             width=mask.shape[1],
             height=mask.shape[0],
             class_shares=dict(zip(palette.names, (counts / mask.size).tolist(), strict=True)),
         )
 
     def _paths(self, scene: str) -> tuple[Path, Path]:
-        return self.folder / f"{scene}_mask.png", self.folder / f"{scene}_overlay.png"
+        return mask_path(self.folder, scene), self.folder / f"{scene}_overlay.png"
 
 
 def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:

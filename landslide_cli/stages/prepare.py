@@ -1,7 +1,7 @@
 """`landslide prepare`: raw scenes and masks to tiles with a manifest."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.core.resampling import resample
-from landslide_cli.core.tiler import Grid, Image, cut
+from landslide_cli.core.tiler import Grid, Image, Window, cut
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.augmentation import copies
 from landslide_cli.imagery.dataset import IMAGES, MASKS, TILES, Tile, write_manifest
@@ -179,26 +179,7 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> _Cutting:
             prepare.tile, mask.shape[1] - window.col_off
         )
         padding += prepare.tile**2 - inside
-        name = f"{scene.name}_r{window.row_off:05d}_c{window.col_off:05d}"
-        tile_image = cut(image, window)
-        seed = (prepare.seed, zlib.crc32(name.encode()))
-        augment = prepare.augment.model_dump()
-        for kind, copy_image, copy_mask in [
-            ("", tile_image, tile_mask),
-            *copies(tile_image, tile_mask, seed, **augment),
-        ]:
-            tile = Tile(
-                f"{name}_{kind}" if kind else name,
-                scene.name,
-                window.row_off,
-                window.col_off,
-                kind,
-                _foreground_share(copy_mask),
-            )
-            suffix = image_suffix(profile.bands)
-            write_image(folder / IMAGES / f"{tile.tile}{suffix}", np.ascontiguousarray(copy_image))
-            write_mask(folder / MASKS / f"{tile.tile}.png", copy_mask, palette)
-            tiles.append(tile)
+        tiles += _write_tiles(scene.name, window, cut(image, window), tile_mask, profile, folder)
     return _Cutting(
         tiles=tiles,
         dropped=dropped,
@@ -208,6 +189,22 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> _Cutting:
         encoding=reading.encoding,
         changed=reading.changed,
     )
+
+
+def _write_tiles(
+    scene: str, window: Window, image: Image, mask: Mask, profile: Profile, folder: Path
+) -> Iterator[Tile]:
+    """Write a tile and its augmented copies, and yield their lines of the manifest."""
+    name = f"{scene}_r{window.row_off:05d}_c{window.col_off:05d}"
+    seed = (profile.prepare.seed, zlib.crc32(name.encode()))
+    augmented = copies(image, mask, seed, **profile.prepare.augment.model_dump())
+    for kind, copy_image, copy_mask in [("", image, mask), *augmented]:
+        tile = f"{name}_{kind}" if kind else name
+        suffix = image_suffix(profile.bands)
+        write_image(folder / IMAGES / f"{tile}{suffix}", np.ascontiguousarray(copy_image))
+        write_mask(folder / MASKS / f"{tile}.png", copy_mask, palette_of(profile))
+        share = _foreground_share(copy_mask)
+        yield Tile(tile, scene, window.row_off, window.col_off, kind, share)
 
 
 def _resized(

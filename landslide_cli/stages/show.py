@@ -27,6 +27,7 @@ from landslide_cli.imagery.scenes import Scene
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.stages.infer_tiled import maps_folder, mask_path
 from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs
 from landslide_cli.stages.sources import (
     labelled_scenes_of,
@@ -153,13 +154,13 @@ class _Pictures:
 
     def scenes(self, limit: int | None) -> list[Path]:
         """Lay out scenes with mask, and with the masks that `infer-tiled` made of them."""
-        mapped = self._profile.infer.output or self._profile.run / "infer"
+        maps = maps_folder(self._profile)
         scenes = _scenes_if_any(self._profile, limit)
-        predicted = [one for one in scenes if (mapped / f"{one.name}_mask.png").exists()]
+        predicted = [one for one in scenes if mask_path(maps, one.name).exists()]
         rows = []
         for scene in _spread(predicted or scenes, limit or self._profile.show.items):
             image, truth = read_scene(self._profile, scene)
-            prediction = self._mask(mapped / f"{scene.name}_mask.png") if predicted else None
+            prediction = self._mask(mask_path(maps, scene.name)) if predicted else None
             rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
         return self._sheet("scenes.png", rows)
 

@@ -167,7 +167,14 @@ def _train(
     slowing, stopping = Patience(settings.reduce_patience, 1e-4), Patience(settings.stop_patience)
     journal = _Journal(folder, model)
     steps = sum(len(one) for one in batches.values())
-    columns = ["epoch", "loss", "valid loss", f"{palette.names[1]} Dice", "rate", "left"]
+    columns = [
+        "epoch",
+        "loss",
+        "valid loss",
+        f"{palette.names[palette.foreground]} Dice",
+        "rate",
+        "left",
+    ]
     with reporter.live(f"training {profile.name}", columns) as add_row:
         for epoch in range(1, settings.epochs + 1):
             began, rate = time.monotonic(), fitter.learning_rate
