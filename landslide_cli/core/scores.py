@@ -7,11 +7,16 @@ alarm: its scores are 1. A class that is only in one of the two scores 0.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from landslide_cli.core.palette import Mask
 
 Counts = NDArray[np.int64]
+
+# What the scores are computed from: counts, or sums of counts, which float64 holds exactly to 2^53.
+Tallies = NDArray[np.int64] | NDArray[np.float64]
+
+SCORE_NAMES = ("dice", "iou", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -47,19 +52,45 @@ def confusion(truth: Mask, prediction: Mask, classes: int) -> Counts:
 
 def class_scores(counts: Counts, index: int) -> ClassScores:
     """Compute the scores of one class from the confusion matrix."""
-    hits = int(counts[index, index])
-    false_alarms = int(counts[:, index].sum()) - hits
-    misses = int(counts[index].sum()) - hits
-    return ClassScores(
-        dice=_ratio(2 * hits, 2 * hits + false_alarms + misses, 0),
-        iou=_ratio(hits, hits + false_alarms + misses, 0),
-        precision=_ratio(hits, hits + false_alarms, misses),
-        recall=_ratio(hits, hits + misses, false_alarms),
-        pixels=hits + misses,
+    dice, iou, precision, recall = score_values(counts, index).tolist()
+    return ClassScores(dice, iou, precision, recall, pixels=int(counts[index].sum()))
+
+
+def score_values(counts: Tallies, index: int) -> NDArray[np.float64]:
+    """Compute the scores of one class from any number of confusion matrices; see `ClassScores`.
+
+    Args:
+        counts: (..., classes, classes), true classes by rows.
+        index: the class.
+
+    Returns:
+        (..., 4) in [0, 1], in the order of `SCORE_NAMES`.
+    """
+    hits = counts[..., index, index]
+    false_alarms = counts[..., :, index].sum(axis=-1) - hits
+    misses = counts[..., index, :].sum(axis=-1) - hits
+    return scores_from(hits, false_alarms, misses)
+
+
+def scores_from(hits: Tallies, false_alarms: Tallies, misses: Tallies) -> NDArray[np.float64]:
+    """Compute the scores from true positives, false alarms and misses, each of shape (...).
+
+    Returns:
+        (..., 4) in [0, 1], in the order of `SCORE_NAMES`.
+    """
+    errors = false_alarms + misses
+    return np.stack(
+        [
+            share(2 * hits, 2 * hits + errors, empty=1.0),
+            share(hits, hits + errors, empty=1.0),
+            share(hits, hits + false_alarms, empty=misses == 0),
+            share(hits, hits + misses, empty=false_alarms == 0),
+        ],
+        axis=-1,
     )
 
 
-def _ratio(part: int, whole: int, errors: int) -> float:
-    if whole == 0:
-        return 0.0 if errors else 1.0
-    return part / whole
+def share(part: Tallies, whole: Tallies, empty: ArrayLike) -> NDArray[np.float64]:
+    """Divide `part` by `whole`, both of shape (...); where `whole` is 0 the result is `empty`."""
+    result = np.array(np.broadcast_to(empty, np.shape(whole)), np.float64)
+    return np.divide(part, whole, out=result, where=np.asarray(whole > 0))

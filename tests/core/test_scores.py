@@ -1,4 +1,4 @@
-"""The scores, against counting pixel by pixel."""
+"""The scores, against counting pixel by pixel and against scikit-learn."""
 
 import math
 
@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.metrics import jaccard_score, precision_recall_fscore_support
 
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.core.scores import class_scores, confusion
+from landslide_cli.core.scores import SCORE_NAMES, class_scores, confusion, score_values, share
 
 Pairs = list[tuple[int, int]]  # true and predicted class of each pixel
 
@@ -98,3 +99,49 @@ def test_counts_of_many_classes_do_not_overflow() -> None:
     assert counts[253, 253] == 90_000
     assert counts.sum() == 90_000
     assert class_scores(counts, 253).dice == 1.0
+
+
+@given(labelled_pixels())
+@example((2, []))
+@example((2, [(0, 0)]))
+@example((3, [(0, 1), (IGNORE, 2)]))
+def test_scores_agree_with_scikit_learn(given_pixels: tuple[int, Pairs]) -> None:
+    classes, pairs = given_pixels
+    counts = confusion(*columns(pairs), classes)
+    # Its sums over no pixels at all are errors: one pixel of another class changes no score.
+    known = [pair for pair in pairs if pair[0] < classes] + [(classes, classes)]
+    truth, prediction = columns(known)
+    for index in range(classes):
+        kwargs = {"labels": [index], "average": None}
+        # What is 0 / 0 scores 1 if there is no error, and 0 if there is one.
+        absent = float(((truth == index) == (prediction == index)).all())
+        precision, recall, dice, _ = precision_recall_fscore_support(
+            truth, prediction, zero_division=absent, **kwargs
+        )
+        iou = jaccard_score(truth, prediction, zero_division=absent, **kwargs)
+        expected = np.array([dice, iou, precision, recall])[:, 0]
+        np.testing.assert_allclose(score_values(counts, index), expected, rtol=1e-12)
+
+
+def test_scores_of_many_matrices_are_those_of_each() -> None:
+    counts = np.random.default_rng(3).integers(0, 3, (5, 40, 3, 3))
+    values = score_values(counts, 2)
+    assert values.shape == (5, 40, len(SCORE_NAMES))
+    assert values.dtype == np.float64
+    for place in np.ndindex(5, 40):
+        scores = class_scores(counts[place], 2)
+        assert values[place].tolist() == [getattr(scores, name) for name in SCORE_NAMES]
+
+
+def test_scores_of_sums_in_float64_are_those_of_the_counts() -> None:
+    counts = np.random.default_rng(4).integers(0, 10**9, (100, 2, 2))
+    np.testing.assert_array_equal(
+        score_values(counts, 1), score_values(counts.astype(np.float64), 1)
+    )
+
+
+def test_a_share_of_nothing_is_what_it_is_said_to_be() -> None:
+    parts, wholes = np.array([0, 1, 0, 0]), np.array([0, 2, 4, 0])
+    np.testing.assert_array_equal(share(parts, wholes, empty=1.0), [1.0, 0.5, 0.0, 1.0])
+    each = np.array([True, True, True, False])
+    np.testing.assert_array_equal(share(parts, wholes, empty=each), [1.0, 0.5, 0.0, 0.0])
