@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landslide_cli.core.palette import Mask
 from landslide_cli.core.resampling import resample
@@ -54,9 +55,30 @@ def predict_scene(predict: Predict, image: Image, classes: int, tiling: Tiling) 
     return resample(blender.result(), cols, rows)
 
 
-def mask_of(probabilities: Probabilities) -> Mask:
-    """Return the most probable class of each pixel, (rows, cols) uint8."""
-    return np.asarray(probabilities.argmax(axis=-1), np.uint8)
+def mask_of(probabilities: Probabilities, threshold: float | None = None) -> Mask:
+    """Decide the class of each pixel.
+
+    Args:
+        probabilities: (..., classes).
+        threshold: foreground is where its probability is at least this, whichever of the foreground
+            classes is the most probable. Default: the most probable of all classes.
+
+    Returns:
+        (...) uint8 class indices.
+    """
+    if threshold is None:
+        return np.asarray(probabilities.argmax(axis=-1), np.uint8)
+    found = foreground_probability(probabilities) >= np.float32(threshold)
+    if probabilities.shape[-1] == 2:
+        return found.astype(np.uint8)
+    return np.where(found, 1 + probabilities[..., 1:].argmax(axis=-1), 0).astype(np.uint8)
+
+
+def foreground_probability(probabilities: Probabilities) -> NDArray[np.float32]:
+    """Return the probability of any class but background, (...) float32 in [0, 1]."""
+    if probabilities.shape[-1] == 2:
+        return np.asarray(probabilities[..., 1], np.float32)
+    return np.asarray(np.clip(1.0 - probabilities[..., 0], 0.0, 1.0), np.float32)
 
 
 def predictor(model: Any) -> Predict:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import MemoryFile
 
@@ -106,6 +106,54 @@ def read_image(
             "choose other images or change the profile"
         )
     return np.ascontiguousarray(_scaled(values, value_range, path))
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A reduced copy, (rows, cols, 1 or 3) uint8, of a raster of `width` x `height` pixels."""
+
+    image: NDArray[np.uint8]
+    width: int
+    height: int
+
+
+def read_preview(path: Path, longest: int) -> Preview:
+    """Read a raster of any size reduced, without ever holding all its pixels.
+
+    Values other than 8-bit are stretched between their 2nd and 98th percentile: good for looking
+    and for comparing, not for the model. Of many bands the first three are taken.
+
+    Args:
+        path: any raster that GDAL reads.
+        longest: the longer side of the copy, in pixels; smaller rasters keep their size.
+
+    Raises:
+        DataError: as `opened`.
+    """
+    with opened(path) as dataset:
+        factor = min(1.0, longest / max(dataset.width, dataset.height))
+        size = max(1, round(dataset.height * factor)), max(1, round(dataset.width * factor))
+        if _is_palette(dataset):
+            values = _painted(dataset, size)[..., :3]
+        else:
+            bands = _colour_bands(dataset)
+            bands = bands[:3] if len(bands) >= 3 else bands[:1]
+            reduced = dataset.read(
+                bands, out_shape=(len(bands), *size), resampling=Resampling.average
+            )
+            values = np.moveaxis(reduced, 0, -1)
+        return Preview(_stretched(values), dataset.width, dataset.height)
+
+
+def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.zeros(values.shape, np.uint8)
+    low, high = np.percentile(values[finite], (2, 98))
+    scaled = (np.where(finite, values, low) - low) * (255.0 / max(high - low, 1e-9))
+    return np.asarray(np.rint(np.clip(scaled, 0.0, 255.0)), np.uint8)
 
 
 def _scaled(
@@ -232,12 +280,12 @@ def _is_palette(dataset: Any) -> bool:
     return bool(dataset.count == 1 and dataset.colorinterp[0] == ColorInterp.palette)
 
 
-def _painted(dataset: Any) -> NDArray[np.uint8]:
-    """Read a palette image as (rows, cols, 4): red, green, blue, alpha."""
+def _painted(dataset: Any, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Read a palette image as (rows, cols, 4), red, green, blue, alpha; of the size if given."""
     table = np.zeros((256, 4), np.uint8)
     for index, colour in dataset.colormap(1).items():
         table[index] = colour
-    painted: NDArray[np.uint8] = table[dataset.read(1)]
+    painted: NDArray[np.uint8] = table[dataset.read(1, out_shape=size)]
     return painted
 
 

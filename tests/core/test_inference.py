@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from landslide_cli.core.inference import Tiling, mask_of, predict_scene
+from landslide_cli.core.inference import Tiling, foreground_probability, mask_of, predict_scene
 
 
 class Brightness:
@@ -112,3 +115,26 @@ def test_a_mask_holds_the_most_probable_class() -> None:
     mask = mask_of(probabilities)
     assert mask.dtype == np.uint8
     np.testing.assert_array_equal(mask, [[1, 0]])
+
+
+@given(
+    arrays(np.float32, (6, 3), elements=st.floats(0.0, 1.0, width=32)),
+    st.integers(1, 999).map(lambda number: number / 1000),
+)
+def test_foreground_is_where_its_probability_reaches_the_threshold(
+    values: NDArray[np.float32], threshold: float
+) -> None:
+    three = values / np.maximum(values.sum(axis=-1, keepdims=True), np.float32(1e-3))
+    two = np.stack([1 - values[..., 0], values[..., 0]], axis=-1)
+    for probabilities in (two, three):
+        mask = mask_of(probabilities, threshold)
+        reached = foreground_probability(probabilities) >= np.float32(threshold)
+        assert ((mask > 0) == reached).all()
+    found = mask_of(three, threshold)
+    best = 1 + three[..., 1:].argmax(axis=-1)
+    assert (found[found > 0] == best[found > 0]).all()
+
+
+def test_without_a_threshold_background_wins_a_tie() -> None:
+    assert mask_of(np.array([[0.5, 0.5]], np.float32)).tolist() == [0]
+    assert mask_of(np.array([[0.5, 0.5]], np.float32), 0.5).tolist() == [1]
