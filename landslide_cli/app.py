@@ -47,6 +47,10 @@ Output = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder of the results, instead of the profile's."),
 ]
+Fold = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="K", help="Work on this fold of split.folds; sets fold=K."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -84,11 +88,20 @@ def prepare(
 @app.command(
     epilog=_epilog(
         "landslide split configs/sichuan.yaml --set split.seed=7",
-        "<dataset>/{train,valid,test}/{images,masks} and split.json",
+        "<dataset>/{train,valid,test}/{images,masks}, or the same in fold-K, and split.json",
     )
 )
 def split(
     profile: ProfilePath,
+    audit: Annotated[
+        bool,
+        typer.Option(
+            "--audit",
+            help="Examine the parts that are there instead: which valid and test items show ground "
+            "of train? Changes nothing; the exit status is 1 if any does.",
+        ),
+    ] = False,
+    fold: Fold = None,
     sets: Sets = None,
     limit: Limit = None,
     overwrite: Overwrite = False,
@@ -96,14 +109,18 @@ def split(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Divide whole scenes into train, valid and test."""
+    """Divide scenes into train, valid and test, or folds, so that nothing leaks."""
 
     def stage(profile: "Profile", reporter: "Reporter") -> "Result":
+        if audit:
+            from landslide_cli.stages.audit import audit as examine
+
+            return examine(profile, limit=limit, reporter=reporter)
         from landslide_cli.stages.split import split
 
         return split(profile, limit=limit, overwrite=overwrite, reporter=reporter)
 
-    _run(stage, profile, sets, quiet, json, debug)
+    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
 
 
 @app.command(
@@ -114,6 +131,7 @@ def split(
 )
 def train(
     profile: ProfilePath,
+    fold: Fold = None,
     sets: Sets = None,
     limit: Limit = None,
     overwrite: Overwrite = False,
@@ -128,13 +146,13 @@ def train(
 
         return train(profile, limit=limit, overwrite=overwrite, reporter=reporter)
 
-    _run(stage, profile, sets, quiet, json, debug)
+    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
 
 
 @app.command(
     epilog=_epilog(
         "landslide evaluate configs/sichuan.yaml --json | jq .landslide.dice",
-        "<run>/evaluation.json and evaluation.csv",
+        "<run>/evaluation.json, evaluation.csv, per_scene.csv and their plots",
     )
 )
 def evaluate(
@@ -142,20 +160,30 @@ def evaluate(
     on: Annotated[
         Literal["train", "valid", "test"] | None, typer.Option("--on", help="Score this part.")
     ] = None,
+    folds: Annotated[
+        bool, typer.Option("--folds", help="Pool the parts of all folds, each by its own model.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Compare with another run on the same scenes."),
+    ] = None,
+    fold: Fold = None,
     sets: Sets = None,
     limit: Limit = None,
     quiet: Quiet = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Score the model: Dice, IoU, precision and recall of each class."""
+    """Score the model on whole scenes: Dice, IoU and more, with intervals."""
 
     def stage(profile: "Profile", reporter: "Reporter") -> "Result":
         from landslide_cli.stages.evaluate import evaluate
 
-        return evaluate(profile, part=on, limit=limit, reporter=reporter)
+        return evaluate(
+            profile, part=on, folds=folds, against=against, limit=limit, reporter=reporter
+        )
 
-    _run(stage, profile, sets, quiet, json, debug)
+    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
 
 
 @app.command(
@@ -174,6 +202,7 @@ def infer_tiled(
         ),
     ] = None,
     output: Output = None,
+    fold: Fold = None,
     sets: Sets = None,
     limit: Limit = None,
     overwrite: Overwrite = False,
@@ -195,7 +224,7 @@ def infer_tiled(
             reporter=reporter,
         )
 
-    _run(stage, profile, sets, quiet, json, debug)
+    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
 
 
 @app.command(
@@ -210,6 +239,7 @@ def show(
         bool, typer.Option("--model", help="List the network's layers instead of pictures.")
     ] = False,
     output: Output = None,
+    fold: Fold = None,
     sets: Sets = None,
     limit: Limit = None,
     quiet: Quiet = False,
@@ -223,7 +253,11 @@ def show(
 
         return show(profile, model=model, output=output, limit=limit, reporter=reporter)
 
-    _run(stage, profile, sets, quiet, json, debug)
+    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
+
+
+def _with_fold(sets: list[str] | None, fold: int | None) -> list[str]:
+    return [*(sets or ()), *([f"fold={fold}"] if fold is not None else [])]
 
 
 def _version(asked: bool) -> None:
@@ -268,6 +302,10 @@ def _run(
             console.show_traceback()
         console.show_error("terminated" if isinstance(stopped, Terminated) else "interrupted")
         raise typer.Exit(_status(stopped)) from None
+    # An audit that finds leaks is done, and has not passed.
+    status = getattr(result, "exit_status", 0)
+    if status:
+        raise typer.Exit(status)
 
 
 def _message(error: BaseException) -> str:

@@ -81,6 +81,13 @@ def replace_folder(new: Path, path: Path) -> None:
     _remove(old)
 
 
+def remove_folder(path: Path) -> None:
+    """Delete a folder that this program made; under its name it is never there in part."""
+    if path.exists():
+        path.rename(_aside(path))
+    _remove(_aside(path))
+
+
 def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.old")
 

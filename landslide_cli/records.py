@@ -15,7 +15,7 @@ from landslide_cli.errors import ChangedError, DataError, OutputError, listed
 from landslide_cli.outputs import write_json
 
 # Raised when a step's results change their form, so that older ones are not taken for current.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

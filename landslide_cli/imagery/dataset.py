@@ -2,6 +2,7 @@
 
     <dataset>/tiles/manifest.csv, images/, masks/         every tile and every augmented copy
     <dataset>/{train,valid,test}/{images,masks}/          the parts: the layout of the experiment
+    <dataset>/fold-K/{train,valid,test}/{images,masks}/   the same for each fold
 
 Image and mask of a tile have the same name without suffix. The parts may come from any tool.
 """
@@ -18,7 +19,7 @@ from landslide_cli.outputs import write_csv
 
 IMAGES, MASKS, TILES, MANIFEST = "images", "masks", "tiles", "manifest.csv"
 
-_COLUMNS = ["tile", "scene", "row", "column", "augmentation", "foreground_share"]
+_COLUMNS = ["tile", "scene", "row", "column", "augmentation", "labelled_pixels", "foreground_share"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Tile:
 
     `tile` is the file's name of image and mask without suffix; `row` and `column` are the offset of
     its upper left pixel in the resized scene; `augmentation` is empty for the tile itself;
-    `foreground_share` is the share of its labelled pixels that are not background.
+    `labelled_pixels` counts those that are not padding, and `foreground_share` is the share of them
+    that are not background.
     """
 
     tile: str
@@ -35,6 +37,7 @@ class Tile:
     row: int
     column: int
     augmentation: str
+    labelled_pixels: int
     foreground_share: float
 
 
@@ -49,7 +52,10 @@ class TileFiles:
 def write_manifest(folder: Path, tiles: Sequence[Tile]) -> None:
     """Write the manifest of a folder of tiles."""
     rows = [
-        (t.tile, t.scene, t.row, t.column, t.augmentation, f"{t.foreground_share:.6f}")
+        (
+            *(t.tile, t.scene, t.row, t.column, t.augmentation, t.labelled_pixels),
+            f"{t.foreground_share:.6f}",
+        )
         for t in tiles
     ]
     write_csv(folder / MANIFEST, _COLUMNS, rows)
@@ -113,5 +119,6 @@ def _tile(row: dict[str, str]) -> Tile:
         row=int(row["row"]),
         column=int(row["column"]),
         augmentation=row["augmentation"],
+        labelled_pixels=int(row["labelled_pixels"]),
         foreground_share=float(row["foreground_share"]),
     )

@@ -14,6 +14,7 @@ Picture = NDArray[np.uint8]
 HIT, MISS, FALSE_ALARM = (0, 200, 80), (40, 120, 255), (255, 50, 30)
 LEGEND = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
 OPACITY = 0.45
+OUTLINE = (255, 220, 0)
 _INK, _PAPER = (40, 40, 40), 255
 _GAP, _LINE = 6, 22  # pixels
 
@@ -38,6 +39,23 @@ def overlay(image: NDArray[np.uint8], mask: Mask, palette: Palette) -> Picture:
     """
     foreground = (mask != 0) & (mask != IGNORE)
     return _tinted(as_rgb(image), foreground, palette.colourise(mask))
+
+
+def outlined(image: NDArray[np.uint8], corners: NDArray[np.float64]) -> Picture:
+    """Draw a closed outline over an image.
+
+    Args:
+        image: (rows, cols, bands) uint8.
+        corners: x and y of each corner in pixels, (corners, 2); they may lie outside.
+
+    Returns:
+        (rows, cols, 3) uint8.
+    """
+    picture = as_rgb(image).copy()
+    thickness = 1 + max(picture.shape) // 200
+    points = np.rint(corners).astype(np.int32).reshape(-1, 1, 2)
+    cv2.polylines(picture, [points], True, OUTLINE, thickness, cv2.LINE_AA)
+    return picture
 
 
 def comparison(image: NDArray[np.uint8], truth: Mask, prediction: Mask) -> Picture:

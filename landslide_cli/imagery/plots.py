@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from landslide_cli.outputs import whole_file
 
+# More bars than these have no room for their names.
+_MOST_NAMES = 60
 _COLOURS = {"train": "#8a6d3b", "valid": "#1b6ca8"}
 
 
@@ -72,6 +76,93 @@ def plot_histogram(path: Path, title: str, shares: Sequence[float]) -> None:
     axes.set_xlabel("foreground, % of the tile")
     axes.set_ylabel("tiles")
     axes.set_title(title)
+    _save(figure, path)
+
+
+def plot_bars(path: Path, title: str, values: Mapping[str, float], pooled: float) -> None:
+    """Draw one bar a scene, from the best to the worst, and a line at the pooled value.
+
+    Args:
+        path: the PNG to write.
+        title: what is shown.
+        values: of each scene, in [0, 1].
+        pooled: the value of all scenes together.
+    """
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    named = len(ordered) <= _MOST_NAMES
+    figure = Figure(figsize=(max(5.0, min(14.0, 1.5 + 0.3 * len(ordered))), 4.2))
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    places = range(len(ordered))
+    axes.bar(places, [value for _, value in ordered], color=_COLOURS["valid"], width=0.8)
+    axes.axhline(pooled, color=_COLOURS["train"], linestyle="--", label=f"pooled: {pooled:.3f}")
+    axes.set_xticks(list(places) if named else [])
+    axes.set_xticklabels([name for name, _ in ordered] if named else [], rotation=90)
+    axes.set_ylim(0, 1)
+    axes.set_title(title)
+    axes.legend(loc="lower left")
+    _save(figure, path)
+
+
+def plot_precision_recall(
+    path: Path,
+    recall: ArrayLike,
+    precision: ArrayLike,
+    chosen: tuple[float, float],
+    label: str,
+) -> None:
+    """Draw the precision-recall curve with the chosen threshold, over lines of equal Dice.
+
+    Args:
+        path: the PNG to write.
+        recall: of each threshold, in [0, 1]; points with none are left out.
+        precision: of each threshold, in [0, 1].
+        chosen: recall and precision of the masks.
+        label: of the chosen point.
+    """
+    figure = Figure(figsize=(5.4, 5.0), layout="constrained")
+    axes = figure.add_subplot()
+    grid = np.linspace(0.01, 1.0, 200)
+    for dice in (0.2, 0.4, 0.6, 0.8):
+        line = dice * grid / np.maximum(2 * grid - dice, 1e-9)
+        shown = (line > 0.0) & (line <= 1.0)
+        axes.plot(grid[shown], line[shown], color="0.85", zorder=0)
+        axes.annotate(f"Dice {dice:g}", (1.0, dice / (2 - dice)), ha="right", color="0.5")
+    recall, precision = np.asarray(recall), np.asarray(precision)
+    drawn = recall > 0.0
+    axes.plot(recall[drawn], precision[drawn], color=_COLOURS["valid"])
+    axes.plot(*chosen, "o", color=_COLOURS["train"], label=label)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
+    axes.set_title("precision and recall of the foreground")
+    axes.legend(loc="lower left")
+    _save(figure, path)
+
+
+def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str) -> None:
+    """Draw how often pixels of a probability are foreground, and how many pixels have it.
+
+    Args:
+        path: the PNG to write.
+        bins: `probability`, `frequency`, both in [0, 1], and `pixels` of each bin.
+        name: of the foreground.
+    """
+    figure = Figure(figsize=(5.4, 5.6), layout="constrained")
+    curve, share = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    probabilities = [one["probability"] for one in bins]
+    curve.plot([0, 1], [0, 1], color="0.75", linestyle="--", label="perfectly calibrated")
+    curve.plot(
+        probabilities,
+        [one["frequency"] for one in bins],
+        color=_COLOURS["valid"],
+        marker=".",
+        label="measured",
+    )
+    curve.set(ylabel=f"pixels that are {name}", xlim=(0, 1), ylim=(0, 1))
+    curve.set_title("reliability of the predicted probability")
+    curve.legend(loc="upper left")
+    share.bar(probabilities, [one["pixels"] for one in bins], width=0.03, color=_COLOURS["train"])
+    share.set_yscale("log")
+    share.set(xlabel=f"predicted probability of {name}", ylabel="pixels")
     _save(figure, path)
 
 

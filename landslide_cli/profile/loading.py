@@ -190,14 +190,19 @@ def _checked(document: dict[str, Any], places: dict[Key, str]) -> Profile:
         raise ProfileError(f"{places[()]}: not a profile: {error}") from None
     # A misspelt key is the cause, and the key that is missing for it the effect.
     problems.sort(key=lambda problem: problem["type"] == "missing")
-    message = _describe(problems[0], document, places)
-    if len(problems) > 1:
-        others = [_dotted(_key_of(problem)) for problem in problems[1:]]
-        message += f"\nalso wrong: {listed(others)}"
+    # A key that takes several types has a problem with each of them.
+    alike: dict[Key, list[Any]] = {}
+    for problem in problems:
+        alike.setdefault(_key_of(problem), []).append(problem)
+    first, *others = alike
+    message = _describe(alike[first], document, places)
+    if others:
+        message += f"\nalso wrong: {listed([_dotted(key) for key in others])}"
     raise ProfileError(message)
 
 
-def _describe(problem: Any, document: dict[str, Any], places: dict[Key, str]) -> str:
+def _describe(problems: Sequence[Any], document: dict[str, Any], places: dict[Key, str]) -> str:
+    problem = problems[0]
     key = _key_of(problem)
     place = next(
         places[key[:length]] for length in range(len(key), -1, -1) if key[:length] in places
@@ -210,15 +215,22 @@ def _describe(problem: Any, document: dict[str, Any], places: dict[Key, str]) ->
         return f"{place}: {_dotted(key)} {problem['msg']}"
     given = json.dumps(_value_at(document, key), default=str, ensure_ascii=False)
     given = given if len(given) <= 60 else given[:57] + "..."
-    allowed = _KINDS.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")
-    return f"{place}: {_dotted(key)} is {given}; it should be {allowed}"
+    allowed = [
+        _KINDS.get(one["type"]) or one["msg"].removeprefix("Input should be ") for one in problems
+    ]
+    return f"{place}: {_dotted(key)} is {given}; it should be {' or '.join(allowed)}"
 
 
 def _key_of(problem: Any) -> Key:
     if problem["type"] == "profile":
         parts = problem["ctx"]["key"].split(".")
         return tuple(int(part) if part.isdecimal() else part for part in parts)
-    return tuple(problem["loc"])
+    return tuple(part for part in problem["loc"] if not _is_type(part))
+
+
+def _is_type(part: str | int) -> bool:
+    """Tell the name of a type, with which Pydantic says which of several a problem is about."""
+    return isinstance(part, str) and part.startswith(("constrained-", "list["))
 
 
 def _unknown_key(key: Key) -> str:

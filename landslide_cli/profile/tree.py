@@ -4,22 +4,29 @@ The README's reference and the editors' JSON schema are generated from these cla
 those of the published FlexUNet experiment on the Sichuan landslide scenes (antillia.com, 2025).
 """
 
+import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from landslide_cli.core.parts import Part
+from landslide_cli.core.parts import PARTS, Part, fold_folder
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+SceneNames = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^\w[\w .()+-]*$", max_length=80)]
 
 # `evaluate` writes each class's scores under the class's name, beside these keys.
 RESERVED_CLASS_NAMES = frozenset(
-    {"command", "part", "tiles", "pixels", "loss", "dice_coef_multiclass", "mean", "run", "files"}
-)
+    {
+        "command", "run", "part", "folds", "units", "scenes", "groups", "tiles", "pixels",
+        "threshold", "loss", "dice_coef_multiclass", "mean", "calibration", "worst",
+        "comparison", "bootstrap", "files",
+    }
+)  # fmt: skip
 
 
 def _wrong(key: str, message: str) -> PydanticCustomError:
@@ -124,19 +131,131 @@ class PrepareSettings(Settings):
         return self
 
 
-class SplitSettings(Settings):
-    """`landslide split`: whole scenes into three parts."""
+class OverlapSettings(Settings):
+    """How scenes that show the same ground are recognised by their content."""
 
-    train: Share = Field(0.7, description="Share of the scenes to train on.")
-    valid: Share = Field(0.15, description="Share of the scenes that choose the best model.")
-    test: Share = Field(0.15, description="Share of the scenes for the final numbers.")
+    content: bool = Field(
+        True,
+        description="Compare scenes without georeference by their content. Georeferenced ones are "
+        "compared by their footprints in any case.",
+    )
+    size: int = Field(
+        1024,
+        ge=64,
+        le=8192,
+        description="Longest side at which scenes are compared, in pixels; larger are reduced.",
+    )
+    features: int = Field(
+        2000, ge=16, le=20_000, description="Most features of a scene, spread over it."
+    )
+    ratio: float = Field(
+        0.85,
+        gt=0.0,
+        lt=1.0,
+        description="A match must be nearer than this times the next best one.",
+    )
+    inliers: int = Field(
+        8, ge=4, le=10_000, description="Fewest matches that must agree on one position."
+    )
+    tolerance: float = Field(
+        0.015,
+        gt=0.0,
+        le=0.1,
+        description="How far a match may be off that position, as a share of the longer side.",
+    )
+    correlation: float = Field(
+        0.6,
+        ge=0.0,
+        le=1.0,
+        description="Least correlation of the texture there if few matches agree.",
+    )
+    footprint: float = Field(
+        0.001,
+        gt=0.0,
+        le=1.0,
+        description="Smallest share of the smaller footprint that makes two georeferenced scenes "
+        "overlap; neighbouring sheets touch in slivers.",
+    )
+
+
+class SplitSettings(Settings):
+    """`landslide split`: scenes into three parts or into folds, by groups that share ground."""
+
+    train: Share | SceneNames = Field(
+        0.7, description="Share of the pixels and of the foreground to train on, or scenes by name."
+    )
+    valid: Share | SceneNames = Field(
+        0.15, description="The same for the part that chooses the best model and its threshold."
+    )
+    test: Share | SceneNames = Field(
+        0.15, description="The same for the part that gives the final numbers."
+    )
+    folds: int | None = Field(
+        None,
+        ge=3,
+        le=100,
+        description="Make this many folds for cross-validation instead: in fold k, the k-th is "
+        "the test part and the next one the valid part.",
+    )
+    by: Literal["group", "scene", "tile"] = Field(
+        "group",
+        description="What is never separated. `scene` and `tile` (augmented copies dealt out one "
+        "by one, as in the experiment) leak, and are there to measure how much that flatters.",
+    )
+    groups: str | None = Field(
+        None,
+        min_length=1,
+        description="Scenes to keep together besides those that share ground: a CSV file with the "
+        "columns scene and group, or a regular expression found in the scenes' names, whose first "
+        "parenthesis is the group, such as `^(site[0-9]+)_`.",
+    )
+    overlap: OverlapSettings = Field(
+        OverlapSettings(), description="How scenes that show the same ground are recognised."
+    )
     seed: int = Field(137, ge=0, description="Another seed draws another split.")
+
+    def names(self, part: Part) -> list[str]:
+        """Return the scenes that the profile puts into a part by name."""
+        given: float | list[str] = getattr(self, part)
+        return given if isinstance(given, list) else []
+
+    def share(self, part: Part) -> float:
+        """Return the part's share of what is not named; 0 for a part given by names."""
+        given: float | list[str] = getattr(self, part)
+        return 0.0 if isinstance(given, list) else given
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
+        """The regular expression of `groups`, or None where that is a file."""
+        if self.groups is None or self.groups.lower().endswith(".csv"):
+            return None
+        return re.compile(self.groups)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        total = self.train + self.valid + self.test
-        if abs(total - 1.0) > 1e-6:
-            raise _wrong("split.train", f"train, valid and test must add up to 1, not {total:g}")
+        shares = [self.share(part) for part in PARTS]
+        if any(self.names(part) for part in PARTS):
+            if self.folds is not None:
+                raise _wrong("split.folds", "does not go with scenes given to a part by name")
+        elif abs(sum(shares) - 1.0) > 1e-6:
+            total = f"{sum(shares):g}"
+            raise _wrong("split.train", f"train, valid and test must add up to 1, not {total}")
+        names = [name for part in PARTS for name in self.names(part)]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise _wrong("split.test", f"names the scene '{twice[0]}' twice, or another part does")
+        if self.by == "tile" and names:
+            raise _wrong("split.by", "'tile' does not go with scenes given to a part by name")
+        return self
+
+    @model_validator(mode="after")
+    def _pattern_is_one(self) -> Self:
+        try:
+            groups = 1 if self.pattern is None else self.pattern.groups
+        except re.error as error:
+            raise _wrong("split.groups", f"is no regular expression: {error}") from None
+        if groups == 0:
+            raise _wrong("split.groups", "has no parenthesis around the group's name")
         return self
 
 
@@ -233,7 +352,36 @@ class EvaluateSettings(Settings):
     """`landslide evaluate`: a model and a part to numbers."""
 
     part: Part = Field("test", description="Which part to score; `--on` overrides it.")
-    batch: int | None = Field(None, ge=1, le=4096, description="Default: `train.batch`.")
+    units: Literal["auto", "scenes", "tiles"] = Field(
+        "auto",
+        description="Score whole scenes through tiled inference, or the part's tiles; `auto` takes "
+        "scenes where the split names them and the source has them.",
+    )
+    batch: int | None = Field(
+        None, ge=1, le=4096, description="Tiles a model call. Default: `train.batch`."
+    )
+    boundary_pixels: float = Field(
+        3.0, ge=0.0, description="How far apart two outlines may run and still agree, in pixels."
+    )
+    boundary_metres: float | None = Field(
+        None, ge=0.0, description="The same in metres, for georeferenced scenes."
+    )
+    object_sizes: list[Annotated[float, Field(gt=0.0)]] = Field(
+        [1000.0, 10_000.0, 100_000.0],
+        max_length=20,
+        description="Bounds of the size classes that landslides are counted by, ascending: square "
+        "metres where all scenes are georeferenced, pixels otherwise.",
+    )
+    draws: int = Field(
+        2000, ge=100, le=1_000_000, description="Bootstrap samples of the 95 % intervals."
+    )
+    seed: int = Field(137, ge=0, description="Seed of the bootstrap.")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(a >= b for a, b in pairwise(self.object_sizes)):
+            raise _wrong("evaluate.object_sizes", "must ascend")
+        return self
 
 
 class InferSettings(Settings):
@@ -250,6 +398,13 @@ class InferSettings(Settings):
         128, ge=0, le=4096, description="Pixels that neighbouring windows share and blend."
     )
     batch: int = Field(1, ge=1, le=4096, description="Windows a model call.")
+    threshold: float | None = Field(
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="Foreground is where its probability is at least this. Default: the threshold "
+        "that was best on valid, stored in the run.",
+    )
     scale: float | None = Field(
         None,
         gt=0.0,
@@ -284,6 +439,12 @@ class Profile(Settings):
     run: Path = Field(
         default_factory=lambda data: Path("runs") / data.get("name", "landslide"),
         description="Folder of the trained model and all that comes from it.",
+    )
+    fold: int | None = Field(
+        None,
+        ge=1,
+        description="The fold of the cross-validation to work on, if `split.folds` is set; "
+        "`--fold` sets it. Its run lies in `<run>/fold-<fold>`.",
     )
     bands: int = Field(3, ge=1, le=64, description="Bands of the images.")
     classes: list[ClassSettings] = Field(
@@ -336,6 +497,23 @@ class Profile(Settings):
         if self.infer.overlap >= self.window:
             raise _wrong("infer.overlap", f"must be below the window's side, {self.window}")
         return self
+
+    @model_validator(mode="after")
+    def _fold_is_there(self) -> Self:
+        if self.fold is not None and self.fold > (self.split.folds or 0):
+            folds = self.split.folds
+            raise _wrong("fold", f"must be 1 to {folds}" if folds else "needs split.folds")
+        return self
+
+    @property
+    def parts_folder(self) -> Path:
+        """Folder of train, valid and test: the dataset's, or the fold's in it."""
+        return self.dataset if self.fold is None else self.dataset / fold_folder(self.fold)
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the trained model: the run's, or the fold's in it."""
+        return self.run if self.fold is None else self.run / fold_folder(self.fold)
 
     @property
     def palette_classes(self) -> list[ClassSettings]:

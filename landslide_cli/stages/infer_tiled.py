@@ -19,8 +19,8 @@ from landslide_cli.outputs import whole_file, write_json
 from landslide_cli.profile import Profile
 from landslide_cli.records import refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
-from landslide_cli.stages import split
-from landslide_cli.stages.runs import check_trained, load_run
+from landslide_cli.stages.runs import check_fold, check_trained, load_run
+from landslide_cli.stages.samples import scene_names
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of
 
 RECORD = "infer.json"
@@ -41,11 +41,16 @@ class MappedScene:
 
 @dataclass(frozen=True)
 class InferResult:
-    """The mapped scenes."""
+    """The mapped scenes.
+
+    `scale` is the factor at which they were resized for the model; `threshold` the probability from
+    which on a pixel is foreground, None: the most probable class.
+    """
 
     folder: Path
     scenes: list[MappedScene]
     scale: float
+    threshold: float | None
 
     def headline(self) -> str:
         """Say where the maps lie."""
@@ -70,7 +75,12 @@ class InferResult:
             {name: str(value) if isinstance(value, Path) else value for name, value in one.items()}
             for one in map(asdict, self.scenes)
         ]
-        return {"folder": str(self.folder), "scale": self.scale, "scenes": scenes}
+        return {
+            "folder": str(self.folder),
+            "scale": self.scale,
+            "threshold": self.threshold,
+            "scenes": scenes,
+        }
 
 
 def infer_tiled(
@@ -94,16 +104,19 @@ def infer_tiled(
         reporter: shown the progress.
 
     Raises:
+        UsageError: the dataset is split into folds and the profile names none.
         ModelError: there is no model that fits.
         DataError: scenes are missing or cannot be read; those that can are mapped nevertheless.
     """
     reporter = reporter or SilentReporter()
+    check_fold(profile)
     check_trained(profile)
     images = _images(profile, scenes or profile.infer.scenes)[:limit]
     maps = _Maps(output or maps_folder(profile))
     maps.check([image.stem for image in images], overwrite)
     run = load_run(profile)
     scale = profile.infer.scale or run.scale
+    threshold = profile.infer.threshold or run.threshold
     tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
     predict, classes = run.predict(), len(palette_of(profile))
     mapped: list[MappedScene] = []
@@ -115,17 +128,17 @@ def infer_tiled(
             except DataError as error:
                 problems.append(str(error))
             else:
-                mask = mask_of(predict_scene(predict, image, classes, tiling))
+                mask = mask_of(predict_scene(predict, image, classes, tiling), threshold)
                 mapped.append(maps.write(path, image, mask, palette_of(profile)))
             advance()
     if problems:
         raise bad_files(problems)
-    return InferResult(maps.folder, mapped, scale)
+    return InferResult(maps.folder, mapped, scale, threshold)
 
 
 def maps_folder(profile: Profile) -> Path:
     """Return where the maps lie unless the command line says otherwise."""
-    return profile.infer.output or profile.run / "infer"
+    return profile.infer.output or profile.run_folder / "infer"
 
 
 def mask_path(folder: Path, scene: str) -> Path:
@@ -196,9 +209,7 @@ def _found(pattern: str) -> list[Path]:
 
 def _test_images(profile: Profile) -> list[Path]:
     scenes = labelled_scenes_of(profile)
-    try:
-        path = profile.dataset / split.RECORD
-        test = set(json.loads(path.read_text(encoding="utf-8"))["result"]["scenes"]["test"])
-    except (OSError, ValueError, KeyError, TypeError):
+    test = scene_names(profile, "test")
+    if test is None:
         return [scene.image for scene in scenes]
-    return [scene.image for scene in scenes if scene.name in test]
+    return [scene.image for scene in scenes if scene.name in set(test)]

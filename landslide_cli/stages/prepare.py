@@ -203,8 +203,8 @@ def _write_tiles(
         suffix = image_suffix(profile.bands)
         write_image(folder / IMAGES / f"{tile}{suffix}", np.ascontiguousarray(copy_image))
         write_mask(folder / MASKS / f"{tile}.png", copy_mask, palette_of(profile))
-        share = _foreground_share(copy_mask)
-        yield Tile(tile, scene, window.row_off, window.col_off, kind, share)
+        labelled, share = _labelled_pixels(copy_mask), _foreground_share(copy_mask)
+        yield Tile(tile, scene, window.row_off, window.col_off, kind, labelled, share)
 
 
 def _resized(
@@ -228,8 +228,12 @@ def _padded(mask: Mask, row: int, col: int, tile: int) -> Mask:
     return padded
 
 
+def _labelled_pixels(mask: Mask) -> int:
+    return int((mask != IGNORE).sum())
+
+
 def _foreground_share(mask: Mask) -> float:
-    labelled = int((mask != IGNORE).sum())
+    labelled = _labelled_pixels(mask)
     return int(((mask != IGNORE) & (mask != 0)).sum()) / labelled if labelled else 0.0
 
 

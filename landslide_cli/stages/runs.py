@@ -7,39 +7,51 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.inference import Predict, predictor
-from landslide_cli.errors import ModelError
+from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.profile import Profile
 
-MODEL, RECORD, PROFILE, METRICS, CURVES = (
+MODEL, RECORD, PROFILE, METRICS, CURVES, THRESHOLD = (
     "model.keras",
     "run.json",
     "profile.yaml",
     "metrics.csv",
     "curves.png",
+    "threshold.json",
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model; `scale` is the factor at which scenes were resized for its tiles."""
+    """A trained model.
+
+    `scale` is the factor at which scenes were resized for its tiles; `threshold` the probability
+    from which on foreground was best told on valid, None if that was not found out.
+    """
 
     folder: Path
     model: Any
     scale: float
+    threshold: float | None
 
     def predict(self) -> Predict:
         """Return the model as a function from windows to probabilities of all classes."""
         return predictor(self.model)
 
 
-def load_run(profile: Profile) -> Run:
+def load_run(profile: Profile, folder: Path | None = None) -> Run:
     """Load the profile's trained model.
+
+    Args:
+        profile: its `run`, `fold`, `bands` and `classes` are used.
+        folder: where the run lies if it is not the profile's.
 
     Raises:
         ModelError: there is none, the file is damaged, or it was made for other bands or classes.
     """
-    path = profile.run / MODEL
-    check_trained(profile)
+    if folder is None:
+        check_trained(profile)
+    folder = folder or profile.run_folder
+    path = folder / MODEL
     from landslide_cli.core.backend import keras
 
     try:
@@ -56,7 +68,7 @@ def load_run(profile: Profile) -> Run:
             f"{path}: takes {found[0]} bands and gives {found[1]} classes, the profile says "
             f"{expected[0]} and {expected[1]};\ntrain it again, or name another `run`"
         )
-    return Run(profile.run, model, _scale(profile.run))
+    return Run(folder, model, _scale(folder), _threshold(folder))
 
 
 def check_trained(profile: Profile) -> None:
@@ -65,11 +77,24 @@ def check_trained(profile: Profile) -> None:
     Raises:
         ModelError: there is none.
     """
-    path = profile.run / MODEL
+    path = profile.run_folder / MODEL
     if not path.is_file():
-        unfinished = unfinished_folder(profile.run)
+        unfinished = unfinished_folder(profile.run_folder)
         hint = f"; the training in {unfinished} has not finished" if unfinished.exists() else ""
         raise ModelError(f"{path}: no trained model{hint}; run `landslide train` first")
+
+
+def check_fold(profile: Profile) -> None:
+    """Check that the profile says which fold to work on, if its dataset is split into folds.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if profile.split.folds is not None and profile.fold is None:
+        raise UsageError(
+            f"the dataset is split into folds (split.folds); name one with --fold 1 to "
+            f"{profile.split.folds}"
+        )
 
 
 def unfinished_folder(run: Path) -> Path:
@@ -94,3 +119,10 @@ def _scale(run: Path) -> float:
         return float(json.loads((run / RECORD).read_text(encoding="utf-8"))["result"]["scale"])
     except (OSError, ValueError, KeyError, TypeError):
         return 1.0  # a model from elsewhere
+
+
+def _threshold(run: Path) -> float | None:
+    try:
+        return float(json.loads((run / THRESHOLD).read_text(encoding="utf-8"))["threshold"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

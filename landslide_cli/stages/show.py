@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from landslide_cli.core.inference import Tiling, mask_of, predict_scene
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.core.tiler import Image
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.dataset import TileFiles, part_tiles
 from landslide_cli.imagery.masks import read_mask
@@ -18,17 +21,21 @@ from landslide_cli.imagery.pictures import (
     Picture,
     as_rgb,
     comparison,
+    outlined,
     overlay,
     sheet,
 )
 from landslide_cli.imagery.plots import plot_curves, plot_histogram, plot_shares
-from landslide_cli.imagery.raster import read_image, write_image
+from landslide_cli.imagery.raster import Preview, read_image, read_preview, write_image
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.stages.evaluate import worst_scenes
+from landslide_cli.stages.grouping import Evidence
 from landslide_cli.stages.infer_tiled import maps_folder, mask_path
 from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs
+from landslide_cli.stages.samples import shared_ground
 from landslide_cli.stages.sources import (
     labelled_scenes_of,
     palette_of,
@@ -37,6 +44,9 @@ from landslide_cli.stages.sources import (
 )
 
 Item = TypeVar("Item")
+
+# Longest side at which the scenes of an overlapping pair are read, in pixels.
+_PREVIEW = 768
 
 
 @dataclass(frozen=True)
@@ -113,12 +123,14 @@ def show(
     if model:
         return _layers(profile)
     # Before there is a run its folder stays free for `train`.
-    home = profile.run if (profile.run / MODEL).exists() else profile.dataset
+    home = profile.run_folder if (profile.run_folder / MODEL).exists() else profile.parts_folder
     pictures = _Pictures(profile, output or profile.show.output or home / "show")
     files = [
         *pictures.scenes(limit),
         *pictures.tiles(limit, reporter),
         *pictures.statistics(limit, reporter),
+        *pictures.overlaps(limit, reporter),
+        *pictures.worst(limit, reporter),
         *pictures.curves(),
     ]
     if not files:
@@ -129,7 +141,7 @@ def show(
 def _layers(profile: Profile) -> ShowResult:
     from landslide_cli.core.model import build_model, summarise_layers
 
-    trained = (profile.run / MODEL).exists()
+    trained = (profile.run_folder / MODEL).exists()
     model = (
         load_run(profile).model
         if trained
@@ -171,9 +183,7 @@ class _Pictures:
             return []
         chosen = _spread(self._parts[part][:limit], limit or self._profile.show.items)
         predict = None
-        if (self._profile.run / MODEL).exists():
-            from landslide_cli.core.inference import mask_of
-
+        if (self._profile.run_folder / MODEL).exists():
             predict = load_run(self._profile).predict()
         rows = []
         with reporter.track(f"picturing {part} tiles", len(chosen)) as advance:
@@ -208,10 +218,40 @@ class _Pictures:
         plot_histogram(histogram, "tiles by their foreground", foreground)
         return [bars, histogram]
 
+    def overlaps(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Lay out pairs of scenes that share ground, each with the outline of the other on it."""
+        pairs = [one for one in shared_ground(self._profile) if one.transform is not None]
+        images = {one.name: one.image for one in _scenes_if_any(self._profile, None)}
+        pairs = [one for one in pairs if one.first in images and one.second in images]
+        rows = []
+        chosen = _spread(pairs, limit or self._profile.show.items)
+        with reporter.track("picturing overlaps", len(chosen)) as advance:
+            for one in chosen:
+                caption = f"{one.first} and {one.second}: {one}"
+                rows.append((caption, _outlined(one, images[one.first], images[one.second])))
+                advance()
+        return self._sheet("overlaps.png", rows, ["the one", "the other"])
+
+    def worst(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Lay out the scenes that the last evaluation on test named as the worst."""
+        named = worst_scenes(self._profile.run_folder)
+        scenes = {one.name: one for one in _scenes_if_any(self._profile, None)} if named else {}
+        named = [one for one in named if one["scene"] in scenes][:limit]
+        rows = []
+        with reporter.track("picturing the worst scenes", len(named)) as advance:
+            for one in named:
+                scene = scenes[one["scene"]]
+                image, truth = read_scene(self._profile, scene)
+                prediction = self._predict(image, one["fold"])
+                caption = f"{scene.name}: Dice {one['dice']:.3f}"
+                rows.append((caption, _row(image, truth.mask, prediction, self._palette)))
+                advance()
+        return self._sheet("worst.png", rows)
+
     def curves(self) -> list[Path]:
         """Draw the run's curves."""
         try:
-            with (self._profile.run / METRICS).open(newline="", encoding="utf-8") as file:
+            with (self._profile.run_folder / METRICS).open(newline="", encoding="utf-8") as file:
                 history = [
                     {name: float(value) for name, value in row.items()}
                     for row in csv.DictReader(file)
@@ -226,11 +266,26 @@ class _Pictures:
     def _mask(self, path: Path) -> Mask:
         return read_mask(path, self._palette, self._profile.prepare.nearest_colour).mask
 
-    def _sheet(self, name: str, rows: Sequence[tuple[str, list[Picture]]]) -> list[Path]:
+    def _predict(self, image: Image, fold: int | None) -> Mask:
+        """Predict a scene as `infer-tiled` does, by the model of a fold if there are folds."""
+        profile = self._profile.model_copy(update={"fold": fold})
+        run = load_run(profile)
+        scale = profile.infer.scale or run.scale
+        tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
+        probabilities = predict_scene(run.predict(), image, len(self._palette), tiling)
+        return mask_of(probabilities, profile.infer.threshold or run.threshold)
+
+    def _sheet(
+        self,
+        name: str,
+        rows: Sequence[tuple[str, list[Picture]]],
+        columns: Sequence[str] | None = None,
+    ) -> list[Path]:
         if not rows:
             return []
         compared = len(rows[0][1]) == 4
-        columns = ["image", "mask", "prediction", "comparison"] if compared else _COLUMNS
+        if columns is None:
+            columns = ["image", "mask", "prediction", "comparison"] if compared else _COLUMNS
         legend = LEGEND if compared else []
         path = self._folder / name
         with whole_file(path) as partial:
@@ -248,6 +303,27 @@ def _row(image: Picture, truth: Mask, prediction: Mask | None, palette: Palette)
     return [*pictures, palette.colourise(prediction), comparison(image, truth, prediction)]
 
 
+def _outlined(pair: Evidence, first: Path, second: Path) -> list[Picture]:
+    """Picture both scenes of a pair, reduced, each with the frame of the other."""
+    ours, theirs = read_preview(first, _PREVIEW), read_preview(second, _PREVIEW)
+    forth = np.vstack([pair.transform or np.eye(2, 3), [0.0, 0.0, 1.0]])
+    return [
+        outlined(ours.image, _frame(theirs, np.linalg.inv(forth)) * _reduction(ours)),
+        outlined(theirs.image, _frame(ours, forth) * _reduction(theirs)),
+    ]
+
+
+def _frame(scene: Preview, transform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the corners of a scene after a transform, (4, 2)."""
+    width, height = scene.width, scene.height
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+    return np.asarray(corners @ transform[:2, :2].T + transform[:2, 2])
+
+
+def _reduction(scene: Preview) -> float:
+    return float(scene.image.shape[1] / scene.width)
+
+
 def _spread(items: Sequence[Item], count: int) -> list[Item]:
     """Choose items at even steps from the first to the last."""
     if len(items) <= count:
@@ -256,7 +332,7 @@ def _spread(items: Sequence[Item], count: int) -> list[Item]:
 
 
 def _tiles_if_any(profile: Profile, part: Part) -> list[TileFiles]:
-    return part_tiles(profile.dataset, part) if (profile.dataset / part).is_dir() else []
+    return part_tiles(profile.parts_folder, part) if (profile.parts_folder / part).is_dir() else []
 
 
 def _scenes_if_any(profile: Profile, limit: int | None) -> list[Scene]:

@@ -33,10 +33,13 @@ from landslide_cli.stages.runs import (
     MODEL,
     PROFILE,
     RECORD,
+    check_fold,
+    load_run,
     model_outputs,
     unfinished_folder,
 )
 from landslide_cli.stages.sources import palette_of
+from landslide_cli.stages.thresholds import choose_threshold
 
 Row = dict[str, float]
 
@@ -52,6 +55,7 @@ class TrainResult:
     tiles: dict[Part, int]
     seconds: float
     scale: float
+    threshold: float
     versions: dict[str, str]
     hardware: dict[str, Any]
     unchanged: bool = False
@@ -69,6 +73,7 @@ class TrainResult:
         facts = [
             ("parameters", f"{self.parameters:,}"),
             ("train / valid tiles", f"{self.tiles['train']} / {self.tiles['valid']}"),
+            ("threshold, best on valid", f"{self.threshold:.3f}"),
             ("seconds", f"{self.seconds:.0f}"),
         ]
         return [Table("best epoch", ["", "value"], values + facts)]
@@ -87,6 +92,8 @@ def train(
 ) -> TrainResult:
     """Train the profile's model on train, and keep the epoch with the least loss on valid.
 
+    In the end the threshold on the foreground's probability that is best on valid is stored too.
+
     Until it has finished, the run lies in `<run>.unfinished`; each file in it is whole at any time.
 
     Args:
@@ -96,23 +103,25 @@ def train(
         reporter: shown the progress.
 
     Raises:
+        UsageError: the dataset is split into folds and the profile names none.
         ChangedError: there is a run with other tiles or settings, or an unfinished one.
         DataError: there are no tiles, or they cannot be used.
         LandslideError: the loss became infinite or not a number.
     """
     reporter = reporter or SilentReporter()
+    check_fold(profile)
     parts: tuple[Part, Part] = ("train", "valid")
-    tiles = {part: part_tiles(profile.dataset, part)[:limit] for part in parts}
+    tiles = {part: part_tiles(profile.parts_folder, part)[:limit] for part in parts}
     settings = profile.settings("model", "train", "classes", "bands", "prepare.nearest_colour")
     settings |= {"limit": limit}
     files = [path for one in tiles.values() for tile in one for path in (tile.image, tile.mask)]
-    step = Step.of(profile.run / RECORD, settings, files)
+    step = Step.of(profile.run_folder / RECORD, settings, files)
     finished = step.finished_before("train", overwrite)
     if finished is not None:
-        return TrainResult(**{**finished, "run": profile.run, "unchanged": True})
-    if not (profile.run / RECORD).exists():
-        refuse_foreign([profile.run], overwrite)
-    folder = unfinished_folder(profile.run)
+        return TrainResult(**{**finished, "run": profile.run_folder, "unchanged": True})
+    if not (profile.run_folder / RECORD).exists():
+        refuse_foreign([profile.run_folder], overwrite)
+    folder = unfinished_folder(profile.run_folder)
     if (folder / MODEL).exists() and not overwrite:
         raise ChangedError(
             f"{folder}: holds a training that has not finished; move it away to keep it,\n"
@@ -124,9 +133,9 @@ def train(
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            result = _train(profile, tiles, folder, reporter)
+            result = _train(profile, tiles, folder, limit, reporter)
             step.finish(result.document(), folder / RECORD)
-            replace_folder(folder, profile.run)
+            replace_folder(folder, profile.run_folder)
         except BaseException:
             # What finished epochs have learned is kept, nothing else.
             if not (folder / MODEL).exists():
@@ -138,9 +147,13 @@ def train(
 
 
 def _train(
-    profile: Profile, tiles: Mapping[Part, Sequence[TileFiles]], folder: Path, reporter: Reporter
+    profile: Profile,
+    tiles: Mapping[Part, Sequence[TileFiles]],
+    folder: Path,
+    limit: int | None,
+    reporter: Reporter,
 ) -> TrainResult:
-    """Data, model, epochs, report."""
+    """Data, model, epochs, threshold, report."""
     from landslide_cli.core.model import build_model
     from landslide_cli.imagery.batches import TileBatches
     from landslide_cli.stages.fitting import Fitter, Patience, time_left
@@ -196,14 +209,16 @@ def _train(
                 fitter.learning_rate, slowing.waited = rate * settings.reduce_factor, 0
     previews.finish()
     plot_curves(folder / CURVES, journal.rows, round(journal.best["epoch"]))
+    threshold = choose_threshold(profile, load_run(profile, folder), folder, limit, reporter)
     return TrainResult(
-        run=profile.run,
+        run=profile.run_folder,
         epochs=len(journal.rows),
         best=journal.best,
         parameters=model.count_params(),
         tiles={part: len(some) for part, some in tiles.items()},
         seconds=time.monotonic() - started,
         scale=scale,
+        threshold=threshold,
         versions=_versions(),
         hardware=_hardware(),
     )

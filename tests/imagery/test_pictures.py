@@ -10,9 +10,11 @@ from landslide_cli.imagery.pictures import (
     HIT,
     MISS,
     OPACITY,
+    OUTLINE,
     as_rgb,
     comparison,
     fitted,
+    outlined,
     overlay,
     sheet,
     strip,
@@ -175,3 +177,63 @@ def test_a_film_strip_is_one_row() -> None:
     assert contains(page, (GRAY,) * 3) >= 3 * 128 * 128
     assert page.shape[1] > 3 * 128
     assert page.shape[0] < 2 * 128
+
+
+def box(left: float, top: float, right: float, bottom: float) -> NDArray[np.float64]:
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
+
+
+def on_outline(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where the outline is; its edges are smoothed, so that even its middle is not quite full."""
+    return np.asarray((np.abs(picture.astype(int) - OUTLINE) < 25).all(axis=-1))
+
+
+def test_an_outline_is_closed_and_leaves_what_it_surrounds() -> None:
+    picture = outlined(ground(), box(10, 5, 49, 34))
+    assert picture.shape == (40, 60, 3)
+    assert picture.dtype == np.uint8
+    drawn = on_outline(picture)
+    for side in (drawn[5, 11:49], drawn[34, 11:49], drawn[6:34, 10], drawn[6:34, 49]):
+        assert side.all()
+    assert (picture[8:32, 13:47] == GRAY).all()
+    around = block(np.s_[2:38], np.s_[7:53]) == 0
+    assert (picture[around] == GRAY).all()
+
+
+def test_the_corners_of_an_outline_are_x_and_y() -> None:
+    corners = np.array([(30.0, 5.0), (55.0, 20.0), (30.0, 35.0)])
+    rows, cols = np.nonzero(on_outline(outlined(ground(), corners)))
+    assert (rows.min(), rows.max()) == pytest.approx((5, 35), abs=1)
+    assert (cols.min(), cols.max()) == pytest.approx((30, 55), abs=1)
+
+
+@pytest.mark.parametrize("far", [70.0, 1e4, 1e6, 1e9])
+def test_an_outline_may_reach_beyond_the_picture(far: float) -> None:
+    picture = outlined(ground(), box(10, 5, far, far))
+    drawn = on_outline(picture)
+    assert drawn[5, 11:].all()
+    assert drawn[6:, 10].all()
+    assert (picture[8:, 13:] == GRAY).all()
+
+
+@pytest.mark.parametrize(
+    "corners", [box(100, 100, 150, 150), box(-90, 5, -20, 30), box(-500, -500, 500, 500)]
+)
+def test_an_outline_outside_the_picture_leaves_it_as_it_is(corners: NDArray[np.float64]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    np.testing.assert_array_equal(outlined(image, corners), image)
+
+
+@pytest.mark.parametrize("bands", [1, 3, 14])
+def test_an_outline_is_coloured_on_images_of_any_bands(bands: int) -> None:
+    image = ground(bands=bands)
+    assert on_outline(outlined(image, box(10, 5, 49, 34))).sum() > 100
+    assert (image == GRAY).all()
+
+
+def test_an_outline_is_thicker_on_a_larger_picture() -> None:
+    thickness = []
+    for side in (100, 400, 1600):
+        picture = outlined(ground(side, side), box(side / 2, -side, 3 * side, 3 * side))
+        thickness.append(int((picture[side // 2] != GRAY).any(axis=-1).sum()))
+    assert thickness[0] < thickness[1] < thickness[2]

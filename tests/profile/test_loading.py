@@ -122,7 +122,8 @@ def test_an_unknown_key_near_to_nothing_is_answered_with_all_valid_ones(
 ) -> None:
     path = write_profile("split:\n  kangaroo: 3\n")
     assert message_of(path) == (
-        f"{path}:2: unknown key 'kangaroo' in split; there are train, valid, test, seed"
+        f"{path}:2: unknown key 'kangaroo' in split; "
+        "there are train, valid, test, folds, by, groups, overlap, seed"
     )
 
 
@@ -349,6 +350,22 @@ def test_a_dumped_profile_loads_as_the_same_profile(
     assert load_profile(path) == profile
 
 
+@given(
+    test=st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3, unique=True),
+    sizes=st.sets(st.floats(1e-6, 1e12), max_size=4),
+)
+@example(test=["007", "1e5", "null", "true", "0.3"], sizes={1000.0, 1e4})
+def test_scenes_by_name_and_size_classes_are_dumped_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory, test: list[str], sizes: set[float]
+) -> None:
+    profile = Profile.model_validate(
+        {"split": {"test": test}, "evaluate": {"object_sizes": sorted(sizes)}}
+    )
+    path = tmp_path_factory.mktemp("dumped") / "profile.yaml"
+    path.write_text(dump_profile(profile), encoding="utf-8")
+    assert load_profile(path) == profile
+
+
 def test_a_dump_holds_every_key(write_profile: Write) -> None:
     text = dump_profile(Profile())
     for key in ("base_kernels", "value_range", "dataset", "nearest_colour", "stop_patience"):
@@ -365,3 +382,120 @@ def test_control_characters_are_an_error_not_a_traceback(write_profile: Write) -
 def test_tags_that_would_run_code_are_refused(write_profile: Write) -> None:
     with pytest.raises(ProfileError, match="not valid YAML"):
         load_profile(write_profile("name: !!python/object/apply:os.getcwd []\n"))
+
+
+def test_the_split_is_read_from_the_file(write_profile: Write) -> None:
+    profile = load_profile(
+        write_profile(
+            "split:\n  train: 0.8\n  valid: 0.2\n  test: [north-1, '7']\n  by: scene\n"
+            "  groups: ^(\\w+)-\n"
+        )
+    )
+    assert (profile.split.train, profile.split.valid) == (0.8, 0.2)
+    assert profile.split.test == ["north-1", "7"]
+    assert profile.split.by == "scene"
+    assert profile.split.pattern is not None
+    assert profile.split.pattern.pattern == "^(\\w+)-"
+
+
+def test_folds_are_set_on_the_command_line(write_profile: Write) -> None:
+    profile = load_profile(write_profile("run: here\n"), ["split.folds=5", "fold=2"])
+    assert (profile.split.folds, profile.fold) == (5, 2)
+    assert profile.run_folder == Path("here/fold-2")
+
+
+def test_names_replace_a_share_and_a_share_names(write_profile: Write) -> None:
+    path = write_profile("split: {train: 0.5, valid: 0.5, test: [a]}\n")
+    assert load_profile(path).split.test == ["a"]
+    assert load_profile(path, ["split.test=[b, c]"]).split.test == ["b", "c"]
+    assert load_profile(path, ["split.test=0.0"]).split.test == 0.0
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("split.test=abc", 'split.test is "abc"; it should be a number or a list'),
+        ("split.test='0.2'", 'split.test is "0.2"; it should be a number or a list'),
+        ("split.test=null", "split.test is null; it should be a number or a list"),
+        ("split.test=true", "split.test is true; it should be a number or a list"),
+        ("split.test={a: 1}", 'split.test is {"a": 1}; it should be a number or a list'),
+        ("split.test=2", "split.test is 2; it should be less than or equal to 1 or a list"),
+        ("split.valid=-0.5", "split.valid is -0.5; it should be greater than or equal to 0 or a"),
+        ("split.train=[]", "split.train is []"),
+        ("split.test=[a, b, a]", "split.test names the scene 'a' twice"),
+        ("split.test=0.5", "train, valid and test must add up to 1, not 1.35"),
+        ("split.folds=2", "split.folds is 2; it should be greater than or equal to 3"),
+        ("split.folds=many", 'split.folds is "many"; it should be a whole number'),
+        ("split.by=pixel", "split.by is \"pixel\"; it should be 'group', 'scene' or 'tile'"),
+        ("split.groups=(", "split.groups is no regular expression: "),
+        ("split.groups=site", "split.groups has no parenthesis around the group's name"),
+        ("split.groups=[a]", 'split.groups is ["a"]; it should be text'),
+        ("split.overlap=false", "split.overlap is false; it should be a mapping"),
+        ("split.overlap.footprint=0", "split.overlap.footprint is 0; it should be greater than 0"),
+        ("split.overlap.content=1", "split.overlap.content is 1; it should be true or false"),
+        ("split.fold=2", "unknown key 'fold' in split; did you mean 'folds'?"),
+        ("fold=2", "fold needs split.folds"),
+        ("fold=0", "fold is 0; it should be greater than or equal to 1"),
+        ("fold=two", 'fold is "two"; it should be a whole number'),
+        ("evaluate.object_sizes=[3, 2]", "evaluate.object_sizes must ascend"),
+        ("evaluate.object_sizes=100", "evaluate.object_sizes is 100; it should be a list"),
+        ("evaluate.object_sizes=[0, 2]", "evaluate.object_sizes.0 is 0; it should be greater"),
+    ],
+)
+def test_a_wrong_key_of_the_split_is_named_as_it_was_typed(
+    write_profile: Write, override: str, says: str
+) -> None:
+    message = message_of(write_profile("name: x\n"), override)
+    assert message.startswith(f"--set {override}: ")
+    assert says in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["split.folds=5", "fold=6"], "--set fold=6: fold must be 1 to 5"),
+        (["split.test=[a]", "split.folds=5"], "--set split.folds=5: split.folds does not go with"),
+        (["split.by=tile", "split.test=[a]"], "--set split.by=tile: split.by 'tile' does not go"),
+        (["split.valid=[a]", "split.test=[a]"], "--set split.test=[a]: split.test names the scene"),
+    ],
+)
+def test_keys_of_the_split_that_do_not_go_together_are_named(
+    write_profile: Write, overrides: list[str], says: str
+) -> None:
+    assert message_of(write_profile("name: x\n"), *overrides).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("split:\n  test: [a]\n  valid: 2\n", 3, "split.valid is 2; it should be less than"),
+        ("split:\n  folds: 1\n", 2, "split.folds is 1; it should be greater than or equal to 3"),
+        ("name: x\nfold: 1\n", 2, "fold needs split.folds"),
+        ("split:\n  folds: 4\nfold: 5\n", 3, "fold must be 1 to 4"),
+        ("evaluate:\n  object_sizes:\n    - 2\n    - 1\n", 2, "evaluate.object_sizes must ascend"),
+    ],
+)
+def test_a_wrong_key_of_the_split_is_named_with_its_line(
+    write_profile: Write, text: str, line: int, says: str
+) -> None:
+    path = write_profile(text)
+    assert message_of(path).startswith(f"{path}:{line}: {says}")
+
+
+@pytest.mark.parametrize(
+    ("given", "item", "allowed"),
+    [("[a, 3]", "split.test.1 is 3", "text"), ("[1e5]", "split.test.0 is 100000.0", "text")],
+)
+def test_a_wrong_name_in_a_list_is_named_by_itself(
+    write_profile: Write, given: str, item: str, allowed: str
+) -> None:
+    """A list is right there: the message must not ask for a number instead."""
+    message = message_of(write_profile("name: x\n"), f"split.test={given}")
+    assert item in message
+    assert allowed in message
+
+
+def test_shares_that_do_not_add_up_are_found_at_one_of_them(write_profile: Write) -> None:
+    message = message_of(write_profile("name: x\n"), "split.seed=5", "split.test=0.9")
+    assert message.startswith("--set split.test=0.9: ")

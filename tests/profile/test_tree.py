@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from landslide_cli.core.parts import PARTS
 from landslide_cli.profile import (
     ClassSettings,
+    EvaluateSettings,
     InferSettings,
     ModelSettings,
     PrepareSettings,
     Profile,
+    SplitSettings,
 )
 
 
@@ -119,3 +122,166 @@ def test_settings_of_a_section_are_flat_and_json() -> None:
 def test_settings_take_whole_names_only() -> None:
     assert Profile().settings("train.epoch") == {}
     assert Profile().settings("train.epochs") == {"train.epochs": 100}
+
+
+def split_of(**values: Any) -> SplitSettings:
+    return SplitSettings.model_validate(values)
+
+
+def test_a_part_is_a_share_or_scenes_by_name() -> None:
+    split = split_of(train=0.8, valid=0.2, test=["b", "a"])
+    assert [split.share(part) for part in PARTS] == [0.8, 0.2, 0.0]
+    assert [split.names(part) for part in PARTS] == [[], [], ["b", "a"]]
+
+
+def test_by_default_groups_are_dealt_out_by_shares_into_three_parts() -> None:
+    split = Profile().split
+    assert [split.share(part) for part in PARTS] == [0.7, 0.15, 0.15]
+    assert not any(split.names(part) for part in PARTS)
+    assert (split.by, split.folds, split.groups, split.pattern) == ("group", None, None, None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"train": 0.7, "valid": 0.3, "test": 0.0},
+        {"train": 0.1, "valid": 0.2, "test": 0.7},
+        {"train": 1, "valid": 0, "test": 0},
+        {"train": 1 / 3, "valid": 1 / 3, "test": 1 / 3},
+    ],
+)
+def test_shares_add_up_to_one(values: dict[str, float]) -> None:
+    split = split_of(**values)
+    assert sum(split.share(part) for part in PARTS) == pytest.approx(1)
+    with pytest.raises(ValidationError, match=r"must add up to 1, not 1\.0[01]"):
+        split_of(**(values | {"valid": values["valid"] + 0.01}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"test": ["a"]},
+        {"train": 0.5, "valid": 0.1, "test": ["a"]},
+        {"train": 0.0, "valid": ["b"], "test": ["a"]},
+        {"train": ["c"], "valid": ["b"], "test": ["a"]},
+    ],
+)
+def test_shares_beside_names_need_not_add_up_to_one(values: dict[str, Any]) -> None:
+    split = split_of(**values)
+    assert split.names("test") == ["a"]
+    assert split.share("train") == (0.0 if split.names("train") else values.get("train", 0.7))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"test": ["a", "b", "a"]},
+        {"valid": ["a"], "test": ["b", "a"]},
+        {"train": ["a"], "valid": ["a"], "test": ["b"]},
+    ],
+)
+def test_a_scene_is_named_once(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="names the scene 'a' twice"):
+        split_of(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"folds": 5, "test": ["a"]}, "does not go with scenes given to a part by name"),
+        ({"by": "tile", "valid": ["a"]}, "'tile' does not go with scenes given to a part by name"),
+        ({"folds": 2}, "greater than or equal to 3"),
+        ({"folds": 101}, "less than or equal to 100"),
+        ({"by": "pixel"}, "'group', 'scene' or 'tile'"),
+        ({"test": []}, "at least 1 item"),
+        ({"test": ["a", ""]}, "at least 1 character"),
+        ({"test": -0.1}, "greater than or equal to 0"),
+        ({"test": float("nan")}, "finite number"),
+        ({"groups": ""}, "at least 1 character"),
+    ],
+)
+def test_an_impossible_split_is_refused(values: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        split_of(**values)
+
+
+@pytest.mark.parametrize("by", ["group", "scene", "tile"])
+@pytest.mark.parametrize("folds", [None, 3, 100])
+def test_groups_scenes_and_tiles_go_into_parts_and_into_folds(by: str, folds: int | None) -> None:
+    split = split_of(by=by, folds=folds)
+    assert (split.by, split.folds) == (by, folds)
+
+
+@pytest.mark.parametrize("table", ["groups.csv", "data/Groups.CSV", "a(b).csv", "*.csv"])
+def test_groups_in_a_csv_file_are_no_pattern(table: str) -> None:
+    split = split_of(groups=table)
+    assert split.groups == table
+    assert split.pattern is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "group"),
+    [
+        ("^(site[0-9]+)_", "site12_a", "site12"),
+        ("(east|west)", "far-west-3", "west"),
+        (r"^(\w)-(\w+)", "a-bc", "a"),
+        ("^(.*)csv_", "xcsv_1", "x"),
+    ],
+)
+def test_groups_by_name_are_a_pattern_with_a_parenthesis(
+    pattern: str, name: str, group: str
+) -> None:
+    compiled = split_of(groups=pattern).pattern
+    assert compiled is not None
+    found = compiled.search(name)
+    assert found is not None
+    assert found[1] == group
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("(", "is no regular expression"),
+        ("(a))", "is no regular expression"),
+        ("*(a)", "is no regular expression"),
+        ("^site[0-9]+", "has no parenthesis around the group's name"),
+        ("(?:site)[0-9]+", "has no parenthesis around the group's name"),
+        (r"\(site\)", "has no parenthesis around the group's name"),
+    ],
+)
+def test_a_pattern_that_gives_no_groups_is_refused(pattern: str, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        split_of(groups=pattern)
+
+
+def test_without_a_fold_the_parts_and_the_run_lie_in_their_own_folders() -> None:
+    for profile in (Profile(name="valley"), Profile(name="valley", split=split_of(folds=4))):
+        assert profile.parts_folder == profile.dataset == Path("datasets/valley")
+        assert profile.run_folder == profile.run == Path("runs/valley")
+
+
+def test_a_fold_has_folders_of_its_own_in_them() -> None:
+    profile = Profile(name="valley", run=Path("here"), split=split_of(folds=4), fold=3)
+    assert profile.parts_folder == Path("datasets/valley/fold-3")
+    assert profile.run_folder == Path("here/fold-3")
+    assert (profile.dataset, profile.run) == (Path("datasets/valley"), Path("here"))
+
+
+@pytest.mark.parametrize(
+    ("folds", "fold", "says"),
+    [(None, 1, "needs split.folds"), (4, 5, "must be 1 to 4"), (4, 0, "greater than or equal to")],
+)
+def test_a_fold_is_one_of_those_of_the_split(folds: int | None, fold: int, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        Profile(split=split_of(folds=folds), fold=fold)
+    assert Profile(split=split_of(folds=4), fold=4).fold == 4
+
+
+def test_size_classes_ascend() -> None:
+    assert EvaluateSettings(object_sizes=[0.5, 1.0, 1e9]).object_sizes == [0.5, 1.0, 1e9]
+    assert EvaluateSettings(object_sizes=[]).object_sizes == []
+    for sizes in ([2.0, 1.0], [1.0, 1.0], [1.0, 3.0, 2.0]):
+        with pytest.raises(ValidationError, match="must ascend"):
+            EvaluateSettings(object_sizes=sizes)
+    with pytest.raises(ValidationError, match="greater than 0"):
+        EvaluateSettings(object_sizes=[0.0, 1.0])

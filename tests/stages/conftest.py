@@ -1,5 +1,6 @@
 """A small dataset of tiles and a trained model, made once for the stages that need them."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,9 +70,11 @@ infer: {{overlap: 8}}
 
 
 @pytest.fixture
-def trained(trained_folder: Path) -> Profile:
-    """The profile of the trained run; tests must leave the run as it is."""
-    return load_profile(trained_folder / "profile.yaml")
+def trained(trained_folder: Path, tmp_path: Path) -> Profile:
+    """The profile of the trained run, in a copy for the test to write to."""
+    run = tmp_path / "trained"
+    shutil.copytree(trained_folder / "run", run)
+    return load_profile(trained_folder / "profile.yaml", [f"run={run}"])
 
 
 @pytest.fixture

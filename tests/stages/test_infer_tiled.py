@@ -9,8 +9,9 @@ import pytest
 from landslide_cli.errors import DataError, ModelError, OutputError
 from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.raster import read_image, write_image
-from landslide_cli.profile import Profile
+from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.infer_tiled import infer_tiled
+from landslide_cli.stages.runs import load_run
 from landslide_cli.stages.sources import palette_of
 
 
@@ -93,3 +94,23 @@ def test_scene_that_is_not_there_is_named(trained: Profile, tmp_path: Path) -> N
 def test_missing_model_is_said(untrained: Profile) -> None:
     with pytest.raises(ModelError, match="landslide train"):
         infer_tiled(untrained)
+
+
+def test_the_runs_threshold_decides_unless_the_profile_gives_one(
+    trained: Profile, tmp_path: Path
+) -> None:
+    def mapped(folder: str, **changes: float) -> list[float]:
+        settings = trained.infer.model_copy(update=changes)
+        profile = trained.model_copy(update={"infer": settings})
+        result = infer_tiled(profile, output=tmp_path / folder)
+        assert result.threshold == result.document()["threshold"]
+        thresholds.append(result.threshold)
+        return [one.class_shares["landslide"] for one in result.scenes]
+
+    thresholds: list[float | None] = []
+    own, low, high = mapped("own"), mapped("low", threshold=0.001), mapped("high", threshold=0.999)
+    (trained.run / "threshold.json").unlink()
+    mapped("none")
+    stored = load_run(load_profile(trained.run / "profile.yaml")).threshold
+    assert thresholds == [stored, 0.001, 0.999, None]
+    assert all(a > b > c for a, b, c in zip(low, own, high, strict=True))

@@ -1,14 +1,24 @@
 """Pictures of what there is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.pictures import OUTLINE
 from landslide_cli.imagery.raster import read_image
+from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile
+from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer_tiled import infer_tiled
+from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.show import show
+from landslide_cli.stages.split import split
+
+ProfileWith = Callable[..., Profile]
+WriteScene = Callable[..., tuple[Path, Path]]
 
 
 def test_trained_run_is_pictured_in_full(trained: Profile, tmp_path: Path) -> None:
@@ -29,6 +39,40 @@ def test_scene_sheet_grows_by_the_prediction_and_the_comparison(
     infer_tiled(profile)
     after = read_image(show(profile, output=tmp_path / "after").files[0], 3)
     assert after.shape[1] > before.shape[1]
+
+
+def test_the_worst_scenes_of_the_last_evaluation_are_pictured(
+    trained: Profile, tmp_path: Path
+) -> None:
+    scenes = trained.evaluate.model_copy(update={"units": "scenes"})
+    evaluate(trained.model_copy(update={"evaluate": scenes}))
+    files = {path.name: path for path in show(trained, output=tmp_path / "show").files}
+    # Two scenes, each a row of image, mask, prediction and comparison.
+    rows, cols, _ = read_image(files["worst.png"], 3).shape
+    cell = trained.show.cell
+    assert 2 * cell < rows < 3 * cell
+    assert 4 * cell < cols < 5 * cell
+
+
+def test_scenes_that_share_ground_are_pictured_with_each_others_outline(
+    profile_with: ProfileWith, write_scene: WriteScene
+) -> None:
+    canvas, mask = draw_scene(7, 0, 300, 192)
+    write_scene("a", image=canvas[:, :192], mask=mask[:, :192])
+    write_scene("b", image=canvas[:, 108:], mask=mask[:, 108:])
+    for index, name in enumerate("cd", start=1):
+        image, mask = draw_scene(7, index, 192, 192)
+        write_scene(name, image=image, mask=mask)
+    profile = profile_with("prepare.tile=192", "show.cell=192")
+    prepare(profile)
+    split(profile)
+    files = {path.name: path for path in show(profile).files}
+    page = read_image(files["overlaps.png"], 3).astype(int)
+    lower = np.asarray((abs(page - OUTLINE) < 40).all(axis=-1))[-180:-6]
+    # On a the frame of b begins at 108 of 192 columns; on b that of a ends at 84.
+    assert lower[:, 6 + 103 : 6 + 113].any(axis=1).mean() > 0.8
+    assert lower[:, 198 + 6 + 79 : 198 + 6 + 89].any(axis=1).mean() > 0.8
+    assert not lower[:, 6 + 20 : 6 + 90].any()
 
 
 def test_limit_takes_the_first_tiles(trained: Profile, tmp_path: Path) -> None:

@@ -5,22 +5,23 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
+import rasterio
+from affine import Affine
 
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.errors import ChangedError, DataError, OutputError
 from landslide_cli.imagery.dataset import part_tiles, read_manifest
 from landslide_cli.imagery.raster import read_image, write_image
+from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile
 from landslide_cli.stages.prepare import prepare
-from landslide_cli.stages.split import deal, split
+from landslide_cli.stages.split import SplitPart, SplitResult, split
 
 Content = Callable[[Path], dict[str, bytes | None]]
 ProfileWith = Callable[..., Profile]
@@ -29,96 +30,13 @@ WriteScene = Callable[..., tuple[Path, Path]]
 AUGMENT = "prepare.augment.hflip=true"
 
 
-@st.composite
-def shares(draw: st.DrawFn) -> dict[Part, float]:
-    parts = draw(st.tuples(*[st.integers(0, 20)] * 3).filter(any))
-    return {part: n / sum(parts) for part, n in zip(PARTS, parts, strict=True)}
-
-
-def named(count: int) -> list[str]:
-    return [f"scene-{i:03d}" for i in range(count)]
-
-
 def chained(parts: Mapping[Part, list[str]]) -> list[str]:
     return list(chain.from_iterable(parts[part] for part in PARTS))
 
 
-def wanted(shares: Mapping[Part, float]) -> list[Part]:
-    return [part for part in PARTS if shares[part] > 0]
-
-
-@given(st.integers(1, 60), shares(), st.integers(0, 2**31))
-def test_every_scene_is_dealt_to_exactly_one_part(
-    count: int, shares: dict[Part, float], seed: int
-) -> None:
-    assume(count >= len(wanted(shares)))
-    parts = deal(named(count), shares, seed)
-    assert parts.keys() == set(PARTS)
-    assert sorted(chained(parts)) == named(count)
-    assert all(scenes == sorted(scenes) for scenes in parts.values())
-
-
-@given(st.integers(1, 60), shares())
-@example(3, {"train": 0.98, "valid": 0.01, "test": 0.01})
-def test_a_part_with_a_share_is_never_empty_and_one_without_is(
-    count: int, shares: dict[Part, float]
-) -> None:
-    assume(count >= len(wanted(shares)))
-    parts = deal(named(count), shares, 137)
-    assert [part for part in PARTS if parts[part]] == wanted(shares)
-
-
-@given(st.integers(1, 14), shares())
-@example(10, {"train": 0.7, "valid": 0.15, "test": 0.15})
-@example(4, {"train": 0.7, "valid": 0.15, "test": 0.15})
-@example(100, {"train": 0.29, "valid": 0.57, "test": 0.14})
-def test_no_other_sizes_come_nearer_to_the_shares(count: int, shares: dict[Part, float]) -> None:
-    assume(count >= len(wanted(shares)))
-
-    def distance(sizes: tuple[int, ...]) -> float:
-        return sum((n - shares[part] * count) ** 2 for n, part in zip(sizes, PARTS, strict=True))
-
-    possible = [
-        (train, valid, count - train - valid)
-        for train, valid in product(range(count + 1), repeat=2)
-        if train + valid <= count
-    ]
-    possible = [
-        sizes
-        for sizes in possible
-        if all((n > 0) == (shares[part] > 0) for n, part in zip(sizes, PARTS, strict=True))
-    ]
-    parts = deal(named(count), shares, 3)
-    sizes = tuple(len(parts[part]) for part in PARTS)
-    assert distance(sizes) <= min(map(distance, possible)) + 1e-6
-
-
-@pytest.mark.parametrize(
-    ("count", "sizes"), [(20, (14, 3, 3)), (59, (41, 9, 9)), (4, (2, 1, 1)), (3, (1, 1, 1))]
-)
-def test_the_default_shares_give_these_sizes(count: int, sizes: tuple[int, int, int]) -> None:
-    parts = deal(named(count), {"train": 0.7, "valid": 0.15, "test": 0.15}, 137)
-    assert tuple(len(parts[part]) for part in PARTS) == sizes
-
-
-def test_the_seed_fixes_the_parts_and_another_deals_others() -> None:
-    shares: dict[Part, float] = {"train": 0.6, "valid": 0.2, "test": 0.2}
-    dealt = [deal(named(30), shares, seed) for seed in (1, 1, 2)]
-    assert dealt[0] == dealt[1]
-    assert dealt[0] != dealt[2]
-
-
-def test_scenes_are_dealt_at_random_not_in_order() -> None:
-    parts = deal(named(40), {"train": 0.5, "valid": 0.25, "test": 0.25}, 137)
-    assert parts["train"] != named(40)[:20]
-    in_order = chained(parts)
-    assert in_order != sorted(in_order)
-
-
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_fewer_scenes_than_parts_are_refused(count: int) -> None:
-    with pytest.raises(DataError, match=f"{count} scenes cannot be split into train, valid, test"):
-        deal(named(count), {"train": 0.7, "valid": 0.15, "test": 0.15}, 137)
+def part_of(result: SplitResult, name: str) -> SplitPart:
+    (part,) = (part for part in result.parts if part.name == name)
+    return part
 
 
 @pytest.fixture
@@ -151,7 +69,7 @@ def test_every_tile_stands_in_the_part_of_its_scene_and_in_no_other(
     for part in PARTS:
         files = part_tiles(profile.dataset, part)
         assert {scene_of[file.image.stem] for file in files} == set(result.scenes[part])
-        assert result.tiles[part] == len(files) == 3 * len(result.scenes[part])
+        assert part_of(result, part).tiles == len(files) == 3 * len(result.scenes[part])
         seen += [file.image.stem for file in files]
     assert sorted(seen) == sorted(scene_of)
     assert sorted(chained(result.scenes)) == list("abcdef")
@@ -170,8 +88,8 @@ def test_augmented_copies_go_to_train_only(prepared: ProfileWith) -> None:
         tile for tile in augmented if tile[0] in result.scenes["train"]
     }
     assert not (there["valid"] | there["test"]) & augmented
-    assert result.augmented == {"train": len(result.scenes["train"]), "valid": 0, "test": 0}
-    assert result.tiles == {part: len(result.scenes[part]) for part in PARTS}
+    assert [part.augmented for part in result.parts] == [len(result.scenes["train"]), 0, 0]
+    assert [part.tiles for part in result.parts] == [len(result.scenes[part]) for part in PARTS]
 
 
 def test_tiles_are_linked_not_copied(prepared: ProfileWith) -> None:
@@ -363,8 +281,8 @@ def test_an_interrupted_split_leaves_everything_as_it_was(
 
 
 def test_progress_counts_the_tiles(prepared: ProfileWith, reporter: Any) -> None:
-    result = split(prepared(), reporter=reporter)
-    assert reporter.advances == sum(result.tiles.values()) + sum(result.augmented.values())
+    result = split(prepared("split.overlap.content=false"), reporter=reporter)
+    assert reporter.advances == sum(part.tiles + part.augmented for part in result.parts)
 
 
 def test_the_result_is_json_and_a_table(prepared: ProfileWith) -> None:
@@ -390,3 +308,207 @@ def test_the_command_never_imports_tensorflow(prepared: ProfileWith, profile_fil
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "landslide_cli.stages.split" in imported
     assert {name.partition(".")[0] for name in imported}.isdisjoint({"tensorflow", "keras"})
+
+
+@pytest.fixture
+def overlapping(profile_with: ProfileWith, write_scene: WriteScene) -> ProfileWith:
+    """Seven scenes of 192 pixels: a, b and c overlap in a chain, the others lie elsewhere."""
+    canvas, mask = draw_scene(5, 0, 480, 200)
+    for name, left in (("a", 0), ("b", 120), ("c", 240)):
+        window = slice(4, 196), slice(left, left + 192)
+        write_scene(name, image=canvas[window], mask=mask[window])
+    for index, name in enumerate("defg", start=1):
+        image, mask = draw_scene(5, index, 192, 192)
+        write_scene(name, image=image, mask=mask)
+    profile = profile_with("prepare.tile=192")
+    prepare(profile)
+    return lambda *overrides: profile_with("prepare.tile=192", *overrides)
+
+
+def groups_in(result: SplitResult) -> list[list[str]]:
+    return [group.scenes for group in result.groups if len(group.scenes) > 1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scenes_that_share_ground_stay_together(overlapping: ProfileWith, seed: int) -> None:
+    result = split(overlapping(f"split.seed={seed}"))
+    assert groups_in(result) == [["a", "b", "c"]]
+    assert sum(bool({"a", "b", "c"} & set(scenes)) for scenes in result.scenes.values()) == 1
+    assert sorted(chained(result.scenes)) == list("abcdefg")
+    assert result.separated == 0
+
+
+def test_every_group_is_recorded_with_its_evidence(overlapping: ProfileWith) -> None:
+    profile = overlapping()
+    result = split(profile)
+    record = json.loads((profile.dataset / "split.json").read_text(encoding="utf-8"))["result"]
+    assert [group["scenes"] for group in record["groups"]] == [["a", "b", "c"], *map(list, "defg")]
+    first, second = record["groups"][0]["evidence"]
+    assert (first["first"], first["second"], first["kind"]) == ("a", "b", "content")
+    assert (second["first"], second["second"]) == ("b", "c")
+    assert first["inliers"] >= 10
+    assert first["overlap"] == pytest.approx(72 / 192, abs=0.03)
+    expected = [[1.0, 0.0, -120.0], [0.0, 1.0, 0.0]]
+    assert np.allclose(first["transform"], expected, atol=1.5)
+    assert SplitResult.of(record, profile.dataset).groups == result.groups
+
+
+def test_scenes_are_separated_only_on_request_and_with_a_warning(
+    overlapping: ProfileWith, reporter: Any
+) -> None:
+    names = ["split.test=[a, d]", "split.valid=[b, e]", "split.by=scene"]
+    result = split(overlapping(*names), reporter=reporter)
+    assert (result.scenes["test"], result.scenes["valid"]) == (["a", "d"], ["b", "e"])
+    assert result.separated == 2
+    assert any("flatter" in text for text in reporter.warnings)
+
+
+def test_named_scenes_stand_where_the_profile_puts_them(overlapping: ProfileWith) -> None:
+    result = split(overlapping("split.test=[d, g]", "split.valid=[e]"))
+    assert result.scenes == {"train": ["a", "b", "c", "f"], "valid": ["e"], "test": ["d", "g"]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["split.test=[a, d]"], ["split.test=[b]", "split.valid=[c]"], ["split.train=[a, b]"]],
+)
+def test_names_that_would_separate_a_group_are_refused_by_the_pair(
+    overlapping: ProfileWith, given: list[str]
+) -> None:
+    message = error_of(DataError, overlapping(*given))
+    assert any(f"{first} (" in message and f"{second} (" in message for first, second in PAIRS)
+    assert "content" in message
+    assert not (overlapping().dataset / "split.json").exists()
+
+
+PAIRS = [("a", "b"), ("b", "c")]
+
+
+def test_a_name_that_is_no_scene_is_refused(overlapping: ProfileWith) -> None:
+    assert "names z" in error_of(DataError, overlapping("split.test=[z]"))
+
+
+def test_scenes_in_no_part_are_refused(overlapping: ProfileWith) -> None:
+    given = ["split.test=[d]", "split.valid=[e]", "split.train=[f]"]
+    assert "are in no part" in error_of(DataError, overlapping(*given))
+
+
+def test_the_users_own_groups_are_merged_with_those_found(
+    overlapping: ProfileWith, tmp_path: Path
+) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("scene,group\nc,north\nd,north\nf,south\ng,south\n", encoding="utf-8")
+    result = split(overlapping(f"split.groups={table}"))
+    assert groups_in(result) == [["a", "b", "c", "d"], ["f", "g"]]
+    kinds = [one.kind for group in result.groups for one in group.evidence]
+    assert sorted(kinds) == ["content", "content", "named", "named"]
+    table.write_text("scene,group\nf,south\ng,south\n", encoding="utf-8")
+    assert "groups.csv (edited)" in error_of(ChangedError, overlapping(f"split.groups={table}"))
+
+
+def test_a_pattern_on_the_names_makes_groups(
+    profile_with: ProfileWith, write_scene: WriteScene
+) -> None:
+    for name in ("north-1", "north-2", "south-1", "south-2", "west-1", "other"):
+        write_scene(name, rows=16, cols=16)
+    prepare(profile_with())
+    result = split(profile_with("split.groups=^(\\w+)-"))
+    assert groups_in(result) == [["north-1", "north-2"], ["south-1", "south-2"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "no such file"),
+        ("name,group\na,1\n", "columns"),
+        ("scene,group\na,1\na,2\n", "two groups"),
+        ("scene,group\nz,1\n", "none of the scenes"),
+        ("scene,group\na\n", "every line"),
+    ],
+)
+def test_a_table_of_groups_that_is_none_is_refused(
+    prepared: ProfileWith, tmp_path: Path, text: str | None, says: str
+) -> None:
+    table = tmp_path / "groups.csv"
+    if text is not None:
+        table.write_text(text, encoding="utf-8")
+    message = error_of(DataError, prepared(f"split.groups={table}"))
+    assert str(table) in message
+    assert says in message
+
+
+def test_each_group_is_tested_in_exactly_one_fold(overlapping: ProfileWith) -> None:
+    profile = overlapping("split.folds=4")
+    result = split(profile)
+    assert sorted(name for fold in result.folds for name in fold["test"]) == list("abcdefg")
+    assert sorted(name for fold in result.folds for name in fold["valid"]) == list("abcdefg")
+    for number, fold in enumerate(result.folds, start=1):
+        assert sorted(chained(fold)) == list("abcdefg")
+        assert sum(bool({"a", "b", "c"} & set(scenes)) for scenes in fold.values()) == 1
+        folder = profile.dataset / f"fold-{number}"
+        for part in PARTS:
+            stems = [file.image.stem[0] for file in part_tiles(folder, part)]
+            assert stems == fold[part]
+    assert [part.name for part in result.parts] == [f"fold-{k}" for k in (1, 2, 3, 4)]
+    assert not (profile.dataset / "train").exists()
+
+
+def test_folds_give_way_to_parts_and_parts_to_folds(overlapping: ProfileWith) -> None:
+    dataset = overlapping().dataset
+    split(overlapping())
+    split(overlapping("split.folds=3"), overwrite=True)
+    assert {path.name for path in dataset.iterdir()} == {
+        *("tiles", "split.json", "fold-1", "fold-2", "fold-3")
+    }
+    split(overlapping(), overwrite=True)
+    assert {path.name for path in dataset.iterdir()} == {"tiles", "split.json", *PARTS}
+
+
+def test_fewer_groups_than_folds_are_refused(overlapping: ProfileWith) -> None:
+    message = error_of(DataError, overlapping("split.folds=6"))
+    assert "5 groups of 7 scenes cannot be split into 6 folds" in message
+
+
+def test_single_tiles_are_dealt_out_only_on_request_and_with_a_warning(
+    prepared: ProfileWith, reporter: Any
+) -> None:
+    profile = prepared("split.by=tile")
+    result = split(profile, reporter=reporter)
+    assert result.scenes == {}
+    assert sum(part.tiles + part.augmented for part in result.parts) == 12
+    assert [part.tiles + part.augmented for part in result.parts] == [8, 2, 2]
+    assert any("copies of one tile" in text for text in reporter.warnings)
+
+
+def test_without_the_scenes_it_says_how_to_do_without(prepared: ProfileWith, raw: Path) -> None:
+    for path in (raw / "images").iterdir():
+        path.unlink()
+    message = error_of(DataError, prepared())
+    assert "split.overlap.content=false" in message
+    assert sorted(chained(split(prepared("split.overlap.content=false")).scenes)) == list("abcdef")
+
+
+def test_georeferenced_scenes_are_grouped_by_their_footprints(
+    profile_with: ProfileWith, write_scene: WriteScene, raw: Path
+) -> None:
+    for name in "abcde":
+        write_scene(name, rows=16, cols=16)
+    for index, name in enumerate("abcde"):
+        # a to d lie 12 m apart and are 16 m wide; e is far away.
+        left = 400_000.0 + (5000.0 if name == "e" else 12.0 * index)
+        source = raw / "images" / f"{name}.png"
+        pixels = np.moveaxis(read_image(source, 3), -1, 0)
+        source.unlink()
+        with rasterio.open(
+            *(raw / "images" / f"{name}.tif", "w", "GTiff", 16, 16, 3, "EPSG:32648"),
+            transform=Affine(1.0, 0.0, left, 0.0, -1.0, 3_400_000.0),
+            dtype="uint8",
+        ) as dataset:
+            dataset.write(pixels)
+    prepare(profile_with())
+    result = split(profile_with("split={train: 0.5, valid: 0.5, test: 0.0}"))
+    assert groups_in(result) == [["a", "b", "c", "d"]]
+    evidence = result.groups[0].evidence
+    assert {one.kind for one in evidence} == {"footprint"}
+    assert [one.overlap for one in evidence] == pytest.approx([0.25] * 3)
+    assert np.allclose(evidence[0].transform or (), [[1, 0, -12], [0, 1, 0]], atol=1e-6)

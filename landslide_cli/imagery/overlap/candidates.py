@@ -1,0 +1,163 @@
+"""Pairs of images that may show the same ground, without comparing every image with every other.
+
+All descriptors stand in one approximate nearest neighbour index, a forest of randomized k-d trees
+(Muja and Lowe, Fast Approximate Nearest Neighbors with Automatic Algorithm Configuration, VISAPP
+2009; OpenCV's FLANN). Each key point looks up its nearest neighbours and votes for the images that
+they belong to, if they are much nearer than what is found further away.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.imagery.overlap.features import Features, Floats, mirrored
+
+TREES = 4
+CHECKS = 64  # leaves that a lookup visits; more find more, and take longer
+SEED = 1  # of the trees
+NEIGHBOURS = 16
+# A neighbour counts if it is nearer than RATIO times the last of the neighbours: unrelated ones
+# are about equally far away. Where even the last shows the same ground, as in a data set with many
+# copies, BACKGROUND stands for it: unrelated images are seldom nearer (norm 512).
+RATIO = 0.7
+BACKGROUND = 200.0
+# Votes count only together if they agree on how the images are turned and scaled, within two
+# neighbouring bins of each.
+TURNS, OCTAVES = 12, 8
+VOTES = 4
+MOST_INDEXED = 500_000  # descriptors, 512 bytes each
+MIRRORED_SHARE = 2  # of so many key points one is looked up mirrored, which is a rarer case
+FLANN_KDTREE = 1  # OpenCV has no name for it
+EMPTY = np.zeros((0, 128), np.float32)
+
+
+@dataclass(frozen=True, order=True)
+class Candidate:
+    """Two images with common descriptors; `mirrored` if in the mirrored first one."""
+
+    first: int
+    second: int
+    mirrored: bool
+    votes: int
+
+
+class Index:
+    """Nearest neighbours among the descriptors of images; flat images are left out.
+
+    Of many images only the first key points of each are kept, `MOST_INDEXED` in all.
+    """
+
+    def __init__(self, features: Sequence[Features]) -> None:
+        self.most = MOST_INDEXED // max(1, len(features))
+        counts = [0 if one.flat else min(self.most, len(one.points)) for one in features]
+        kept = list(zip(features, counts, strict=True))
+        self._images = len(features)
+        self._owners = np.repeat(np.arange(len(features)), counts)
+        self._angles = _joined([one.angles[:count] for one, count in kept])
+        self._sizes = _joined([one.sizes[:count] for one, count in kept])
+        self._descriptors = np.empty((sum(counts), 128), np.float32)
+        np.concatenate(
+            [EMPTY, *(one.descriptors[:count] for one, count in kept)], out=self._descriptors
+        )
+        self._neighbours = min(NEIGHBOURS, len(self._descriptors))
+        if self._neighbours:
+            cv2.setRNGSeed(SEED)
+            parameters = {"algorithm": FLANN_KDTREE, "trees": TREES}
+            self._trees = cv2.flann.Index(self._descriptors, parameters)
+
+    def votes(self, query: Features, itself: int | None = None, share: int = 1) -> NDArray[np.intp]:
+        """Count for each image the key points of `query` that have a near neighbour there.
+
+        Args:
+            query: the image looked up.
+            itself: the number of the same image in the index, whose neighbours do not count.
+            share: of so many key points one is looked up.
+
+        Returns:
+            Shape (images,).
+        """
+        descriptors = query.descriptors[: self.most // share].astype(np.float32)
+        if query.flat or not self._neighbours or not len(descriptors):
+            return np.zeros(self._images, np.intp)
+        found, squares = self._trees.knnSearch(
+            descriptors, self._neighbours, params={"checks": CHECKS}
+        )
+        owners, distances = self._owners[found], np.sqrt(squares)
+        background = np.maximum(distances[:, -1:], BACKGROUND)
+        near = (distances < RATIO * background) & (owners != itself)
+        points, places = np.nonzero(near)
+        rows = found[points, places]
+        # The nearest of several neighbours in one image has the key point's vote for it.
+        _, once = np.unique(points * self._images + self._owners[rows], return_index=True)
+        return self._agreeing(query, points[once], rows[once])
+
+    def _agreeing(
+        self, query: Features, points: NDArray[np.intp], rows: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Count the matches of each image that agree in turn and scale; returns (images,)."""
+        turn = (self._angles[rows] - query.angles[points]) % 360 / 360 * TURNS
+        octave = np.log2(self._sizes[rows] / query.sizes[points]) + OCTAVES / 2
+        bins = turn.astype(int) % TURNS * OCTAVES + octave.astype(int).clip(0, OCTAVES - 1)
+        places = self._owners[rows] * (TURNS * OCTAVES) + bins
+        counts = np.bincount(places, minlength=self._images * TURNS * OCTAVES)
+        counts = counts.reshape(self._images, TURNS, OCTAVES)
+        counts = counts + np.roll(counts, 1, axis=1)
+        counts[..., 1:] += counts[..., :-1].copy()
+        return np.asarray(counts.max(axis=(1, 2)), np.intp)
+
+
+def _joined(parts: Sequence[Floats]) -> Floats:
+    return np.concatenate([np.zeros(0, np.float32), *parts])
+
+
+def candidates_within(features: Sequence[Features], advance: Callable[[], None]) -> list[Candidate]:
+    """Find the pairs of images that may show the same ground, sorted, first < second.
+
+    `advance` is called once an image.
+    """
+    found: dict[tuple[int, int, bool], int] = {}
+    for query, reflected, votes in _looked_up(features, Index(features), True, advance):
+        for other in np.flatnonzero(votes):
+            pair = (*sorted((query, int(other))), reflected)
+            found[pair] = found.get(pair, 0) + int(votes[other])
+    return [Candidate(*pair, votes) for pair, votes in sorted(found.items()) if votes >= VOTES]
+
+
+def candidates_among(
+    queries: Sequence[Features], references: Sequence[Features], advance: Callable[[], None]
+) -> list[Candidate]:
+    """Find for each query (first) the references (second) that may show the same ground.
+
+    Sorted by query and falling votes; `advance` is called once a query.
+    """
+    found = [
+        Candidate(query, int(other), reflected, int(votes[other]))
+        for query, reflected, votes in _looked_up(queries, Index(references), False, advance)
+        for other in np.flatnonzero(votes >= VOTES)
+    ]
+    return sorted(found, key=lambda one: (one.first, -one.votes, one.second, one.mirrored))
+
+
+def _looked_up(
+    queries: Sequence[Features], index: Index, same: bool, advance: Callable[[], None]
+) -> Iterator[tuple[int, bool, NDArray[np.intp]]]:
+    """Look up each query as it is and mirrored, in threads: OpenCV works without Python's lock."""
+
+    def both(number: int) -> list[tuple[int, bool, NDArray[np.intp]]]:
+        itself = number if same else None
+        query = queries[number]
+        return [
+            (number, False, index.votes(query, itself)),
+            (number, True, index.votes(mirrored(query), itself, MIRRORED_SHARE)),
+        ]
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for votes in threads.map(both, range(len(queries))):
+            advance()
+            yield from votes

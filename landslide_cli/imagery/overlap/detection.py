@@ -1,0 +1,153 @@
+"""The search for images that show the same ground: candidates, then proof.
+
+Candidates share descriptors that are rare elsewhere (`candidates`), or are copies as a whole
+(`copies`); of the former one similarity must explain the matches (`matching`).
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from landslide_cli.imagery.overlap.candidates import (
+    Candidate,
+    candidates_among,
+    candidates_within,
+)
+from landslide_cli.imagery.overlap.copies import Copy, copies_among
+from landslide_cli.imagery.overlap.features import Features, mirrored
+from landslide_cli.imagery.overlap.matching import Affine, Fit, fit
+from landslide_cli.imagery.overlap.settings import MatchSettings
+
+COPY_SHARE = 0.9  # of the area of the larger image that a copy covers
+
+Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+@dataclass(frozen=True, order=True)
+class Overlap:
+    """Two images that show the same ground.
+
+    Args:
+        first: number of the one image.
+        second: number of the other.
+        kind: "copy" if one is the other as a whole, as it is or encoded anew, enlarged, reduced,
+            turned, mirrored or distorted; "content" if they have a part in common.
+        inliers: matches of distinct key points that agree; 0 for copies found as a whole.
+        transform: 2 x 3, pixels (x, y) of the first original to pixels of the second.
+        overlap: share of the smaller scene's area that both show, in (0, 1].
+        mirrored: whether the one shows the ground mirrored.
+    """
+
+    first: int
+    second: int
+    kind: Literal["copy", "content"]
+    inliers: int
+    transform: Transform
+    overlap: float
+    mirrored: bool
+
+
+def find_overlaps(
+    features: Sequence[Features], settings: MatchSettings, advance: Callable[[], None]
+) -> list[Overlap]:
+    """Find all pairs of images that show the same ground, first < second, sorted.
+
+    `advance` is called once an image. The result does not depend on the number of threads.
+    """
+    found = _proven(features, features, candidates_within(features, advance), settings)
+    copies = [copy for copy in copies_among(features, features) if copy.first < copy.second]
+    return _with_copies(found, copies, features, features)
+
+
+def find_leaks(
+    queries: Sequence[Features],
+    references: Sequence[Features],
+    settings: MatchSettings,
+    advance: Callable[[], None],
+) -> list[Overlap]:
+    """Find the queries (first) whose ground a reference (second) shows too, sorted.
+
+    Not necessarily every such pair is returned, but one for every such query at least. `advance`
+    is called once a query.
+    """
+    found = _proven(queries, references, candidates_among(queries, references, advance), settings)
+    return _with_copies(found, copies_among(queries, references), queries, references)
+
+
+def _proven(
+    firsts: Sequence[Features],
+    seconds: Sequence[Features],
+    candidates: Iterable[Candidate],
+    settings: MatchSettings,
+) -> list[Overlap]:
+    def proven(candidate: Candidate) -> Overlap | None:
+        first, second = firsts[candidate.first], seconds[candidate.second]
+        found = fit(mirrored(first) if candidate.mirrored else first, second, settings)
+        if found is None or not found.convinces(settings):
+            return None
+        return _overlap(candidate, first, found)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return [found for found in threads.map(proven, candidates) if found]
+
+
+def _overlap(candidate: Candidate, first: Features, found: Fit) -> Overlap:
+    transform = found.transform
+    if candidate.mirrored:
+        transform = _after(transform, np.array([[-1.0, 0, first.width - 1], [0, 1, 0]]))
+    return Overlap(
+        candidate.first,
+        candidate.second,
+        "copy" if found.covered >= COPY_SHARE else "content",
+        found.inliers,
+        _as_tuples(transform),
+        found.overlap,
+        candidate.mirrored,
+    )
+
+
+def _with_copies(
+    found: Iterable[Overlap],
+    copies: Iterable[Copy],
+    firsts: Sequence[Features],
+    seconds: Sequence[Features],
+) -> list[Overlap]:
+    """Add the copies to what was proven; of several proofs for one pair the strongest stays."""
+    pairs: dict[tuple[int, int], Overlap] = {}
+    for one in found:
+        pair = one.first, one.second
+        if pair not in pairs or pairs[pair].inliers < one.inliers:
+            pairs[pair] = one
+    for copy in copies:
+        first, second = firsts[copy.first], seconds[copy.second]
+        transform = _as_tuples(_laid(copy, first, second))
+        whole = Overlap(copy.first, copy.second, "copy", 0, transform, 1.0, copy.mirrored)
+        pairs.setdefault((copy.first, copy.second), whole)
+    return sorted(pairs.values())
+
+
+def _laid(copy: Copy, first: Features, second: Features) -> Affine:
+    """Return the transform that mirrors, turns and scales the first image onto the second."""
+    width, height = float(first.width), float(first.height)
+    laid = np.array([[1, 0, 0.5], [0, 1, 0.5]])
+    if copy.mirrored:
+        laid = _after(np.array([[-1, 0, width], [0, 1, 0]]), laid)
+    for _ in range(copy.turns):
+        laid = _after(np.array([[0, 1, 0], [-1, 0, width]]), laid)
+        width, height = height, width
+    x, y = second.width / width, second.height / height
+    return _after(np.array([[x, 0, -0.5], [0, y, -0.5]]), laid)
+
+
+def _after(second: Affine, first: Affine) -> Affine:
+    """Return the (2, 3) transform that is `first` followed by `second`."""
+    return np.asarray(second @ np.vstack([first, [0, 0, 1]]), np.float64)
+
+
+def _as_tuples(transform: Affine) -> Transform:
+    (a, b, c), (d, e, f) = transform.tolist()
+    return (a, b, c), (d, e, f)

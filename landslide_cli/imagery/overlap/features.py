@@ -1,0 +1,210 @@
+"""What is remembered of an image, so that others which show the same ground can be found.
+
+Key points and descriptors are SIFT (Lowe, Distinctive Image Features from Scale-Invariant
+Keypoints, IJCV 2004), the descriptors compared by the Hellinger kernel (RootSIFT: Arandjelović and
+Zisserman, Three things everyone should know to improve object retrieval, CVPR 2012).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.imagery.overlap.settings import MatchSettings
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+# OpenCV's own threshold first; far below it where that leaves too few, as on ground in haze or
+# shade.
+CONTRASTS = 0.04, 0.01
+SPARE = 3  # times as many key points are looked for as are kept, to choose from
+CELLS = 8  # key points are spread over CELLS x CELLS parts of the image
+DESCRIPTOR_NORM = 512.0  # as in SIFT's own 8-bit descriptors
+THUMBNAIL = 512  # long side in pixels
+SIGNATURE = 32  # side in cells
+BLANK_SIDE = 9  # pixels; the least neighbourhood without any texture that is no ground
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What is remembered of an image of `width` x `height` pixels; n key points.
+
+    Args:
+        points: (n, 2) float32, x and y in pixels of the original image.
+        sizes: (n,) float32, diameter in pixels of the original image.
+        angles: (n,) float32, orientation in degrees, [0, 360).
+        descriptors: (n, 128) uint8 RootSIFT, of norm `DESCRIPTOR_NORM`.
+        width: columns of the original image.
+        height: rows of the original image.
+        thumbnail: (rows, cols) uint8 gray, long side at most `THUMBNAIL`.
+        signature: (SIGNATURE, SIGNATURE) float32 mean gray levels of as many cells.
+        digest: the same for images of identical size and gray values only.
+        flat: whether the image is constant and so shows no ground.
+    """
+
+    points: Floats
+    sizes: Floats
+    angles: Floats
+    descriptors: NDArray[np.uint8]
+    width: int
+    height: int
+    thumbnail: NDArray[np.uint8]
+    signature: Floats
+    digest: bytes
+    flat: bool
+
+    @property
+    def long_side(self) -> int:
+        """The longer of `width` and `height`."""
+        return max(self.width, self.height)
+
+
+def extract(image: Image, settings: MatchSettings) -> Features:
+    """Find the key points of an image and describe them.
+
+    Args:
+        image: (rows, cols, bands) uint8, at least one pixel and one band.
+        settings: `size` and `features` are used.
+    """
+    gray = gray_of(image)
+    rows, cols = gray.shape
+    small = _reduced(gray, settings.size)
+    points, sizes, angles, descriptors = _key_points(small, settings.features)
+    ratio = np.array([cols / small.shape[1], rows / small.shape[0]], np.float32)
+    return Features(
+        points=(points + 0.5) * ratio - 0.5,
+        sizes=sizes * ratio.max(),
+        angles=angles,
+        descriptors=descriptors,
+        width=cols,
+        height=rows,
+        thumbnail=_reduced(small, THUMBNAIL),
+        signature=_cell_means(small),
+        digest=hashlib.blake2b(gray.tobytes(), salt=f"{cols}x{rows}".encode()[:16]).digest(),
+        flat=bool(gray.min() == gray.max()),
+    )
+
+
+def gray_of(image: Image) -> NDArray[np.uint8]:
+    """Average up to three bands of (rows, cols, bands) uint8; returns (rows, cols) uint8."""
+    bands = image[..., :3].astype(np.uint16)
+    return np.ascontiguousarray(
+        (bands.sum(axis=-1) + bands.shape[-1] // 2) // bands.shape[-1], np.uint8
+    )
+
+
+def enlarged(features: Features, width: int, height: int) -> Features:
+    """Return the features of a reduced copy as those of its original of `width` x `height`."""
+    ratio = np.array([width / features.width, height / features.height], np.float32)
+    return replace(
+        features,
+        points=(features.points + np.float32(0.5)) * ratio - np.float32(0.5),
+        sizes=features.sizes * ratio.max(),
+        width=width,
+        height=height,
+    )
+
+
+def mirrored(features: Features) -> Features:
+    """Return the features that the image would have if it were mirrored left to right.
+
+    A mirrored patch has the descriptor with its rows of cells and the sense of its directions
+    reversed, as its own orientation is the axis of the mirror. Thumbnail and signature are
+    mirrored too, the digest stays.
+    """
+    cells = features.descriptors.reshape(-1, 4, 4, 8)
+    directions = -np.arange(8) % 8
+    return replace(
+        features,
+        points=features.points * np.float32([-1, 1]) + np.float32([features.width - 1, 0]),
+        angles=(180 - features.angles) % 360,
+        descriptors=np.ascontiguousarray(cells[:, ::-1][..., directions]).reshape(-1, 128),
+        thumbnail=features.thumbnail[:, ::-1],
+        signature=features.signature[:, ::-1],
+    )
+
+
+def _reduced(gray: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Average an image down so that its long side is at most `size`."""
+    rows, cols = gray.shape
+    ratio = size / max(rows, cols)
+    if ratio >= 1:
+        return gray
+    shape = max(1, round(cols * ratio)), max(1, round(rows * ratio))
+    return np.asarray(cv2.resize(gray, shape, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _cell_means(gray: NDArray[np.uint8]) -> Floats:
+    cells = (SIGNATURE, SIGNATURE)
+    return cv2.resize(gray.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
+
+
+def _key_points(
+    gray: NDArray[np.uint8], most: int
+) -> tuple[Floats, Floats, Floats, NDArray[np.uint8]]:
+    """Return points, sizes, angles and descriptors of at most `most` key points."""
+    ground = _ground(gray)
+    for contrast in CONTRASTS:
+        sift = _sift(contrast)
+        found = sift.detect(gray, ground)
+        if len(found) >= SPARE * most:
+            break
+    chosen = _spread(found, gray.shape, most)
+    kept, descriptors = sift.compute(gray, [found[index] for index in chosen])
+    if not kept:
+        nothing = np.zeros(0, np.float32)
+        return nothing.reshape(0, 2), nothing, nothing, np.zeros((0, 128), np.uint8)
+    points = np.array([point.pt for point in kept], np.float32)
+    sizes = np.array([point.size for point in kept], np.float32)
+    angles = np.array([point.angle for point in kept], np.float32)
+    return points, sizes, angles, _root(descriptors)
+
+
+def _sift(contrast: float) -> Any:
+    return cv2.SIFT_create(
+        nfeatures=0,
+        nOctaveLayers=3,
+        contrastThreshold=contrast,
+        edgeThreshold=10,
+        sigma=1.6,
+        descriptorType=cv2.CV_8U,
+        enable_precise_upscale=True,
+    )
+
+
+def _ground(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Mark with 255 what is not near an area without texture, such as the frame of a mosaic.
+
+    The outline of such an area is no ground, and alike in images of quite different ground.
+    """
+    kernel = np.ones((BLANK_SIDE, BLANK_SIDE), np.uint8)
+    constant = cv2.dilate(gray, kernel) == cv2.erode(gray, kernel)
+    near = cv2.dilate(constant.astype(np.uint8), np.ones((2 * BLANK_SIDE + 1,) * 2, np.uint8))
+    return np.asarray(255 * (1 - near), np.uint8)
+
+
+def _spread(found: Sequence[Any], shape: tuple[int, ...], most: int) -> NDArray[np.intp]:
+    """Choose the strongest key points of every part of the image, in turns; returns indices."""
+    if not found:
+        return np.zeros(0, np.intp)
+    points = np.array([point.pt for point in found])
+    strength = np.array([point.response * np.sqrt(point.size) for point in found])
+    order = np.lexsort((points[:, 0], points[:, 1], -strength))
+    part = (points / (shape[1], shape[0]) * CELLS).astype(int).clip(0, CELLS - 1) @ (CELLS, 1)
+    rank = np.empty(len(found), int)
+    for number in np.unique(part):
+        inside = order[part[order] == number]
+        rank[inside] = np.arange(len(inside))
+    return order[np.argsort(rank[order], kind="stable")][:most]
+
+
+def _root(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn SIFT descriptors into RootSIFT, kept in 8 bits so that products of them are exact."""
+    total = np.maximum(descriptors.sum(axis=1, keepdims=True, dtype=np.float32), 1)
+    root = DESCRIPTOR_NORM * np.sqrt(descriptors / total)
+    return np.asarray(np.clip(np.rint(root), 0, 255), np.uint8)

@@ -1,0 +1,213 @@
+"""Which scenes show the same ground, and so must never be separated; with the evidence for it."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from landslide_cli.core.groups import connected
+from landslide_cli.errors import DataError, LandslideError, listed
+from landslide_cli.imagery.footprints import Transform, footprint_of, overlapping
+from landslide_cli.imagery.overlap import (
+    Features,
+    MatchSettings,
+    enlarged,
+    extract,
+    find_overlaps,
+)
+from landslide_cli.imagery.raster import read_preview
+from landslide_cli.imagery.scenes import Scene, bad_files
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter
+from landslide_cli.stages.processes import in_processes
+from landslide_cli.stages.sources import labelled_scenes_of
+
+Kind = Literal["footprint", "content", "copy", "named"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why two scenes belong together.
+
+    `kind` is "footprint" (they overlap on the ground), "content" (they show the same ground),
+    "copy" (one is the other, re-encoded, resized, mirrored or distorted) or "named" (the user says
+    so, in `split.groups`). `overlap` is the share of the smaller scene that both show; `transform`
+    takes x, y in pixels of the first scene to the second's: ((a, b, c), (d, e, f)) for
+    x' = a x + b y + c, y' = d x + e y + f. Found by content, `inliers` features agree on it.
+    """
+
+    first: str
+    second: str
+    kind: Kind
+    overlap: float | None = None
+    inliers: int | None = None
+    transform: Transform | None = None
+    mirrored: bool = False
+
+    def __str__(self) -> str:
+        if self.kind == "named":
+            return "the same group in split.groups"
+        inliers = f", {self.inliers} inliers" if self.inliers is not None else ""
+        return f"{self.kind}{inliers}, overlap {self.overlap:.0%}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scenes that belong together, by name, with what shows it; a lone scene needs no evidence."""
+
+    scenes: list[str]
+    evidence: list[Evidence]
+
+
+def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Group]:
+    """Find the groups among scenes: by footprint, by content, and by the user's own grouping.
+
+    Args:
+        profile: its `source`, `dataset` and `split` are used.
+        names: the scenes to group, of the profile's source.
+        reporter: shown the progress.
+
+    Raises:
+        DataError: scenes or the user's groups cannot be read.
+    """
+    evidence = [*_same_ground(profile, names, reporter), *_named_alike(profile, names)]
+    groups = connected(names, [(one.first, one.second) for one in evidence])
+    group_of = {name: index for index, group in enumerate(groups) for name in group}
+    return [
+        Group(group, [one for one in evidence if group_of[one.first] == index])
+        for index, group in enumerate(groups)
+    ]
+
+
+def match_settings(profile: Profile) -> MatchSettings:
+    """Return the profile's thresholds of matching by content."""
+    return MatchSettings(**profile.split.overlap.model_dump(exclude={"content", "footprint"}))
+
+
+def features_of_all(
+    images: Sequence[Path], profile: Profile, description: str, reporter: Reporter
+) -> list[Features]:
+    """Extract the features of images, in several processes.
+
+    Raises:
+        DataError: images cannot be read; all such are named.
+    """
+    settings = match_settings(profile)
+    jobs = [(image, settings) for image in images]
+    done = in_processes(_features_of, jobs, profile.prepare.workers, description, reporter)
+    errors = [one for one in done if isinstance(one, str)]
+    if errors:
+        raise bad_files(errors)
+    return [one for one in done if isinstance(one, Features)]
+
+
+def _features_of(job: tuple[Path, MatchSettings]) -> Features | str:
+    path, settings = job
+    try:
+        preview = read_preview(path, settings.size)
+    except LandslideError as error:
+        return str(error)
+    return enlarged(extract(preview.image, settings), preview.width, preview.height)
+
+
+def _same_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Evidence]:
+    try:
+        scenes = _scenes(profile, names)
+        footprints = [footprint_of(scene.image) for scene in scenes]
+    except LandslideError as error:
+        if not profile.split.overlap.content:
+            return []  # asked to do without the scenes
+        raise DataError(
+            f"{error}\nsplit looks there for scenes that show the same ground; to do without: "
+            "--set split.overlap.content=false"
+        ) from None
+    found = [
+        Evidence(
+            names[one.first], names[one.second], "footprint", one.share, transform=one.transform
+        )
+        for one in overlapping(footprints, profile.split.overlap.footprint)
+    ]
+    # What lies somewhere is compared by where it lies, unless there are others to compare it with.
+    if profile.split.overlap.content and None in footprints:
+        images = [scene.image for scene in scenes]
+        features = features_of_all(images, profile, "looking for features", reporter)
+        with reporter.track("comparing scenes", len(features)) as advance:
+            found += _by_content(features, names, match_settings(profile), advance)
+    return found
+
+
+def _by_content(
+    features: Sequence[Features],
+    names: Sequence[str],
+    settings: MatchSettings,
+    advance: Callable[[], None],
+) -> list[Evidence]:
+    return [
+        Evidence(
+            first=names[one.first],
+            second=names[one.second],
+            kind=one.kind,
+            overlap=one.overlap,
+            inliers=one.inliers,
+            transform=one.transform,
+            mirrored=one.mirrored,
+        )
+        for one in find_overlaps(features, settings, advance)
+    ]
+
+
+def _scenes(profile: Profile, names: Sequence[str]) -> list[Scene]:
+    by_name = {scene.name: scene for scene in labelled_scenes_of(profile)}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise DataError(f"the source no longer has the scenes {listed(missing, most=3)}")
+    return [by_name[name] for name in names]
+
+
+def _named_alike(profile: Profile, names: Sequence[str]) -> list[Evidence]:
+    """Link the scenes that the user puts into one group, each to the group's first."""
+    first_of: dict[str, str] = {}
+    group_of = own_groups(profile, names)
+    links = [
+        (first_of.setdefault(group_of[name], name), name) for name in names if name in group_of
+    ]
+    return [Evidence(first, name, "named") for first, name in links if first != name]
+
+
+def own_groups(profile: Profile, names: Sequence[str]) -> dict[str, str]:
+    """Return the group that `split.groups` gives to each of the names; to some it gives none.
+
+    Raises:
+        DataError: the file cannot be read, or the pattern is in none of the names.
+    """
+    pattern = profile.split.pattern
+    if pattern is not None:
+        found = {name: match.group(1) for name in names if (match := pattern.search(name))}
+        if not found:
+            raise DataError(f"split.groups: {pattern.pattern} is found in no scene's name")
+        return {name: group for name, group in found.items() if group is not None}
+    if profile.split.groups is None:
+        return {}
+    return _read_groups(Path(profile.split.groups), set(names))
+
+
+def _read_groups(path: Path, names: set[str]) -> dict[str, str]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if not {"scene", "group"} <= set(reader.fieldnames or ()):
+                raise ValueError("its columns must be scene and group")
+            rows = [(row["scene"], row["group"]) for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path}: cannot be read as groups of scenes: {reason}") from None
+    groups: dict[str, str] = {}
+    for scene, group in rows:
+        if not scene or not group:
+            raise DataError(f"{path}: every line needs a scene and a group")
+        if groups.setdefault(scene, group) != group:
+            raise DataError(f"{path}: puts {scene} into two groups, {groups[scene]} and {group}")
+    if not groups.keys() & names:
+        raise DataError(f"{path}: names none of the scenes, such as {min(names, default='-')}")
+    return {scene: group for scene, group in groups.items() if scene in names}

@@ -1,0 +1,169 @@
+"""What a part consists of when it is scored: whole scenes, or tiles; and the groups they are in."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from landslide_cli.core.parts import Part
+from landslide_cli.errors import DataError, LandslideError, listed
+from landslide_cli.imagery.dataset import TILES, part_tiles, read_manifest
+from landslide_cli.imagery.scenes import Scene
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter
+from landslide_cli.stages import split
+from landslide_cli.stages.grouping import Evidence, own_groups
+from landslide_cli.stages.runs import RECORD
+from landslide_cli.stages.sources import labelled_scenes_of
+
+Units = Literal["scenes", "tiles"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A scene or a tile to be scored; `group` names the ground that it shares with others."""
+
+    name: str
+    group: str
+    image: Path
+    mask: Path
+    fold: int | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a part, by name: whole scenes or tiles.
+
+    `grouped` tells whether it is known which of them share ground; if not, each is its own group.
+    """
+
+    units: Units
+    items: list[Sample]
+    grouped: bool
+
+
+def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Reporter) -> Samples:
+    """List what is to be scored of a part.
+
+    Whole scenes where the split names them and the source has them, otherwise the part's tiles;
+    `evaluate.units` may insist on one of the two. A profile that insists on scenes of a source
+    that was never split means all of them.
+
+    Args:
+        profile: its `evaluate.units`, `source`, `dataset`, `fold` and `split.groups` are used.
+        part: which part.
+        limit: take only the first, by name.
+        reporter: told what was chosen if that may surprise.
+
+    Raises:
+        DataError: there are none, or they cannot be used.
+    """
+    units = profile.evaluate.units
+    scenes = None if units == "tiles" else _scenes_in(profile, part, reporter)
+    if scenes is not None:
+        group_of = groups_of(profile)
+        items = [
+            Sample(one.name, group_of.get(one.name, one.name), one.image, one.mask, profile.fold)
+            for one in scenes[:limit]
+        ]
+        if not items:
+            raise DataError(f"{profile.dataset / split.RECORD}: puts no scene into {part}")
+        return Samples("scenes", items, grouped=True)
+    return _tiles(profile, part, limit)
+
+
+def scene_names(profile: Profile, part: Part) -> list[str] | None:
+    """Return the scenes that the split put into a part; None where it dealt out no scenes."""
+    result = _split_result(profile)
+    if result.get("by") == "tile":
+        return None
+    try:
+        parts = result["scenes"] if profile.fold is None else result["folds"][profile.fold - 1]
+        return list(parts[part])
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def groups_of(profile: Profile) -> dict[str, str]:
+    """Return the group of each scene by the split, named after its first scene."""
+    groups = _split_result(profile).get("groups", [])
+    return {name: group["scenes"][0] for group in groups for name in group["scenes"]}
+
+
+def shared_ground(profile: Profile) -> list[Evidence]:
+    """Return the pairs of scenes that belong together, as the split found them."""
+    groups = _split_result(profile).get("groups", [])
+    return [Evidence(**one) for group in groups for one in group["evidence"]]
+
+
+def trained_on(profile: Profile, samples: Samples) -> list[str]:
+    """Name the samples whose ground the profile's run has seen in its training, by the split."""
+    group_of = groups_of(profile)
+    try:
+        inputs = json.loads((profile.run_folder / RECORD).read_text(encoding="utf-8"))["inputs"]
+        scene_of = _scene_of_tiles(profile)
+    except (OSError, ValueError, KeyError, TypeError, DataError):
+        return []
+    learned = {Path(path).stem for path in inputs if Path(path).parent.parent.name == "train"}
+    seen = {scene_of[stem] for stem in learned if stem in scene_of}
+    ground = {group_of.get(scene, scene) for scene in seen}
+    return [one.name for one in samples.items if one.group in ground]
+
+
+def _split_result(profile: Profile) -> Mapping[str, Any]:
+    try:
+        text = (profile.dataset / split.RECORD).read_text(encoding="utf-8")
+        result = json.loads(text)["result"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return result if isinstance(result, dict) else {}
+
+
+def _scenes_in(profile: Profile, part: Part, reporter: Reporter) -> list[Scene] | None:
+    insists = profile.evaluate.units == "scenes"
+    names = scene_names(profile, part)
+    if names is None and not insists:
+        return None
+    try:
+        scenes = labelled_scenes_of(profile)
+        if names is None:
+            reporter.note("the dataset does not say which scenes are in which part: all are scored")
+            return scenes
+        by_name = {scene.name: scene for scene in scenes}
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise DataError(f"the source no longer has the scenes {listed(missing, most=3)}")
+    except LandslideError as error:
+        if insists:
+            raise
+        reporter.warn(f"scoring tiles instead of scenes: {error}")
+        return None
+    return [by_name[name] for name in names]
+
+
+def _tiles(profile: Profile, part: Part, limit: int | None) -> Samples:
+    tiles = part_tiles(profile.parts_folder, part)[:limit]
+    names = [tile.image.stem for tile in tiles]
+    group_of = _groups_of_tiles(profile, names)
+    items = [
+        Sample(name, group_of.get(name, name), tile.image, tile.mask, profile.fold)
+        for name, tile in zip(names, tiles, strict=True)
+    ]
+    return Samples("tiles", items, grouped=bool(group_of))
+
+
+def _groups_of_tiles(profile: Profile, names: list[str]) -> dict[str, str]:
+    """Return the group of each tile: by the split, or by the profile's pattern on the names."""
+    group_of = groups_of(profile)
+    try:
+        scene_of = _scene_of_tiles(profile) if group_of else {}
+    except DataError:
+        scene_of = {}
+    if scene_of:
+        return {tile: group_of.get(scene, scene) for tile, scene in scene_of.items()}
+    return own_groups(profile, names)
+
+
+def _scene_of_tiles(profile: Profile) -> dict[str, str]:
+    return {tile.tile: tile.scene for tile in read_manifest(profile.dataset / TILES)}

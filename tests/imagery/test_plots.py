@@ -1,0 +1,172 @@
+"""Plots are PNG files that can be read, whatever there is to draw."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
+
+# A warning would reach the user's terminal in the middle of the tables.
+pytestmark = pytest.mark.filterwarnings("error")
+
+# The colours of the plots, as they are drawn without a blend.
+BLUE, BROWN = (0x1B, 0x6C, 0xA8), (0x8A, 0x6D, 0x3B)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "plot.png"
+
+
+def drawn(path: Path) -> NDArray[np.uint8]:
+    """Read a plot as (rows, cols, 3); nothing else must have been left beside it."""
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    return np.asarray(picture[..., ::-1], np.uint8)
+
+
+def where(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (picture == np.array(colour)).all(axis=-1)
+    return found
+
+
+def tops(picture: NDArray[np.uint8]) -> list[int]:
+    """The first row of the bars' colour in every column that has it, from left to right."""
+    blue = where(picture, BLUE)
+    return [int(blue[:, col].argmax()) for col in np.flatnonzero(blue.any(axis=0))]
+
+
+def test_bars_descend_from_the_best_scene_to_the_worst(path: Path) -> None:
+    plot_bars(path, "Dice by scene", {"low": 0.3, "best": 0.9, "fair": 0.6}, 0.7)
+    heights = tops(drawn(path))
+    assert heights == sorted(heights)
+    assert len(set(heights)) == 3
+    high, middle, low = sorted(set(heights))
+    assert middle - high == pytest.approx(low - middle, abs=2)
+
+
+def test_the_pooled_value_is_a_line_across_the_bars(path: Path) -> None:
+    rows = []
+    for pooled in (0.2, 0.8):
+        plot_bars(path, "Dice by scene", {"a": 0.5, "b": 0.5}, pooled)
+        line = where(drawn(path), BROWN).sum(axis=1)
+        # The legend's sample of the line is far shorter.
+        assert line.max() > 100
+        rows.append(int(line.argmax()))
+    bar = min(tops(drawn(path)))
+    assert rows[1] < bar < rows[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 60, 61, 1000])
+def test_bars_of_any_number_of_scenes_fit_the_plot(path: Path, count: int) -> None:
+    values = {f"scene-{i:04d}": (i + 1) / count for i in range(count)}
+    plot_bars(path, "Dice by scene", values, 0.5)
+    picture = drawn(path)
+    assert 200 < picture.shape[0] < 1000
+    assert 400 < picture.shape[1] < 1700
+    heights = tops(picture)
+    assert heights[0] == min(heights)
+    assert (picture[0] == 255).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_bars_that_are_all_empty_or_all_full_are_drawn(path: Path, value: float) -> None:
+    plot_bars(path, "Dice by scene", {"a": value, "b": value}, value)
+    picture = drawn(path)
+    assert where(picture, BROWN).any()
+    assert (where(picture, BLUE).sum() > 10_000) == (value == 1.0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_hidden", "a b\\c%d{x}", "$x$", "a$^$", "\N{CJK UNIFIED IDEOGRAPH-6ED1}-01", "x" * 60],
+    ids=["underscore", "signs", "formula", "no formula", "Chinese", "long"],
+)
+def test_bars_may_have_any_names(path: Path, name: str) -> None:
+    plot_bars(path, "Dice by scene", {name: 0.9, "b": 0.5}, 0.7)
+    assert where(drawn(path), BLUE).sum() > 1000
+
+
+def test_the_curve_and_the_chosen_point_lie_where_their_values_are(path: Path) -> None:
+    recall = np.linspace(1.0, 0.05, 100)
+    plot_precision_recall(path, recall, np.full(100, 0.9), (0.5, 0.5), "threshold 0.4")
+    picture = drawn(path)
+    rows, cols = np.nonzero(where(picture, BLUE))
+    assert np.ptp(rows) < 5
+    assert np.ptp(cols) > 300
+    spots = where(picture, BROWN)
+    # The legend repeats the point near the lower left corner.
+    spots[int(picture.shape[0] * 0.8) :] = False
+    row, col = np.argwhere(spots).mean(axis=0)
+    assert cols.min() < col < cols.max()
+    assert col == pytest.approx((cols.min() + cols.max()) / 2, abs=20)
+    assert row > rows.max() + 100
+
+
+def test_thresholds_without_recall_are_left_out_of_the_curve(path: Path) -> None:
+    plots = []
+    for recall, precision in (([0.9, 0.5], [0.5, 0.8]), ([0.9, 0.5, 0.0], [0.5, 0.8, 0.0])):
+        plot_precision_recall(path, recall, precision, (0.5, 0.8), "threshold 0.5")
+        plots.append(drawn(path))
+    np.testing.assert_array_equal(plots[0], plots[1])
+
+
+def test_a_model_that_finds_nothing_has_a_plot_without_a_curve(path: Path) -> None:
+    plot_precision_recall(path, [0.0] * 20, [0.0] * 20, (0.0, 0.0), "threshold 0.5")
+    picture = drawn(path)
+    assert not where(picture, BLUE).any()
+    assert where(picture, BROWN).any()
+
+
+def test_a_perfect_models_curve_is_drawn_to_the_corner(path: Path) -> None:
+    plot_precision_recall(path, np.ones(20), np.ones(20), (1.0, 1.0), "threshold 0.5")
+    assert where(drawn(path), BROWN).any()
+
+
+def reliability(frequencies: list[float], pixels: float = 1000.0) -> list[dict[str, float]]:
+    step = 1 / len(frequencies)
+    return [
+        {"probability": (i + 0.5) * step, "frequency": frequency, "pixels": pixels}
+        for i, frequency in enumerate(frequencies)
+    ]
+
+
+def test_a_well_calibrated_model_and_one_that_is_not_have_other_curves(path: Path) -> None:
+    rows = []
+    for frequencies in ([0.1, 0.3, 0.5, 0.7, 0.9], [0.02, 0.05, 0.1, 0.2, 0.4]):
+        plot_reliability(path, reliability(frequencies), "landslide")
+        found = np.argwhere(where(drawn(path), BLUE))
+        # The end of the curve; the legend is at the left.
+        rows.append(int(found[found[:, 1].argmax()][0]))
+    assert rows[0] + 50 < rows[1]
+
+
+@pytest.mark.parametrize(
+    "bins",
+    [
+        [],
+        reliability([0.5]),
+        reliability([0.0], 1.0),
+        reliability([i / 20 for i in range(20)], 1e12),
+    ],
+    ids=["none", "one", "one pixel", "many pixels"],
+)
+def test_reliability_of_any_number_of_bins_is_drawn(
+    path: Path, bins: list[dict[str, float]]
+) -> None:
+    plot_reliability(path, bins, "landslide")
+    picture = drawn(path)
+    assert picture.shape[0] > 400
+    # The line of a perfect calibration's legend, and the bars of pixels.
+    assert where(picture, BROWN).any() == bool(bins)
+
+
+def test_a_plot_that_is_there_is_replaced(path: Path) -> None:
+    path.write_bytes(b"old")
+    plot_reliability(path, reliability([0.2, 0.8]), "landslide")
+    assert drawn(path).size > 0
