@@ -31,8 +31,10 @@ def deal(sizes: Sizes, shares: Sequence[float], seed: int, least: float = 1e-9) 
         The index of each group's part, (groups,).
 
     Raises:
-        ValueError: there are fewer groups than parts with a share.
+        ValueError: there are fewer groups than parts with a share, or no part has one.
     """
+    if not any(share > 0.0 for share in shares):
+        raise ValueError("no part has a share")
     wanted = np.asarray(shares, np.float64) / sum(shares)
     open_parts = np.flatnonzero(wanted > 0.0)
     if len(sizes) < len(open_parts):

@@ -15,8 +15,6 @@ from landslide_cli.imagery.raster import opened
 
 Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
 
-# Cylindrical equal area, the whole globe: shares of area are right in it.
-_EQUAL_AREA = "EPSG:6933"
 # Longest side of the grid on which the outline of a scene's data is drawn; pieces into which a side
 # is cut, because straight lines of one projection are bent in another.
 _OUTLINE, _PIECES = 512, 16
@@ -73,8 +71,9 @@ def pixel_area(path: Path) -> float | None:
     with opened(path) as dataset:
         if dataset.crs is None or dataset.transform.is_identity:
             return None
-        frame = _reprojected(_frame(dataset), dataset.crs.to_wkt())
-        area = float(shapely.area(frame)) / (dataset.width * dataset.height)
+        frame, crs = _frame(dataset), dataset.crs.to_wkt()
+        (placed,) = _reprojected([(frame, crs)])
+        area = float(shapely.area(placed)) / (dataset.width * dataset.height)
         return area if area > 0.0 else None
 
 
@@ -108,12 +107,41 @@ def _in_one_crs(footprints: Sequence[Footprint]) -> list[shapely.Geometry]:
     """Leave the outlines as they are if all share a CRS; otherwise reproject them to equal area."""
     if len({one.crs for one in footprints}) <= 1:
         return [one.outline for one in footprints]
-    return [_reprojected(one.outline, one.crs) for one in footprints]
+    return _reprojected([(one.outline, one.crs) for one in footprints])
 
 
-def _reprojected(outline: shapely.Geometry, crs: str) -> shapely.Geometry:
-    mapped = warp.transform_geom(crs, _EQUAL_AREA, shapely.geometry.mapping(outline))
-    return shapely.make_valid(shapely.geometry.shape(mapped))
+def _reprojected(outlines: Sequence[tuple[shapely.Geometry, str]]) -> list[shapely.Geometry]:
+    """Reproject outlines, each with its CRS, to one in which shares of area are right."""
+    target = _equal_area([_longitude(*one) for one in outlines if not one[0].is_empty])
+    return [
+        outline
+        if outline.is_empty
+        else shapely.make_valid(
+            shapely.geometry.shape(
+                warp.transform_geom(crs, target, shapely.geometry.mapping(outline))
+            )
+        )
+        for outline, crs in outlines
+    ]
+
+
+def _longitude(outline: shapely.Geometry, crs: str) -> float:
+    """Return the longitude of an outline's middle, in degrees."""
+    left, bottom, right, top = outline.bounds
+    (longitude,), _ = warp.transform(crs, "EPSG:4326", [(left + right) / 2], [(bottom + top) / 2])
+    return float(longitude)
+
+
+def _equal_area(longitudes: Sequence[float]) -> str:
+    """Return a cylindrical equal-area CRS whose seam lies where there is no scene.
+
+    With the usual seam at 180 degrees a scene there would be torn into a strip around the globe.
+    """
+    around = np.sort(np.asarray(longitudes or [0.0]) % 360.0)
+    gaps = np.diff(around, append=around[0] + 360.0)
+    seam = around[gaps.argmax()] + gaps.max() / 2
+    middle = (seam + 360.0) % 360.0 - 180.0
+    return f"+proj=cea +lat_ts=30 +lon_0={middle:.6f} +datum=WGS84 +units=m +no_defs"
 
 
 def _between(first: Footprint, second: Footprint) -> Transform:

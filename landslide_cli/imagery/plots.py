@@ -1,5 +1,6 @@
 """Curves and bars as PNG."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from landslide_cli.outputs import whole_file
 
 # More bars than these have no room for their names.
 _MOST_NAMES = 60
+_LONGEST_NAME = 24
 _COLOURS = {"train": "#8a6d3b", "valid": "#1b6ca8"}
 
 
@@ -97,7 +99,8 @@ def plot_bars(path: Path, title: str, values: Mapping[str, float], pooled: float
     axes.bar(places, [value for _, value in ordered], color=_COLOURS["valid"], width=0.8)
     axes.axhline(pooled, color=_COLOURS["train"], linestyle="--", label=f"pooled: {pooled:.3f}")
     axes.set_xticks(list(places) if named else [])
-    axes.set_xticklabels([name for name, _ in ordered] if named else [], rotation=90)
+    labels = [_shortened(name) for name, _ in ordered] if named else []
+    axes.set_xticklabels(labels, rotation=90, parse_math=False)
     axes.set_ylim(0, 1)
     axes.set_title(title)
     axes.legend(loc="lower left")
@@ -166,6 +169,12 @@ def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str)
     _save(figure, path)
 
 
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
 def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as partial:
+    with whole_file(path) as partial, warnings.catch_warnings():
+        # Scenes may have names in any script; the font draws boxes for what it lacks.
+        warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(partial, dpi=110)

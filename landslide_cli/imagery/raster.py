@@ -138,8 +138,10 @@ def read_preview(path: Path, longest: int) -> Preview:
         else:
             bands = _colour_bands(dataset)
             bands = bands[:3] if len(bands) >= 3 else bands[:1]
+            if "complex" in dataset.dtypes[0]:
+                raise DataError(f"{path}: holds complex values, which make no picture")
             reduced = dataset.read(
-                bands, out_shape=(len(bands), *size), resampling=Resampling.average
+                bands, out_shape=(len(bands), *size), resampling=Resampling.average, masked=True
             )
             values = np.moveaxis(reduced, 0, -1)
         return Preview(_stretched(values), dataset.width, dataset.height)
@@ -147,12 +149,12 @@ def read_preview(path: Path, longest: int) -> Preview:
 
 def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
     if values.dtype == np.uint8:
-        return np.ascontiguousarray(values)
-    finite = np.isfinite(values)
-    if not finite.any():
+        return np.ascontiguousarray(np.ma.getdata(values))
+    known = np.isfinite(np.ma.getdata(values)) & ~np.ma.getmaskarray(values)
+    if not known.any():
         return np.zeros(values.shape, np.uint8)
-    low, high = np.percentile(values[finite], (2, 98))
-    scaled = (np.where(finite, values, low) - low) * (255.0 / max(high - low, 1e-9))
+    low, high = np.percentile(np.ma.getdata(values)[known], (2, 98))
+    scaled = (np.where(known, values, low) - low) * (255.0 / max(high - low, 1e-9))
     return np.asarray(np.rint(np.clip(scaled, 0.0, 255.0)), np.uint8)
 
 

@@ -25,6 +25,8 @@ _KINDS = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "text",
+    "string_too_short": "text that is not empty",
+    "too_short": "a list that is not empty",
     "path_type": "text",
 }
 
@@ -66,6 +68,14 @@ class _Loader(yaml.SafeLoader):
 
 class _Dumper(yaml.SafeDumper):
     """Quotes what `_Loader` would not read as text."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Escape Unicode's line breaks, which only double quotes bring back as they were."""
+        style = '"' if re.search("[\x85\u2028\u2029]", data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 _OTHER_IN_1_1 = (":bool", ":float", ":int")
@@ -194,6 +204,12 @@ def _checked(document: dict[str, Any], places: dict[Key, str]) -> Profile:
     alike: dict[Key, list[Any]] = {}
     for problem in problems:
         alike.setdefault(_key_of(problem), []).append(problem)
+    # Where an item of a list is wrong, it is no matter that the key also takes something else.
+    alike = {
+        key: some
+        for key, some in alike.items()
+        if not any(other[: len(key)] == key != other for other in alike)
+    }
     first, *others = alike
     message = _describe(alike[first], document, places)
     if others:

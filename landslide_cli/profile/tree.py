@@ -237,9 +237,11 @@ class SplitSettings(Settings):
         if any(self.names(part) for part in PARTS):
             if self.folds is not None:
                 raise _wrong("split.folds", "does not go with scenes given to a part by name")
-        elif abs(sum(shares) - 1.0) > 1e-6:
+        elif self.folds is None and abs(sum(shares) - 1.0) > 1e-6:
+            # The one to change is more likely one that was given.
+            key = next((part for part in PARTS if part in self.model_fields_set), "train")
             total = f"{sum(shares):g}"
-            raise _wrong("split.train", f"train, valid and test must add up to 1, not {total}")
+            raise _wrong(f"split.{key}", f"train, valid and test must add up to 1, not {total}")
         names = [name for part in PARTS for name in self.names(part)]
         twice = [name for name in names if names.count(name) > 1]
         if twice:

@@ -23,6 +23,7 @@ TILES = st.builds(
     row=st.integers(0, 10**6),
     column=st.integers(0, 10**6),
     augmentation=st.sampled_from(["", "hflip", "distort0.02"]),
+    labelled_pixels=st.integers(0, 10**9),
     foreground_share=st.integers(0, 10**6).map(lambda millionths: millionths / 10**6),
 )
 
@@ -37,10 +38,10 @@ def test_a_manifest_is_read_as_it_was_written(
 
 
 def test_a_manifest_is_a_table_with_a_head(tmp_path: Path) -> None:
-    write_manifest(tmp_path, [Tile("a_r00000_c00016_hflip", "a", 0, 16, "hflip", 1 / 3)])
+    write_manifest(tmp_path, [Tile("a_r00000_c00016_hflip", "a", 0, 16, "hflip", 256, 1 / 3)])
     assert (tmp_path / "manifest.csv").read_text(encoding="utf-8") == (
-        "tile,scene,row,column,augmentation,foreground_share\n"
-        "a_r00000_c00016_hflip,a,0,16,hflip,0.333333\n"
+        "tile,scene,row,column,augmentation,labelled_pixels,foreground_share\n"
+        "a_r00000_c00016_hflip,a,0,16,hflip,256,0.333333\n"
     )
 
 
@@ -56,11 +57,11 @@ def test_without_a_manifest_there_are_no_tiles_yet(tmp_path: Path) -> None:
         b"",
         b"just a text\n",
         b"tile,scene\na,b\n",
-        b"tile,scene,row,column,augmentation,foreground_share\na,b,x,0,,0.5\n",
-        b"tile,scene,row,column,augmentation,foreground_share\na,b,0,0,,\n",
-        b"tile,scene,row,column,augmentation,foreground_share\na,b,0\n",
-        b"tile,scene,row,column,augmentation,foreground_share\n../../a,b,0,0,,0.5\n",
-        b"tile,scene,row,column,augmentation,foreground_share\n/etc/a,b,0,0,,0.5\n",
+        b"tile,scene,row,column,augmentation,labelled_pixels,foreground_share\na,b,x,0,,4,0.5\n",
+        b"tile,scene,row,column,augmentation,labelled_pixels,foreground_share\na,b,0,0,,4,\n",
+        b"tile,scene,row,column,augmentation,labelled_pixels,foreground_share\na,b,0\n",
+        b"tile,scene,row,column,augmentation,labelled_pixels,foreground_share\n../../a,b,0,0,,4,0.5\n",
+        b"tile,scene,row,column,augmentation,labelled_pixels,foreground_share\n/etc/a,b,0,0,,4,0.5\n",
         b"\x89PNG\r\n\x1a\n\xff\xfe\x00",
         b"x" * 200_000 + b"\n",
     ],

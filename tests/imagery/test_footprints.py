@@ -247,6 +247,15 @@ def test_a_scene_of_the_neighbouring_zone_with_its_corner_in_the_middle_covers_a
     assert only([first, second]).share == pytest.approx(0.25, abs=1e-4)
 
 
+def test_the_long_sides_of_a_scene_bend_from_one_projection_to_another(place: Place) -> None:
+    """A strip of 400 x 2 km sinks by 1.8 km of latitude at its ends: no straight line does."""
+    strip = place(ZONE_48, north_up(300_000.0, TOP, 100.0), rows=20, cols=4000)
+    for easting in (400_000.0, 500_000.0):
+        longitude, latitude = reprojected(easting, TOP - 100, ZONE_48, DEGREES)
+        inside = place(DEGREES, north_up(longitude, latitude, 1e-4))
+        assert only([strip, inside]).share == pytest.approx(1.0, abs=1e-6)
+
+
 def test_equal_coordinates_in_neighbouring_zones_are_far_apart(place: Place) -> None:
     assert overlapping([place(ZONE_48, north_up()), place(ZONE_49, north_up())], 1e-9) == []
 

@@ -176,7 +176,7 @@ def test_a_wrong_type_is_answered_with_the_right_one(
         ("train: {learning_rate: 0.0}\n", 1, "train.learning_rate is 0.0", "greater than 0"),
         ("train: {learning_rate: 1e999}\n", 1, "train.learning_rate", "number"),
         ("train: {loss: l2}\n", 1, 'train.loss is "l2"', "'tversky'"),
-        ("classes: []\n", 1, "classes is []", "at least 1 item"),
+        ("classes: []\n", 1, "classes is []", "a list that is not empty"),
         (
             "classes:\n  - {name: a, colour: [0, 0, 0]}\n  - name: b\n    colour: [0, 256, 0]\n",
             4,
@@ -223,7 +223,7 @@ def test_a_value_out_of_range_is_answered_with_what_is_allowed(
         ("infer:\n  overlap: 512\n", 2, "infer.overlap must be below the window's side, 512"),
         ("name: x\ninfer:\n  tile: 128\n", 2, "infer.overlap must be below the window's side, 128"),
         ("split:\n  train: 0.5\n", 2, "train, valid and test must add up to 1, not 0.8"),
-        ("name: x\nsplit:\n  valid: 0.5\n", 2, "train, valid and test must add up to 1"),
+        ("name: x\nsplit:\n  valid: 0.5\n", 3, "train, valid and test must add up to 1"),
         ("prepare:\n  resize: [9, 9]\n  scale: 0.5\n", 3, "does not go with prepare.resize"),
         ("source:\n  images: a\n  synthetic: {}\n", 3, "goes with neither source.images nor"),
         ("source:\n  value_range: [3, 3]\n", 2, "the first value must be below the second"),

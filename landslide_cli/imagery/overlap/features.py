@@ -19,10 +19,8 @@ from landslide_cli.imagery.overlap.settings import MatchSettings
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-# OpenCV's own threshold first; far below it where that leaves too few, as on ground in haze or
-# shade.
-CONTRASTS = 0.04, 0.01
-SPARE = 3  # times as many key points are looked for as are kept, to choose from
+# Below OpenCV's 0.04, for ground in haze or shade; the second where the first finds too few.
+CONTRASTS = 0.02, 0.01
 CELLS = 8  # key points are spread over CELLS x CELLS parts of the image
 DESCRIPTOR_NORM = 512.0  # as in SIFT's own 8-bit descriptors
 THUMBNAIL = 512  # long side in pixels
@@ -152,7 +150,7 @@ def _key_points(
     for contrast in CONTRASTS:
         sift = _sift(contrast)
         found = sift.detect(gray, ground)
-        if len(found) >= SPARE * most:
+        if len(found) >= most:
             break
     chosen = _spread(found, gray.shape, most)
     kept, descriptors = sift.compute(gray, [found[index] for index in chosen])
