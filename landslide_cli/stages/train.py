@@ -5,7 +5,7 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -209,7 +209,9 @@ def _train(
                 fitter.learning_rate, slowing.waited = rate * settings.reduce_factor, 0
     previews.finish()
     plot_curves(folder / CURVES, journal.rows, round(journal.best["epoch"]))
-    threshold = choose_threshold(profile, load_run(profile, folder), folder, limit, reporter)
+    # The run has no record yet that would tell its scale.
+    best = replace(load_run(profile, folder), scale=scale)
+    threshold = choose_threshold(profile, best, folder, limit, reporter)
     return TrainResult(
         run=profile.run_folder,
         epochs=len(journal.rows),

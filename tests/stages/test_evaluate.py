@@ -326,7 +326,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 dataset: '{folder / "dataset"}'
 run: '{folder / "run"}'
 source: {{images: '{folder / "images"}', masks: '{folder / "masks"}'}}
-prepare: {{tile: 32, workers: 1}}
+prepare: {{scale: 0.5, tile: 16, workers: 1}}
 split: {{folds: 3, groups: '{folder / "groups.csv"}', overlap: {{content: false}}}}
 model: {{base_filters: 4, base_kernels: 3, num_layers: 2}}
 train: {{epochs: 2, batch: 2, learning_rate: 5e-3, loss: crossentropy_dice}}
@@ -361,6 +361,15 @@ def test_folds_are_pooled_each_by_its_own_model(folded: Profile) -> None:
     assert pooled.thresholds == [one.thresholds[0] for one in single]
     assert (folded.run / "evaluation.json").is_file()
     assert (folded.run / "fold-2" / "evaluation.json").is_file()
+
+
+def test_a_threshold_for_resized_scenes_is_chosen_at_their_size(folded: Profile) -> None:
+    for fold in (1, 2, 3):
+        profile = in_fold(folded, fold)
+        stored = json.loads((profile.run_folder / "threshold.json").read_text(encoding="utf-8"))
+        assert stored["units"] == "scenes"
+        scores = evaluate(profile, part="valid").classes["landslide"]
+        assert stored["scores"]["dice"] == pytest.approx(scores.dice)
 
 
 def test_folds_are_compared_fold_by_fold(folded: Profile) -> None:
