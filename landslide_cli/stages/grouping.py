@@ -1,10 +1,10 @@
 """Which scenes show the same ground, and so must never be separated; with the evidence for it."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from landslide_cli.core.groups import connected
 from landslide_cli.errors import DataError, LandslideError, listed
@@ -44,6 +44,13 @@ class Evidence:
     inliers: int | None = None
     transform: Transform | None = None
     mirrored: bool = False
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Evidence":
+        """Read back what was written as JSON, which has no tuples."""
+        rows = document["transform"]
+        transform = None if rows is None else (tuple(rows[0]), tuple(rows[1]))
+        return cls(**{**document, "transform": transform})
 
     def __str__(self) -> str:
         if self.kind == "named":

@@ -94,7 +94,7 @@ def groups_of(profile: Profile) -> dict[str, str]:
 def shared_ground(profile: Profile) -> list[Evidence]:
     """Return the pairs of scenes that belong together, as the split found them."""
     groups = _split_result(profile).get("groups", [])
-    return [Evidence(**one) for group in groups for one in group["evidence"]]
+    return [Evidence.of(one) for group in groups for one in group["evidence"]]
 
 
 def trained_on(profile: Profile, samples: Samples) -> list[str]:

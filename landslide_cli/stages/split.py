@@ -101,7 +101,7 @@ class SplitResult:
     def of(cls, document: Mapping[str, Any], dataset: Path) -> "SplitResult":
         """Read back what `document` returned, of a split made earlier."""
         groups = [
-            Group(one["scenes"], [Evidence(**evidence) for evidence in one["evidence"]])
+            Group(one["scenes"], [Evidence.of(evidence) for evidence in one["evidence"]])
             for one in document["groups"]
         ]
         parts = [SplitPart(**part) for part in document["parts"]]

@@ -7,10 +7,11 @@ they belong to, if they are much nearer than what is found further away.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from itertools import groupby, islice
 
 import cv2
 import numpy as np
@@ -30,8 +31,11 @@ BACKGROUND = 200.0
 # Votes count only together if they agree on how the images are turned and scaled, within two
 # neighbouring bins of each.
 TURNS, OCTAVES = 12, 8
+MOST = 8  # candidates of an image that are looked into, those with most votes
 VOTES = 4
-MOST_INDEXED = 500_000  # descriptors, 512 bytes each
+# Descriptors, 512 bytes each: of many images fewer of each are kept, but not too few of any.
+MOST_INDEXED = 500_000
+FEWEST_INDEXED = 200
 MIRRORED_SHARE = 2  # of so many key points one is looked up mirrored, which is a rarer case
 FLANN_KDTREE = 1  # OpenCV has no name for it
 EMPTY = np.zeros((0, 128), np.float32)
@@ -50,14 +54,13 @@ class Candidate:
 class Index:
     """Nearest neighbours among the descriptors of images; flat images are left out.
 
-    Of many images only the first key points of each are kept, `MOST_INDEXED` in all.
+    Of many images only the first key points of each are kept.
     """
 
     def __init__(self, features: Sequence[Features]) -> None:
-        self.most = MOST_INDEXED // max(1, len(features))
+        self.most = max(FEWEST_INDEXED, MOST_INDEXED // max(1, len(features)))
         counts = [0 if one.flat else min(self.most, len(one.points)) for one in features]
         kept = list(zip(features, counts, strict=True))
-        self._images = len(features)
         self._owners = np.repeat(np.arange(len(features)), counts)
         self._angles = _joined([one.angles[:count] for one, count in kept])
         self._sizes = _joined([one.sizes[:count] for one, count in kept])
@@ -71,7 +74,7 @@ class Index:
             parameters = {"algorithm": FLANN_KDTREE, "trees": TREES}
             self._trees = cv2.flann.Index(self._descriptors, parameters)
 
-    def votes(self, query: Features, itself: int | None = None, share: int = 1) -> NDArray[np.intp]:
+    def votes(self, query: Features, itself: int | None = None, share: int = 1) -> dict[int, int]:
         """Count for each image the key points of `query` that have a near neighbour there.
 
         Args:
@@ -80,11 +83,11 @@ class Index:
             share: of so many key points one is looked up.
 
         Returns:
-            Shape (images,).
+            The votes of each image that has any.
         """
         descriptors = query.descriptors[: self.most // share].astype(np.float32)
         if query.flat or not self._neighbours or not len(descriptors):
-            return np.zeros(self._images, np.intp)
+            return {}
         found, squares = self._trees.knnSearch(
             descriptors, self._neighbours, params={"checks": CHECKS}
         )
@@ -94,22 +97,23 @@ class Index:
         points, places = np.nonzero(near)
         rows = found[points, places]
         # The nearest of several neighbours in one image has the key point's vote for it.
-        _, once = np.unique(points * self._images + self._owners[rows], return_index=True)
+        _, once = np.unique(points * len(self._owners) + self._owners[rows], return_index=True)
         return self._agreeing(query, points[once], rows[once])
 
     def _agreeing(
         self, query: Features, points: NDArray[np.intp], rows: NDArray[np.intp]
-    ) -> NDArray[np.intp]:
-        """Count the matches of each image that agree in turn and scale; returns (images,)."""
+    ) -> dict[int, int]:
+        """Count the matches of each image that agree in turn and scale."""
         turn = (self._angles[rows] - query.angles[points]) % 360 / 360 * TURNS
         octave = np.log2(self._sizes[rows] / query.sizes[points]) + OCTAVES / 2
         bins = turn.astype(int) % TURNS * OCTAVES + octave.astype(int).clip(0, OCTAVES - 1)
-        places = self._owners[rows] * (TURNS * OCTAVES) + bins
-        counts = np.bincount(places, minlength=self._images * TURNS * OCTAVES)
-        counts = counts.reshape(self._images, TURNS, OCTAVES)
+        images, order = np.unique(self._owners[rows], return_inverse=True)
+        counts = np.bincount(
+            order * (TURNS * OCTAVES) + bins, minlength=len(images) * TURNS * OCTAVES
+        ).reshape(-1, TURNS, OCTAVES)
         counts = counts + np.roll(counts, 1, axis=1)
         counts[..., 1:] += counts[..., :-1].copy()
-        return np.asarray(counts.max(axis=(1, 2)), np.intp)
+        return dict(zip(images.tolist(), counts.max(axis=(1, 2)).tolist(), strict=True))
 
 
 def _joined(parts: Sequence[Floats]) -> Floats:
@@ -123,10 +127,11 @@ def candidates_within(features: Sequence[Features], advance: Callable[[], None])
     """
     found: dict[tuple[int, int, bool], int] = {}
     for query, reflected, votes in _looked_up(features, Index(features), True, advance):
-        for other in np.flatnonzero(votes):
-            pair = (*sorted((query, int(other))), reflected)
-            found[pair] = found.get(pair, 0) + int(votes[other])
-    return [Candidate(*pair, votes) for pair, votes in sorted(found.items()) if votes >= VOTES]
+        for other, count in votes.items():
+            pair = min(query, other), max(query, other), reflected
+            found[pair] = found.get(pair, 0) + count
+    voted = [Candidate(*pair, votes) for pair, votes in sorted(found.items()) if votes >= VOTES]
+    return _foremost(voted)
 
 
 def candidates_among(
@@ -137,19 +142,37 @@ def candidates_among(
     Sorted by query and falling votes; `advance` is called once a query.
     """
     found = [
-        Candidate(query, int(other), reflected, int(votes[other]))
+        Candidate(query, other, reflected, count)
         for query, reflected, votes in _looked_up(queries, Index(references), False, advance)
-        for other in np.flatnonzero(votes >= VOTES)
+        for other, count in votes.items()
+        if count >= VOTES
     ]
-    return sorted(found, key=lambda one: (one.first, -one.votes, one.second, one.mirrored))
+    ordered = sorted(found, key=lambda one: (one.first, -one.votes, one.second, one.mirrored))
+    return [
+        one for _, mine in groupby(ordered, lambda one: one.first) for one in islice(mine, MOST)
+    ]
+
+
+def _foremost(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Keep the pairs that are among the `MOST` with most votes of one of their images.
+
+    On smooth ground all images look a little alike: without this all pairs would be compared.
+    """
+    kept: list[Candidate] = []
+    taken: Counter[int] = Counter()
+    for one in sorted(candidates, key=lambda one: (-one.votes, one)):
+        if min(taken[one.first], taken[one.second]) < MOST:
+            kept.append(one)
+            taken.update((one.first, one.second))
+    return sorted(kept)
 
 
 def _looked_up(
     queries: Sequence[Features], index: Index, same: bool, advance: Callable[[], None]
-) -> Iterator[tuple[int, bool, NDArray[np.intp]]]:
+) -> Iterator[tuple[int, bool, dict[int, int]]]:
     """Look up each query as it is and mirrored, in threads: OpenCV works without Python's lock."""
 
-    def both(number: int) -> list[tuple[int, bool, NDArray[np.intp]]]:
+    def both(number: int) -> list[tuple[int, bool, dict[int, int]]]:
         itself = number if same else None
         query = queries[number]
         return [

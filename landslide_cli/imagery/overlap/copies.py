@@ -1,14 +1,14 @@
 """Copies of images with too little texture for key points: snow, water, smooth ground.
 
 Images of the same pixels have the same digest. Images that were encoded or enlarged anew have the
-same mean gray levels in a grid of cells, and the same small differences between neighbouring cells.
+same mean gray levels in a grid of cells, and the same details beside wide changes of brightness.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +16,13 @@ from landslide_cli.imagery.overlap.features import SIGNATURE, Features
 
 Floats = NDArray[np.float32]
 
-SIGMA = 4.0  # cells; wider differences (haze, vignetting) are alike on different ground
-FAINTEST = 0.2  # gray levels of root mean square that differences between cells must have
+# Polynomials of these degrees along rows and columns are no detail: light, haze and vignetting are
+# alike on different ground. Coarse details are enough if hardly anything differs beside them.
+COARSE, FINE = 2, 5
+FAINTEST = 0.2  # gray levels of root mean square that details must have
 CORRELATION = 0.9
 LEVELS = 1.5  # gray levels of root mean square that the cells of copies may differ by
+SHARE = 0.15  # of the coarse details that they may differ by, if the fine ones do not tell
 ASPECT = 0.03  # that the ratios of the sides may differ by
 BLOCK = 1024  # images compared at a time
 
@@ -58,34 +61,50 @@ def _identical(firsts: Sequence[Features], seconds: Sequence[Features]) -> Itera
 def _alike(firsts: Sequence[Features], seconds: Sequence[Features]) -> Iterator[Copy]:
     """Compare the cells of all pairs, in blocks, for the eight ways to lay an image on another."""
     ours, theirs = _cells(firsts), _cells(seconds)
-    details = _details(theirs)
+    details = _directions(_details(theirs, COARSE))
     for mirror in (False, True):
         for turns in range(4):
             laid = np.rot90(ours[:, :, ::-1] if mirror else ours, turns, axes=(1, 2))
             for start in range(0, len(laid), BLOCK):
-                block = laid[start : start + BLOCK]
-                for row, second in np.argwhere(_details(block) @ details.T >= CORRELATION):
+                block = _directions(_details(laid[start : start + BLOCK], COARSE))
+                for row, second in np.argwhere(block @ details.T >= CORRELATION):
                     first = start + int(row)
-                    off = np.sqrt(np.square(block[row] - theirs[second]).mean())
-                    if off <= LEVELS and _same_form(firsts[first], seconds[second], turns):
+                    if _same_form(firsts[first], seconds[second], turns) and _same_levels(
+                        laid[first], theirs[second]
+                    ):
                         yield Copy(first, int(second), mirror, turns)
-
-
-def _cells(features: Sequence[Features]) -> Floats:
-    return np.array([one.signature for one in features], np.float32).reshape(
-        -1, SIGNATURE, SIGNATURE
-    )
-
-
-def _details(cells: Floats) -> Floats:
-    """Differences of cells from their surroundings, (images, cells), of norm 1; 0 if too faint."""
-    smooth = [cv2.GaussianBlur(np.ascontiguousarray(one), (0, 0), SIGMA) for one in cells]
-    details = (cells - np.array(smooth, np.float32).reshape(cells.shape)).reshape(len(cells), -1)
-    strength = np.sqrt(np.square(details).sum(axis=1, keepdims=True))
-    faint = strength < FAINTEST * SIGNATURE
-    return np.asarray(np.where(faint, 0, details / np.where(faint, 1, strength)), np.float32)
 
 
 def _same_form(first: Features, second: Features, turns: int) -> bool:
     sides = (first.width, first.height)[:: -1 if turns % 2 else 1]
-    return abs(np.log(sides[0] * second.height / (sides[1] * second.width))) <= ASPECT
+    stretched = sides[0] * second.height / (sides[1] * second.width)
+    return abs(math.log(stretched)) <= ASPECT
+
+
+def _same_levels(one: Floats, other: Floats) -> bool:
+    """Whether two images, (rows, cols) of cells, are as alike as encoding leaves them."""
+    both = np.stack([one, other])
+    off = float(np.sqrt(np.square(one - other).mean()))
+    coarse = float(np.sqrt(np.square(_details(both, COARSE)).mean(axis=1)).min())
+    a, b = _directions(_details(both, FINE))
+    return off <= LEVELS and (float(a @ b) >= CORRELATION or off <= SHARE * coarse)
+
+
+def _cells(features: Sequence[Features]) -> Floats:
+    cells = [one.signature for one in features]
+    return np.array(cells, np.float32).reshape(-1, SIGNATURE, SIGNATURE)
+
+
+def _details(cells: Floats, degree: int) -> Floats:
+    """What a polynomial surface does not explain of (images, rows, cols): (images, cells)."""
+    powers = np.vander(np.linspace(-1, 1, SIGNATURE), degree + 1)
+    basis, _ = np.linalg.qr(powers)
+    smooth = np.asarray(basis @ basis.T, np.float32)
+    return np.asarray((cells - smooth @ cells @ smooth).reshape(-1, SIGNATURE**2), np.float32)
+
+
+def _directions(details: Floats) -> Floats:
+    """Scale details, (images, cells), to norm 1; to 0 if they are too faint to tell anything."""
+    norms = np.linalg.norm(details, axis=1, keepdims=True)
+    faint = norms < FAINTEST * SIGNATURE
+    return np.asarray(np.where(faint, 0, details / np.where(faint, 1, norms)), np.float32)

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -58,7 +60,10 @@ def find_overlaps(
 
     `advance` is called once an image. The result does not depend on the number of threads.
     """
-    found = _proven(features, features, candidates_within(features, advance), settings)
+    candidates = candidates_within(features, advance)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        prove = partial(_proven, features, features, settings)
+        found = [overlap for overlap in threads.map(prove, candidates) if overlap]
     copies = [copy for copy in copies_among(features, features) if copy.first < copy.second]
     return _with_copies(found, copies, features, features)
 
@@ -74,25 +79,30 @@ def find_leaks(
     Not necessarily every such pair is returned, but one for every such query at least. `advance`
     is called once a query.
     """
-    found = _proven(queries, references, candidates_among(queries, references, advance), settings)
+    candidates = candidates_among(queries, references, advance)
+    of_query = [list(group) for _, group in groupby(candidates, key=lambda one: one.first)]
+
+    def best(group: Sequence[Candidate]) -> Overlap | None:
+        proofs = (_proven(queries, references, settings, candidate) for candidate in group)
+        return next((proof for proof in proofs if proof), None)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = [overlap for overlap in threads.map(best, of_query) if overlap]
     return _with_copies(found, copies_among(queries, references), queries, references)
 
 
 def _proven(
     firsts: Sequence[Features],
     seconds: Sequence[Features],
-    candidates: Iterable[Candidate],
     settings: MatchSettings,
-) -> list[Overlap]:
-    def proven(candidate: Candidate) -> Overlap | None:
-        first, second = firsts[candidate.first], seconds[candidate.second]
-        found = fit(mirrored(first) if candidate.mirrored else first, second, settings)
-        if found is None or not found.convinces(settings):
-            return None
-        return _overlap(candidate, first, found)
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return [found for found in threads.map(proven, candidates) if found]
+    candidate: Candidate,
+) -> Overlap | None:
+    """Fit a similarity to a candidate; None if the images do not show the same ground."""
+    first, second = firsts[candidate.first], seconds[candidate.second]
+    found = fit(mirrored(first) if candidate.mirrored else first, second, settings)
+    if found is None or not found.convinces(settings):
+        return None
+    return _overlap(candidate, first, found)
 
 
 def _overlap(candidate: Candidate, first: Features, found: Fit) -> Overlap:
@@ -116,7 +126,10 @@ def _with_copies(
     firsts: Sequence[Features],
     seconds: Sequence[Features],
 ) -> list[Overlap]:
-    """Add the copies to what was proven; of several proofs for one pair the strongest stays."""
+    """Add the copies to what was proven; of several proofs for one pair the strongest stays.
+
+    How a copy lies is known better as a whole than from what may be few key points.
+    """
     pairs: dict[tuple[int, int], Overlap] = {}
     for one in found:
         pair = one.first, one.second
@@ -125,8 +138,9 @@ def _with_copies(
     for copy in copies:
         first, second = firsts[copy.first], seconds[copy.second]
         transform = _as_tuples(_laid(copy, first, second))
-        whole = Overlap(copy.first, copy.second, "copy", 0, transform, 1.0, copy.mirrored)
-        pairs.setdefault((copy.first, copy.second), whole)
+        pair = copy.first, copy.second
+        inliers = pairs[pair].inliers if pair in pairs else 0
+        pairs[pair] = Overlap(*pair, "copy", inliers, transform, 1.0, copy.mirrored)
     return sorted(pairs.values())
 
 

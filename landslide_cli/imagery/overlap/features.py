@@ -19,13 +19,16 @@ from landslide_cli.imagery.overlap.settings import MatchSettings
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-# Below OpenCV's 0.04, for ground in haze or shade; the second where the first finds too few.
-CONTRASTS = 0.02, 0.01
+# Below OpenCV's 0.04, for ground in haze or shade; the second where the first finds few, as on
+# smooth ground.
+CONTRASTS = 0.02, 0.004
+FEW = 0.25  # share of the key points asked for
 CELLS = 8  # key points are spread over CELLS x CELLS parts of the image
 DESCRIPTOR_NORM = 512.0  # as in SIFT's own 8-bit descriptors
 THUMBNAIL = 512  # long side in pixels
 SIGNATURE = 32  # side in cells
-BLANK_SIDE = 9  # pixels; the least neighbourhood without any texture that is no ground
+BLANK = 3, 252  # gray levels up to which, or from which on, a larger area is no ground
+BLANK_SIDE = 15  # pixels; the least side of such an area
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +122,18 @@ def mirrored(features: Features) -> Features:
     directions = -np.arange(8) % 8
     return replace(
         features,
-        points=features.points * np.float32([-1, 1]) + np.float32([features.width - 1, 0]),
+        points=_flipped(features.points, features.width),
         angles=(180 - features.angles) % 360,
         descriptors=np.ascontiguousarray(cells[:, ::-1][..., directions]).reshape(-1, 128),
         thumbnail=features.thumbnail[:, ::-1],
         signature=features.signature[:, ::-1],
     )
+
+
+def _flipped(points: Floats, width: int) -> Floats:
+    flipped = points.copy()
+    flipped[:, 0] = width - 1 - points[:, 0]
+    return flipped
 
 
 def _reduced(gray: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -139,7 +148,8 @@ def _reduced(gray: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 def _cell_means(gray: NDArray[np.uint8]) -> Floats:
     cells = (SIGNATURE, SIGNATURE)
-    return cv2.resize(gray.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(gray.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
 
 
 def _key_points(
@@ -150,10 +160,10 @@ def _key_points(
     for contrast in CONTRASTS:
         sift = _sift(contrast)
         found = sift.detect(gray, ground)
-        if len(found) >= most:
+        if len(found) >= FEW * most:
             break
-    chosen = _spread(found, gray.shape, most)
-    kept, descriptors = sift.compute(gray, [found[index] for index in chosen])
+    chosen = [found[index] for index in _spread(found, gray.shape, most)]
+    kept, descriptors = sift.compute(gray, chosen) if chosen else ([], None)
     if not kept:
         nothing = np.zeros(0, np.float32)
         return nothing.reshape(0, 2), nothing, nothing, np.zeros((0, 128), np.uint8)
@@ -164,7 +174,7 @@ def _key_points(
 
 
 def _sift(contrast: float) -> Any:
-    return cv2.SIFT_create(
+    return cv2.SIFT.create(
         nfeatures=0,
         nOctaveLayers=3,
         contrastThreshold=contrast,
@@ -176,13 +186,13 @@ def _sift(contrast: float) -> Any:
 
 
 def _ground(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Mark with 255 what is not near an area without texture, such as the frame of a mosaic.
+    """Mark with 255 what is not near a black or white area, such as the frame of a mosaic.
 
     The outline of such an area is no ground, and alike in images of quite different ground.
     """
-    kernel = np.ones((BLANK_SIDE, BLANK_SIDE), np.uint8)
-    constant = cv2.dilate(gray, kernel) == cv2.erode(gray, kernel)
-    near = cv2.dilate(constant.astype(np.uint8), np.ones((2 * BLANK_SIDE + 1,) * 2, np.uint8))
+    whole, around = (np.ones((side, side), np.uint8) for side in (BLANK_SIDE, 2 * BLANK_SIDE))
+    black, white = cv2.dilate(gray, whole) <= BLANK[0], cv2.erode(gray, whole) >= BLANK[1]
+    near = cv2.dilate((black | white).astype(np.uint8), around)
     return np.asarray(255 * (1 - near), np.uint8)
 
 

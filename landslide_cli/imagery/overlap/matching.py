@@ -71,7 +71,7 @@ def fit(first: Features, second: Features, settings: MatchSettings) -> Fit | Non
     inlying = group[off[group] <= reach]
     if not (_spread(source[inlying], first) and _spread(target[inlying], second)):
         return None
-    agreement = len(inlying) / max(1, np.count_nonzero(_inside(moved(source, transform), second)))
+    agreement = len(inlying) / max(1, int(_inside(moved(source, transform), second).sum()))
     if agreement < AGREEMENT:
         return None
     overlap, covered = common_shares(first, second, transform)
@@ -164,7 +164,7 @@ def _texture(image: NDArray[np.float32]) -> NDArray[np.float32]:
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
     dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     damping = np.sqrt(np.sqrt(dx**2 + dy**2) + 1e-3)
-    return np.stack([dx, dy]) / damping
+    return np.asarray(np.stack([dx, dy]) / damping, np.float32)
 
 
 def _to_thumbnail(features: Features) -> Affine:
