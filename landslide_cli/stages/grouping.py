@@ -34,7 +34,8 @@ class Evidence:
     "copy" (one is the other, re-encoded, resized, mirrored or distorted) or "named" (the user says
     so, in `split.groups`). `overlap` is the share of the smaller scene that both show; `transform`
     takes x, y in pixels of the first scene to the second's: ((a, b, c), (d, e, f)) for
-    x' = a x + b y + c, y' = d x + e y + f. Found by content, `inliers` features agree on it.
+    x' = a x + b y + c, y' = d x + e y + f. Found by content, `inliers` distinct features
+    agree on it, and `correlation` tells how alike the texture is there, in [-1, 1].
     """
 
     first: str
@@ -44,6 +45,7 @@ class Evidence:
     inliers: int | None = None
     transform: Transform | None = None
     mirrored: bool = False
+    correlation: float | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Evidence":
@@ -56,7 +58,8 @@ class Evidence:
         if self.kind == "named":
             return "the same group in split.groups"
         inliers = f", {self.inliers} inliers" if self.inliers is not None else ""
-        return f"{self.kind}{inliers}, overlap {self.overlap:.0%}"
+        alike = f", correlation {self.correlation:.2f}" if self.correlation is not None else ""
+        return f"{self.kind}{inliers}{alike}, overlap {self.overlap:.0%}"
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ def _by_content(
             inliers=one.inliers,
             transform=one.transform,
             mirrored=one.mirrored,
+            correlation=one.correlation,
         )
         for one in find_overlaps(features, settings, advance)
     ]

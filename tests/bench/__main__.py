@@ -1,6 +1,7 @@
 """Start-up, preparing, input and tiled inference, each against the least that it could cost.
 
-Run with `make bench`; it takes about two minutes and writes nothing outside a temporary folder.
+And the search for scenes that share ground, among a thousand. Run with `make bench`; it takes about
+ten minutes and writes nothing outside a temporary folder.
 """
 
 import subprocess
@@ -20,6 +21,7 @@ from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import Table
+from tests.bench.overlaps import bench_overlaps
 
 SCENE = 1024  # pixels
 
@@ -153,6 +155,7 @@ def main() -> None:
             bench_prepare,
             bench_training_input,
             bench_inference,
+            bench_overlaps,
         ):
             rows += bench(Path(name))
     show_result(Measured(rows), as_json="--json" in sys.argv)

@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.imagery.overlap import Features, MatchSettings, extract, find_overlaps
+from landslide_cli.imagery.overlap import Features, extract, find_overlaps
 from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.imagery.synthetic import draw_scene
+from landslide_cli.profile import Profile
+from landslide_cli.stages.grouping import match_settings
 
 Image = NDArray[np.uint8]
 Points = NDArray[np.float64]
@@ -22,9 +24,7 @@ SIDE = 512
 SCENES = 1000
 PAIRS = 50
 SEED = 77
-SETTINGS = MatchSettings(
-    size=1024, features=2000, ratio=0.85, inliers=8, tolerance=0.015, correlation=0.6
-)
+SETTINGS = match_settings(Profile())
 
 
 def bench_overlaps(folder: Path) -> list[tuple[str, str, str]]:

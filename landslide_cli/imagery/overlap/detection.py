@@ -42,6 +42,8 @@ class Overlap:
         transform: 2 x 3, pixels (x, y) of the first original to pixels of the second.
         overlap: share of the smaller scene's area that both show, in (0, 1].
         mirrored: whether the one shows the ground mirrored.
+        correlation: of the texture in the common part, in [-1, 1]; None for copies found as a
+            whole.
     """
 
     first: int
@@ -51,6 +53,7 @@ class Overlap:
     transform: Transform
     overlap: float
     mirrored: bool
+    correlation: float | None = None
 
 
 def find_overlaps(
@@ -117,6 +120,7 @@ def _overlap(candidate: Candidate, first: Features, found: Fit) -> Overlap:
         _as_tuples(transform),
         found.overlap,
         candidate.mirrored,
+        found.correlation,
     )
 
 
