@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from landslide_cli.core.inference import Tiling, mask_of, predict_scene
+from landslide_cli.core.inference import mask_of, predict_scene
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.tiler import Image
 from landslide_cli.errors import DataError
@@ -19,7 +19,7 @@ from landslide_cli.outputs import whole_file, write_json
 from landslide_cli.profile import Profile
 from landslide_cli.records import refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
-from landslide_cli.stages.runs import check_fold, check_trained, load_run
+from landslide_cli.stages.runs import check_fold, check_trained, load_run, tiling_of
 from landslide_cli.stages.samples import scene_names
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of
 
@@ -115,9 +115,8 @@ def infer_tiled(
     maps = _Maps(output or maps_folder(profile))
     maps.check([image.stem for image in images], overwrite)
     run = load_run(profile)
-    scale = profile.infer.scale or run.scale
     threshold = profile.infer.threshold or run.threshold
-    tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
+    tiling = tiling_of(profile, run)
     predict, classes = run.predict(), len(palette_of(profile))
     mapped: list[MappedScene] = []
     problems: list[str] = []
@@ -133,7 +132,7 @@ def infer_tiled(
             advance()
     if problems:
         raise bad_files(problems)
-    return InferResult(maps.folder, mapped, scale, threshold)
+    return InferResult(maps.folder, mapped, tiling.scale, threshold)
 
 
 def maps_folder(profile: Profile) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.core.inference import Predict, predictor
+from landslide_cli.core.inference import Predict, Tiling, predictor
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.profile import Profile
 
@@ -69,6 +69,12 @@ def load_run(profile: Profile, folder: Path | None = None) -> Run:
             f"{expected[0]} and {expected[1]};\ntrain it again, or name another `run`"
         )
     return Run(folder, model, _scale(folder), _threshold(folder))
+
+
+def tiling_of(profile: Profile, run: Run) -> Tiling:
+    """Return how whole scenes are predicted: the profile's windows, at the scale of the run."""
+    scale = profile.infer.scale or run.scale
+    return Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
 
 
 def check_trained(profile: Profile) -> None:

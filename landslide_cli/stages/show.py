@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.inference import Tiling, mask_of, predict_scene
+from landslide_cli.core.inference import mask_of, predict_scene
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.core.tiler import Image
@@ -34,7 +34,7 @@ from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages.evaluate import worst_scenes
 from landslide_cli.stages.grouping import Evidence
 from landslide_cli.stages.infer_tiled import maps_folder, mask_path
-from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs
+from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs, tiling_of
 from landslide_cli.stages.samples import shared_ground
 from landslide_cli.stages.sources import (
     labelled_scenes_of,
@@ -270,9 +270,8 @@ class _Pictures:
         """Predict a scene as `infer-tiled` does, by the model of a fold if there are folds."""
         profile = self._profile.model_copy(update={"fold": fold})
         run = load_run(profile)
-        scale = profile.infer.scale or run.scale
-        tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
-        probabilities = predict_scene(run.predict(), image, len(self._palette), tiling)
+        classes, tiling = len(self._palette), tiling_of(profile, run)
+        probabilities = predict_scene(run.predict(), image, classes, tiling)
         return mask_of(probabilities, profile.infer.threshold or run.threshold)
 
     def _sheet(

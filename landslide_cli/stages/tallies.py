@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from landslide_cli.core.boundary import boundary_counts
 from landslide_cli.core.calibration import probability_counts
 from landslide_cli.core.inference import (
-    Tiling,
     foreground_probability,
     mask_of,
     predict_scene,
@@ -24,7 +23,7 @@ from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.raster import read_image
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
-from landslide_cli.stages.runs import Run
+from landslide_cli.stages.runs import Run, tiling_of
 from landslide_cli.stages.samples import Sample, Samples
 from landslide_cli.stages.sources import palette_of
 
@@ -135,8 +134,7 @@ def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
 
 
 def _scenes(profile: Profile, run: Run, samples: Sequence[Sample]) -> Iterator[Prediction]:
-    scale = profile.infer.scale or run.scale
-    tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
+    tiling = tiling_of(profile, run)
     predict, palette = run.predict(), palette_of(profile)
     for sample in samples:
         image = read_image(sample.image, profile.bands, profile.source.value_range)
