@@ -1,20 +1,17 @@
 """The profile: one YAML file that drives all six subcommands."""
 
-from landslide_cli.profile.loading import dump_profile, load_profile
-from landslide_cli.profile.tree import (
+from landslide_cli.profile.data import (
     AugmentSettings,
     ClassSettings,
-    EvaluateSettings,
-    InferSettings,
-    ModelSettings,
     PrepareSettings,
-    Profile,
-    ShowSettings,
     SourceSettings,
     SplitSettings,
     SyntheticSettings,
-    TrainSettings,
 )
+from landslide_cli.profile.loading import dump_profile, load_profile
+from landslide_cli.profile.results import EvaluateSettings, InferSettings, ShowSettings
+from landslide_cli.profile.training import ModelSettings, TrainSettings
+from landslide_cli.profile.tree import Profile
 
 __all__ = [
     "AugmentSettings",

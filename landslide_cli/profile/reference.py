@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from landslide_cli.profile.tree import ClassSettings, Profile, Settings
+from landslide_cli.profile.base import Settings
+from landslide_cli.profile.data import ClassSettings
+from landslide_cli.profile.tree import Profile
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -1,0 +1,235 @@
+"""The scenes, their tiles and their parts: `source`, `prepare` and `split`."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.profile.base import Settings, wrong
+
+Channel = Annotated[int, Field(ge=0, le=255)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+SceneNames = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^\w[\w .()+-]*$", max_length=80)]
+
+
+class ClassSettings(Settings):
+    """One class of the masks."""
+
+    name: Name = Field(description="Name in tables, files and maps.")
+    colour: tuple[Channel, Channel, Channel] = Field(
+        description="Red, green and blue of the class in colour masks and in pictures."
+    )
+
+
+class SyntheticSettings(Settings):
+    """Scenes that the program draws itself, for demonstrations and smoke tests."""
+
+    scenes: int = Field(24, ge=1, le=10_000, description="How many scenes to draw.")
+    width: int = Field(512, ge=64, le=16_384, description="Columns of a scene, in pixels.")
+    height: int = Field(512, ge=64, le=16_384, description="Rows of a scene, in pixels.")
+    seed: int = Field(1, ge=0, description="Another seed draws other scenes.")
+
+
+class SourceSettings(Settings):
+    """Where the labelled scenes come from: two globs, or the synthetic source."""
+
+    images: str | None = Field(
+        None,
+        min_length=1,
+        description="Glob of the scenes, such as `data/Landslide*.tif`, or their folder.",
+    )
+    masks: str | None = Field(
+        None,
+        min_length=1,
+        description="Glob or folder of the masks. An image and a mask belong together when the "
+        "wildcards matched the same text, or else when their names without suffix are equal.",
+    )
+    value_range: tuple[float, float] | None = Field(
+        None,
+        description="Pixel values that become 0 and 255. Default: the whole range of 8-bit and "
+        "unsigned 16-bit images; other types need it.",
+    )
+    synthetic: SyntheticSettings | None = Field(
+        None, description="Draw scenes instead of reading them; `{}` takes the defaults."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.synthetic is not None and (self.images or self.masks):
+            raise wrong("source.synthetic", "goes with neither source.images nor source.masks")
+        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
+            raise wrong("source.value_range", "the first value must be below the second")
+        return self
+
+
+class AugmentSettings(Settings):
+    """Offline augmentation: further copies of each tile, image and mask alike."""
+
+    hflip: bool = Field(False, description="Add a copy mirrored left to right.")
+    vflip: bool = Field(False, description="Add a copy mirrored top to bottom.")
+    rotate90: bool = Field(False, description="Add copies turned by 90, 180 and 270 degrees.")
+    distortions: list[Annotated[float, Field(gt=0.0, le=0.2)]] = Field(
+        [],
+        max_length=8,
+        description="Add a smoothly warped copy for each number: the largest displacement as a "
+        "share of the tile.",
+    )
+
+
+class PrepareSettings(Settings):
+    """`landslide prepare`: scenes to tiles."""
+
+    resize: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="Width and height to which every scene is resized. Default: its own."
+    )
+    scale: float | None = Field(
+        None, gt=0.0, le=8.0, description="Factor by which every scene is resized instead."
+    )
+    tile: int = Field(512, ge=16, le=8192, description="Side of a tile, in pixels.")
+    drop_empty: bool = Field(False, description="Leave out tiles without any foreground.")
+    nearest_colour: bool = Field(
+        False, description="Give a mask colour that is no class to the nearest class (JPEG masks)."
+    )
+    augment: AugmentSettings = Field(AugmentSettings(), description="Offline augmentation.")
+    workers: int | None = Field(
+        None, ge=1, le=256, description="Processes to use. Default: one a processor core."
+    )
+    seed: int = Field(137, ge=0, description="Seed of the distortions.")
+
+    @model_validator(mode="after")
+    def _one_resizing(self) -> Self:
+        if self.resize is not None and self.scale is not None:
+            raise wrong("prepare.scale", "does not go with prepare.resize; keep one of the two")
+        return self
+
+
+class OverlapSettings(Settings):
+    """How scenes that show the same ground are recognised by their content."""
+
+    content: bool = Field(
+        True,
+        description="Compare scenes without georeference by their content. Georeferenced ones are "
+        "compared by their footprints in any case.",
+    )
+    size: int = Field(
+        1024,
+        ge=64,
+        le=8192,
+        description="Longest side at which scenes are compared, in pixels; larger are reduced.",
+    )
+    features: int = Field(
+        2000, ge=16, le=20_000, description="Most features of a scene, spread over it."
+    )
+    ratio: float = Field(
+        0.85,
+        gt=0.0,
+        lt=1.0,
+        description="A match must be nearer than this times the next best one.",
+    )
+    inliers: int = Field(
+        8, ge=4, le=10_000, description="Fewest matches that must agree on one position."
+    )
+    tolerance: float = Field(
+        0.015,
+        gt=0.0,
+        le=0.1,
+        description="How far a match may be off that position, as a share of the longer side.",
+    )
+    correlation: float = Field(
+        0.6,
+        ge=0.0,
+        le=1.0,
+        description="Least correlation of the texture there if few matches agree.",
+    )
+    footprint: float = Field(
+        0.001,
+        gt=0.0,
+        le=1.0,
+        description="Smallest share of the smaller footprint that makes two georeferenced scenes "
+        "overlap; neighbouring sheets touch in slivers.",
+    )
+
+
+class SplitSettings(Settings):
+    """`landslide split`: scenes into three parts or into folds, by groups that share ground."""
+
+    train: Share | SceneNames = Field(
+        0.7, description="Share of the pixels and of the foreground to train on, or scenes by name."
+    )
+    valid: Share | SceneNames = Field(
+        0.15, description="The same for the part that chooses the best model and its threshold."
+    )
+    test: Share | SceneNames = Field(
+        0.15, description="The same for the part that gives the final numbers."
+    )
+    folds: int | None = Field(
+        None,
+        ge=3,
+        le=100,
+        description="Make this many folds for cross-validation instead: in fold k, the k-th is "
+        "the test part and the next one the valid part.",
+    )
+    by: Literal["group", "scene", "tile"] = Field(
+        "group",
+        description="What is never separated. `scene` and `tile` (augmented copies dealt out one "
+        "by one, as in the experiment) leak, and are there to measure how much that flatters.",
+    )
+    groups: str | None = Field(
+        None,
+        min_length=1,
+        description="Scenes to keep together besides those that share ground: a CSV file with the "
+        "columns scene and group, or a regular expression found in the scenes' names, whose first "
+        "parenthesis is the group, such as `^(site[0-9]+)_`.",
+    )
+    overlap: OverlapSettings = Field(
+        OverlapSettings(), description="How scenes that show the same ground are recognised."
+    )
+    seed: int = Field(137, ge=0, description="Another seed draws another split.")
+
+    def names(self, part: Part) -> list[str]:
+        """Return the scenes that the profile puts into a part by name."""
+        given: float | list[str] = getattr(self, part)
+        return given if isinstance(given, list) else []
+
+    def share(self, part: Part) -> float:
+        """Return the part's share of what is not named; 0 for a part given by names."""
+        given: float | list[str] = getattr(self, part)
+        return 0.0 if isinstance(given, list) else given
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
+        """The regular expression of `groups`, or None where that is a file."""
+        if self.groups is None or self.groups.lower().endswith(".csv"):
+            return None
+        return re.compile(self.groups)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        shares = [self.share(part) for part in PARTS]
+        if any(self.names(part) for part in PARTS):
+            if self.folds is not None:
+                raise wrong("split.folds", "does not go with scenes given to a part by name")
+        elif self.folds is None and abs(sum(shares) - 1.0) > 1e-6:
+            # The one to change is more likely one that was given.
+            key = next((part for part in PARTS if part in self.model_fields_set), "train")
+            total = f"{sum(shares):g}"
+            raise wrong(f"split.{key}", f"train, valid and test must add up to 1, not {total}")
+        names = [name for part in PARTS for name in self.names(part)]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise wrong("split.test", f"names the scene '{twice[0]}' twice, or another part does")
+        if self.by == "tile" and names:
+            raise wrong("split.by", "'tile' does not go with scenes given to a part by name")
+        return self
+
+    @model_validator(mode="after")
+    def _pattern_is_one(self) -> Self:
+        try:
+            groups = 1 if self.pattern is None else self.pattern.groups
+        except re.error as error:
+            raise wrong("split.groups", f"is no regular expression: {error}") from None
+        if groups == 0:
+            raise wrong("split.groups", "has no parenthesis around the group's name")
+        return self
