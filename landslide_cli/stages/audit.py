@@ -9,7 +9,7 @@ from typing import Any, Literal
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.dataset import IMAGES, TILES, read_manifest
-from landslide_cli.imagery.footprints import footprint_of, overlapping
+from landslide_cli.imagery.footprints import Footprint, footprint_of, overlapping
 from landslide_cli.imagery.overlap import Features, find_leaks
 from landslide_cli.imagery.scenes import find_files
 from landslide_cli.profile import Profile
@@ -127,14 +127,12 @@ def audit(
     reporter = reporter or SilentReporter()
     images = _images(profile, limit)
     files = [path for part in images for path in images[part]]
-    features = dict(
-        zip(files, features_of_all(files, profile, "looking for features", reporter), strict=True)
-    )
+    facts = _facts(files, profile, reporter)
     leaks: list[Leak] = []
     for part, found_in in (("test", "train"), ("test", "valid"), ("valid", "train")):
         if part in images and found_in in images:
             pair = _Pair(profile, part, images[part], found_in, images[found_in])
-            leaks += pair.leaks(features, reporter)
+            leaks += pair.leaks(facts, reporter)
     held_out = [part for part in images if part != "train"]
     return AuditResult(
         dataset=profile.parts_folder,
@@ -160,6 +158,27 @@ def _images(profile: Profile, limit: int | None) -> dict[Part, list[Path]]:
     return images
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of the images: features, footprints, and scenes by the images' names.
+
+    There are no features where the profile does without a comparison by content.
+    """
+
+    features: dict[Path, Features]
+    footprints: dict[Path, Footprint | None]
+    scenes: dict[str, str]
+
+
+def _facts(files: Sequence[Path], profile: Profile, reporter: Reporter) -> _Facts:
+    features: dict[Path, Features] = {}
+    if profile.split.overlap.content:
+        extracted = features_of_all(files, profile, "looking for features", reporter)
+        features = dict(zip(files, extracted, strict=True))
+    footprints = {path: footprint_of(path) for path in files}
+    return _Facts(features, footprints, _scenes_of(profile, [path.stem for path in files]))
+
+
 def _clean(
     leaks: Sequence[Leak], part: Part, images: Sequence[Path], parts: Sequence[Part]
 ) -> float:
@@ -177,12 +196,12 @@ class _Pair:
     found_in: Part
     others: Sequence[Path]
 
-    def leaks(self, features: Mapping[Path, Features], reporter: Reporter) -> list[Leak]:
+    def leaks(self, facts: _Facts, reporter: Reporter) -> list[Leak]:
         """Return each leaking item with its strongest evidence, by name."""
         found = [
-            *self._by_content(features, reporter),
-            *self._by_footprint(),
-            *self._by_scene(),
+            *self._by_content(facts.features, reporter),
+            *self._by_footprint(facts.footprints),
+            *self._by_scene(facts.scenes),
         ]
         strongest: dict[str, Leak] = {}
         for leak in sorted(found, key=lambda one: (KINDS.index(one.kind), -(one.inliers or 0))):
@@ -190,9 +209,10 @@ class _Pair:
         return [strongest[name] for name in sorted(strongest)]
 
     def _by_content(self, features: Mapping[Path, Features], reporter: Reporter) -> Iterator[Leak]:
-        if not self.profile.split.overlap.content:
+        if not features:
             return
-        queries, references = ([features[path] for path in some] for some in self._both)
+        queries = [features[path] for path in self.items]
+        references = [features[path] for path in self.others]
         title = f"looking for {self.part} in {self.found_in}"
         with reporter.track(title, len(queries)) as advance:
             matches = find_leaks(queries, references, match_settings(self.profile), advance)
@@ -201,25 +221,20 @@ class _Pair:
             kind: Kind = one.kind
             yield self._leak(item, other, kind, one.inliers, one.overlap, one.mirrored)
 
-    def _by_footprint(self) -> Iterator[Leak]:
+    def _by_footprint(self, footprints: Mapping[Path, Footprint | None]) -> Iterator[Leak]:
         files = [*self.items, *self.others]
-        placed = [footprint_of(path) for path in files]
+        placed = [footprints[path] for path in files]
         for one in overlapping(placed, self.profile.split.overlap.footprint):
             if one.first < len(self.items) <= one.second:
                 pair = files[one.first], files[one.second]
                 yield self._leak(*pair, "footprint", None, one.share, False)
 
-    def _by_scene(self) -> Iterator[Leak]:
-        scene_of = _scenes_of(self.profile, [path.stem for some in self._both for path in some])
+    def _by_scene(self, scene_of: Mapping[str, str]) -> Iterator[Leak]:
         shown_by = {scene_of[path.stem]: path for path in self.others if path.stem in scene_of}
         for item in self.items:
             other = shown_by.get(scene_of.get(item.stem, ""))
             if other is not None:
                 yield self._leak(item, other, "scene", None, None, False)
-
-    @property
-    def _both(self) -> tuple[Sequence[Path], Sequence[Path]]:
-        return self.items, self.others
 
     def _leak(
         self,

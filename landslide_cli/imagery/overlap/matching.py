@@ -110,11 +110,6 @@ def moved(points: Points, transform: Affine) -> Points:
     return points @ transform[:, :2].T + transform[:, 2]
 
 
-def inverse(transform: Affine) -> Affine:
-    """Return the transform back."""
-    return np.asarray(cv2.invertAffineTransform(transform), np.float64)
-
-
 def corners(features: Features) -> Points:
     """The outline of an image in its own pixels, (4, 2)."""
     right, bottom = features.width - 0.5, features.height - 0.5
