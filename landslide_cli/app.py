@@ -190,7 +190,8 @@ def evaluate(
     "infer-tiled",
     epilog=_epilog(
         "landslide infer-tiled configs/sichuan.yaml orthophotos/*.tif --output maps",
-        "<run>/infer with SCENE_mask.png and SCENE_overlay.png for each scene, and infer.json",
+        "<run>/infer with SCENE_mask.tif, SCENE_landslides.gpkg and SCENE_overlay.png for each "
+        "scene, landslides.csv and infer.json",
     ),
 )
 def infer_tiled(
@@ -202,6 +203,17 @@ def infer_tiled(
         ),
     ] = None,
     output: Output = None,
+    probability: Annotated[
+        bool, typer.Option("--probability", help="Write the landslides' probability too.")
+    ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Spread the work over a Dask cluster: tcp://HOST:PORT, or local:N for N processes "
+            "on this machine.",
+        ),
+    ] = None,
     fold: Fold = None,
     sets: Sets = None,
     limit: Limit = None,
@@ -219,6 +231,8 @@ def infer_tiled(
             profile,
             scenes or (),
             output=output,
+            probability=probability,
+            scheduler=scheduler,
             limit=limit,
             overwrite=overwrite,
             reporter=reporter,
@@ -302,8 +316,11 @@ def _run(
             console.show_traceback()
         console.show_error("terminated" if isinstance(stopped, Terminated) else "interrupted")
         raise typer.Exit(_status(stopped)) from None
-    # An audit that finds leaks is done, and has not passed.
+    # An audit that finds leaks is done, and has not passed; of a folder of scenes some may fail.
     status = getattr(result, "exit_status", 0)
+    complaint = getattr(result, "complaint", None)
+    if complaint:
+        console.show_error(complaint)
     if status:
         raise typer.Exit(status)
 

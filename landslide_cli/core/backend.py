@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -43,4 +44,27 @@ with _held_back_stderr():
     tf.config.list_logical_devices()
 tf.get_logger().setLevel("ERROR")
 
-__all__ = ["keras", "tf"]
+__all__ = ["computes_bfloat16", "gpu_memory", "keras", "tf"]
+
+
+def computes_bfloat16() -> bool:
+    """Whether the GPU, or the CPU where there is none, multiplies bfloat16 natively."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return bool(details.get("compute_capability", (0, 0)) >= (8, 0))
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def gpu_memory() -> int | None:
+    """Return the memory in bytes that TensorFlow may use of the first GPU; None without one."""
+    from tensorflow.python.client import device_lib
+
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    limits = [one.memory_limit for one in device_lib.list_local_devices() if "GPU" in one.name]
+    return int(limits[0]) if limits else None

@@ -4,6 +4,7 @@ An architecture is one function from settings, bands and output channels to a Ke
 `ARCHITECTURES`, and one settings class in the profile.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,39 @@ def summarise_layers(model: Any, height: int, width: int) -> Sequence[LayerSumma
         )
         for layer in model.layers
     ]
+
+
+def feature_sizes(model: Any, height: int, width: int) -> tuple[list[int], list[list[int]]]:
+    """List the numbers in each layer's output for one tile, and which layers it takes them from.
+
+    Returns:
+        The sizes in the order in which the layers run, and for each the indices of its inputs.
+    """
+    shapes = _output_shapes(model, height, width)
+    index = {layer.name: number for number, layer in enumerate(model.layers)}
+    inputs = [
+        [
+            index[parent.operation.name]
+            for node in layer._inbound_nodes[:1]
+            for parent in node.parent_nodes
+        ]
+        for layer in model.layers
+    ]
+    return [math.prod(shapes[layer.name]) for layer in model.layers], inputs
+
+
+def in_bfloat16(model: Any) -> Any:
+    """Copy a trained network into one that computes in bfloat16, but for its output."""
+
+    def copied(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer.name != model.layers[-1].name:
+            config["dtype"] = "mixed_bfloat16"
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _output_shapes(model: Any, height: int, width: int) -> dict[str, tuple[int, ...]]:

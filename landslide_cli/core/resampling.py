@@ -26,6 +26,10 @@ def resample(values: NDArray[Value], width: int, height: int) -> NDArray[Value]:
     rows, cols, bands = values.shape
     if (width, height) == (cols, rows):
         return values
+    if (width < cols and height > rows) or (width > cols and height < rows):
+        # OpenCV averages in both directions or in none.
+        shrunk = resample(values, min(width, cols), min(height, rows))
+        return resample(shrunk, width, height)
     how = cv2.INTER_AREA if width < cols or height < rows else cv2.INTER_LINEAR
     result = np.empty((height, width, bands), values.dtype)
     for start in range(0, bands, _BANDS_AT_ONCE):

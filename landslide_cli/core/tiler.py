@@ -1,13 +1,17 @@
 """The grid of windows over a scene, and the blending of their predictions back into one.
 
-Windows stand at exact steps of `tile - overlap` from the upper left corner. Neighbours share
-exactly `overlap` pixels; the last row and column of windows may reach beyond the scene, where the
-image is continued by reflection and the prediction is thrown away. So every pixel is covered, none
-more than the overlap asks for, and all windows have one size, whatever the size of the scene.
+Windows of one size cover the scene with as few as their overlap allows, and are spread evenly: what
+they share beyond the overlap costs nothing and is used. They start at multiples of the network's
+stride, so that all of them, and a single pass over the whole scene, pool the same pixels together:
+their predictions differ the less. A window may reach beyond a scene that is smaller, or no multiple
+of the stride; there the image is continued by reflection and the prediction is thrown away.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,51 +33,134 @@ class Window:
     width: int
     height: int
 
+    @property
+    def row_stop(self) -> int:
+        """The first row below."""
+        return self.row_off + self.height
+
+    @property
+    def col_stop(self) -> int:
+        """The first column to the right."""
+        return self.col_off + self.width
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The windows along one direction of a scene.
+
+    Args:
+        length: pixels of the scene in this direction, at least 1.
+        side: of every window.
+        overlap: pixels that neighbouring windows share at least, from 0 to below `side`.
+        multiple: windows start at multiples of this, as long as they can be moved by that much.
+    """
+
+    length: int
+    side: int
+    overlap: int = 0
+    multiple: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.length, self.side, self.multiple) < 1:
+            raise ValueError(f"length, side and multiple must be positive: {self}")
+        if not 0 <= self.overlap < self.side:
+            raise ValueError(f"overlap must be from 0 to below side: {self}")
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Where each window begins."""
+        beyond, most = self.length - self.side, self.side - self.overlap
+        if beyond <= 0:
+            return (0,)
+        unit = self.multiple if most >= self.multiple else 1
+        last = -(-beyond // unit) * unit
+        steps = -(-last // (most // unit * unit))
+        return tuple(index * last // steps // unit * unit for index in range(steps + 1))
+
+    @property
+    def shared(self) -> int:
+        """Pixels that all neighbours share: the overlap or more."""
+        return min((self.side - b + a for a, b in pairwise(self.starts)), default=0)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def touching(self, start: int, stop: int) -> range:
+        """Return the indices of the windows that hold any pixel from `start` to below `stop`."""
+        first = bisect_right(self.starts, start - self.side)
+        return range(first, bisect_left(self.starts, stop))
+
+    def weights(self) -> NDArray[np.float32]:
+        """Return the weights along a window."""
+        return taper(self.side, self.shared)
+
+    def totals(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the sum of all windows' weights at each pixel from `start` to below `stop`."""
+        sums, weights = np.zeros(stop - start, np.float32), self.weights()
+        for index in self.touching(start, stop):
+            begin = self.starts[index]
+            low, high = max(start, begin), min(stop, begin + self.side)
+            sums[low - start : high - start] += weights[low - begin : high - begin]
+        return sums
+
 
 @dataclass(frozen=True)
 class Grid:
-    """The windows that cover a scene of `height` x `width` pixels.
+    """The windows that cover a scene, in both directions; they are given row by row."""
 
-    Args:
-        height: rows of the scene, at least 1.
-        width: columns of the scene, at least 1.
-        tile: side of every window.
-        overlap: pixels shared by neighbouring windows, from 0 to below `tile`.
-    """
-
-    height: int
-    width: int
-    tile: int
-    overlap: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.height, self.width, self.tile) < 1:
-            raise ValueError(f"height, width and tile must be positive: {self}")
-        if not 0 <= self.overlap < self.tile:
-            raise ValueError(f"overlap must be from 0 to below tile: {self}")
-
-    @property
-    def rows(self) -> int:
-        """Rows of windows."""
-        return self._count(self.height)
-
-    @property
-    def cols(self) -> int:
-        """Columns of windows."""
-        return self._count(self.width)
+    rows: Axis
+    cols: Axis
 
     def __len__(self) -> int:
-        return self.rows * self.cols
+        return len(self.rows) * len(self.cols)
 
     def __iter__(self) -> Iterator[Window]:
-        step = self.tile - self.overlap
-        for row in range(self.rows):
-            for col in range(self.cols):
-                yield Window(col * step, row * step, self.tile, self.tile)
+        return self.touching(Window(0, 0, self.cols.length, self.rows.length))
 
-    def _count(self, size: int) -> int:
-        step = self.tile - self.overlap
-        return 1 + max(0, -(-(size - self.tile) // step))
+    def touching(self, area: Window) -> Iterator[Window]:
+        """Yield the windows that hold any pixel of an area of the scene."""
+        for row in self.rows.touching(area.row_off, area.row_stop):
+            for col in self.cols.touching(area.col_off, area.col_stop):
+                yield self.window(row, col)
+
+    def window(self, row: int, col: int) -> Window:
+        """Return the window in a row and a column of the grid."""
+        return Window(self.cols.starts[col], self.rows.starts[row], self.cols.side, self.rows.side)
+
+
+def fitted_side(length: int, most: int, overlap: int, multiple: int) -> int:
+    """Choose the side of the windows that cover `length` pixels with the least work.
+
+    As few windows as sides of `most` allow, or a few more if these are smaller in sum; each only
+    as large as it needs to be.
+
+    Args:
+        length: of the scene in this direction, in pixels.
+        most: the largest side, a multiple of `multiple`, above `overlap`.
+        overlap: pixels that neighbouring windows share.
+        multiple: sides are multiples of this.
+    """
+    if length <= most:
+        return -(-length // multiple) * multiple
+    fewest = len(Axis(length, most, overlap, multiple))
+    aligned = -(-overlap // multiple) * multiple
+    sides = {most}
+    for count in range(fewest, fewest + 3):
+        for shared in {overlap, aligned}:
+            needed = -(-(length + (count - 1) * shared) // count)
+            sides.add(-(-needed // multiple) * multiple)
+    fitting = sorted((side for side in sides if overlap < side <= most), reverse=True)
+    return min(fitting, key=lambda side: side * len(Axis(length, side, overlap, multiple)))
+
+
+def side_by_side(height: int, width: int, side: int) -> Iterator[Window]:
+    """Yield square windows that cover a scene from its upper left corner, row by row, and touch.
+
+    The last ones may reach beyond the scene.
+    """
+    for row in range(0, height, side):
+        for col in range(0, width, side):
+            yield Window(col, row, side, side)
 
 
 def cut(image: Image, window: Window) -> Image:
@@ -89,12 +176,9 @@ def cut(image: Image, window: Window) -> Image:
     rows = reflected(window.row_off, window.height, image.shape[0])
     cols = reflected(window.col_off, window.width, image.shape[1])
     if rows is None and cols is None:
-        return image[
-            window.row_off : window.row_off + window.height,
-            window.col_off : window.col_off + window.width,
-        ]
-    rows = np.arange(window.row_off, window.row_off + window.height) if rows is None else rows
-    cols = np.arange(window.col_off, window.col_off + window.width) if cols is None else cols
+        return image[window.row_off : window.row_stop, window.col_off : window.col_stop]
+    rows = np.arange(window.row_off, window.row_stop) if rows is None else rows
+    cols = np.arange(window.col_off, window.col_stop) if cols is None else cols
     return image[np.ix_(rows, cols)]
 
 
@@ -113,46 +197,90 @@ def reflected(start: int, length: int, size: int) -> NDArray[np.intp] | None:
     return np.minimum(index, period - index)
 
 
-def taper(tile: int, overlap: int) -> NDArray[np.float32]:
+def taper(side: int, overlap: int) -> NDArray[np.float32]:
     """Weights along one axis of a window: flat in the middle, ramps as wide as the overlap.
 
-    Where two neighbours share `overlap <= tile / 2` pixels, their weights add up to 1, but for
+    Where two neighbours share `overlap <= side / 2` pixels, their weights add up to 1, but for
     the outermost pixels of ramps longer than 1 / `WEIGHT_STEP`, which are kept above 0.
 
     Returns:
-        Shape (tile,), multiples of `WEIGHT_STEP` in (0, 1].
+        Shape (side,), multiples of `WEIGHT_STEP` in (0, 1].
     """
     ramp = np.arange(1, overlap + 1) / (overlap + 1)
     ramp = np.clip(np.round(ramp / WEIGHT_STEP), 1, None) * WEIGHT_STEP
-    weights = np.ones(tile, np.float32)
+    weights = np.ones(side, np.float32)
     weights[:overlap] = ramp
-    weights[tile - overlap :] = np.minimum(weights[tile - overlap :], ramp[::-1])
+    weights[side - overlap :] = np.minimum(weights[side - overlap :], ramp[::-1])
     return weights
 
 
-class Blender:
-    """Merges the predictions of overlapping windows into one scene.
+@dataclass(frozen=True)
+class Rows:
+    """Blended rows of an area: the first row in the scene, and (rows, cols, channels) float32."""
 
-    Each pixel is the average of the windows that cover it, weighted by their `taper` along rows and
+    row_off: int
+    values: Probabilities
+
+
+def blended(
+    grid: Grid,
+    area: Window,
+    predictions: Iterable[tuple[Window, Probabilities | None]],
+    channels: int,
+) -> Iterator[Rows]:
+    """Merge the predictions of overlapping windows, row of windows by row of windows.
+
+    Each pixel is the average of the windows that hold it, weighted by their `taper` along rows and
     columns and divided by the sum of the weights, so the edges of the scene need no special case.
+    What is held is as high as a window and as wide as the area. Sums are made in the order of the
+    windows, so a pixel's value does not depend on the area that it is computed for.
+
+    Args:
+        grid: of the scene.
+        area: the part of the scene that is asked for.
+        predictions: one for each of `grid.touching(area)`, in that order, (side, side, channels);
+            None for a window without data, which is left out of the averages; pixels that no other
+            window holds have no meaning in the result.
+        channels: of the predictions.
+
+    Yields:
+        The rows of the area from its first to its last, as soon as no later window touches them.
     """
-
-    def __init__(self, grid: Grid, channels: int) -> None:
-        self._grid = grid
-        line = taper(grid.tile, grid.overlap)
-        self._weights = line[:, None] * line[None, :]
-        self._sums = np.zeros((grid.height, grid.width, channels), np.float32)
-        self._totals = np.zeros((grid.height, grid.width), np.float32)
-
-    def add(self, window: Window, prediction: Probabilities) -> None:
-        """Add a window's prediction, (tile, tile, channels); what lies outside is dropped."""
-        rows = slice(window.row_off, min(window.row_off + window.height, self._grid.height))
-        cols = slice(window.col_off, min(window.col_off + window.width, self._grid.width))
-        inside = slice(0, rows.stop - rows.start), slice(0, cols.stop - cols.start)
-        weights = self._weights[inside]
-        self._sums[rows, cols] += prediction[inside] * weights[..., None]
-        self._totals[rows, cols] += weights
-
-    def result(self) -> Probabilities:
-        """Return the blended scene, (rows, cols, channels); every window must have been added."""
-        return self._sums / self._totals[..., None]
+    across = grid.cols.totals(area.col_off, area.col_stop)
+    down, right = grid.rows.weights()[:, None], grid.cols.weights()
+    weights = (down * right)[..., None]
+    window_rows = grid.rows.touching(area.row_off, area.row_stop)
+    window_cols = grid.cols.touching(area.col_off, area.col_stop)
+    sums = np.zeros((grid.rows.side, area.width, channels), np.float32)
+    given, first = iter(predictions), area.row_off
+    # Where rows of windows begin, and the weights along them of their windows without data.
+    gaps: list[tuple[int, Probabilities]] = []
+    for index in window_rows:
+        gap = np.zeros(area.width, np.float32)
+        for _ in window_cols:
+            window, prediction = next(given)
+            low = max(0, area.col_off - window.col_off)
+            high = min(window.width, area.col_stop - window.col_off)
+            left = window.col_off + low - area.col_off
+            if prediction is None:
+                gap[left : left + high - low] += right[low:high]
+            else:
+                sums[:, left : left + high - low] += prediction[:, low:high] * weights[:, low:high]
+        top, is_last = grid.rows.starts[index], index == window_rows[-1]
+        below = area.row_stop if is_last else grid.rows.starts[index + 1]
+        stop = min(area.row_stop, below)
+        if gap.any():
+            gaps.append((top, gap))
+        if stop > first:
+            totals = grid.rows.totals(first, stop)[:, None] * across
+            for begin, gap in gaps:
+                low, high = max(first, begin), min(stop, begin + grid.rows.side)
+                totals[low - first : high - first] -= down[low - begin : high - begin] * gap
+            if gaps:
+                totals[totals == 0.0] = 1.0
+            yield Rows(first, sums[first - top : stop - top] / totals[..., None])
+            gaps = [one for one in gaps if one[0] + grid.rows.side > stop]
+            first = stop
+        kept = max(0, grid.rows.side - (below - top))
+        sums[:kept] = sums[grid.rows.side - kept :].copy()
+        sums[kept:] = 0.0

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.backend import tf
+from landslide_cli.core.memory import free_memory
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.tiler import Image
 from landslide_cli.errors import DataError
@@ -59,7 +60,7 @@ class TileBatches:
                 f"multiples of {multiple}: prepare tiles of such a size, or use fewer model layers"
             )
         needed = len(self.tiles) * self.rows * self.cols * (bands + 1)
-        keeps = cache == "memory" or (cache == "auto" and needed < _free_memory() / 4)
+        keeps = cache == "memory" or (cache == "auto" and needed < free_memory() / 4)
         self._kept: dict[int, tuple[Image, Mask]] | None = {} if keeps else None
         self._problem: Exception | None = None
 
@@ -122,11 +123,3 @@ class TileBatches:
                     f"{self.cols} x {self.rows}; tiles must have one size"
                 )
         return image, mask
-
-
-def _free_memory() -> int:
-    """Return the free memory in bytes, or 4 GiB where the system does not say."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 4 * 2**30

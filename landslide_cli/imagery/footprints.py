@@ -11,7 +11,7 @@ from affine import Affine
 from rasterio import features, warp
 from rasterio.enums import MaskFlags
 
-from landslide_cli.imagery.raster import opened
+from landslide_cli.imagery.reader import opened
 
 Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
 

@@ -26,6 +26,48 @@ def as_rgb(image: NDArray[np.uint8]) -> Picture:
     return np.repeat(image[..., :1], 3, axis=-1)
 
 
+class Reduced:
+    """A picture of a scene of any size, put together of pieces: every so many pixels of it.
+
+    Args:
+        height: of the scene, in pixels.
+        width: likewise.
+        longest: the longer side of the picture at the most, in pixels.
+    """
+
+    def __init__(self, height: int, width: int, longest: int) -> None:
+        self.step = -(-max(height, width) // longest)
+        self._shape = -(-height // self.step), -(-width // self.step)
+        self._values: NDArray[np.uint8] | None = None
+
+    def put(self, row_off: int, col_off: int, values: NDArray[np.uint8]) -> None:
+        """Take what the picture needs of a piece; its upper left pixel in the scene is given."""
+        self.place(*reduced(row_off, col_off, values, self.step))
+
+    def place(self, row: int, col: int, values: NDArray[np.uint8]) -> None:
+        """Put a piece that is `reduced` already into its place."""
+        if self._values is None:
+            self._values = np.zeros((*self._shape, *values.shape[2:]), np.uint8)
+        self._values[row : row + values.shape[0], col : col + values.shape[1]] = values
+
+    @property
+    def values(self) -> NDArray[np.uint8]:
+        """The picture, (rows, cols) or (rows, cols, bands); 0 where nothing was put."""
+        return np.zeros(self._shape, np.uint8) if self._values is None else self._values
+
+
+def reduced(
+    row_off: int, col_off: int, values: NDArray[np.uint8], step: int
+) -> tuple[int, int, NDArray[np.uint8]]:
+    """Take every `step`-th pixel of a scene out of a piece of it.
+
+    Returns:
+        Row and column in the reduced picture, and the pixels, a view.
+    """
+    row, col = -(-row_off // step), -(-col_off // step)
+    return row, col, values[row * step - row_off :: step, col * step - col_off :: step]
+
+
 def overlay(image: NDArray[np.uint8], mask: Mask, palette: Palette) -> Picture:
     """Lay the foreground classes' colours over an image, with their outlines.
 

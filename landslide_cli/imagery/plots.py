@@ -1,5 +1,6 @@
 """Curves and bars as PNG."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from landslide_cli.outputs import whole_file
 # More bars than these have no room for their names.
 _MOST_NAMES = 60
 _LONGEST_NAME = 24
+_BINS_A_DECADE = 5
 _COLOURS = {"train": "#8a6d3b", "valid": "#1b6ca8"}
 
 
@@ -166,6 +168,41 @@ def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str)
     share.bar(probabilities, [one["pixels"] for one in bins], width=0.03, color=_COLOURS["train"])
     share.set_yscale("log")
     share.set(xlabel=f"predicted probability of {name}", ylabel="pixels")
+    _save(figure, path)
+
+
+def plot_frequency_area(path: Path, areas: ArrayLike, unit: str) -> None:
+    """Draw how many landslides there are of each size, by which inventories are judged.
+
+    The probability density of the areas in bins of equal width on a logarithmic scale, after
+    Malamud et al., "Landslide inventories and their statistical properties", Earth Surface
+    Processes and Landforms 29 (2004), doi:10.1002/esp.1064; with the median area. Complete
+    inventories rise to a maximum and fall off as a power of the area.
+
+    Args:
+        path: the PNG to write.
+        areas: of all landslides, above 0; at least one.
+        unit: of the areas, such as m².
+    """
+    values = np.asarray(areas, np.float64)
+    low, high = np.log10(values.min()), np.log10(values.max())
+    bins = np.logspace(
+        low - 1e-6, high + 1e-6, 1 + max(1, math.ceil(_BINS_A_DECADE * (high - low)))
+    )
+    counts, edges = np.histogram(values, bins)
+    density = counts / np.diff(edges) / len(values)
+    middles, filled = np.sqrt(edges[:-1] * edges[1:]), counts > 0
+    figure = Figure(figsize=(5.8, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(middles[filled], density[filled], "o-", color=_COLOURS["valid"])
+    median = float(np.median(values))
+    label = f"median: {median:,.0f} {unit}"
+    axes.axvline(median, color=_COLOURS["train"], linestyle="--", label=label)
+    axes.set(xscale="log", yscale="log", xlabel=f"area, {unit}")
+    axes.set_ylabel(f"probability density, 1/{unit}", parse_math=False)
+    axes.grid(alpha=0.3)
+    axes.set_title(f"frequency and area of {len(values):,} landslides")
+    axes.legend()
     _save(figure, path)
 
 

@@ -1,38 +1,27 @@
-"""Reading images of any format and type into uint8 arrays, and writing images whole.
+"""Images as wholes: reading them for the model, for the eye and as masks, and writing them."""
 
-All formats go through rasterio (GDAL), which reads 8- and 16-bit gray, RGB, RGBA, palette and
-many-band rasters alike and reports damage as an error.
-"""
-
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.reader import (
+    Reading,
+    SceneReader,
+    colour_bands,
+    is_palette,
+    opened,
+    palette_of,
+)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".vrt", ".bmp"})
-
-# GDAL's fast PNG reader returns a truncated file as a whole one, and a truncated JPEG is a warning:
-# both must be errors.
-_READING = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO", "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE"}
-
-# Errors reach the caller as exceptions; GDAL's log lines would only repeat them on stderr. Scenes
-# without georeference are nothing to warn of; the filter is global, as a thread's own is not safe.
-logging.getLogger("rasterio").addHandler(logging.NullHandler())
-warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 
 @dataclass(frozen=True)
@@ -45,21 +34,6 @@ class RasterInfo:
     dtype: str
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a raster for reading.
-
-    Raises:
-        DataError: the file is missing, unreadable, truncated or not an image.
-    """
-    with rasterio.Env(**_READING):
-        try:
-            with rasterio.open(path) as dataset:
-                yield dataset
-        except RasterioError as error:
-            raise DataError(f"{path}: {_why_unreadable(path, error)}") from error
-
-
 def probe(path: Path, decode: bool = False) -> RasterInfo:
     """Read a raster's header; with `decode` also all its pixels, which finds hidden damage.
 
@@ -67,7 +41,7 @@ def probe(path: Path, decode: bool = False) -> RasterInfo:
         DataError: as `opened`.
     """
     with opened(path) as dataset:
-        bands = 3 if _is_palette(dataset) else len(_colour_bands(dataset))
+        bands = 3 if is_palette(dataset) else len(colour_bands(dataset))
         if decode:
             dataset.read()
         return RasterInfo(dataset.width, dataset.height, bands, dataset.dtypes[0])
@@ -78,7 +52,8 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Read a whole image for the model.
 
-    Gray becomes as many equal bands as asked for, a palette its colours; alpha is dropped.
+    Gray becomes as many equal bands as asked for, a palette its colours; alpha is dropped. Pixels
+    without data, as `SceneReader` tells them, are 0.
 
     Args:
         path: any raster that GDAL reads.
@@ -90,22 +65,10 @@ def read_image(
         (rows, cols, bands) uint8.
 
     Raises:
-        DataError: as `opened`; or the number of bands is another; or the type has no range of its
-            own and none is given; or values lie outside the range given.
+        DataError: as `SceneReader`; or values lie outside the range given.
     """
-    with opened(path) as dataset:
-        if _is_palette(dataset):
-            values = _painted(dataset)[..., :3]
-        else:
-            values = np.moveaxis(dataset.read(_colour_bands(dataset)), 0, -1)
-    if values.shape[-1] == 1 and bands > 1:
-        values = np.repeat(values, bands, axis=-1)
-    if values.shape[-1] != bands:
-        raise DataError(
-            f"{path}: has {values.shape[-1]} bands where the profile says bands: {bands}; "
-            "choose other images or change the profile"
-        )
-    return np.ascontiguousarray(_scaled(values, value_range, path))
+    with SceneReader(path, Reading(bands, value_range=value_range)) as scene:
+        return scene.read((0, scene.height), (0, scene.width)).image
 
 
 @dataclass(frozen=True)
@@ -133,10 +96,10 @@ def read_preview(path: Path, longest: int) -> Preview:
     with opened(path) as dataset:
         factor = min(1.0, longest / max(dataset.width, dataset.height))
         size = max(1, round(dataset.height * factor)), max(1, round(dataset.width * factor))
-        if _is_palette(dataset):
-            values = _painted(dataset, size)[..., :3]
+        if is_palette(dataset):
+            values = _painted(path, dataset, size)[..., :3]
         else:
-            bands = _colour_bands(dataset)
+            bands = colour_bands(dataset)
             bands = bands[:3] if len(bands) >= 3 else bands[:1]
             if "complex" in dataset.dtypes[0]:
                 raise DataError(f"{path}: holds complex values, which make no picture")
@@ -156,31 +119,6 @@ def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = np.percentile(np.ma.getdata(values)[known], (2, 98))
     scaled = (np.where(known, values, low) - low) * (255.0 / max(high - low, 1e-9))
     return np.asarray(np.rint(np.clip(scaled, 0.0, 255.0)), np.uint8)
-
-
-def _scaled(
-    values: NDArray[Any], value_range: tuple[float, float] | None, path: Path
-) -> NDArray[np.uint8]:
-    """Map the value range to 0..255."""
-    if value_range is None:
-        if values.dtype == np.uint8:
-            return values
-        if values.dtype != np.uint16:
-            raise DataError(
-                f"{path}: holds {values.dtype} values; say which range becomes 0 to 255 with "
-                "source.value_range in the profile"
-            )
-        value_range = (0.0, 65535.0)
-    low, high = value_range
-    least, most = float(values.min()), float(values.max())
-    # Clipping would hide a wrong range, and NaN fails both comparisons.
-    if not (least >= low and most <= high):
-        raise DataError(
-            f"{path}: holds values from {least:g} to {most:g}, outside source.value_range "
-            f"[{low:g}, {high:g}]; widen it in the profile"
-        )
-    scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
-    return np.asarray(np.rint(scaled), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -205,10 +143,10 @@ def read_mask_values(path: Path) -> MaskValues:
         DataError: as `opened`; or the file is neither gray nor colour, 8 bits deep.
     """
     with opened(path) as dataset:
-        if _is_palette(dataset):
-            painted = _painted(dataset)
+        if is_palette(dataset):
+            painted = _painted(path, dataset)
             return MaskValues(painted[..., :3], dataset.read(1), painted[..., 3] == 0, True)
-        bands = _colour_bands(dataset)
+        bands = colour_bands(dataset)
         values = np.moveaxis(dataset.read(bands), 0, -1)
         alpha = [index for index in dataset.indexes if index not in bands]
         clear = dataset.read(alpha[0]) == 0 if alpha else np.zeros(values.shape[:2], np.bool_)
@@ -278,33 +216,7 @@ def image_suffix(bands: int) -> str:
     return ".png" if bands in (1, 3) else ".tif"
 
 
-def _is_palette(dataset: Any) -> bool:
-    return bool(dataset.count == 1 and dataset.colorinterp[0] == ColorInterp.palette)
-
-
-def _painted(dataset: Any, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def _painted(path: Path, dataset: Any, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Read a palette image as (rows, cols, 4), red, green, blue, alpha; of the size if given."""
-    table = np.zeros((256, 4), np.uint8)
-    for index, colour in dataset.colormap(1).items():
-        table[index] = colour
-    painted: NDArray[np.uint8] = table[dataset.read(1, out_shape=size)]
+    painted: NDArray[np.uint8] = palette_of(path, dataset)[dataset.read(1, out_shape=size)]
     return painted
-
-
-def _colour_bands(dataset: Any) -> list[int]:
-    """Return the numbers of the bands that are not alpha."""
-    interpretations = zip(dataset.indexes, dataset.colorinterp, strict=True)
-    return [index for index, meaning in interpretations if meaning != ColorInterp.alpha]
-
-
-def _why_unreadable(path: Path, error: Exception) -> str:
-    if not path.exists():
-        return "no such file"
-    if path.is_dir():
-        return "is a folder, not an image"
-    if path.stat().st_size == 0:
-        return "is an empty file; replace it or take it away"
-    if "not recognized" in str(error):
-        return "is not an image of a known format; replace it or take it away"
-    reason = str(error.__cause__ or error).splitlines()[0].removeprefix(f"{path.name}: ")
-    return f"is damaged or cut short ({reason}); replace it"

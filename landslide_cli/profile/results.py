@@ -46,26 +46,27 @@ class EvaluateSettings(Settings):
         return self
 
 
+WindowSide = Annotated[int, Field(ge=16, le=8192)]
+
+
 class InferSettings(Settings):
-    """`landslide infer-tiled`: whole scenes to masks."""
+    """`landslide infer-tiled`: whole scenes to maps."""
 
     scenes: list[str] = Field(
         [], description="Files, folders or globs. Default: the source's scenes in the test part."
     )
     output: Path | None = Field(None, description="Folder of the results. Default: `<run>/infer`.")
-    tile: int | None = Field(
-        None, ge=16, le=8192, description="Side of a window. Default: `prepare.tile`."
+    bands: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None,
+        min_length=1,
+        description="Which bands of the scenes the model sees, by number, in its order. Default: "
+        "all that are not alpha.",
     )
-    overlap: int = Field(
-        128, ge=0, le=4096, description="Pixels that neighbouring windows share and blend."
-    )
-    batch: int = Field(1, ge=1, le=4096, description="Windows a model call.")
-    threshold: float | None = Field(
+    gsd: float | None = Field(
         None,
         gt=0.0,
-        lt=1.0,
-        description="Foreground is where its probability is at least this. Default: the threshold "
-        "that was best on valid, stored in the run.",
+        description="Metres a pixel at which the model works: georeferenced scenes are resized to "
+        "it, and their maps back to the scenes' own grid.",
     )
     scale: float | None = Field(
         None,
@@ -74,6 +75,76 @@ class InferSettings(Settings):
         description="Factor by which a scene is resized for the model; masks have the scene's own "
         "size. Default: the factor at which the model's tiles were prepared.",
     )
+    tile: WindowSide | Literal["auto", "whole"] = Field(
+        "auto",
+        description="Side of a window, in pixels of the model; `auto` fits windows to the scene "
+        "and to `infer.memory`, `whole` takes a scene in one pass.",
+    )
+    overlap: int = Field(
+        128,
+        ge=0,
+        le=4096,
+        description="Pixels of the model that neighbouring windows share at least, and blend.",
+    )
+    memory: float | None = Field(
+        None,
+        gt=0.0,
+        description="Gigabytes that the model's features may take with `tile: auto`. Default: a "
+        "quarter of the free memory, or of the GPU's.",
+    )
+    batch: int | None = Field(
+        None, ge=1, le=4096, description="Windows a model call. Default: 1 on a CPU, 4 on a GPU."
+    )
+    engine: Literal["auto", "openvino", "tensorflow"] = Field(
+        "auto",
+        description="What runs the model; `auto` takes TensorFlow on a GPU, OpenVINO on a CPU.",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="`auto` takes bfloat16 where the processor computes it faster and it changes "
+        "less than 0.5 % of the first windows' pixels.",
+    )
+    tta: Literal["none", "flips", "symmetries"] = Field(
+        "none",
+        description="Average the predictions over mirrored views (4 model calls), or over the "
+        "eight symmetries of the square.",
+    )
+    threshold: float | None = Field(
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="Foreground is where its probability is at least this. Default: the threshold "
+        "that was best on valid, stored in the run.",
+    )
+    probability: Literal["none", "percent", "float32"] = Field(
+        "none",
+        description="Write the foreground's probability too, as whole per cent or as it is; "
+        "`--probability` sets `percent`.",
+    )
+    polygons: Literal["gpkg", "geojson", "none"] = Field(
+        "gpkg",
+        description="Landslides as polygons: GeoPackage in the scene's CRS, or GeoJSON in WGS 84.",
+    )
+    min_area: float = Field(
+        0.0,
+        ge=0.0,
+        description="Least area of a polygon, in square metres; pixels without georeference.",
+    )
+    fill_holes: float = Field(
+        0.0, ge=0.0, description="Holes in polygons up to this area are filled, in the same unit."
+    )
+    simplify: float = Field(
+        0.0,
+        ge=0.0,
+        description="How far a simplified outline may be off, in metres; pixels without "
+        "georeference.",
+    )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.gsd is not None and self.scale is not None:
+            raise wrong("infer.gsd", "does not go with infer.scale; keep one of the two")
+        return self
 
 
 class ShowSettings(Settings):

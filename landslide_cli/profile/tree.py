@@ -90,8 +90,11 @@ class Profile(Settings):
     @model_validator(mode="after")
     def _tiles_fit_the_model(self) -> Self:
         multiple = self.model.multiple
-        for key, tile in (("prepare.tile", self.prepare.tile), ("infer.tile", self.infer.tile)):
-            if tile is not None and tile % multiple:
+        given = [("prepare.tile", self.prepare.tile)]
+        if isinstance(self.infer.tile, int):
+            given.append(("infer.tile", self.infer.tile))
+        for key, tile in given:
+            if tile % multiple:
                 below, above = tile // multiple * multiple, -(-tile // multiple) * multiple
                 near = f"{below} or {above}" if below else f"{above}"
                 raise wrong(
@@ -99,8 +102,8 @@ class Profile(Settings):
                     f"must be a multiple of {multiple} for a model of {self.model.num_layers} "
                     f"layers, not {tile}; take {near}",
                 )
-        if self.infer.overlap >= self.window:
-            raise wrong("infer.overlap", f"must be below the window's side, {self.window}")
+        if isinstance(self.infer.tile, int) and self.infer.overlap >= self.infer.tile:
+            raise wrong("infer.overlap", f"must be below the window's side, {self.infer.tile}")
         return self
 
     @model_validator(mode="after")
@@ -126,11 +129,6 @@ class Profile(Settings):
         if len(self.classes) == 1:
             return [ClassSettings(name="background", colour=(0, 0, 0)), *self.classes]
         return self.classes
-
-    @property
-    def window(self) -> int:
-        """Side of a window of tiled inference, in pixels."""
-        return self.infer.tile if self.infer.tile is not None else self.prepare.tile
 
     def settings(self, *sections: str) -> dict[str, Any]:
         """Return the dotted keys in the given sections, and their values as JSON types."""

@@ -1,86 +1,191 @@
-"""`landslide infer-tiled`: whole scenes to coloured masks and overlays."""
+"""`landslide infer-tiled`: whole scenes of any size to georeferenced maps."""
 
-import json
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from landslide_cli.core.inference import mask_of, predict_scene
-from landslide_cli.core.palette import Mask, Palette
-from landslide_cli.core.tiler import Image
-from landslide_cli.errors import DataError
-from landslide_cli.imagery.pictures import overlay
-from landslide_cli.imagery.raster import read_image, write_image, write_mask
-from landslide_cli.imagery.scenes import bad_files, find_files
-from landslide_cli.outputs import whole_file, write_json
+from landslide_cli.errors import DataError, LandslideError, listed
+from landslide_cli.imagery.reader import SceneReader
+from landslide_cli.imagery.scenes import find_files
+from landslide_cli.outputs import made_parents, scratch_folder
 from landslide_cli.profile import Profile
-from landslide_cli.records import refuse_foreign
-from landslide_cli.reporting import Reporter, SilentReporter, Table
-from landslide_cli.stages.runs import check_fold, check_trained, load_run, tiling_of
+from landslide_cli.reporting import Advance, Reporter, SilentReporter, Table
+from landslide_cli.stages.conversion import fingerprint_of
+from landslide_cli.stages.map_folder import FinishedScene, MapFolder
+from landslide_cli.stages.mapping import Mapper, Recipe, Stopped
+from landslide_cli.stages.planning import Plan, make_plan
+from landslide_cli.stages.runs import Run, check_fold, find_run
 from landslide_cli.stages.samples import scene_names
-from landslide_cli.stages.sources import labelled_scenes_of, palette_of
+from landslide_cli.stages.scene_maps import ClassTotal, SceneFacts, SceneMaps
+from landslide_cli.stages.sources import labelled_scenes_of, palette_of, reading_of
 
-RECORD = "infer.json"
+# While one scene has the model, the next is read and the one before is finished.
+_AT_ONCE = 3
+
+# What a scene's maps do not depend on.
+_IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory")
 
 
 @dataclass(frozen=True)
 class MappedScene:
-    """A scene's results: where they lie, its pixels, and the share of each class in them."""
+    """A scene's maps.
+
+    `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `class_shares`
+    are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
+    are of its polygons. `unchanged` tells that the scene had been mapped before.
+    """
 
     scene: str
     image: Path
-    mask: Path
-    overlay: Path
+    files: dict[str, Path]
     width: int
     height: int
+    gsd: float | None
     class_shares: dict[str, float]
+    totals: list[ClassTotal]
+    unit: str
+    unchanged: bool
+
+    @property
+    def mask(self) -> Path:
+        """The class mask, a GeoTIFF."""
+        return self.files["mask"]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it, the files beside the rest."""
+        values = asdict(self) | {"image": str(self.image)}
+        files = {kind: str(path) for kind, path in values.pop("files").items()}
+        return values | files
+
+
+@dataclass(frozen=True)
+class FailedScene:
+    """A scene that could not be mapped, and why."""
+
+    scene: str
+    image: Path
+    reason: str
 
 
 @dataclass(frozen=True)
 class InferResult:
-    """The mapped scenes.
+    """The mapped scenes, and how they were mapped.
 
-    `scale` is the factor at which they were resized for the model; `threshold` the probability from
-    which on a pixel is foreground, None: the most probable class.
+    `threshold` is the probability from which on a pixel is foreground, None: the most probable
+    class; `model` the model's fingerprint; `table` is `landslides.csv`. `seconds` counts from the
+    first window to the last file; `model_seconds` of these the model was at work.
     """
 
     folder: Path
+    table: Path | None
     scenes: list[MappedScene]
+    failed: list[FailedScene]
+    plan: Plan
     scale: float
     threshold: float | None
+    model: str
+    seconds: float
+    model_seconds: float
+
+    @property
+    def exit_status(self) -> int:
+        """1 if a scene could not be mapped."""
+        return 1 if self.failed else 0
+
+    @property
+    def complaint(self) -> str | None:
+        """Which scenes could not be mapped, and why."""
+        if not self.failed:
+            return None
+        reasons = [" ".join(one.reason.split()) for one in self.failed]
+        if len(reasons) == 1:
+            return self.failed[0].reason
+        return f"{len(reasons)} scenes could not be mapped:\n{listed(reasons, most=10)}"
 
     def headline(self) -> str:
         """Say where the maps lie."""
-        return f"{len(self.scenes)} scenes mapped: {self.folder}"
+        unchanged = sum(one.unchanged for one in self.scenes)
+        counts = f"{len(self.scenes)} scenes mapped"
+        counts += f", {unchanged} of them unchanged since" if unchanged else ""
+        counts += f", {len(self.failed)} failed" if self.failed else ""
+        return f"{counts}: {self.folder}"
 
     def tables(self) -> Sequence[Table]:
-        """Show each scene's size and foreground share."""
-        classes = list(self.scenes[0].class_shares)[1:] if self.scenes else []
+        """Show each scene's landslides, and how it was mapped."""
         rows = [
             (
                 one.scene,
                 f"{one.width} x {one.height}",
-                *(f"{one.class_shares[name]:.1%}" for name in classes),
+                "" if one.gsd is None else f"{one.gsd:.3g} m",
+                total.name,
+                f"{one.class_shares[total.name]:.1%}",
+                f"{total.landslides:,}",
+                f"{total.area:,.0f} {'m²' if one.unit == 'm2' else 'px'}",
             )
             for one in self.scenes
+            for total in one.totals
         ]
-        return [Table("scenes", ["scene", "pixels", *classes], rows)]
+        heads = ["scene", "pixels", "GSD", "class", "of the pixels", "polygons", "their area"]
+        tables = [Table("scenes", heads, rows)] if rows else []
+        if self.failed:
+            failures = [(one.scene, " ".join(one.reason.split())) for one in self.failed]
+            tables.append(Table("not mapped", ["scene", "why"], failures))
+        return [*tables, Table("how", ["", "value"], self._how())]
 
     def document(self) -> dict[str, Any]:
         """Return all of it."""
-        scenes = [
-            {name: str(value) if isinstance(value, Path) else value for name, value in one.items()}
-            for one in map(asdict, self.scenes)
-        ]
         return {
             "folder": str(self.folder),
+            "table": None if self.table is None else str(self.table),
+            "scenes": [one.document() for one in self.scenes],
+            "failed": [asdict(one) | {"image": str(one.image)} for one in self.failed],
+            **asdict(self.plan),
             "scale": self.scale,
             "threshold": self.threshold,
-            "scenes": scenes,
+            "model": self.model,
+            "megapixels": self._megapixels,
+            "seconds": self.seconds,
+            "model_seconds": self.model_seconds,
         }
+
+    @property
+    def _megapixels(self) -> float:
+        fresh = [one for one in self.scenes if not one.unchanged]
+        return sum(one.width * one.height for one in fresh) / 1e6
+
+    def _how(self) -> list[tuple[str, str]]:
+        plan = self.plan
+        precision: str = plan.precision
+        if plan.changed is not None:
+            precision += (
+                f" (bfloat16 changes {plan.changed:.2%} of the first windows' mask, "
+                f"{plan.speedup:.2f} times as fast)"
+            )
+        tile = "whole scenes" if plan.tile is None else f"{plan.tile} pixels"
+        if plan.fitted:
+            tile += " at the most"
+        rows = [("engine", plan.engine), ("precision", precision), ("windows", tile)]
+        if self._megapixels:
+            rate = f"{self._megapixels / max(self.seconds, 1e-9):.2f}"
+            rows += [
+                ("seconds, and with the model", f"{self.seconds:.1f}, {self.model_seconds:.1f}"),
+                ("megapixels a second", rate),
+            ]
+        return rows
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A scene to be mapped; `windows` is 0 if its header could not be read."""
+
+    name: str
+    image: Path
+    windows: int
 
 
 def infer_tiled(
@@ -88,51 +193,79 @@ def infer_tiled(
     scenes: Sequence[str] = (),
     *,
     output: Path | None = None,
+    probability: bool = False,
+    scheduler: str | None = None,
     limit: int | None = None,
     overwrite: bool = False,
     reporter: Reporter | None = None,
 ) -> InferResult:
     """Map whole scenes of any size with the profile's trained model.
 
+    Scenes that were mapped before from the same image, settings and model are left as they are. A
+    scene that fails is reported in the result, and the others are mapped nevertheless.
+
     Args:
         profile: its `infer`, `classes`, `bands` and `run` are used.
         scenes: files, folders or globs. Default: `infer.scenes`, or else the source's scenes in the
             test part, or all of them where there is no split.
         output: folder of the results. Default: `infer.output`, or else `<run>/infer`.
+        probability: write the foreground's probability too, in per cent unless the profile says
+            otherwise.
+        scheduler: address of a Dask scheduler to spread the work over, or `local:N` for N processes
+            on this machine.
         limit: take only the first scenes.
-        overwrite: replace files that another program wrote.
+        overwrite: map all scenes again, and replace files that another program wrote.
         reporter: shown the progress.
 
     Raises:
-        UsageError: the dataset is split into folds and the profile names none.
+        UsageError: the dataset is split into folds and the profile names none; or the windows or
+            the scheduler cannot be as asked for.
         ModelError: there is no model that fits.
-        DataError: scenes are missing or cannot be read; those that can are mapped nevertheless.
+        DataError: there are no scenes.
+        OutputError: the folder cannot be written, or files in it are not this program's.
     """
     reporter = reporter or SilentReporter()
     check_fold(profile)
-    check_trained(profile)
+    if probability and profile.infer.probability == "none":
+        infer = profile.infer.model_copy(update={"probability": "percent"})
+        profile = profile.model_copy(update={"infer": infer})
+    run = find_run(profile)
     images = _images(profile, scenes or profile.infer.scenes)[:limit]
-    maps = _Maps(output or maps_folder(profile))
-    maps.check([image.stem for image in images], overwrite)
-    run = load_run(profile)
     threshold = profile.infer.threshold or run.threshold
-    tiling = tiling_of(profile, run)
-    predict, classes = run.predict(), len(palette_of(profile))
-    mapped: list[MappedScene] = []
-    problems: list[str] = []
-    with reporter.track("mapping scenes", len(images)) as advance:
-        for path in images:
-            try:
-                image = read_image(path, profile.bands, profile.source.value_range)
-            except DataError as error:
-                problems.append(str(error))
-            else:
-                mask = mask_of(predict_scene(predict, image, classes, tiling), threshold)
-                mapped.append(maps.write(path, image, mask, palette_of(profile)))
-            advance()
-    if problems:
-        raise bad_files(problems)
-    return InferResult(maps.folder, mapped, tiling.scale, threshold)
+    fingerprint = fingerprint_of(run.file)
+    folder = MapFolder(
+        output or maps_folder(profile), _made_from(profile, run, threshold, fingerprint)
+    )
+    folder.refuse_foreign([image.stem for image in images], overwrite)
+    if overwrite:
+        folder.forget()
+    done = {image.stem: folder.finished(image.stem, image) for image in images}
+    left = [image for image in images if done[image.stem] is None]
+    plan = folder.plan or make_plan(profile, run, left, threshold, reporter)
+    recipe = Recipe(profile, run, plan, threshold)
+    with made_parents(folder.folder / "."):
+        folder.start(plan)
+        mapper = _mapper(recipe, scheduler, reporter) if left else None
+        began = time.monotonic()
+        failed = _map_all(mapper, left, folder, fingerprint, reporter) if mapper else []
+        seconds = time.monotonic() - began
+    mapped = [
+        _mapped(image, folder, finished, unchanged=done[image.stem] is not None)
+        for image in images
+        if (finished := folder.finished(image.stem, image)) is not None
+    ]
+    return InferResult(
+        folder=folder.folder,
+        table=folder.write_table() if mapped else None,
+        scenes=mapped,
+        failed=failed,
+        plan=plan,
+        scale=profile.infer.scale or run.scale,
+        threshold=threshold,
+        model=fingerprint,
+        seconds=seconds,
+        model_seconds=mapper.seconds if mapper else 0.0,
+    )
 
 
 def maps_folder(profile: Profile) -> Path:
@@ -142,47 +275,137 @@ def maps_folder(profile: Profile) -> Path:
 
 def mask_path(folder: Path, scene: str) -> Path:
     """Return where a scene's mask lies in the folder of the maps."""
-    return folder / f"{scene}_mask.png"
+    return folder / f"{scene}_mask.tif"
 
 
-class _Maps:
-    """The output folder, and which of the files in it this program wrote."""
+def _made_from(
+    profile: Profile, run: Run, threshold: float | None, fingerprint: str
+) -> dict[str, Any]:
+    settings = profile.settings("infer", "classes", "bands", "source.value_range")
+    chosen = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
+    return chosen | {"threshold": threshold, "scale": run.scale, "model": fingerprint}
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+
+def _mapper(recipe: Recipe, scheduler: str | None, reporter: Reporter) -> Mapper:
+    if scheduler is None:
+        return Mapper(recipe, reporter)
+    from landslide_cli.stages.cluster import ClusterMapper
+
+    return ClusterMapper(recipe, scheduler, reporter)
+
+
+def _map_all(
+    mapper: Mapper,
+    images: Sequence[Path],
+    folder: MapFolder,
+    fingerprint: str,
+    reporter: Reporter,
+) -> list[FailedScene]:
+    """Map the scenes, a few at a time; return those that failed, in order."""
+    jobs = [_Job(image.stem, image, _windows(mapper, image)) for image in images]
+    failed: dict[str, FailedScene] = {}
+    with (
+        reporter.track(f"mapping {len(jobs)} scenes", sum(job.windows for job in jobs)) as advance,
+        _in_threads(mapper) as submit,
+    ):
+        step = _one_at_a_time(advance)
+        futures = {submit(_map, mapper, job, folder, fingerprint, step): job for job in jobs}
+        for future in as_completed(futures):
+            job = futures[future]
+            try:
+                future.result()
+            except (LandslideError, OSError) as error:
+                failed[job.name] = FailedScene(job.name, job.image, str(error))
+                reporter.warn(f"{job.name} is not mapped: {' '.join(str(error).split())}")
+    return [failed[job.name] for job in jobs if job.name in failed]
+
+
+@contextmanager
+def _in_threads(mapper: Mapper) -> Iterator[Callable[..., Future[None]]]:
+    """Yield what gives work to a few threads; whatever ends the context early ends them too."""
+    with mapper, ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            written = json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
-        except (OSError, ValueError, KeyError, TypeError):
-            written = []
-        self._mine = set(written)
+            yield pool.submit
+        except BaseException:
+            mapper.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
 
-    def check(self, scenes: Sequence[str], overwrite: bool) -> None:
-        """Refuse to replace a file that this program did not write, unless told to."""
-        paths = [path for scene in scenes for path in self._paths(scene)]
-        refuse_foreign([path for path in paths if path.name not in self._mine], overwrite)
 
-    def write(self, path: Path, image: Image, mask: Mask, palette: Palette) -> MappedScene:
-        """Write a scene's mask and overlay, both or none."""
-        mask_target, overlay_target = self._paths(path.stem)
-        # Claimed before they are written: whatever stops the run, the next may replace them.
-        self._mine |= {mask_target.name, overlay_target.name}
-        write_json(self.folder / RECORD, {"files": sorted(self._mine)})
-        with whole_file(mask_target) as mask_file, whole_file(overlay_target) as overlay_file:
-            write_mask(mask_file, mask, palette)
-            write_image(overlay_file, overlay(image, mask, palette))
-        counts = np.bincount(mask.ravel(), minlength=len(palette))
-        return MappedScene(
-            scene=path.stem,
-            image=path,
-            mask=mask_target,
-            overlay=overlay_target,
-            width=mask.shape[1],
-            height=mask.shape[0],
-            class_shares=dict(zip(palette.names, (counts / mask.size).tolist(), strict=True)),
-        )
+def _one_at_a_time(advance: Advance) -> Advance:
+    lock = threading.Lock()
 
-    def _paths(self, scene: str) -> tuple[Path, Path]:
-        return mask_path(self.folder, scene), self.folder / f"{scene}_overlay.png"
+    def locked() -> None:
+        with lock:
+            advance()
+
+    return locked
+
+
+def _windows(mapper: Mapper, image: Path) -> int:
+    """Return how many windows a scene takes, for the progress; 0 if that cannot be told."""
+    try:
+        with SceneReader(image, reading_of(mapper.recipe.profile)) as scene:
+            layout = mapper.recipe.layout(image, scene)
+            return sum(layout.windows(block) for block in mapper.blocks(layout))
+    except LandslideError:
+        return 0
+
+
+def _map(mapper: Mapper, job: _Job, folder: MapFolder, fingerprint: str, advance: Advance) -> None:
+    """Map one scene: windows to bands, bands to files, and the files into the folder."""
+    profile, left = mapper.recipe.profile, _Counter(job.windows, advance)
+    try:
+        with (
+            scratch_folder(folder.folder / job.name) as scratch,
+            SceneReader(job.image, reading_of(profile)) as scene,
+        ):
+            layout = mapper.recipe.layout(job.image, scene)
+            facts = SceneFacts.of(job.image, scene, fingerprint)
+            with SceneMaps(scratch, facts, palette_of(profile), profile.infer) as maps:
+                for band in mapper.bands(job.image, scene, layout, maps.picture, left.step):
+                    maps.add(band)
+                summary = maps.finish()
+            finished = FinishedScene(job.image, scene.width, scene.height, summary)
+            folder.finish(job.name, job.image, scratch, finished)
+    except Stopped:
+        return
+    finally:
+        left.finish()
+
+
+class _Counter:
+    """Advances the progress by a scene's windows, whether they were all needed or not."""
+
+    def __init__(self, total: int, advance: Advance) -> None:
+        self._left, self._advance = total, advance
+
+    def step(self) -> None:
+        if self._left > 0:
+            self._left -= 1
+            self._advance()
+
+    def finish(self) -> None:
+        while self._left > 0:
+            self.step()
+
+
+def _mapped(
+    image: Path, folder: MapFolder, finished: FinishedScene, unchanged: bool
+) -> MappedScene:
+    summary = finished.summary
+    return MappedScene(
+        scene=image.stem,
+        image=image,
+        files={kind: folder.folder / file for kind, file in summary.files.items()},
+        width=finished.width,
+        height=finished.height,
+        gsd=summary.gsd,
+        class_shares=summary.class_shares,
+        totals=summary.totals,
+        unit=summary.unit,
+        unchanged=unchanged,
+    )
 
 
 def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
@@ -193,7 +416,7 @@ def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
     for path in images:
         if names.setdefault(path.stem, path) != path:
             raise DataError(
-                f"{names[path.stem]} and {path} would both be written as {path.stem}_mask.png; "
+                f"{names[path.stem]} and {path} would both be written as {path.stem}_mask.tif; "
                 "map them one after the other with another --output"
             )
     return list(names.values())

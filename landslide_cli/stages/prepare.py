@@ -11,7 +11,7 @@ import numpy as np
 
 from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.core.resampling import resample
-from landslide_cli.core.tiler import Grid, Image, Window, cut
+from landslide_cli.core.tiler import Image, Window, cut, side_by_side
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.augmentation import copies
 from landslide_cli.imagery.dataset import IMAGES, MASKS, TILES, Tile, write_manifest
@@ -168,7 +168,7 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> _Cutting:
     image, mask = _resized(image, reading.mask, prepare.resize, prepare.scale)
     tiles: list[Tile] = []
     counts, padding, dropped = np.zeros(256, np.int64), 0, 0
-    for window in Grid(mask.shape[0], mask.shape[1], prepare.tile):
+    for window in side_by_side(mask.shape[0], mask.shape[1], prepare.tile):
         tile_mask = _padded(mask, window.row_off, window.col_off, prepare.tile)
         share = _foreground_share(tile_mask)
         if prepare.drop_empty and share == 0.0:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from landslide_cli.core.inference import Tiling, mask_of, predict_scene, predictor
+from landslide_cli.core.inference import mask_of, predict_scene, predictor
+from landslide_cli.core.layout import Tiling
 from landslide_cli.errors import ProfileError, listed
 from landslide_cli.imagery.pictures import comparison, fitted, strip
 from landslide_cli.imagery.raster import read_image, write_image
@@ -29,13 +30,13 @@ class Previews:
         ProfileError: a name is none of the source's scenes.
     """
 
-    def __init__(self, profile: Profile, model: Any, scale: float, run: Path) -> None:
+    def __init__(self, profile: Profile, model: Any, tiling: Tiling, run: Path) -> None:
         self._profile = profile
         self._classes = len(palette_of(profile))
         self._folder = run / FOLDER
         self._scenes = _chosen(profile, profile.train.preview_scenes)
         self._predict = predictor(model)
-        self._tiling = Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
+        self._tiling = tiling
         self._epochs: list[int] = []
 
     def add(self, epoch: int) -> None:

@@ -3,10 +3,13 @@
 import json
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.core.inference import Predict, Tiling, predictor
+from landslide_cli.core.inference import predictor
+from landslide_cli.core.layout import LARGEST, Tiling
+from landslide_cli.core.streaming import Predict
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.profile import Profile
 
@@ -22,36 +25,67 @@ MODEL, RECORD, PROFILE, METRICS, CURVES, THRESHOLD = (
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model.
+    """A trained model, loaded when it is first asked for.
 
-    `scale` is the factor at which scenes were resized for its tiles; `threshold` the probability
-    from which on foreground was best told on valid, None if that was not found out.
+    `bands` and `outputs` are what the profile says of it. `scale` is the factor at which scenes
+    were resized for its tiles; `threshold` the probability from which on foreground was best told
+    on valid, None if that was not found out.
     """
 
     folder: Path
-    model: Any
+    bands: int
+    outputs: int
     scale: float
     threshold: float | None
+
+    @property
+    def file(self) -> Path:
+        """The Keras model."""
+        return self.folder / MODEL
+
+    @cached_property
+    def model(self) -> Any:
+        """The Keras model, loaded.
+
+        Raises:
+            ModelError: the file is damaged, or it was made for other bands or classes.
+        """
+        return _loaded(self.file, self.bands, self.outputs)
 
     def predict(self) -> Predict:
         """Return the model as a function from windows to probabilities of all classes."""
         return predictor(self.model)
 
 
-def load_run(profile: Profile, folder: Path | None = None) -> Run:
-    """Load the profile's trained model.
+def find_run(profile: Profile, folder: Path | None = None) -> Run:
+    """Return the profile's run; its model is not loaded yet.
 
     Args:
         profile: its `run`, `fold`, `bands` and `classes` are used.
         folder: where the run lies if it is not the profile's.
 
     Raises:
-        ModelError: there is none, the file is damaged, or it was made for other bands or classes.
+        ModelError: there is no model.
     """
     if folder is None:
         check_trained(profile)
     folder = folder or profile.run_folder
-    path = folder / MODEL
+    outputs = model_outputs(profile)
+    return Run(folder, profile.bands, outputs, _scale(folder), _threshold(folder))
+
+
+def load_run(profile: Profile, folder: Path | None = None) -> Run:
+    """Return the profile's run with its model loaded; see `find_run`.
+
+    Raises:
+        ModelError: there is none, the file is damaged, or it was made for other bands or classes.
+    """
+    run = find_run(profile, folder)
+    run.model  # noqa: B018 - what is wrong with it shows now
+    return run
+
+
+def _loaded(path: Path, bands: int, outputs: int) -> Any:
     from landslide_cli.core.backend import keras
 
     try:
@@ -61,20 +95,30 @@ def load_run(profile: Profile, folder: Path | None = None) -> Run:
         raise ModelError(
             f"{path}: {damaged}; run `landslide train` again, or name another `run`"
         ) from error
-    expected = profile.bands, model_outputs(profile)
     found = _ends(model)
-    if found != expected:
-        raise ModelError(
-            f"{path}: takes {found[0]} bands and gives {found[1]} classes, the profile says "
-            f"{expected[0]} and {expected[1]};\ntrain it again, or name another `run`"
-        )
-    return Run(folder, model, _scale(folder), _threshold(folder))
+    if found != (bands, outputs):
+        raise other_ends(path, found, (bands, outputs))
+    return model
 
 
-def tiling_of(profile: Profile, run: Run) -> Tiling:
-    """Return how whole scenes are predicted: the profile's windows, at the scale of the run."""
-    scale = profile.infer.scale or run.scale
-    return Tiling(profile.window, profile.infer.overlap, profile.infer.batch, scale)
+def other_ends(
+    path: Path, found: tuple[int | None, int | None], wanted: tuple[int, int]
+) -> ModelError:
+    """Say that a model was made for other bands or classes than the profile's."""
+    return ModelError(
+        f"{path}: takes {found[0]} bands and gives {found[1]} classes, the profile says "
+        f"{wanted[0]} and {wanted[1]};\ntrain it again, or name another `run`"
+    )
+
+
+def tiling_of(profile: Profile, run_scale: float) -> Tiling:
+    """Return how scenes in memory are predicted, by a model of tiles at the scale `run_scale`."""
+    infer, multiple = profile.infer, profile.model.multiple
+    fitted = infer.tile == "auto"
+    tile = {"auto": LARGEST, "whole": None}.get(str(infer.tile), infer.tile)
+    side = None if tile is None else -(-int(tile) // multiple) * multiple
+    scale = infer.scale or run_scale
+    return Tiling(side, infer.overlap, infer.batch or 1, scale, fitted, multiple)
 
 
 def check_trained(profile: Profile) -> None:

@@ -25,7 +25,13 @@ from landslide_cli.imagery.pictures import (
     overlay,
     sheet,
 )
-from landslide_cli.imagery.plots import plot_curves, plot_histogram, plot_shares
+from landslide_cli.imagery.plots import (
+    plot_curves,
+    plot_frequency_area,
+    plot_histogram,
+    plot_shares,
+)
+from landslide_cli.imagery.polygons import read_areas
 from landslide_cli.imagery.raster import Preview, read_image, read_preview, write_image
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.outputs import whole_file
@@ -34,6 +40,7 @@ from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages.evaluate import worst_scenes
 from landslide_cli.stages.grouping import Evidence
 from landslide_cli.stages.infer_tiled import maps_folder, mask_path
+from landslide_cli.stages.map_folder import polygon_files
 from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs, tiling_of
 from landslide_cli.stages.samples import shared_ground
 from landslide_cli.stages.sources import (
@@ -131,6 +138,7 @@ def show(
         *pictures.statistics(limit, reporter),
         *pictures.overlaps(limit, reporter),
         *pictures.worst(limit, reporter),
+        *pictures.landslides(),
         *pictures.curves(),
     ]
     if not files:
@@ -248,6 +256,20 @@ class _Pictures:
                 advance()
         return self._sheet("worst.png", rows)
 
+    def landslides(self) -> list[Path]:
+        """Draw the sizes of the landslides that `infer-tiled` mapped; one picture a unit."""
+        areas: dict[str, list[NDArray[np.float64]]] = {}
+        for path in polygon_files(maps_folder(self._profile)):
+            some, unit = read_areas(path)
+            areas.setdefault(unit, []).append(some)
+        files = []
+        for unit, parts in sorted(areas.items()):
+            values = np.concatenate(parts)
+            if values.size:
+                files.append(self._folder / f"frequency_area_{unit}.png")
+                plot_frequency_area(files[-1], values, {"m2": "m²", "px": "pixels"}[unit])
+        return files
+
     def curves(self) -> list[Path]:
         """Draw the run's curves."""
         try:
@@ -270,7 +292,7 @@ class _Pictures:
         """Predict a scene as `infer-tiled` does, by the model of a fold if there are folds."""
         profile = self._profile.model_copy(update={"fold": fold})
         run = load_run(profile)
-        classes, tiling = len(self._palette), tiling_of(profile, run)
+        classes, tiling = len(self._palette), tiling_of(profile, run.scale)
         probabilities = predict_scene(run.predict(), image, classes, tiling)
         return mask_of(probabilities, profile.infer.threshold or run.threshold)
 

@@ -6,12 +6,17 @@ from landslide_cli.core.palette import Palette
 from landslide_cli.core.tiler import Image
 from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.dataset import IMAGES, MASKS
+from landslide_cli.imagery.georeference import gsd_of
 from landslide_cli.imagery.masks import MaskReading, read_mask
 from landslide_cli.imagery.raster import read_image
+from landslide_cli.imagery.reader import Reading, SceneReader
 from landslide_cli.imagery.scenes import Scene, labelled_scenes
 from landslide_cli.profile import Profile
 
 SCENES = "scenes"
+
+# How much scenes may be resized by their GSD: what is beyond is a mistake in the units.
+_LEAST_SCALE, _MOST_SCALE = 1e-3, 8.0
 
 
 def palette_of(profile: Profile) -> Palette:
@@ -33,6 +38,46 @@ def read_scene(profile: Profile, scene: Scene) -> tuple[Image, MaskReading]:
     """
     image = read_image(scene.image, profile.bands, profile.source.value_range)
     return image, read_mask(scene.mask, palette_of(profile), profile.prepare.nearest_colour)
+
+
+def reading_of(profile: Profile) -> Reading:
+    """Return how scenes to be mapped become images for the profile's model."""
+    order = profile.infer.bands
+    return Reading(
+        profile.bands, None if order is None else tuple(order), profile.source.value_range
+    )
+
+
+def scales_of(
+    profile: Profile, run_scale: float, path: Path, scene: SceneReader
+) -> tuple[float, float]:
+    """Return the factors by which a scene's rows and columns are resized for the model.
+
+    Args:
+        profile: its `infer.gsd` or `infer.scale` is used.
+        run_scale: the factor of the model's tiles, taken where the profile names neither.
+        path: of the scene.
+        scene: opened.
+
+    Raises:
+        DataError: the model's GSD is given and the scene's own is not known, or far from it.
+    """
+    if profile.infer.gsd is None:
+        scale = profile.infer.scale or run_scale
+        return scale, scale
+    own = gsd_of(scene.georeference, scene.width, scene.height)
+    if own is None:
+        raise DataError(
+            f"{path}: has no georeference, so its GSD is not known; "
+            "give infer.scale instead of infer.gsd"
+        )
+    scales = own[0] / profile.infer.gsd, own[1] / profile.infer.gsd
+    if not all(_LEAST_SCALE <= scale <= _MOST_SCALE for scale in scales):
+        raise DataError(
+            f"{path}: has a GSD of {own[0]:.3g} m, too far from infer.gsd, "
+            f"{profile.infer.gsd:g} m; correct one of the two"
+        )
+    return scales
 
 
 def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene]:

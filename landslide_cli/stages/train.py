@@ -36,6 +36,7 @@ from landslide_cli.stages.runs import (
     check_fold,
     load_run,
     model_outputs,
+    tiling_of,
     unfinished_folder,
 )
 from landslide_cli.stages.sources import palette_of
@@ -175,7 +176,7 @@ def _train(
     model = build_model(profile.model, profile.bands, model_outputs(profile), settings.seed)
     fitter = Fitter(model, settings, len(palette))
     scale = _prepared_scale(profile)
-    previews = Previews(profile, model, scale, folder)
+    previews = Previews(profile, model, tiling_of(profile, scale), folder)
     # Margins as in Keras's ReduceLROnPlateau and EarlyStopping, which the experiment used.
     slowing, stopping = Patience(settings.reduce_patience, 1e-4), Patience(settings.stop_patience)
     journal = _Journal(folder, model)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from landslide_cli.core.inference import Tiling, foreground_probability, mask_of, predict_scene
+from landslide_cli.core.inference import foreground_probability, mask_of, predict_scene
+from landslide_cli.core.layout import Tiling
 
 
 class Brightness:
@@ -52,10 +53,7 @@ def test_the_result_does_not_depend_on_the_batch(batch: int) -> None:
     probabilities = predict_scene(predict, image, 2, tiling)
     one_by_one = predict_scene(Brightness(), image, 2, Tiling(tile=16, overlap=4))
     np.testing.assert_array_equal(probabilities, one_by_one)
-    sizes = [shape[0] for shape in predict.shapes]
-    assert sum(sizes) == 3 * 4
-    assert all(size == batch for size in sizes[:-1])
-    assert 1 <= sizes[-1] <= batch
+    assert predict.shapes == [(batch, 16, 16, 3)] * -(-3 * 4 // batch)
 
 
 @pytest.mark.parametrize("bands", [1, 3, 5])
@@ -91,7 +89,7 @@ def test_a_resized_prediction_stays_where_it_belongs(scale: float) -> None:
     np.testing.assert_allclose(probabilities[..., 1][inner], image[..., 0][inner] / 255, atol=0.01)
 
 
-@pytest.mark.parametrize("classes", [1, 3, 7, 130])
+@pytest.mark.parametrize("classes", [1, 2, 3, 7, 130])
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_a_resized_prediction_keeps_every_class(classes: int, scale: float) -> None:
     def predict(windows: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -138,3 +136,23 @@ def test_foreground_is_where_its_probability_reaches_the_threshold(
 def test_without_a_threshold_background_wins_a_tie() -> None:
     assert mask_of(np.array([[0.5, 0.5]], np.float32)).tolist() == [0]
     assert mask_of(np.array([[0.5, 0.5]], np.float32), 0.5).tolist() == [1]
+
+
+def test_a_single_channel_is_the_foreground() -> None:
+    probabilities = np.array([[[0.2], [0.5], [0.500001], [1.0]]], np.float32)
+    assert mask_of(probabilities).tolist() == [[0, 0, 1, 1]]
+    assert mask_of(probabilities, 0.5).tolist() == [[0, 1, 1, 1]]
+    assert mask_of(probabilities, 0.9).tolist() == [[0, 0, 0, 1]]
+    assert mask_of(probabilities).dtype == np.uint8
+
+
+@given(
+    arrays(np.float32, (6, 1), elements=st.floats(0.0, 1.0, width=32)),
+    st.none() | st.integers(1, 999).map(lambda number: number / 1000),
+)
+def test_a_single_channel_gives_the_mask_of_two(
+    foreground: NDArray[np.float32], threshold: float | None
+) -> None:
+    two = np.concatenate([1 - foreground, foreground], axis=-1)
+    np.testing.assert_array_equal(mask_of(foreground, threshold), mask_of(two, threshold))
+    np.testing.assert_array_equal(foreground_probability(foreground), foreground[..., 0])

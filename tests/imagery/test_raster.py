@@ -84,8 +84,9 @@ def test_gray_becomes_as_many_equal_bands_as_asked_for(write_raster: WriteRaster
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_a_palette_becomes_its_colours(write_raster: WriteRaster, suffix: str) -> None:
     indices = np.random.default_rng(0).integers(0, 3, (20, 30), np.uint8)
-    path = write_raster(f"scene{suffix}", indices, COLORMAP)
-    expected = np.array([COLORMAP[i][:3] for i in range(3)], np.uint8)[indices]
+    opaque = {index: (*colour[:3], 255) for index, colour in COLORMAP.items()}
+    path = write_raster(f"scene{suffix}", indices, opaque)
+    expected = np.array([opaque[i][:3] for i in range(3)], np.uint8)[indices]
     np.testing.assert_array_equal(read_image(path, 3), expected)
     assert probe(path).bands == 3
 
@@ -93,6 +94,7 @@ def test_a_palette_becomes_its_colours(write_raster: WriteRaster, suffix: str) -
 @pytest.mark.parametrize(("suffix", "bands"), [(".png", 2), (".png", 4), (".tif", 4)])
 def test_alpha_is_dropped(write_raster: WriteRaster, suffix: str, bands: int) -> None:
     values = noise(bands)
+    values[..., -1] |= 1
     path = write_raster(f"scene{suffix}", values, **({"alpha": "yes"} if suffix == ".tif" else {}))
     np.testing.assert_array_equal(read_image(path, bands - 1), values[..., :-1])
     assert probe(path).bands == bands - 1
@@ -131,13 +133,18 @@ def test_a_value_range_maps_its_ends_to_0_and_255(write_raster: WriteRaster, dty
     assert read_image(path, 1, (10, 110))[..., 0].tolist() == [[0, 26, 255]]
 
 
-@pytest.mark.parametrize("values", [[9.0, 50.0], [50.0, 111.0], [50.0, np.nan], [np.inf, 50.0]])
+@pytest.mark.parametrize("values", [[9.0, 50.0], [50.0, 111.0], [np.nan, 9.0], [np.inf, 50.0]])
 def test_values_outside_the_value_range_are_refused(
     write_raster: WriteRaster, values: list[float]
 ) -> None:
     path = write_raster("scene.tif", np.array([values], np.float32))
     with pytest.raises(DataError, match=r"outside source\.value_range \[10, 110\]"):
         read_image(path, 1, (10, 110))
+
+
+def test_what_is_not_a_number_is_no_data_and_becomes_0(write_raster: WriteRaster) -> None:
+    path = write_raster("scene.tif", np.array([[110.0, np.nan, 20.0]], np.float32))
+    assert read_image(path, 1, (10, 110))[..., 0].tolist() == [[255, 0, 26]]
 
 
 def test_a_probe_tells_what_the_header_says(write_raster: WriteRaster) -> None:
@@ -301,7 +308,8 @@ def test_a_written_png_has_red_first(tmp_path: Path) -> None:
 def test_a_picture_with_alpha_is_written_with_it(tmp_path: Path) -> None:
     path, image = tmp_path / "picture.png", noise(4)
     write_image(path, image)
-    np.testing.assert_array_equal(read_image(path, 3), image[..., :3])
+    expected = np.where(image[..., 3:] == 0, 0, image[..., :3])
+    np.testing.assert_array_equal(read_image(path, 3), expected)
     np.testing.assert_array_equal(read_mask_values(path).clear, image[..., 3] == 0)
 
 

@@ -220,7 +220,16 @@ def test_a_value_out_of_range_is_answered_with_what_is_allowed(
         ),
         ("prepare: {tile: 64}\n", 1, "prepare.tile must be a multiple of 128"),
         ("name: x\ninfer:\n  tile: 500\n", 3, "infer.tile must be a multiple of 128"),
-        ("infer:\n  overlap: 512\n", 2, "infer.overlap must be below the window's side, 512"),
+        (
+            "infer:\n  tile: 512\n  overlap: 512\n",
+            3,
+            "infer.overlap must be below the window's side, 512",
+        ),
+        (
+            "infer:\n  scale: 0.5\n  gsd: 2.0\n",
+            3,
+            "infer.gsd does not go with infer.scale; keep one of the two",
+        ),
         ("name: x\ninfer:\n  tile: 128\n", 2, "infer.overlap must be below the window's side, 128"),
         ("split:\n  train: 0.5\n", 2, "train, valid and test must add up to 1, not 0.8"),
         ("name: x\nsplit:\n  valid: 0.5\n", 3, "train, valid and test must add up to 1"),

@@ -84,11 +84,6 @@ def test_a_single_class_called_background_is_refused() -> None:
         Profile(classes=[ClassSettings(name="background", colour=(255, 0, 0))])
 
 
-def test_windows_are_as_large_as_tiles_unless_told_otherwise() -> None:
-    assert Profile(prepare=PrepareSettings(tile=256)).window == 256
-    assert Profile(infer=InferSettings(tile=1024)).window == 1024
-
-
 @pytest.mark.parametrize(("layers", "multiple"), [(2, 2), (5, 16), (8, 128)])
 def test_a_model_takes_multiples_of_its_pooling(layers: int, multiple: int) -> None:
     assert ModelSettings(num_layers=layers).multiple == multiple

@@ -1,0 +1,223 @@
+"""Mapping spread over a Dask cluster: each worker maps blocks as one machine alone would."""
+
+import contextlib
+import logging
+import threading
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.core.layout import Layout
+from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.core.tiler import Image, Window
+from landslide_cli.errors import LandslideError, UsageError
+from landslide_cli.imagery.pictures import Reduced, reduced
+from landslide_cli.imagery.reader import SceneReader
+from landslide_cli.reporting import Advance, Reporter, SilentReporter
+from landslide_cli.stages.mapping import Band, Mapper, Recipe, Stopped
+from landslide_cli.stages.sources import reading_of
+
+# A block is at least so many pixels of the scene wide and high, and so many windows: what blocks
+# share is predicted for each of them.
+_LEAST_SIDE, _LEAST_WINDOWS = 4096, 4
+
+# Blocks that a scene has under way for each worker: one is mapped, one waits.
+_AHEAD = 2
+
+# How often a scene that waits for its next block looks whether it is still wanted, in seconds.
+_PATIENCE = 1.0
+
+
+@dataclass(frozen=True)
+class _MappedBlock:
+    """A block as it comes from a worker: mask and probability packed, the picture reduced."""
+
+    mask: bytes
+    probability: NDArray[np.float32]
+    pieces: list[tuple[int, int, Image]]
+    seconds: float
+
+
+class ClusterMapper(Mapper):
+    """Maps scenes by the workers of a Dask cluster.
+
+    They read the scenes and the run under the same paths as this process. The result is the same
+    bits as on one machine of their kind.
+
+    Args:
+        recipe: what the maps follow from.
+        scheduler: the address of a running scheduler, or `local:N` for N processes here.
+        reporter: told how many workers there are.
+
+    Raises:
+        UsageError: there is no such scheduler, or Dask is not installed.
+    """
+
+    def __init__(self, recipe: Recipe, scheduler: str, reporter: Reporter) -> None:
+        super().__init__(recipe, reporter)
+        self._client, self._cluster = _connected(scheduler)
+        self._workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        reporter.note(f"{self._workers} workers at {scheduler}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the cluster; one of this machine's own processes is shut down."""
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=5)
+            if self._cluster is not None:
+                self._cluster.close(timeout=10)
+
+    def blocks(self, layout: Layout) -> list[Window]:
+        """Divide a scene into what a worker maps in one go."""
+        rows, cols = (axis.side - axis.overlap for axis in (layout.grid.rows, layout.grid.cols))
+        return list(
+            layout.blocks(
+                max(_LEAST_SIDE, round(_LEAST_WINDOWS * rows / layout.rows.scale)),
+                max(_LEAST_SIDE, round(_LEAST_WINDOWS * cols / layout.cols.scale)),
+            )
+        )
+
+    def bands(
+        self,
+        path: Path,
+        scene: SceneReader,
+        layout: Layout,
+        picture: Reduced,
+        advance: Advance,
+    ) -> Iterator[Band]:
+        """Map a scene: its blocks by the workers, handed on in their order.
+
+        Raises:
+            DataError: the scene cannot be read.
+            LandslideError: the cluster lost a block again and again.
+            Stopped: the mapper was told to stop.
+        """
+        under_way: deque[tuple[Window, Any]] = deque()
+        left = deque(self.blocks(layout))
+        try:
+            while left or under_way:
+                while left and len(under_way) < _AHEAD * self._workers:
+                    block = left.popleft()
+                    under_way.append((block, self._submitted(path, block, picture.step)))
+                block, future = under_way.popleft()
+                mapped: _MappedBlock = self._result(future, path)
+                self.seconds += mapped.seconds
+                for piece in mapped.pieces:
+                    picture.place(*piece)
+                yield _unpacked(block, mapped)
+                for _ in range(layout.windows(block)):
+                    advance()
+        finally:
+            for _, future in under_way:
+                future.cancel()
+
+    def _submitted(self, path: Path, block: Window, step: int) -> Any:
+        whole = self.recipe.profile.infer.probability != "none"
+        return self._client.submit(
+            _map_block, self.recipe, path.absolute(), block, step, whole, pure=False
+        )
+
+    def _result(self, future: Any, path: Path) -> Any:
+        from distributed import KilledWorker
+
+        while True:
+            if self._stopped.is_set():
+                raise Stopped
+            try:
+                return future.result(timeout=_PATIENCE)
+            except TimeoutError:
+                continue
+            except KilledWorker as error:
+                raise LandslideError(
+                    f"{path}: the workers died of one of its blocks again and again, most likely "
+                    f"for want of memory; set infer.memory, or use fewer a machine ({error})"
+                ) from None
+
+
+def _connected(scheduler: str) -> tuple[Any, Any]:
+    """Return a client, and the cluster if it was started here."""
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UsageError(
+            "--scheduler needs Dask; install it with: pip install 'landslide-cli[cluster]'"
+        ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    kind, _, count = scheduler.partition(":")
+    if kind == "local":
+        if not count.isdecimal() or int(count) < 1:
+            raise UsageError(f"--scheduler {scheduler}: write it as local:2, for two processes")
+        cluster = LocalCluster(
+            n_workers=int(count),
+            threads_per_worker=1,
+            dashboard_address=None,
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+        )
+        return Client(cluster), cluster
+    try:
+        return Client(scheduler, timeout=20), None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--scheduler {scheduler}: no Dask scheduler answers there "
+            f"({type(error).__name__}); write it as tcp://HOST:8786, or local:2"
+        ) from None
+
+
+_loaded: list[tuple[str, Mapper]] = []
+_loading = threading.Lock()
+
+
+def _mapper_of(recipe: Recipe) -> Mapper:
+    """Load the model once a worker."""
+    key = recipe.key
+    with _loading:
+        if not _loaded or _loaded[0][0] != key:
+            _loaded[:] = [(key, Mapper(recipe, SilentReporter()))]
+        return _loaded[0][1]
+
+
+def _map_block(recipe: Recipe, path: Path, block: Window, step: int, whole: bool) -> _MappedBlock:
+    """Map a block, on a worker; of the probability send only the foreground's unless told to."""
+    mapper = _mapper_of(recipe)
+    before = mapper.seconds
+    mask = np.empty((block.height, block.width), np.uint8)
+    probability = np.empty((block.height, block.width), np.float32)
+    pieces: list[tuple[int, int, Image]] = []
+
+    def watch(row_off: int, col_off: int, image: Image) -> None:
+        row, col, values = reduced(row_off, col_off, image, step)
+        pieces.append((row, col, values.copy()))
+
+    with SceneReader(path, reading_of(recipe.profile)) as scene:
+        layout = recipe.layout(path, scene)
+        for band in mapper.block_bands(scene, layout, block, watch):
+            rows = slice(band.row_off - block.row_off, None)
+            mask[rows][: len(band.mask)] = band.mask
+            probability[rows][: len(band.mask)] = band.probability
+    sent = probability.ravel() if whole else probability[_foreground(mask)]
+    packed = zlib.compress(mask.tobytes(), 1)
+    return _MappedBlock(packed, sent, pieces, mapper.seconds - before)
+
+
+def _unpacked(block: Window, mapped: _MappedBlock) -> Band:
+    shape = block.height, block.width
+    mask = np.frombuffer(zlib.decompress(mapped.mask), np.uint8).reshape(shape)
+    if mapped.probability.size == mask.size:
+        probability = mapped.probability.reshape(shape)
+    else:
+        probability = np.zeros(shape, np.float32)
+        probability[_foreground(mask)] = mapped.probability
+    return Band(block.row_off, block.col_off, mask, probability)
+
+
+def _foreground(mask: Mask) -> NDArray[np.bool_]:
+    return np.asarray((mask != 0) & (mask != IGNORE), np.bool_)
