@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# TensorFlow's library offers its SQLite, which has no R-trees, to all that is loaded after it. GDAL
+# must have found its own by then, or it writes GeoPackages without a spatial index.
+import pyogrio  # noqa: F401
+
 
 @contextmanager
 def _held_back_stderr() -> Iterator[None]:

@@ -6,7 +6,7 @@ about a row of windows, and works in a thread of its own.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from landslide_cli.core.layout import Layout
 from landslide_cli.core.pipeline import ahead
 from landslide_cli.core.scaling import filled_up, to_scene
 from landslide_cli.core.tiler import Image, Probabilities, Rows, Window, blended
-from landslide_cli.core.windows import ROWS, Ground, Source, Valid, View, Watch, views
+from landslide_cli.core.windows import Ground, Source, Valid, View, Watch, units_at_once, views
 
 # Windows (batch, rows, cols, bands) uint8 to probabilities (batch, rows, cols, classes).
 Predict = Callable[[Image], Probabilities]
@@ -57,7 +57,7 @@ def predict_block(
     *,
     batch: int = 1,
     watch: Watch | None = None,
-) -> Iterator[Strip]:
+) -> Generator[Strip]:
     """Predict a block of a scene.
 
     A pixel's value does not depend on the block: each looks as far beyond itself as the windows
@@ -129,7 +129,8 @@ def _strips(
                 yield item.window, _channels(item.probabilities, classes)
 
     area = layout.area(block)
-    rows = blended(layout.grid, area, answers(), channels_of(classes))
+    some = units_at_once(block.width, layout.rows) * layout.rows.model
+    rows = blended(layout.grid, area, answers(), channels_of(classes), some)
     for row_off, values in _at_scene_size(rows, layout, block):
         valid = ground.take(row_off, values.shape[0], values.shape[1])
         yield Strip(row_off, block.col_off, values, valid)
@@ -184,7 +185,7 @@ def _at_scene_size(
         complete = there // ratio.model - ratio.halo_to_scene
         ready = last if there == area.row_stop else min(last, complete)
         while unit < ready:
-            until = min(ready, unit + max(1, ROWS // ratio.scene))
+            until = min(ready, unit + units_at_once(block.width, ratio))
             top = max(unit * ratio.scene, block.row_off)
             yield top, _resized(held, first, (unit, until), layout, block)
             unit = until

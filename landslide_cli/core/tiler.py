@@ -227,6 +227,7 @@ def blended(
     area: Window,
     predictions: Iterable[tuple[Window, Probabilities | None]],
     channels: int,
+    rows_at_once: int = 2**20,
 ) -> Iterator[Rows]:
     """Merge the predictions of overlapping windows, row of windows by row of windows.
 
@@ -242,6 +243,7 @@ def blended(
             None for a window without data, which is left out of the averages; pixels that no other
             window holds have no meaning in the result.
         channels: of the predictions.
+        rows_at_once: at the most, to be yielded.
 
     Yields:
         The rows of the area from its first to its last, as soon as no later window touches them.
@@ -271,16 +273,17 @@ def blended(
         stop = min(area.row_stop, below)
         if gap.any():
             gaps.append((top, gap))
-        if stop > first:
-            totals = grid.rows.totals(first, stop)[:, None] * across
+        while first < stop:
+            until = min(stop, first + rows_at_once)
+            totals = grid.rows.totals(first, until)[:, None] * across
             for begin, gap in gaps:
-                low, high = max(first, begin), min(stop, begin + grid.rows.side)
+                low, high = max(first, begin), max(first, min(until, begin + grid.rows.side))
                 totals[low - first : high - first] -= down[low - begin : high - begin] * gap
             if gaps:
                 totals[totals == 0.0] = 1.0
-            yield Rows(first, sums[first - top : stop - top] / totals[..., None])
-            gaps = [one for one in gaps if one[0] + grid.rows.side > stop]
-            first = stop
+            yield Rows(first, sums[first - top : until - top] / totals[..., None])
+            first = until
+        gaps = [one for one in gaps if one[0] + grid.rows.side > stop]
         kept = max(0, grid.rows.side - (below - top))
         sums[:kept] = sums[grid.rows.side - kept :].copy()
         sums[kept:] = 0.0

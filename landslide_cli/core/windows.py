@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.layout import Layout
-from landslide_cli.core.scaling import to_model
+from landslide_cli.core.scaling import Ratio, to_model
 from landslide_cli.core.tiler import Axis, Image, Window, reflected
 
 Valid = NDArray[np.bool_] | None
@@ -16,8 +16,9 @@ Valid = NDArray[np.bool_] | None
 Watch = Callable[[int, int, Image], None]
 Value = TypeVar("Value", np.uint8, np.bool_)
 
-# Rows of a scene that are read at once.
-ROWS = 512
+# Pixels of a scene that are read, and handed on, at once: enough that the work on them is done in
+# compiled code, and so few that what it holds in passing is little beside the model.
+_AT_ONCE = 2**21
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,11 @@ def views(
             yield View(grid.window(row, col), rows.cut(down, _samples(grid.cols, col, col)))
 
 
+def units_at_once(width: int, ratio: Ratio) -> int:
+    """Return how many units of rows are worked on at once where the scene is so wide."""
+    return max(1, _AT_ONCE // (width * ratio.scene))
+
+
 class _ScaledRows:
     """The rows of a scene, resized for the model; those that windows still need are held."""
 
@@ -123,9 +129,7 @@ class _ScaledRows:
         window_rows = grid.rows.touching(area.row_off, area.row_stop)
         window_cols = grid.cols.touching(area.col_off, area.col_stop)
         # A mirrored last window looks back above its own first row.
-        last = _samples(grid.rows, window_rows[-1], window_rows[-1])
-        self._always_needed = int(last.min())
-        first = min(self._always_needed, grid.rows.starts[window_rows[0]])
+        first = min(int(_samples(grid.rows, row, row).min()) for row in window_rows)
         self._unit = first // layout.rows.model
         self._first = self._unit * layout.rows.model
         across = _samples(grid.cols, window_cols[0], window_cols[-1])
@@ -152,7 +156,8 @@ class _ScaledRows:
         """Read some more rows, resize and hold them; tell of those that are the block's."""
         ratio, height = self._layout.rows, self._layout.height
         begin = self._unit
-        end = min(begin + max(1, ROWS // ratio.scene), max(begin + 1, ratio.units(height)))
+        some = units_at_once(self._cols[1] - self._cols[0], ratio)
+        end = min(begin + some, max(begin + 1, ratio.units(height)))
         above = max(0, begin - ratio.halo_to_model)
         first, stop = above * ratio.scene, (end + ratio.halo_to_model) * ratio.scene
         piece = self._source.read((first, min(height, stop)), self._cols)
@@ -165,7 +170,7 @@ class _ScaledRows:
 
     def cut(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Image | None:
         """Copy a window, None if it holds no data; rows above it are let go."""
-        self._let_go(min(self._always_needed, int(rows.min())))
+        self._let_go(int(rows.min()))
         assert self._held is not None  # noqa: S101 - rows were read before
         down, across = rows - self._first, cols - self._left
         valid = self._held.valid

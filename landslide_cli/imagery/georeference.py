@@ -38,6 +38,10 @@ class Georeference:
         return self.crs is not None and not self.transform.is_identity
 
 
+# More than these would take many times their own memory in passing.
+_POINTS_AT_ONCE = 2**18
+
+
 def georeference_of(dataset: Any) -> Georeference:
     """Return where an opened raster lies."""
     crs = dataset.crs.to_wkt() if dataset.crs else None
@@ -120,6 +124,13 @@ def reprojected(geometries: Geometries, source: str, target: str) -> Geometries:
 
 
 def _warped(points: Points, source: str, target: str) -> Points:
+    """Take points from one CRS to another, some at a time: on the way they are Python's numbers."""
+    starts = range(0, max(1, len(points)), _POINTS_AT_ONCE)
+    some = [_warped_at_once(points[i : i + _POINTS_AT_ONCE], source, target) for i in starts]
+    return np.concatenate(some)
+
+
+def _warped_at_once(points: Points, source: str, target: str) -> Points:
     try:
         x, y = warp.transform(source, target, points[:, 0], points[:, 1])
     except (CPLE_BaseError, RasterioError) as error:

@@ -18,6 +18,9 @@ from landslide_cli.imagery.rings import CORNER, Numbers, Records, corners_of, po
 # A part is a set of pixels of one class that touch by sides; parts that touch by corners are one
 # outline. Parts are numbered from 1 over all pieces, and 0 means none.
 _PIXEL = np.dtype([("index", np.uint8), ("part", np.int64)])
+# More than these would take many times their own memory in passing.
+_CORNERS_AT_ONCE = 2**18
+
 _PART = np.dtype(
     [("index", np.uint8), ("pixels", np.int64), ("total", np.float64), ("least", np.float32)]
 )
@@ -255,8 +258,22 @@ def _outlines(corners: Records, parts: Records, same: Numbers, touching: Numbers
     roots, first = np.unique(outline_of[corners["part"][order]], return_index=True)
     places = np.zeros(len(parts), np.int64)
     places[roots[np.argsort(first)]] = np.arange(len(roots))
-    polygons = polygons_of(corners, places[outline_of])
+    polygons = _polygons(corners, places[outline_of])
     return _described(polygons, parts[1:], places[outline_of[1:]])
+
+
+def _polygons(corners: Records, places: Numbers) -> NDArray[np.object_]:
+    """Build the polygons, `places` by number of part, some at a time."""
+    place = places[corners["part"]]
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
+    polygons, begin = [], 0
+    while begin < len(starts):
+        end = max(begin + 1, np.searchsorted(starts, starts[begin] + _CORNERS_AT_ONCE))
+        some = order[starts[begin] : starts[end] if end < len(starts) else None]
+        polygons.append(polygons_of(corners[some], places - begin))
+        begin = int(end)
+    return np.concatenate(polygons)
 
 
 def _described(polygons: NDArray[np.object_], parts: Records, places: Numbers) -> list[Outline]:

@@ -6,7 +6,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,7 +60,9 @@ class ClusterMapper(Mapper):
     """
 
     def __init__(self, recipe: Recipe, scheduler: str, reporter: Reporter) -> None:
-        super().__init__(recipe, reporter)
+        # Workers may have been started in another folder.
+        run = replace(recipe.run, folder=recipe.run.folder.absolute())
+        super().__init__(replace(recipe, run=run), reporter)
         self._client, self._cluster = _connected(scheduler)
         self._workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         reporter.note(f"{self._workers} workers at {scheduler}")

@@ -12,7 +12,7 @@ from typing import Any
 from landslide_cli.errors import DataError, LandslideError, listed
 from landslide_cli.imagery.reader import SceneReader
 from landslide_cli.imagery.scenes import find_files
-from landslide_cli.outputs import made_parents, scratch_folder
+from landslide_cli.outputs import scratch_folder
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter, SilentReporter, Table
 from landslide_cli.stages.conversion import fingerprint_of
@@ -236,19 +236,19 @@ def infer_tiled(
     folder = MapFolder(
         output or maps_folder(profile), _made_from(profile, run, threshold, fingerprint)
     )
-    folder.refuse_foreign([image.stem for image in images], overwrite)
+    names = [image.stem for image in images]
+    folder.refuse_foreign(names, overwrite)
     if overwrite:
-        folder.forget()
+        folder.forget(names)
     done = {image.stem: folder.finished(image.stem, image) for image in images}
     left = [image for image in images if done[image.stem] is None]
     plan = folder.plan or make_plan(profile, run, left, threshold, reporter)
     recipe = Recipe(profile, run, plan, threshold)
-    with made_parents(folder.folder / "."):
-        folder.start(plan)
-        mapper = _mapper(recipe, scheduler, reporter) if left else None
-        began = time.monotonic()
-        failed = _map_all(mapper, left, folder, fingerprint, reporter) if mapper else []
-        seconds = time.monotonic() - began
+    folder.start(plan)
+    mapper = _mapper(recipe, scheduler, reporter) if left else None
+    began = time.monotonic()
+    failed = _map_all(mapper, left, folder, fingerprint, reporter) if mapper else []
+    seconds = time.monotonic() - began
     mapped = [
         _mapped(image, folder, finished, unchanged=done[image.stem] is not None)
         for image in images

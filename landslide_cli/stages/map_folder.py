@@ -69,9 +69,11 @@ class MapFolder:
         self._plan = asdict(plan)
         self._write()
 
-    def forget(self) -> None:
-        """Map everything again."""
-        self._plan, self._scenes = None, {}
+    def forget(self, names: Sequence[str]) -> None:
+        """Have these scenes mapped again, by a new plan."""
+        self._plan = None
+        for name in names:
+            self._scenes.pop(name, None)
 
     def refuse_foreign(self, names: Sequence[str], overwrite: bool) -> None:
         """Refuse to replace files that this program did not write, or that were changed since.
@@ -173,7 +175,7 @@ def _read(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
         claimed = {"files": [str(name) for name in document["files"]]}
         return document if document.get("format") == _FORMAT else claimed
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OutputError(

@@ -26,8 +26,9 @@ from landslide_cli.stages.planning import Plan, load_engine
 from landslide_cli.stages.runs import Run
 from landslide_cli.stages.sources import palette_of, scales_of
 
-# Columns of a scene that are mapped in one go: memory does not grow with the width beyond.
-_MOST_COLS = 12_288
+# Columns, in pixels of the model, that are mapped in one go: what is held grows with the width up
+# to here, and no further.
+_MOST_COLS = 8192
 
 # How often a scene that waits for the model looks whether it is still wanted, in seconds.
 _PATIENCE = 0.2
@@ -112,7 +113,7 @@ class Mapper:
 
     def blocks(self, layout: Layout) -> list[Window]:
         """Divide a scene into what is mapped in one go."""
-        return list(layout.blocks(layout.height, _MOST_COLS))
+        return list(layout.blocks(layout.height, round(_MOST_COLS / layout.cols.scale)))
 
     def bands(
         self,
@@ -151,12 +152,14 @@ class Mapper:
         predict = self._predict(layout, turn, advance)
         classes = len(palette_of(self.recipe.profile))
         batch, threshold = self.recipe.plan.batch, self.recipe.threshold
+        strips = predict_block(scene, predict, layout, block, classes, batch=batch, watch=watch)
         try:
-            for strip in predict_block(
-                scene, predict, layout, block, classes, batch=batch, watch=watch
-            ):
+            for strip in strips:
                 yield _band_of(strip, threshold)
         finally:
+            # A thread of the strips may wait for its turn, or have it.
+            turn.cancel()
+            strips.close()
             turn.give_up()
 
     def _predict(
@@ -193,13 +196,19 @@ class _Turn:
 
     def __init__(self, lock: threading.Lock, stopped: threading.Event) -> None:
         self._lock, self._stopped = lock, stopped
-        self._is_mine = False
+        self._is_mine = self._cancelled = False
 
     def take(self) -> None:
-        while not self._is_mine and not self._stopped.is_set():
+        while not self._is_mine and not self._is_over():
             self._is_mine = self._lock.acquire(timeout=_PATIENCE)
-        if self._stopped.is_set():
+        if self._is_over():
             raise Stopped
+
+    def _is_over(self) -> bool:
+        return self._cancelled or self._stopped.is_set()
+
+    def cancel(self) -> None:
+        self._cancelled = True
 
     def give_up(self) -> None:
         if self._is_mine:

@@ -92,13 +92,14 @@ def test_a_resized_prediction_stays_where_it_belongs(scale: float) -> None:
 @pytest.mark.parametrize("classes", [1, 2, 3, 7, 130])
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_a_resized_prediction_keeps_every_class(classes: int, scale: float) -> None:
+    shares = np.arange(1, classes + 1, dtype=np.float32) * 2 / (classes * (classes + 1))
+
     def predict(windows: NDArray[np.generic]) -> NDArray[np.float32]:
-        shares = np.arange(1, classes + 1, dtype=np.float32) / classes
         return np.broadcast_to(shares, (*windows.shape[:3], classes))
 
     probabilities = predict_scene(predict, noise(20, 30), classes, Tiling(16, 4, scale=scale))
     assert probabilities.shape == (20, 30, classes)
-    np.testing.assert_allclose(probabilities[3, 5], np.arange(1, classes + 1) / classes, atol=1e-6)
+    np.testing.assert_allclose(probabilities[3, 5], shares, atol=1e-6)
 
 
 def test_the_image_is_left_as_it_was() -> None:

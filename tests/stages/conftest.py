@@ -1,16 +1,25 @@
 """A small dataset of tiles and a trained model, made once for the stages that need them."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import shapely
+from numpy.typing import NDArray
+from pyogrio import raw as ogr
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.core.parts import PARTS
 from landslide_cli.imagery.raster import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.reporting import SilentReporter
+from landslide_cli.stages import conversion
 
 PALETTE = Palette(("background", "landslide"), ((0, 0, 0), (255, 0, 255)))
 
@@ -24,6 +33,21 @@ def bright_square(seed: int, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
     mask[row : row + side // 3, col : col + side // 3] = 1
     image[mask == 1] += 150
     return image, mask
+
+
+@contextmanager
+def converting_here() -> Iterator[None]:
+    """Convert models in this process: another one would first load TensorFlow, for seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversion, "ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
+        yield
+
+
+@pytest.fixture
+def quick_conversion() -> Iterator[None]:
+    """Have models converted in this process."""
+    with converting_here():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -66,12 +90,17 @@ infer: {{overlap: 8}}
         encoding="utf-8",
     )
     train(load_profile(folder / "profile.yaml"))
+    with converting_here():
+        conversion.converted(folder / "run" / "model.keras", SilentReporter())
     yield folder
 
 
 @pytest.fixture
 def trained(trained_folder: Path, tmp_path: Path) -> Profile:
-    """The profile of the trained run, in a copy for the test to write to."""
+    """The profile of the trained run, in a copy for the test to write to.
+
+    The model keeps its time, so that its conversion is known to be current.
+    """
     run = tmp_path / "trained"
     shutil.copytree(trained_folder / "run", run)
     return load_profile(trained_folder / "profile.yaml", [f"run={run}"])
@@ -82,3 +111,109 @@ def untrained(trained_folder: Path, tmp_path: Path) -> Profile:
     """The same dataset with a run of the test's own, of two epochs."""
     overrides = [f"run={tmp_path / 'run'}", "train.epochs=2", "train.preview_scenes=[]"]
     return load_profile(trained_folder / "profile.yaml", overrides)
+
+
+def save_bright_model(
+    path: Path, bands: int = 3, outputs: int = 2, middle: float = 127.5, steepness: float = 1 / 32
+) -> None:
+    """Save a model of which all is known: landslide where the first band is above `middle`.
+
+    The probability is 1 / (1 + exp(-steepness * (value - middle))). With more outputs than two,
+    class i is where band i is the first that is bright.
+    """
+    from landslide_cli.core.backend import keras
+
+    inputs = keras.Input((None, None, bands))
+    activation = "sigmoid" if outputs == 1 else "softmax"
+    head = keras.layers.Conv2D(outputs, (1, 1), activation=activation, dtype="float32")
+    model = keras.Model(inputs, head(inputs))
+    weights, bias = np.zeros((1, 1, bands, outputs), np.float32), np.zeros(outputs, np.float32)
+    for band, channel in enumerate(range(min(1, outputs - 1), outputs)):
+        weights[0, 0, band, channel] = steepness
+        bias[channel] = -steepness * middle
+    head.set_weights([weights, bias])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(path)
+
+
+@pytest.fixture(scope="session")
+def bright_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a profile and the run of a model that says landslide where it is bright."""
+    folder = tmp_path_factory.mktemp("bright")
+    save_bright_model(folder / "run" / "model.keras")
+    with converting_here():
+        conversion.converted(folder / "run" / "model.keras", SilentReporter())
+    (folder / "profile.yaml").write_text(
+        f"""\
+name: bright
+dataset: '{folder / "dataset"}'
+run: '{folder / "run"}'
+prepare: {{tile: 64}}
+model: {{num_layers: 2}}
+infer: {{tile: 64, overlap: 16, engine: openvino, precision: float32}}
+""",
+        encoding="utf-8",
+    )
+    return folder
+
+
+@pytest.fixture
+def bright(bright_folder: Path) -> Callable[..., Profile]:
+    """Load the bright model's profile with overrides, such as `infer.scale=0.5`."""
+    return lambda *overrides: load_profile(bright_folder / "profile.yaml", overrides)
+
+
+@pytest.fixture
+def save_bright() -> Callable[..., None]:
+    """Save another bright model."""
+    return save_bright_model
+
+
+def planted_image(
+    shape: tuple[int, int], places: Sequence[tuple[slice, slice]], bands: int = 3
+) -> NDArray[np.uint8]:
+    """A dark image with bright rectangles, which the bright model tells without a doubt."""
+    image = np.full((*shape, bands), 5, np.uint8)
+    for place in places:
+        image[place] = 250
+    return image
+
+
+@pytest.fixture
+def plant(write_raster: Callable[..., Path]) -> Callable[..., Path]:
+    """Write a raster with bright rectangles; options are rasterio's, such as crs, transform."""
+
+    def write(
+        name: str,
+        shape: tuple[int, int] = (96, 160),
+        places: Sequence[tuple[slice, slice]] = (np.s_[20:50, 30:90],),
+        bands: int = 3,
+        **options: Any,
+    ) -> Path:
+        return write_raster(name, planted_image(shape, places, bands), **options)
+
+    return write
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The polygons of a file, and what it says of them."""
+
+    geometries: NDArray[np.object_]
+    fields: dict[str, list[Any]]
+    crs: str | None
+
+
+@pytest.fixture
+def read_polygons() -> Callable[[Path], Layer]:
+    """Read a file of polygons."""
+
+    def read(path: Path) -> Layer:
+        meta, _, geometries, values = ogr.read(path)
+        fields = {
+            str(name): column.tolist()
+            for name, column in zip(meta["fields"], values, strict=True)
+        }
+        return Layer(shapely.from_wkb(geometries), fields, meta["crs"])
+
+    return read
