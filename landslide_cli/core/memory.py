@@ -1,5 +1,7 @@
 """How much memory there is, and how much of it a network's features take."""
 
+import ctypes
+import sys
 from collections.abc import Sequence
 
 import psutil
@@ -8,6 +10,18 @@ import psutil
 def free_memory() -> int:
     """Return the memory that can be had without swapping, in bytes."""
     return int(psutil.virtual_memory().available)
+
+
+def give_back_memory() -> None:
+    """Return to the system what was freed.
+
+    The GNU C library keeps it, in pieces that large arrays of changing sizes seldom fit into: a
+    long stream of them would seem to need more and more.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+        if trim is not None:
+            trim(0)
 
 
 def peak_size(sizes: Sequence[int], inputs: Sequence[Sequence[int]]) -> int:

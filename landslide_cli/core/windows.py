@@ -131,7 +131,6 @@ class _ScaledRows:
         # A mirrored last window looks back above its own first row.
         first = min(int(_samples(grid.rows, row, row).min()) for row in window_rows)
         self._unit = first // layout.rows.model
-        self._first = self._unit * layout.rows.model
         across = _samples(grid.cols, window_cols[0], window_cols[-1])
         ratio = layout.cols
         left = max(0, int(across.min()) // ratio.model - ratio.halo_to_model)
@@ -140,7 +139,9 @@ class _ScaledRows:
         right = max(right, ratio.units(block.col_stop))
         self._left = left * ratio.model
         self._cols = left * ratio.scene, min(layout.width, right * ratio.scene)
-        self._held: Piece | None = None
+        self._some = units_at_once(self._cols[1] - self._cols[0], layout.rows)
+        some = self._some * layout.rows.model
+        self._held = _HeldRows(self._unit * layout.rows.model, grid.rows.side + 2 * some)
 
     @property
     def stop(self) -> int:
@@ -156,27 +157,21 @@ class _ScaledRows:
         """Read some more rows, resize and hold them; tell of those that are the block's."""
         ratio, height = self._layout.rows, self._layout.height
         begin = self._unit
-        some = units_at_once(self._cols[1] - self._cols[0], ratio)
-        end = min(begin + some, max(begin + 1, ratio.units(height)))
+        end = min(begin + self._some, max(begin + 1, ratio.units(height)))
         above = max(0, begin - ratio.halo_to_model)
         first, stop = above * ratio.scene, (end + ratio.halo_to_model) * ratio.scene
         piece = self._source.read((first, min(height, stop)), self._cols)
         scaled = _scaled(piece, self._layout)
         skipped = (begin - above) * ratio.model
-        self._hold(_rows_of(scaled, skipped, skipped + (end - begin) * ratio.model))
+        self._held.add(_rows_of(scaled, skipped, skipped + (end - begin) * ratio.model))
         self._unit = end
         own = _rows_of(piece, begin * ratio.scene - first, end * ratio.scene - first)
         yield from self._within_block(own, begin * ratio.scene)
 
     def cut(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Image | None:
         """Copy a window, None if it holds no data; rows above it are let go."""
-        self._let_go(int(rows.min()))
-        assert self._held is not None  # noqa: S101 - rows were read before
-        down, across = rows - self._first, cols - self._left
-        valid = self._held.valid
-        if valid is not None and not _taken(valid, down, across).any():
-            return None
-        return _taken(self._held.image, down, across).copy()
+        self._held.let_go(int(rows.min()))
+        return self._held.cut(rows, cols - self._left)
 
     def _within_block(self, piece: Piece, row_off: int) -> Iterator[Ground]:
         block = self._block
@@ -193,20 +188,56 @@ class _ScaledRows:
         valid = None if piece.valid is None else piece.valid[inside]
         yield Ground(top, bottom - top, valid)
 
-    def _hold(self, more: Piece) -> None:
-        held = self._held
-        if held is None:
-            self._held = more
-            return
-        valid = None
-        if held.valid is not None or more.valid is not None:
-            valid = np.concatenate([_marked(held), _marked(more)])
-        self._held = Piece(np.concatenate([held.image, more.image]), valid)
 
-    def _let_go(self, first: int) -> None:
-        if self._held is not None and first > self._first:
-            self._held = _rows_of(self._held, first - self._first, self._held.image.shape[0])
-            self._first = first
+class _HeldRows:
+    """Rows from `first` to below `stop`, in one array that is moved up when it is full."""
+
+    def __init__(self, first: int, capacity: int) -> None:
+        self.first = self.stop = first
+        self._capacity = capacity
+        self._image: Image | None = None
+        self._valid: NDArray[np.bool_] | None = None
+
+    def add(self, more: Piece) -> None:
+        """Hold the rows that follow."""
+        count, rows = self.stop - self.first, more.image.shape[0]
+        if self._image is None or count + rows > len(self._image):
+            self._capacity = max(self._capacity, count + rows)
+            self._enlarge(count, more.image.shape[1:])
+        assert self._image is not None  # noqa: S101 - it was made just now
+        self._image[count : count + rows] = more.image
+        if more.valid is not None and self._valid is None:
+            self._valid = np.ones(self._image.shape[:2], np.bool_)
+        if self._valid is not None:
+            self._valid[count : count + rows] = True if more.valid is None else more.valid
+        self.stop += rows
+
+    def let_go(self, first: int) -> None:
+        """Hold no rows above `first` any more."""
+        gone, count = first - self.first, self.stop - first
+        if gone <= 0 or self._image is None:
+            return
+        self._image[:count] = self._image[gone : gone + count]
+        if self._valid is not None:
+            self._valid[:count] = self._valid[gone : gone + count]
+        self.first = first
+
+    def cut(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Image | None:
+        """Copy rows and columns, these as they are held; None where they hold no data."""
+        assert self._image is not None  # noqa: S101 - rows were added before
+        down = rows - self.first
+        if self._valid is not None and not _taken(self._valid, down, cols).any():
+            return None
+        return _taken(self._image, down, cols).copy()
+
+    def _enlarge(self, count: int, shape: tuple[int, ...]) -> None:
+        image = np.empty((self._capacity, *shape), np.uint8)
+        valid = None if self._valid is None else np.ones(image.shape[:2], np.bool_)
+        if self._image is not None:
+            image[:count] = self._image[:count]
+        if valid is not None and self._valid is not None:
+            valid[:count] = self._valid[:count]
+        self._image, self._valid = image, valid
 
 
 def _samples(axis: Axis, first: int, last: int) -> NDArray[np.intp]:
@@ -229,10 +260,6 @@ def _scaled(piece: Piece, layout: Layout) -> Piece:
         brighter = scaled[partly] / shares[partly][..., None]
         scaled[partly] = np.rint(np.minimum(brighter, 255.0)).astype(np.uint8)
     return Piece(scaled, shares > 0.0)
-
-
-def _marked(piece: Piece) -> NDArray[np.bool_]:
-    return np.ones(piece.image.shape[:2], np.bool_) if piece.valid is None else piece.valid
 
 
 def _rows_of(piece: Piece, start: int, stop: int) -> Piece:

@@ -39,7 +39,7 @@ class Georeference:
 
 
 # More than these would take many times their own memory in passing.
-_POINTS_AT_ONCE = 2**18
+_POINTS_AT_ONCE = 2**16
 
 
 def georeference_of(dataset: Any) -> Georeference:

@@ -19,7 +19,7 @@ from landslide_cli.imagery.rings import CORNER, Numbers, Records, corners_of, po
 # outline. Parts are numbered from 1 over all pieces, and 0 means none.
 _PIXEL = np.dtype([("index", np.uint8), ("part", np.int64)])
 # More than these would take many times their own memory in passing.
-_CORNERS_AT_ONCE = 2**18
+_CORNERS_AT_ONCE = 2**16
 
 _PART = np.dtype(
     [("index", np.uint8), ("pixels", np.int64), ("total", np.float64), ("least", np.float32)]

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ MEDIUM_CONFIDENCE = (0.65, 0.25)
 # Decimals of probabilities, beyond which float32 says nothing; of metres and square metres; and of
 # degrees, a millimetre on the ground.
 _PROBABILITY, _MEASURE, _DEGREES = 6, 4, 8
+
+# Coordinates of polygons that are measured at once.
+_COORDINATES_AT_ONCE = 2**16
 
 # The CRS by which a GeoPackage says that coordinates are plane and nothing else is known.
 _UNDEFINED = (
@@ -140,8 +144,7 @@ def landslides_of(
     index = np.array([one.index for one in outlines], np.int64)
     polygons, kept = _filled(polygons, index, shaping.fill_holes, ground)
     polygons = _simplified(polygons, shaping.simplify, ground.steps)
-    measured = ground.measured(polygons)
-    areas, perimeters = shapely.area(measured), shapely.length(measured)
+    areas, perimeters = _measures(polygons, ground)
     large = np.flatnonzero(areas >= shaping.min_area)
     geometries = ground.placed(polygons[large])
     return [
@@ -210,6 +213,19 @@ def _ground(georeference: Georeference, width: int, height: int) -> _Ground:
         return _Ground(georeference, None, np.eye(2))
     metric = metric_crs(georeference, width, height)
     return _Ground(georeference, metric, pixel_steps(georeference, width, height))
+
+
+def _measures(
+    polygons: Geometries, ground: _Ground
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Measure areas and perimeters, of some polygons at a time: each is copied for it."""
+    counts = shapely.get_num_coordinates(polygons).cumsum() // _COORDINATES_AT_ONCE
+    bounds = [*np.flatnonzero(np.diff(counts, prepend=-1)).tolist(), len(polygons)]
+    areas, perimeters = np.zeros(len(polygons)), np.zeros(len(polygons))
+    for start, stop in pairwise(bounds):
+        measured = ground.measured(polygons[start:stop])
+        areas[start:stop], perimeters[start:stop] = shapely.area(measured), shapely.length(measured)
+    return areas, perimeters
 
 
 def _filled(

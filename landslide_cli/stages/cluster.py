@@ -110,7 +110,7 @@ class ClusterMapper(Mapper):
                     block = left.popleft()
                     under_way.append((block, self._submitted(path, block, picture.step)))
                 block, future = under_way.popleft()
-                mapped: _MappedBlock = self._result(future, path)
+                mapped = self._result(future, path)
                 self.seconds += mapped.seconds
                 for piece in mapped.pieces:
                     picture.place(*piece)
@@ -127,14 +127,14 @@ class ClusterMapper(Mapper):
             _map_block, self.recipe, path.absolute(), block, step, whole, pure=False
         )
 
-    def _result(self, future: Any, path: Path) -> Any:
+    def _result(self, future: Any, path: Path) -> _MappedBlock:
         from distributed import KilledWorker
 
         while True:
             if self._stopped.is_set():
                 raise Stopped
             try:
-                return future.result(timeout=_PATIENCE)
+                mapped: _MappedBlock | LandslideError = future.result(timeout=_PATIENCE)
             except TimeoutError:
                 continue
             except KilledWorker as error:
@@ -142,6 +142,9 @@ class ClusterMapper(Mapper):
                     f"{path}: the workers died of one of its blocks again and again, most likely "
                     f"for want of memory; set infer.memory, or use fewer a machine ({error})"
                 ) from None
+            if isinstance(mapped, LandslideError):
+                raise mapped
+            return mapped
 
 
 def _connected(scheduler: str) -> tuple[Any, Any]:
@@ -187,8 +190,23 @@ def _mapper_of(recipe: Recipe) -> Mapper:
         return _loaded[0][1]
 
 
-def _map_block(recipe: Recipe, path: Path, block: Window, step: int, whole: bool) -> _MappedBlock:
-    """Map a block, on a worker; of the probability send only the foreground's unless told to."""
+def _map_block(
+    recipe: Recipe, path: Path, block: Window, step: int, whole: bool
+) -> _MappedBlock | LandslideError:
+    """Map a block, on a worker, or return why it cannot be mapped.
+
+    An error that was raised would bring along those that it comes from, and GDAL's cannot be sent.
+    """
+    try:
+        return _mapped_block(recipe, path, block, step, whole)
+    except LandslideError as error:
+        return type(error)(str(error))
+
+
+def _mapped_block(
+    recipe: Recipe, path: Path, block: Window, step: int, whole: bool
+) -> _MappedBlock:
+    """Map a block; of the probability keep only the foreground's unless told to."""
     mapper = _mapper_of(recipe)
     before = mapper.seconds
     mask = np.empty((block.height, block.width), np.uint8)

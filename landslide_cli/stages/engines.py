@@ -133,10 +133,13 @@ class TensorFlowEngine:
 
     Args:
         run: the trained model.
+
+    Raises:
+        ModelError: the file is damaged, or it was made for other bands or classes.
     """
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self._model = run.model
         self._predict = lru_cache(None)(self._compile)
 
     @property
@@ -145,7 +148,7 @@ class TensorFlowEngine:
         from landslide_cli.core.model import feature_sizes
 
         side = 512
-        return 4.0 * peak_size(*feature_sizes(self._run.model, side, side)) / side**2
+        return 4.0 * peak_size(*feature_sizes(self._model, side, side)) / side**2
 
     def prefers(self) -> Sequence[Precision]:
         """Return the precisions that the processor computes natively, the fastest first."""
@@ -162,7 +165,7 @@ class TensorFlowEngine:
         from landslide_cli.core.inference import predictor
         from landslide_cli.core.model import in_bfloat16
 
-        model = self._run.model
+        model = self._model
         return predictor(in_bfloat16(model) if precision == "bfloat16" else model)
 
 

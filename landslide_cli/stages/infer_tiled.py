@@ -356,17 +356,15 @@ def _map(mapper: Mapper, job: _Job, folder: MapFolder, fingerprint: str, advance
     """Map one scene: windows to bands, bands to files, and the files into the folder."""
     profile, left = mapper.recipe.profile, _Counter(job.windows, advance)
     try:
-        with (
-            scratch_folder(folder.folder / job.name) as scratch,
-            SceneReader(job.image, reading_of(profile)) as scene,
-        ):
-            layout = mapper.recipe.layout(job.image, scene)
-            facts = SceneFacts.of(job.image, scene, fingerprint)
-            with SceneMaps(scratch, facts, palette_of(profile), profile.infer) as maps:
-                for band in mapper.bands(job.image, scene, layout, maps.picture, left.step):
-                    maps.add(band)
-                summary = maps.finish()
-            finished = FinishedScene(job.image, scene.width, scene.height, summary)
+        with scratch_folder(folder.folder / job.name) as scratch:
+            with SceneReader(job.image, reading_of(profile)) as scene:
+                layout = mapper.recipe.layout(job.image, scene)
+                facts = SceneFacts.of(job.image, scene, fingerprint)
+                maps = SceneMaps(scratch, facts, palette_of(profile), profile.infer)
+                with maps:
+                    for band in mapper.bands(job.image, scene, layout, maps.picture, left.step):
+                        maps.add(band)
+            finished = FinishedScene(job.image, facts.width, facts.height, maps.finish())
             folder.finish(job.name, job.image, scratch, finished)
     except Stopped:
         return

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -97,6 +98,8 @@ class MapFolder:
     def finish(self, name: str, image: Path, scratch: Path, finished: FinishedScene) -> None:
         """Give a scene's files their names, and write the scene into the record.
 
+        The scratch folder that they lay in is removed.
+
         Raises:
             OutputError: the record cannot be written.
         """
@@ -109,6 +112,8 @@ class MapFolder:
             for file in files:
                 (scratch / file).replace(self.folder / file)
             self._remove_stale(name, set(files))
+            # Before the scene counts as finished: no later run would look for what is left here.
+            shutil.rmtree(scratch, ignore_errors=True)
             self._scenes[name] = {
                 "made_from": self._key,
                 "input": _state(image),

@@ -126,7 +126,6 @@ def _choose_engine(
     except ModelError as error:
         # If it is the model that is wrong, TensorFlow says so in the same words.
         engine = load_engine("tensorflow", run, threads, reporter)
-        run.model  # noqa: B018
         reporter.warn(f"TensorFlow runs the model, OpenVINO cannot: {error}")
         return "tensorflow", engine, False
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.memory import give_back_memory
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.georeference import Georeference, gsd_of
@@ -33,6 +34,12 @@ from landslide_cli.stages.mapping import Band
 _PICTURE = 1536
 
 PERCENT_NODATA = 255
+
+# Pixels of a scene from which on its files are made one after the other, for want of memory.
+_LARGE = 2**27
+
+# Pixels after which freed memory is given back.
+_TIDY = 2**24
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class SceneSummary:
 
 
 class SceneMaps:
-    """Takes in the mapped bands of one scene, and makes its files of them in a folder.
+    """Takes in the mapped bands of one scene, in its context, and makes its files of them.
 
     `picture` is to be given the scene's own pixels.
 
@@ -110,6 +117,7 @@ class SceneMaps:
         self._palette, self._settings = palette, settings
         self._outliner = Outliner(len(palette))
         self._counts = np.zeros(256, np.int64)
+        self._tidied = 0
         self.picture = Reduced(facts.height, facts.width, _PICTURE)
         self._mask = Reduced(facts.height, facts.width, _PICTURE)
         self._writers = ExitStack()
@@ -132,18 +140,29 @@ class SceneMaps:
             self._probability_writer.write(band.row_off, band.col_off, values)
         self._outliner.add(band.row_off, band.col_off, band.mask, band.probability)
         self._counts += np.bincount(band.mask.ravel(), minlength=256)
+        if self._counts.sum() // _TIDY > self._tidied:
+            self._tidied += 1
+            give_back_memory()
         self._mask.put(band.row_off, band.col_off, band.mask)
 
     def finish(self) -> SceneSummary:
-        """Make the files: they lie in the folder under the names that they will keep."""
-        self._writers.close()
-        # They take their time in compiled code, so each gets a thread.
-        with ThreadPoolExecutor(3) as pool:
-            outlined = pool.submit(self._finish_polygons)
-            drawn = pool.submit(self._finish_picture)
-            files = self._finish_rasters() | drawn.result()
-            outlines, landslides = outlined.result()
-        return self._summary(files | outlines, landslides)
+        """Make the files, after the context has been left without an error.
+
+        They lie in the folder under the names that they will keep.
+        """
+        give_back_memory()
+        facts = self._facts
+        if facts.height * facts.width > _LARGE:
+            outlines, landslides = self._finish_polygons()
+            give_back_memory()
+            rasters = self._finish_rasters()
+        else:
+            # Most of their time is spent in compiled code, so that two threads are faster.
+            with ThreadPoolExecutor(1) as pool:
+                packed = pool.submit(self._finish_rasters)
+                outlines, landslides = self._finish_polygons()
+                rasters = packed.result()
+        return self._summary(rasters | self._finish_picture() | outlines, landslides)
 
     def _finish_rasters(self) -> dict[str, str]:
         name = self._facts.name

@@ -1,5 +1,7 @@
 """Pictures for people: overlays, comparisons and sheets."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,11 +13,13 @@ from landslide_cli.imagery.pictures import (
     MISS,
     OPACITY,
     OUTLINE,
+    Reduced,
     as_rgb,
     comparison,
     fitted,
     outlined,
     overlay,
+    reduced,
     sheet,
     strip,
 )
@@ -237,3 +241,49 @@ def test_an_outline_is_thicker_on_a_larger_picture() -> None:
         picture = outlined(ground(side, side), box(side / 2, -side, 3 * side, 3 * side))
         thickness.append(int((picture[side // 2] != GRAY).any(axis=-1).sum()))
     assert thickness[0] < thickness[1] < thickness[2]
+
+
+def pieces(rows: int, cols: int, seed: int) -> list[tuple[slice, slice]]:
+    """Divide so many rows and columns into pieces of all sizes."""
+    rng = np.random.default_rng(seed)
+    tops = [0, *sorted(rng.choice(np.arange(1, rows), min(4, rows - 1), replace=False)), rows]
+    lefts = [0, *sorted(rng.choice(np.arange(1, cols), min(3, cols - 1), replace=False)), cols]
+    return [
+        np.s_[int(top) : int(bottom), int(left) : int(right)]
+        for top, bottom in pairwise(tops)
+        for left, right in pairwise(lefts)
+    ]
+
+
+@pytest.mark.parametrize("shape", [(40, 61), (61, 40), (1, 1), (3, 200), (200, 2)])
+@pytest.mark.parametrize("longest", [7, 20, 1000])
+@pytest.mark.parametrize("bands", [None, 3])
+def test_a_picture_of_pieces_is_every_so_many_pixels_of_the_whole(
+    shape: tuple[int, int], longest: int, bands: int | None
+) -> None:
+    size = shape if bands is None else (*shape, bands)
+    scene = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    picture = Reduced(*shape, longest)
+    for rows, cols in pieces(*shape, seed=longest):
+        picture.put(rows.start, cols.start, scene[rows, cols])
+    step = picture.step
+    np.testing.assert_array_equal(picture.values, scene[::step, ::step])
+    assert max(picture.values.shape[:2]) <= longest
+    assert step == 1 or max(shape) > longest
+
+
+def test_a_picture_may_be_put_together_of_pieces_that_are_reduced_elsewhere() -> None:
+    scene = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
+    picture = Reduced(50, 70, 24)
+    for rows, cols in pieces(50, 70, seed=3):
+        picture.place(*reduced(rows.start, cols.start, scene[rows, cols], picture.step))
+    np.testing.assert_array_equal(picture.values, scene[::3, ::3])
+
+
+def test_a_picture_of_nothing_is_black() -> None:
+    assert Reduced(50, 70, 24).values.shape == (17, 24)
+    assert not Reduced(50, 70, 24).values.any()
+    picture = Reduced(50, 70, 24)
+    picture.put(0, 0, np.full((10, 70, 3), 9, np.uint8))
+    assert (picture.values[:4] == 9).all()
+    assert not picture.values[4:].any()

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
+from landslide_cli.imagery.plots import (
+    plot_bars,
+    plot_frequency_area,
+    plot_precision_recall,
+    plot_reliability,
+)
 
 # A warning would reach the user's terminal in the middle of the tables.
 pytestmark = pytest.mark.filterwarnings("error")
@@ -169,3 +174,50 @@ def test_a_plot_that_is_there_is_replaced(path: Path) -> None:
     path.write_bytes(b"old")
     plot_reliability(path, reliability([0.2, 0.8]), "landslide")
     assert drawn(path).size > 0
+
+
+def power_law(count: int) -> NDArray[np.float64]:
+    """Areas from 100 on whose density falls off with the power 2.4, as of many inventories."""
+    ranks = (np.arange(count) + 0.5) / count
+    return np.asarray(100.0 * ranks ** (-1 / 1.4))
+
+
+def test_areas_of_a_power_law_lie_on_a_falling_straight_line(path: Path) -> None:
+    plot_frequency_area(path, power_law(20_000), "m²")
+    blue = where(drawn(path), BLUE)
+    cols = np.flatnonzero(blue.any(axis=0))
+    rows = np.array([np.flatnonzero(blue[:, col]).mean() for col in cols])
+    # The last bins hold few landslides.
+    some = slice(0, len(cols) * 6 // 10)
+    assert np.corrcoef(cols[some], rows[some])[0, 1] > 0.995
+    assert len(cols) > 300
+
+
+def test_the_median_of_the_areas_is_a_line_between_the_smaller_and_the_larger(path: Path) -> None:
+    columns = []
+    for large in (10, 60):
+        areas = 10.0 ** np.concatenate([np.linspace(1, 2, 40), np.linspace(2, 3, large)])
+        plot_frequency_area(path, areas, "m²")
+        brown = where(drawn(path), BROWN).sum(axis=0)
+        columns.append(int(brown.argmax()))
+    assert columns[0] + 50 < columns[1]
+
+
+@pytest.mark.parametrize(
+    "areas",
+    [[1.0], [7.5] * 30, [1.0, 1e9], [1e-3, 2e-3], list(range(1, 2000)), [0.25, 0.250001]],
+    ids=["one", "all alike", "far apart", "tiny", "many", "nearly alike"],
+)
+def test_areas_of_any_number_and_size_are_drawn(path: Path, areas: list[float]) -> None:
+    plot_frequency_area(path, areas, "pixels")
+    picture = drawn(path)
+    assert where(picture, BLUE).any()
+    assert where(picture, BROWN).any()
+
+
+def test_density_does_not_depend_on_how_many_landslides_there_are(path: Path) -> None:
+    plots = []
+    for count in (1, 7):
+        plot_frequency_area(path, np.tile(power_law(500), count), "pixels")
+        plots.append(where(drawn(path), BLUE))
+    np.testing.assert_array_equal(plots[0], plots[1])

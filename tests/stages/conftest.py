@@ -16,10 +16,12 @@ from pyogrio import raw as ogr
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.core.parts import PARTS
+from landslide_cli.core.streaming import Predict
 from landslide_cli.imagery.raster import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.stages import conversion
+from landslide_cli.stages.engines import OpenVinoEngine, Precision, Shape
 
 PALETTE = Palette(("background", "landslide"), ((0, 0, 0), (255, 0, 255)))
 
@@ -211,9 +213,27 @@ def read_polygons() -> Callable[[Path], Layer]:
     def read(path: Path) -> Layer:
         meta, _, geometries, values = ogr.read(path)
         fields = {
-            str(name): column.tolist()
-            for name, column in zip(meta["fields"], values, strict=True)
+            str(name): column.tolist() for name, column in zip(meta["fields"], values, strict=True)
         }
         return Layer(shapely.from_wkb(geometries), fields, meta["crs"])
 
     return read
+
+
+@pytest.fixture
+def seen_windows(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
+    """Collect what the model is called with in OpenVINO."""
+    seen: list[NDArray[np.uint8]] = []
+    compiled = OpenVinoEngine.compiled
+
+    def watching(self: OpenVinoEngine, shape: Shape, precision: Precision) -> Predict:
+        predict = compiled(self, shape, precision)
+
+        def watched(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+            seen.append(windows.copy())
+            return predict(windows)
+
+        return watched
+
+    monkeypatch.setattr(OpenVinoEngine, "compiled", watching)
+    return seen

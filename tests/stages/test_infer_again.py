@@ -203,9 +203,7 @@ def many_scenes(write_raster: Write, tmp_path: Path) -> Path:
     for number in range(6):
         rng = np.random.default_rng(number)
         rows, cols = np.mgrid[:600, :700]
-        waves = sum(
-            np.sin(rows / rng.uniform(9, 30) + cols / rng.uniform(9, 30)) for _ in range(4)
-        )
+        waves = sum(np.sin(rows / rng.uniform(9, 30) + cols / rng.uniform(9, 30)) for _ in range(4))
         image = np.clip(127 + 60 * np.asarray(waves), 0, 255).astype(np.uint8)
         write_raster(
             f"scenes/s{number}.tif",

@@ -249,8 +249,8 @@ def test_full_disk_is_said_and_leaves_nothing_half_written(
     for one in result.failed:
         assert "free some space" in one.reason
     assert not [path for path in maps.iterdir() if path.name.startswith((".", "large"))]
-    for one in result.scenes:
-        for path in (one.mask, one.files["probability"]):
+    for scene in result.scenes:
+        for path in (scene.mask, scene.files["probability"]):
             with rasterio.open(path) as dataset:
                 dataset.read(1)
     # The scenes beside it may have met the full disk, too; with space they are mapped.

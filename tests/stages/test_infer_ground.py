@@ -12,9 +12,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.warp import transform
 
-from landslide_cli.core.palette import IGNORE
 from landslide_cli.profile import Profile
-from landslide_cli.stages.engines import OpenVinoEngine
+from landslide_cli.stages import mapping
 from landslide_cli.stages.infer_tiled import infer_tiled
 
 Bright = Callable[..., Profile]
@@ -151,33 +150,12 @@ def test_maps_at_another_resolution_are_on_the_scenes_own_grid(
 
 
 def test_the_model_sees_a_scene_at_the_gsd_asked_for(
-    bright: Bright, plant: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bright: Bright, plant: Write, tmp_path: Path, seen_windows: list[NDArray[np.uint8]]
 ) -> None:
-    sizes = seen_windows(monkeypatch)
     path = plant("scene.tif", (240, 240), [], **DEGREES)
-    infer_tiled(
-        bright("infer.gsd=1.0", "infer.tile=whole"), [str(path)], output=tmp_path / "maps"
-    )
+    infer_tiled(bright("infer.gsd=1.0", "infer.tile=whole"), [str(path)], output=tmp_path / "maps")
     # 0.4989 m a row and 0.4286 m a column.
-    assert [windows.shape[1:3] for windows in sizes] == [(120, 104)]
-
-
-def seen_windows(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
-    """Collect what the model is called with."""
-    seen: list[NDArray[np.uint8]] = []
-    compiled = OpenVinoEngine.compiled
-
-    def watching(self: OpenVinoEngine, shape: Any, precision: Any) -> Any:
-        predict = compiled(self, shape, precision)
-
-        def watched(windows: NDArray[np.uint8]) -> Any:
-            seen.append(windows.copy())
-            return predict(windows)
-
-        return watched
-
-    monkeypatch.setattr(OpenVinoEngine, "compiled", watching)
-    return seen
+    assert [windows.shape[1:3] for windows in seen_windows] == [(120, 104)]
 
 
 def test_landslides_across_windows_are_one_and_separate_ones_stay_separate(
@@ -201,18 +179,38 @@ def test_landslides_across_windows_are_one_and_separate_ones_stay_separate(
 
 
 @pytest.mark.parametrize("tile", [16, 32, "auto", "whole"])
-@pytest.mark.parametrize("overlap", [0, 8])
+@pytest.mark.parametrize(("overlap", "batch"), [(0, 1), (8, 1), (8, 5)])
 def test_maps_do_not_depend_on_the_windows(
-    bright: Bright, plant: Write, tmp_path: Path, tile: int | str, overlap: int
+    bright: Bright, plant: Write, tmp_path: Path, tile: int | str, overlap: int, batch: int
 ) -> None:
     path = plant("scene.tif", (75, 131), [np.s_[10:40, 20:110]], **UTM)
     profile = bright(
-        f"infer.tile={tile}", f"infer.overlap={overlap}", "infer.probability=float32"
+        f"infer.tile={tile}",
+        f"infer.overlap={overlap}",
+        f"infer.batch={batch}",
+        "infer.probability=float32",
     )
     (one,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
     with rasterio.open(one.files["probability"]) as dataset, rasterio.open(path) as scene:
         exact = 1 / (1 + np.exp(-(scene.read(1).astype(float) - 127.5) / 32))
         np.testing.assert_allclose(dataset.read(1), exact, atol=1e-5)
+
+
+def test_maps_do_not_depend_on_the_columns_that_are_mapped_in_one_go(
+    bright: Bright, write_raster: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, cols = np.mgrid[:130, :700]
+    image = (127 + 60 * (np.sin(rows / 11 + cols / 23) + np.sin(cols / 17))).clip(0, 255)
+    path = write_raster("wide.tif", image.astype(np.uint8)[..., None].repeat(3, axis=-1), **UTM)
+    profile = bright("infer.probability=float32", "infer.scale=0.75")
+    maps = []
+    for most in (12_288, 200, 64):
+        monkeypatch.setattr(mapping, "_MOST_COLS", most)
+        result = infer_tiled(profile, [str(path)], output=tmp_path / f"{most}")
+        (one,) = result.scenes
+        assert one.totals[0].landslides > 10
+        maps.append({kind: file.read_bytes() for kind, file in one.files.items()})
+    assert maps[0] == maps[1] == maps[2]
 
 
 def test_small_landslides_are_dropped_by_square_metres_or_pixels(
@@ -280,119 +278,3 @@ def test_outlines_are_simplified_by_metres_or_pixels(
     exact, rough = outline(0.0), outline(3.0 * unit)
     assert len(shapely.get_coordinates(rough)) < len(shapely.get_coordinates(exact)) / 5
     assert 0.5 < shapely.hausdorff_distance(exact, rough) <= 3.01
-
-
-def without_data(kind: str, image: NDArray[np.uint8], gap: NDArray[np.bool_], path: Path) -> Path:
-    """Write an image as GeoTIFF that says in one of four ways where it has no data."""
-    bands = np.moveaxis(image, -1, 0)
-    options: dict[str, Any] = {}
-    if kind == "value":
-        bands, options = np.where(gap, 0, bands), {"nodata": 0}
-    if kind == "nan":
-        bands = np.where(gap, np.nan, bands).astype(np.float32)
-    if kind == "alpha":
-        bands = np.concatenate([bands, np.where(gap, 0, 255)[None].astype(np.uint8)])
-        options = {"photometric": "RGB", "alpha": "yes"}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(
-        path, "w", "GTiff", image.shape[1], image.shape[0], len(bands),
-        dtype=bands.dtype, **options, **UTM,
-    ) as dataset:  # fmt: skip
-        dataset.write(bands)
-        if kind == "mask":
-            dataset.write_mask(~gap)
-    return path
-
-
-KINDS = pytest.mark.parametrize("kind", ["value", "alpha", "mask", "nan"])
-
-
-@KINDS
-def test_windows_without_data_are_not_run_and_have_no_data_in_the_maps(
-    bright: Bright, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    seen = seen_windows(monkeypatch)
-    image = np.full((128, 256, 3), 5, np.uint8)
-    image[10:30, 20:50] = 250
-    gap = np.zeros((128, 256), bool)
-    gap[:, 60:] = True
-    gap[20:25, 25:30] = True  # a hole in the landslide
-    path = without_data(kind, image, gap, tmp_path / "gaps.tif")
-    profile = bright("infer.overlap=0", "source.value_range=[0, 255]", "infer.fill_holes=0")
-    (one,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
-    assert len(seen) == 2  # of eight windows
-    with rasterio.open(one.mask) as dataset:
-        mask = dataset.read(1)
-    np.testing.assert_array_equal(mask == IGNORE, gap)
-    np.testing.assert_array_equal(mask == 1, (image[..., 0] == 250) & ~gap)
-    assert one.totals[0].area == pytest.approx(575 * 0.25 / 0.9996**2, rel=1e-5)
-    pixels = int((~gap).sum())
-    assert one.class_shares["landslide"] == pytest.approx(575 / pixels)
-    assert one.totals[0].share == pytest.approx(575 / pixels, rel=1e-3)
-
-
-@KINDS
-def test_scene_without_any_data_is_mapped_as_such(
-    bright: Bright,
-    read_polygons: ReadPolygons,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    kind: str,
-) -> None:
-    seen = seen_windows(monkeypatch)
-    image, gap = np.full((70, 90, 3), 90, np.uint8), np.ones((70, 90), bool)
-    path = without_data(kind, image, gap, tmp_path / "empty.tif")
-    profile = bright("source.value_range=[0, 255]", "infer.probability=percent")
-    result = infer_tiled(profile, [str(path)], output=tmp_path / "maps")
-    assert seen == []
-    assert result.exit_status == 0
-    (one,) = result.scenes
-    for kind_of_map in ("mask", "probability"):
-        with rasterio.open(one.files[kind_of_map]) as dataset:
-            assert (dataset.read(1) == IGNORE).all()
-    assert len(read_polygons(one.files["polygons"]).geometries) == 0
-    assert one.class_shares == {"background": 0.0, "landslide": 0.0}
-    assert (one.totals[0].landslides, one.totals[0].area, one.totals[0].share) == (0, 0.0, 0.0)
-    assert result.tables()
-    assert result.table is not None
-    assert result.table.read_text(encoding="utf-8").splitlines()[1].startswith("empty,landslide,0")
-
-
-def test_bands_are_chosen_and_ordered_as_the_profile_says(
-    bright: Bright, write_raster: Write, tmp_path: Path
-) -> None:
-    image = np.full((60, 80, 5), 5, np.uint8)
-    for band in range(5):
-        image[10 * band : 10 * band + 10, :, band] = 250
-    path = write_raster("many.tif", image)
-    for order in ([1, 2, 3], [3, 2, 1], [5, 1, 2], [4, 4, 4]):
-        (one,) = infer_tiled(
-            bright(f"infer.bands={order}"), [str(path)], output=tmp_path / f"{order}"
-        ).scenes
-        with rasterio.open(one.mask) as dataset:
-            np.testing.assert_array_equal(dataset.read(1), image[..., order[0] - 1] == 250)
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
-def test_plain_pictures_are_mapped(
-    bright: Bright, plant: Write, tmp_path: Path, suffix: str
-) -> None:
-    path = plant(f"picture{suffix}")
-    (one,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
-    with rasterio.open(one.mask) as dataset:
-        mask = dataset.read(1)
-    assert mask[25:45, 40:80].all()
-    assert (mask == 1).mean() == pytest.approx(30 * 60 / (96 * 160), abs=0.01)
-
-
-def test_16_bit_scenes_are_scaled_by_their_range(
-    bright: Bright, write_raster: Write, tmp_path: Path
-) -> None:
-    image = np.full((60, 80, 3), 100, np.uint16)
-    image[10:30, 20:50] = 3900
-    path = write_raster("deep.tif", image)
-    (one,) = infer_tiled(
-        bright("source.value_range=[0, 4000]"), [str(path)], output=tmp_path / "maps"
-    ).scenes
-    with rasterio.open(one.mask) as dataset:
-        np.testing.assert_array_equal(dataset.read(1), image[..., 0] == 3900)

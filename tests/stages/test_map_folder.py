@@ -34,12 +34,13 @@ def finish(folder: MapFolder, name: str, image: Path, *kinds: str, area: float =
     files = {kind: f"{name}_{kind}.tif" for kind in kinds or ("mask",)}
     scratch = folder.folder / f".{name}.partial"
     scratch.mkdir(parents=True)
+    (scratch / ".raw.tif").write_text("of no use any more")
     for file in files.values():
         (scratch / file).write_text(f"map of {file}")
     total = ClassTotal("slide", 3, area, 0.25)
     summary = SceneSummary(files, {"ground": 0.75, "slide": 0.25}, 48, [total], "px", None)
     folder.finish(name, image, scratch, FinishedScene(image, 8, 6, summary))
-    scratch.rmdir()
+    assert not scratch.exists()
 
 
 def test_finished_scene_is_known_to_the_next_run(tmp_path: Path, image: Path) -> None:

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 
+from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.pictures import OUTLINE
+from landslide_cli.imagery.masks import read_mask
+from landslide_cli.imagery.pictures import FALSE_ALARM, HIT, MISS, OUTLINE
 from landslide_cli.imagery.raster import read_image
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile
@@ -19,6 +23,8 @@ from landslide_cli.stages.split import split
 
 ProfileWith = Callable[..., Profile]
 WriteScene = Callable[..., tuple[Path, Path]]
+
+UTM = Affine(0.5, 0, 500_000, 0, -0.5, 3_400_000)
 
 
 def test_trained_run_is_pictured_in_full(trained: Profile, tmp_path: Path) -> None:
@@ -39,6 +45,77 @@ def test_scene_sheet_grows_by_the_prediction_and_the_comparison(
     infer_tiled(profile)
     after = read_image(show(profile, output=tmp_path / "after").files[0], 3)
     assert after.shape[1] > before.shape[1]
+
+
+def test_mask_of_infer_tiled_is_pictured_as_the_prediction(
+    trained: Profile, trained_folder: Path, palette: Palette, tmp_path: Path
+) -> None:
+    truth = trained_folder / "scenes" / "masks" / "s0.png"
+    (tmp_path / "maps").mkdir()
+    mask = read_mask(truth, palette).mask
+    with rasterio.open(
+        tmp_path / "maps" / "s0_mask.tif", "w", "GTiff", *mask.shape[::-1], 1, dtype="uint8",
+        nodata=IGNORE,
+    ) as dataset:  # fmt: skip
+        dataset.write(mask, 1)
+        dataset.write_colormap(1, dict(enumerate(palette.colours)))
+    mapped = trained.infer.model_copy(update={"output": tmp_path / "maps"})
+    profile = trained.model_copy(update={"infer": mapped})
+    page = read_image(show(profile, output=tmp_path / "show").files[0], 3)
+    # One scene has been mapped: a row of image, mask, prediction and comparison.
+    cell = trained.show.cell
+    row = page[-cell - 22 - 6 : -22 - 6]
+    _, second, third, fourth = (
+        row[:, 6 + col * (cell + 6) :][:, :cell].astype(int) for col in range(4)
+    )
+    assert page.shape[0] < 2 * cell
+    np.testing.assert_array_equal(second, third)
+    hits = (np.abs(fourth - HIT) < 5).all(axis=-1)
+    assert hits.any()
+    for wrong in (MISS, FALSE_ALARM):
+        assert not (fourth == wrong).all(axis=-1).any()
+
+
+def map_scenes(profile: Profile, maps: Path, *scenes: Path) -> Profile:
+    """Map scenes into a folder, and return the profile that names it."""
+    infer_tiled(profile, [str(scene) for scene in scenes], output=maps)
+    mapped = profile.infer.model_copy(update={"output": maps})
+    return profile.model_copy(update={"infer": mapped})
+
+
+@pytest.mark.parametrize("kind", ["gpkg", "geojson"])
+def test_sizes_of_the_mapped_landslides_are_drawn(
+    bright: ProfileWith, plant: Callable[..., Path], tmp_path: Path, kind: str
+) -> None:
+    places = [np.s_[5:10, 5:9], np.s_[20:40, 20:60], np.s_[60:90, 10:90], np.s_[50:52, 100:103]]
+    here = plant("here.tif", (96, 160), places, crs="EPSG:32648", transform=UTM)
+    nowhere = plant("nowhere.tif", (96, 160), places[:2])
+    profile = bright(f"infer.polygons={kind}")
+    for scenes, names in (
+        ([here], ["frequency_area_m2.png"]),
+        ([nowhere], ["frequency_area_px.png"]),
+        ([here, nowhere], ["frequency_area_m2.png", "frequency_area_px.png"]),
+    ):
+        folder = tmp_path / "-".join(scene.stem for scene in scenes)
+        mapped = map_scenes(profile, folder / "maps", *scenes)
+        result = show(mapped, output=folder / "show")
+        assert [path.name for path in result.files] == names
+        for path in result.files:
+            assert read_image(path, 3).std() > 1.0
+
+
+def test_without_landslides_no_sizes_are_drawn(
+    bright: ProfileWith, plant: Callable[..., Path], tmp_path: Path
+) -> None:
+    empty = plant("empty.tif", (96, 160), [], crs="EPSG:32648", transform=UTM)
+    profile = map_scenes(bright(), tmp_path / "maps", empty)
+    assert (tmp_path / "maps" / "empty_landslides.gpkg").is_file()
+    with pytest.raises(DataError, match="nothing to show"):
+        show(profile, output=tmp_path / "show")
+    full = plant("full.tif", crs="EPSG:32648", transform=UTM)
+    profile = map_scenes(bright("infer.polygons=none"), tmp_path / "other", full)
+    with pytest.raises(DataError, match="nothing to show"):
+        show(profile, output=tmp_path / "show")
 
 
 def test_the_worst_scenes_of_the_last_evaluation_are_pictured(
