@@ -190,7 +190,7 @@ def evaluate(
     "infer-tiled",
     epilog=_epilog(
         "landslide infer-tiled configs/sichuan.yaml orthophotos/*.tif --output maps",
-        "<run>/infer with SCENE_mask.tif, SCENE_landslides.gpkg and SCENE_overlay.png for each "
+        "<run>/infer with SCENE_mask.tif, SCENE_landslides.gpkg and SCENE_overlay.jpg for each "
         "scene, landslides.csv and infer.json",
     ),
 )

@@ -59,7 +59,7 @@ def test_chain_of_all_six_is_silent_when_quiet(folder: Path) -> None:
     for name in ("data/tiles/manifest.csv", "data/split.json", "run/model.keras"):
         assert (folder / name).is_file()
     assert (folder / "run/evaluation.json").is_file()
-    assert list((folder / "run/infer").glob("*_overlay.png"))
+    assert list((folder / "run/infer").glob("*_overlay.jpg"))
     assert {str(path) for path in (folder / "run/show").glob("*.png")} <= {
         str(folder / line) for line in done.stdout.splitlines()
     }

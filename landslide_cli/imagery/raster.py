@@ -161,13 +161,18 @@ def read_mask_values(path: Path) -> MaskValues:
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write (rows, cols, bands) uint8: as PNG for 1, 3 or 4 (RGBA) bands, as TIFF for any number.
+    """Write (rows, cols, bands) uint8, by the suffix.
+
+    As PNG for 1, 3 or 4 (RGBA) bands, as JPEG, which is smaller and not exact, for 1 or 3, and as
+    TIFF for any number.
 
     Raises:
         OSError: the file cannot be written.
     """
     if path.suffix == ".png":
-        path.write_bytes(_png(image))
+        path.write_bytes(_encoded(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]))
+    elif path.suffix == ".jpg":
+        path.write_bytes(_encoded(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90]))
     else:
         path.write_bytes(_tiff(image))
 
@@ -182,15 +187,20 @@ def write_mask(path: Path, mask: Mask, palette: Palette) -> None:
     if (mask == IGNORE).any():
         alpha = np.where(mask == IGNORE, 0, 255).astype(np.uint8)
         colours = np.dstack([colours, alpha])
-    path.write_bytes(_png(colours))
+    path.write_bytes(_encoded(colours, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]))
 
 
-def _png(image: NDArray[np.uint8]) -> bytes:
+def _encoded(image: NDArray[np.uint8], suffix: str, options: list[int]) -> bytes:
     # OpenCV has blue first. Encoding in memory leaves the writing, and its errors, to Python.
-    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[-1]]
-    ok, encoded = cv2.imencode(".png", image[..., order], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    bands = image.shape[-1]
+    if bands in (3, 4):
+        turned = cv2.COLOR_RGB2BGR if bands == 3 else cv2.COLOR_RGBA2BGRA
+        image = cv2.cvtColor(np.ascontiguousarray(image), turned)
+    elif bands != 1:
+        raise ValueError(f"no {suffix} for an array of shape {image.shape}")
+    ok, encoded = cv2.imencode(suffix, image, options)
     if not ok:
-        raise ValueError(f"no PNG for an array of shape {image.shape}")
+        raise ValueError(f"no {suffix} for an array of shape {image.shape}")
     return bytes(encoded)
 
 

@@ -77,6 +77,9 @@ class ClusterMapper(Mapper):
             if self._cluster is not None:
                 self._cluster.close(timeout=10)
 
+    def prepare(self, layout: Layout) -> None:
+        """Leave it to the workers, each of which prepares its own model."""
+
     def blocks(self, layout: Layout) -> list[Window]:
         """Divide a scene into what a worker maps in one go."""
         rows, cols = (axis.side - axis.overlap for axis in (layout.grid.rows, layout.grid.cols))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.core.layout import Layout
 from landslide_cli.errors import DataError, LandslideError, listed
 from landslide_cli.imagery.reader import SceneReader
 from landslide_cli.imagery.scenes import find_files
@@ -244,10 +245,11 @@ def infer_tiled(
     left = [image for image in images if done[image.stem] is None]
     plan = folder.plan or make_plan(profile, run, left, threshold, reporter)
     recipe = Recipe(profile, run, plan, threshold)
-    folder.start(plan)
     mapper = _mapper(recipe, scheduler, reporter) if left else None
+    folder.start(plan)
+    jobs = _jobs(mapper, left) if mapper else []
     began = time.monotonic()
-    failed = _map_all(mapper, left, folder, fingerprint, reporter) if mapper else []
+    failed = _map_all(mapper, jobs, folder, fingerprint, reporter) if mapper else []
     seconds = time.monotonic() - began
     mapped = [
         _mapped(image, folder, finished, unchanged=done[image.stem] is not None)
@@ -296,13 +298,12 @@ def _mapper(recipe: Recipe, scheduler: str | None, reporter: Reporter) -> Mapper
 
 def _map_all(
     mapper: Mapper,
-    images: Sequence[Path],
+    jobs: Sequence[_Job],
     folder: MapFolder,
     fingerprint: str,
     reporter: Reporter,
 ) -> list[FailedScene]:
     """Map the scenes, a few at a time; return those that failed, in order."""
-    jobs = [_Job(image.stem, image, _windows(mapper, image)) for image in images]
     failed: dict[str, FailedScene] = {}
     with (
         reporter.track(f"mapping {len(jobs)} scenes", sum(job.windows for job in jobs)) as advance,
@@ -342,14 +343,26 @@ def _one_at_a_time(advance: Advance) -> Advance:
     return locked
 
 
-def _windows(mapper: Mapper, image: Path) -> int:
-    """Return how many windows a scene takes, for the progress; 0 if that cannot be told."""
+def _jobs(mapper: Mapper, images: Sequence[Path]) -> list[_Job]:
+    """Look at the scenes' headers, and have the model ready for the first."""
+    layouts = [_layout(mapper, image) for image in images]
+    first = next((layout for layout in layouts if layout is not None), None)
+    if first is not None:
+        mapper.prepare(first)
+    windows = [
+        0 if layout is None else sum(layout.windows(block) for block in mapper.blocks(layout))
+        for layout in layouts
+    ]
+    return [_Job(image.stem, image, count) for image, count in zip(images, windows, strict=True)]
+
+
+def _layout(mapper: Mapper, image: Path) -> Layout | None:
+    """Lay out a scene; None if it cannot be read, which is reported when its turn comes."""
     try:
         with SceneReader(image, reading_of(mapper.recipe.profile)) as scene:
-            layout = mapper.recipe.layout(image, scene)
-            return sum(layout.windows(block) for block in mapper.blocks(layout))
+            return mapper.recipe.layout(image, scene)
     except LandslideError:
-        return 0
+        return None
 
 
 def _map(mapper: Mapper, job: _Job, folder: MapFolder, fingerprint: str, advance: Advance) -> None:

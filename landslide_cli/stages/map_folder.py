@@ -22,7 +22,7 @@ KINDS = {
     "mask": "_mask.tif",
     "mask_png": "_mask.png",
     "probability": "_probability.tif",
-    "overlay": "_overlay.png",
+    "overlay": "_overlay.jpg",
     "polygons": "_landslides.gpkg",
     "polygons_geojson": "_landslides.geojson",
 }

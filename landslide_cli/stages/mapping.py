@@ -111,6 +111,10 @@ class Mapper:
         """Have all scenes give up at their next window."""
         self._stopped.set()
 
+    def prepare(self, layout: Layout) -> None:
+        """Have the model ready for the windows of a scene."""
+        self._engine.compiled(self._shape(layout), self.recipe.plan.precision)
+
     def blocks(self, layout: Layout) -> list[Window]:
         """Divide a scene into what is mapped in one go."""
         return list(layout.blocks(layout.height, round(_MOST_COLS / layout.cols.scale)))
@@ -166,8 +170,7 @@ class Mapper:
         self, layout: Layout, turn: "_Turn", advance: Advance
     ) -> Callable[[Image], Probabilities]:
         """Return the model for a scene's windows; what it needs is prepared at the first call."""
-        plan, grid = self.recipe.plan, layout.grid
-        shape = Shape(plan.batch, grid.rows.side, grid.cols.side)
+        plan, shape = self.recipe.plan, self._shape(layout)
         turned = Shape(plan.batch, shape.cols, shape.rows)
         symmetries = self.recipe.profile.infer.tta
 
@@ -185,6 +188,10 @@ class Mapper:
             return answer
 
         return predict
+
+    def _shape(self, layout: Layout) -> Shape:
+        grid = layout.grid
+        return Shape(self.recipe.plan.batch, grid.rows.side, grid.cols.side)
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong

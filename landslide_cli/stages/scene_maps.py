@@ -178,7 +178,7 @@ class SceneMaps:
         return files
 
     def _finish_picture(self) -> dict[str, str]:
-        files = {"overlay": f"{self._facts.name}_overlay.png"}
+        files = {"overlay": f"{self._facts.name}_overlay.jpg"}
         picture = overlay(self.picture.values, self._mask.values, self._palette)
         write_image(self._folder / files["overlay"], picture)
         return files

@@ -1,7 +1,7 @@
 """Start-up, preparing, input and tiled inference, each against the least that it could cost.
 
 And the search for scenes that share ground, among a thousand. Run with `make bench`; it takes about
-ten minutes and writes nothing outside a temporary folder.
+twenty minutes and writes nothing outside a temporary folder.
 """
 
 import subprocess
@@ -12,15 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from landslide_cli.console import show_result
-from landslide_cli.core.inference import Tiling, mask_of, predict_scene
-from landslide_cli.core.tiler import Grid
 from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import Table
+from tests.bench.inference import bench_inference
 from tests.bench.overlaps import bench_overlaps
 
 SCENE = 1024  # pixels
@@ -83,27 +81,6 @@ def bench_reading(folder: Path) -> list[tuple[str, ...]]:
     return [
         ("read a 1024 x 1024 PNG, to cv2.imread", f"{1e3 * ours:.0f} ms", f"{ours / plain:.2f}")
     ]
-
-
-def bench_inference(folder: Path) -> list[tuple[str, ...]]:
-    """Compare tiled inference with the model calls alone."""
-    from landslide_cli.core.inference import predictor
-    from landslide_cli.core.model import build_model
-
-    profile = load_profile(Path("configs/sichuan-small.yaml"))
-    predict = predictor(build_model(profile.model, 3, 2))
-    image, _ = draw_scene(1, 0, SCENE, SCENE)
-    rows: list[tuple[str, ...]] = []
-    for overlap in (0, 64, 128):
-        tiling = Tiling(profile.window, overlap)
-        windows = len(Grid(SCENE, SCENE, tiling.tile, overlap))
-        batch = np.zeros((1, tiling.tile, tiling.tile, 3), np.uint8)
-        model_alone = windows * seconds(lambda: predict(batch))  # noqa: B023
-        whole = seconds(lambda: mask_of(predict_scene(predict, image, 2, tiling)))  # noqa: B023
-        rate = f"{SCENE**2 / whole / 1e6:.2f} Mpx/s"
-        name = f"infer, overlap {overlap}, {windows} windows, to the model alone"
-        rows.append((name, rate, f"{whole / model_alone:.3f}"))
-    return rows
 
 
 def bench_training_input(folder: Path) -> list[tuple[str, ...]]:

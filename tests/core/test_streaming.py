@@ -343,7 +343,7 @@ def test_closing_early_stops_the_threads(taken: int) -> None:
     scene = Scene(image(20_000, 40), np.ones((20_000, 40), bool))
     before = threading.active_count()
     layout = Tiling(32, 8).layout(20_000, 40)
-    with closing(predict_block(scene, Model(), layout, layout.whole, 2)) as strips:  # type: ignore[type-var]
+    with closing(predict_block(scene, Model(), layout, layout.whole, 2)) as strips:
         for _ in range(taken):
             next(strips)
         assert threading.active_count() <= before + 2

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.shutil import copy
 
+from landslide_cli.core.windows import Piece
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.reader import BLOCK_CACHE, Piece, Reading, SceneReader
+from landslide_cli.imagery.reader import BLOCK_CACHE, Reading, SceneReader
 
 WriteRaster = Callable[..., Path]
 

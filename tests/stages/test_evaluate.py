@@ -12,7 +12,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from landslide_cli.core.inference import Tiling, predict_scene
+from landslide_cli.core.inference import predict_scene
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.dataset import part_tiles
@@ -21,7 +21,7 @@ from landslide_cli.imagery.raster import read_image
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.evaluate import EvaluateResult, evaluate
 from landslide_cli.stages.prepare import prepare
-from landslide_cli.stages.runs import load_run
+from landslide_cli.stages.runs import load_run, tiling_of
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of, read_scene
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
@@ -144,7 +144,7 @@ def test_whole_scenes_are_scored_as_infer_tiled_maps_them(trained: Profile) -> N
     expected = {}
     for scene in labelled_scenes_of(trained):
         image, reading = read_scene(trained, scene)
-        probabilities = predict_scene(run.predict(), image, 2, Tiling(32, 8))
+        probabilities = predict_scene(run.predict(), image, 2, tiling_of(trained, run.scale))
         found = probabilities[..., 1] >= np.float32(run.threshold or 0.5)
         counts = np.array(
             [[((reading.mask == i) & (found == bool(j))).sum() for j in (0, 1)] for i in (0, 1)]

@@ -100,7 +100,7 @@ def test_scene_that_was_touched_is_mapped_again(
     assert again() == {"a": False, "b": True}
 
 
-@pytest.mark.parametrize("suffix", ["_mask.tif", "_landslides.gpkg", "_overlay.png"])
+@pytest.mark.parametrize("suffix", ["_mask.tif", "_landslides.gpkg", "_overlay.jpg"])
 def test_scene_of_which_a_map_was_deleted_is_mapped_again(
     again: Callable[..., dict[str, bool]], tmp_path: Path, suffix: str
 ) -> None:
@@ -156,9 +156,9 @@ def test_maps_that_are_no_longer_asked_for_are_removed(
     maps = tmp_path / "maps"
     again("infer.polygons=geojson", probability=True)
     names = {path.name for path in maps.glob("a_*")}
-    assert names == {"a_mask.tif", "a_overlay.png", "a_probability.tif", "a_landslides.geojson"}
+    assert names == {"a_mask.tif", "a_overlay.jpg", "a_probability.tif", "a_landslides.geojson"}
     again("infer.polygons=none")
-    assert {path.name for path in maps.glob("a_*")} == {"a_mask.tif", "a_overlay.png"}
+    assert {path.name for path in maps.glob("a_*")} == {"a_mask.tif", "a_overlay.jpg"}
 
 
 def test_foreign_file_beside_the_maps_is_not_removed(

@@ -1,0 +1,272 @@
+"""Tiled inference: its speed beside the model's own and the processor's, its memory, its seams."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.windows import Window as RasterWindow
+
+from landslide_cli.core.inference import predict_scene
+from landslide_cli.core.layout import Tiling
+from landslide_cli.core.model import build_model, summarise_layers
+from landslide_cli.imagery.raster import write_image
+from landslide_cli.imagery.synthetic import draw_scene
+from landslide_cli.profile import Profile, load_profile
+from landslide_cli.reporting import SilentReporter
+from landslide_cli.stages.engines import Shape, processor_threads
+from landslide_cli.stages.infer_tiled import InferResult, infer_tiled
+from landslide_cli.stages.planning import load_engine
+from landslide_cli.stages.runs import find_run
+from landslide_cli.stages.train import train
+
+Rows = list[tuple[str, ...]]
+
+DRAWN = 512  # pixels, the side of a drawn scene
+SIZES = [(8192, 8192), (20_480, 20_480), (2048, 100_000), (100_000, 2048)]
+
+
+def bench_inference(folder: Path) -> Rows:
+    """Measure all of it, with a sichuan-small that has seen a few drawn scenes."""
+    trained = _trained(folder)
+    rows = [*_overhead(folder, trained), *_flexunet(folder), *_rates(folder, trained)]
+    return [*rows, *_memory(folder, trained), *_seams(folder, trained)]
+
+
+def _overhead(folder: Path, profile: Profile) -> Rows:
+    """Compare the wall time of mapping a large scene with the time in the model."""
+    scene = large_scene(folder / "large", 8192, 8192)
+    rows: Rows = []
+    for scale in (1.0, 0.25):
+        for precision in ("float32", "auto"):
+            sets = {"scale": scale, "precision": precision}
+            result = _mapped(profile, [scene], folder / "maps", sets)
+            outside = 1 - result.model_seconds / result.seconds
+            rate = f"{_megapixels(result) / result.seconds:.2f} Mpx/s"
+            name = f"infer sichuan-small at {scale:g}, 8192 x 8192, {result.plan.precision}"
+            rows.append((f"{name}, share outside the model", rate, f"{outside:.3f}"))
+    return rows
+
+
+def _flexunet(folder: Path) -> Rows:
+    """Compare FlexUNet of `configs/sichuan.yaml` with large matrix products by TensorFlow."""
+    profile = _untrained(folder, "sichuan")
+    scenes = [_drawn(folder / "scenes", index, 1024) for index in range(8)]
+    gflop = _gflop(profile, 1024)
+    reach = _matrix_products()
+    rows: Rows = []
+    for precision in ("float32", "bfloat16"):
+        result = _mapped(profile, scenes, folder / "maps", {"precision": precision, "scale": 1.0})
+        rate = gflop * len(scenes) / result.seconds
+        rows.append(
+            (
+                f"infer sichuan, 1024 x 1024, {precision}, to float32 matrix products",
+                f"{result.seconds / len(scenes):.2f} s a scene, {rate:.0f} GFLOP/s",
+                f"{rate / reach:.2f}",
+            )
+        )
+    return rows
+
+
+def _rates(folder: Path, trained: Profile) -> Rows:
+    """Map drawn scenes by each shipped profile and engine, against OpenVINO in float32."""
+    demo, sichuan = _untrained(folder, "demo"), _untrained(folder, "sichuan")
+    rows: Rows = []
+    for name, profile, count in (("demo", demo, 24), ("sichuan-small", trained, 24),
+                                 ("sichuan", sichuan, 2)):  # fmt: skip
+        scenes = [_drawn(folder / "scenes", index, 1024) for index in range(count)]
+        first = 0.0
+        for engine in ("openvino", "tensorflow"):
+            for precision in ("float32", "bfloat16"):
+                sets: dict[str, object] = {"engine": engine, "precision": precision}
+                _mapped(profile, scenes[:1], folder / "maps", sets)
+                result = _mapped(profile, scenes, folder / "maps", sets)
+                rate = _megapixels(result) / result.seconds
+                first = first or rate
+                what = f"infer {name}, {engine}, {precision}, to openvino in float32"
+                rows.append((what, f"{rate:.2f} Mpx/s", f"{rate / first:.2f}"))
+    return rows
+
+
+def _memory(folder: Path, profile: Profile) -> Rows:
+    """Measure the peak memory of the whole command on scenes of other sizes."""
+    rows: Rows = []
+    first = 0.0
+    for height, width in SIZES:
+        scene = large_scene(folder / "large", height, width)
+        peak = _peak_memory(profile, scene, folder / "memory")
+        first = first or peak
+        what = f"infer sichuan-small, {height} x {width}, peak memory, to the first"
+        rows.append((what, f"{peak:.2f} GB", f"{peak / first:.2f}"))
+        scene.unlink()
+    return rows
+
+
+def _seams(folder: Path, profile: Profile) -> Rows:
+    """Compare blended windows with a single pass over a scene of 1024 x 1024 model pixels."""
+    run = find_run(profile)
+    engine = load_engine("openvino", run, processor_threads(), SilentReporter())
+    image = _mosaic(1024, 1024)
+    multiple = profile.model.multiple
+
+    def predicted(tile: int | None, overlap: int) -> tuple[Any, int]:
+        tiling = Tiling(tile, overlap, multiple=multiple)
+        layout = tiling.layout(1024, 1024)
+        shape = Shape(1, layout.grid.rows.side, layout.grid.cols.side)
+        predict = engine.compiled(shape, "float32")
+        return predict_scene(predict, image, 2, tiling)[..., 1], len(layout.grid)
+
+    whole, _ = predicted(None, 0)
+    rows: Rows = []
+    for tile in (256, 416, 544):
+        for overlap in (0, 32, 64, 128, 256):
+            if overlap < tile:
+                blended, count = predicted(tile, overlap)
+                off = f"{np.abs(blended - whole).mean():.4f} off"
+                changed = ((blended >= 0.5) != (whole >= 0.5)).mean()
+                what = f"seams, windows of {tile}, overlap {overlap}: work, {off}, mask changed"
+                rows.append((what, f"{count * tile**2 / 1024**2:.2f}", f"{changed:.4f}"))
+    return rows
+
+
+def large_scene(folder: Path, height: int, width: int) -> Path:
+    """Write a GeoTIFF of drawn scenes side by side, in UTM at half a metre a pixel."""
+    path = folder / f"scene-{height}x{width}.tif"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {"compress": "deflate", "zlevel": 1, "bigtiff": "if_safer", "num_threads": 2}
+    with rasterio.open(
+        path, "w", driver="GTiff", height=height, width=width, count=3, dtype="uint8",
+        crs="EPSG:32648", transform=Affine(0.5, 0, 400_000, 0, -0.5, 3_500_000),
+        tiled=True, blockxsize=512, blockysize=512, photometric="rgb", **options,
+    ) as dataset:  # fmt: skip
+        for row, band in enumerate(_mosaic_bands(height, width)):
+            window = RasterWindow(0, row * DRAWN, width, band.shape[0])
+            dataset.write(np.moveaxis(band, -1, 0), window=window)
+    return path
+
+
+def _mosaic(height: int, width: int) -> np.ndarray:
+    return np.concatenate(list(_mosaic_bands(height, width)))
+
+
+def _mosaic_bands(height: int, width: int) -> Iterator[np.ndarray]:
+    drawn = [draw_scene(1, index, DRAWN, DRAWN)[0] for index in range(11)]
+    number = 0
+    for row_off in range(0, height, DRAWN):
+        images = []
+        for _ in range(0, width, DRAWN):
+            images.append(drawn[number % len(drawn)])
+            number += 3
+        yield np.concatenate(images, axis=1)[: height - row_off, :width]
+
+
+def _drawn(folder: Path, index: int, side: int) -> Path:
+    path = folder / f"scene-{index}.png"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        image, _ = draw_scene(2, index, DRAWN, DRAWN)
+        write_image(path, cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC))
+    return path
+
+
+def _trained(folder: Path) -> Profile:
+    """Train sichuan-small on drawn scenes for a minute, so that its masks look like masks."""
+    from landslide_cli.stages.prepare import prepare
+    from landslide_cli.stages.split import split
+
+    profile = load_profile(
+        Path("configs/sichuan-small.yaml"),
+        [
+            f"dataset={folder / 'small-dataset'}", f"run={folder / 'small'}", "source={}",
+            "source.synthetic.scenes=30", "prepare.scale=0.5", "prepare.augment={}",
+            "split.overlap.content=false", "train.epochs=6",
+        ],
+    )  # fmt: skip
+    prepare(profile)
+    split(profile)
+    train(profile)
+    return profile
+
+
+def _untrained(folder: Path, name: str) -> Profile:
+    """Give a shipped profile a run whose network has learned nothing."""
+    run = folder / f"untrained-{name}"
+    profile = load_profile(Path(f"configs/{name}.yaml"), [f"run={run}"])
+    if not run.exists():
+        run.mkdir()
+        build_model(profile.model, profile.bands, 2).save(run / "model.keras")
+        scale = profile.prepare.scale or 1.0
+        (run / "run.json").write_text(json.dumps({"result": {"scale": scale}}))
+        # Its masks are noise; a few specks are all that the polygons should cost.
+        (run / "threshold.json").write_text(json.dumps({"threshold": 0.999}))
+    return profile
+
+
+def _mapped(
+    profile: Profile, scenes: list[Path], output: Path, sets: Mapping[str, object]
+) -> InferResult:
+    infer = profile.infer.model_copy(update=sets)
+    changed = profile.model_copy(update={"infer": infer})
+    return infer_tiled(changed, [str(scene) for scene in scenes], output=output, overwrite=True)
+
+
+def _megapixels(result: InferResult) -> float:
+    return float(result.document()["megapixels"])
+
+
+def _gflop(profile: Profile, side: int) -> float:
+    model = find_run(profile).model
+    return sum(layer.flop for layer in summarise_layers(model, side, side)) / 1e9
+
+
+def _matrix_products() -> float:
+    """Return the GFLOP/s of TensorFlow's float32 product of two 4096 x 4096 matrices."""
+    from landslide_cli.core.backend import tf
+
+    matrix = tf.random.normal((4096, 4096))
+    product = tf.function(lambda: tf.matmul(matrix, matrix))
+    return 2 * 4096**3 / least_seconds(lambda: product().numpy(), 5) / 1e9
+
+
+def least_seconds(work: Callable[[], object], times: int) -> float:
+    """Return the least of several measured times, after one that is not counted."""
+    work()
+    measured = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        measured.append(time.perf_counter() - began)
+    return min(measured)
+
+
+def _peak_memory(profile: Profile, scene: Path, output: Path) -> float:
+    """Run the command on a scene and return its peak resident memory in GB."""
+    command = [
+        sys.executable, "-m", "landslide_cli", "infer-tiled", "configs/sichuan-small.yaml",
+        str(scene), "--output", str(output), "--overwrite", "--quiet",
+        "--set", f"run={profile.run}", "--set", "infer.scale=0.25",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
+    return usage.ru_maxrss * 1024 / 1e9
+
+
+if __name__ == "__main__":
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as name:
+        for row in bench_inference(Path(name)):
+            sys.stdout.write("  ".join(row) + "\n")
