@@ -140,10 +140,10 @@ class ClusterMapper(Mapper):
                 mapped: _MappedBlock | LandslideError = future.result(timeout=_PATIENCE)
             except TimeoutError:
                 continue
-            except KilledWorker as error:
+            except KilledWorker:
                 raise LandslideError(
                     f"{path}: the workers died of one of its blocks again and again, most likely "
-                    f"for want of memory; set infer.memory, or use fewer a machine ({error})"
+                    "for want of memory; set infer.memory, or use fewer a machine"
                 ) from None
             if isinstance(mapped, LandslideError):
                 raise mapped

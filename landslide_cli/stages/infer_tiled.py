@@ -5,24 +5,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.layout import Layout
-from landslide_cli.errors import DataError, LandslideError, listed
+from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.reader import SceneReader
 from landslide_cli.imagery.scenes import find_files
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.profile import Profile
-from landslide_cli.reporting import Advance, Reporter, SilentReporter, Table
+from landslide_cli.reporting import Advance, Reporter, SilentReporter
 from landslide_cli.stages.conversion import fingerprint_of
+from landslide_cli.stages.infer_result import FailedScene, InferResult, MappedScene
 from landslide_cli.stages.map_folder import FinishedScene, MapFolder
 from landslide_cli.stages.mapping import Mapper, Recipe, Stopped
-from landslide_cli.stages.planning import Plan, make_plan
+from landslide_cli.stages.planning import make_plan
 from landslide_cli.stages.runs import Run, check_fold, find_run
 from landslide_cli.stages.samples import scene_names
-from landslide_cli.stages.scene_maps import ClassTotal, SceneFacts, SceneMaps
+from landslide_cli.stages.scene_maps import SceneFacts, SceneMaps
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of, reading_of
 
 # While one scene has the model, the next is read and the one before is finished.
@@ -30,154 +31,6 @@ _AT_ONCE = 3
 
 # What a scene's maps do not depend on.
 _IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory")
-
-
-@dataclass(frozen=True)
-class MappedScene:
-    """A scene's maps.
-
-    `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `class_shares`
-    are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
-    are of its polygons. `unchanged` tells that the scene had been mapped before.
-    """
-
-    scene: str
-    image: Path
-    files: dict[str, Path]
-    width: int
-    height: int
-    gsd: float | None
-    class_shares: dict[str, float]
-    totals: list[ClassTotal]
-    unit: str
-    unchanged: bool
-
-    @property
-    def mask(self) -> Path:
-        """The class mask, a GeoTIFF."""
-        return self.files["mask"]
-
-    def document(self) -> dict[str, Any]:
-        """Return all of it, the files beside the rest."""
-        values = asdict(self) | {"image": str(self.image)}
-        files = {kind: str(path) for kind, path in values.pop("files").items()}
-        return values | files
-
-
-@dataclass(frozen=True)
-class FailedScene:
-    """A scene that could not be mapped, and why."""
-
-    scene: str
-    image: Path
-    reason: str
-
-
-@dataclass(frozen=True)
-class InferResult:
-    """The mapped scenes, and how they were mapped.
-
-    `threshold` is the probability from which on a pixel is foreground, None: the most probable
-    class; `model` the model's fingerprint; `table` is `landslides.csv`. `seconds` counts from the
-    first window to the last file; `model_seconds` of these the model was at work.
-    """
-
-    folder: Path
-    table: Path | None
-    scenes: list[MappedScene]
-    failed: list[FailedScene]
-    plan: Plan
-    scale: float
-    threshold: float | None
-    model: str
-    seconds: float
-    model_seconds: float
-
-    @property
-    def exit_status(self) -> int:
-        """1 if a scene could not be mapped."""
-        return 1 if self.failed else 0
-
-    @property
-    def complaint(self) -> str | None:
-        """Which scenes could not be mapped, and why."""
-        if not self.failed:
-            return None
-        reasons = [" ".join(one.reason.split()) for one in self.failed]
-        if len(reasons) == 1:
-            return self.failed[0].reason
-        return f"{len(reasons)} scenes could not be mapped:\n{listed(reasons, most=10)}"
-
-    def headline(self) -> str:
-        """Say where the maps lie."""
-        unchanged = sum(one.unchanged for one in self.scenes)
-        counts = f"{len(self.scenes)} scenes mapped"
-        counts += f", {unchanged} of them unchanged since" if unchanged else ""
-        counts += f", {len(self.failed)} failed" if self.failed else ""
-        return f"{counts}: {self.folder}"
-
-    def tables(self) -> Sequence[Table]:
-        """Show each scene's landslides, and how it was mapped."""
-        rows = [
-            (
-                one.scene,
-                f"{one.width} x {one.height}",
-                "" if one.gsd is None else f"{one.gsd:.3g} m",
-                total.name,
-                f"{one.class_shares[total.name]:.1%}",
-                f"{total.landslides:,}",
-                f"{total.area:,.0f} {'m²' if one.unit == 'm2' else 'px'}",
-            )
-            for one in self.scenes
-            for total in one.totals
-        ]
-        heads = ["scene", "pixels", "GSD", "class", "of the pixels", "polygons", "their area"]
-        tables = [Table("scenes", heads, rows)] if rows else []
-        if self.failed:
-            failures = [(one.scene, " ".join(one.reason.split())) for one in self.failed]
-            tables.append(Table("not mapped", ["scene", "why"], failures))
-        return [*tables, Table("how", ["", "value"], self._how())]
-
-    def document(self) -> dict[str, Any]:
-        """Return all of it."""
-        return {
-            "folder": str(self.folder),
-            "table": None if self.table is None else str(self.table),
-            "scenes": [one.document() for one in self.scenes],
-            "failed": [asdict(one) | {"image": str(one.image)} for one in self.failed],
-            **asdict(self.plan),
-            "scale": self.scale,
-            "threshold": self.threshold,
-            "model": self.model,
-            "megapixels": self._megapixels,
-            "seconds": self.seconds,
-            "model_seconds": self.model_seconds,
-        }
-
-    @property
-    def _megapixels(self) -> float:
-        fresh = [one for one in self.scenes if not one.unchanged]
-        return sum(one.width * one.height for one in fresh) / 1e6
-
-    def _how(self) -> list[tuple[str, str]]:
-        plan = self.plan
-        precision: str = plan.precision
-        if plan.changed is not None:
-            precision += (
-                f" (bfloat16 changes {plan.changed:.2%} of the first windows' mask, "
-                f"{plan.speedup:.2f} times as fast)"
-            )
-        tile = "whole scenes" if plan.tile is None else f"{plan.tile} pixels"
-        if plan.fitted:
-            tile += " at the most"
-        rows = [("engine", plan.engine), ("precision", precision), ("windows", tile)]
-        if self._megapixels:
-            rate = f"{self._megapixels / max(self.seconds, 1e-9):.2f}"
-            rows += [
-                ("seconds, and with the model", f"{self.seconds:.1f}, {self.model_seconds:.1f}"),
-                ("megapixels a second", rate),
-            ]
-        return rows
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from landslide_cli.errors import UsageError
 from landslide_cli.profile import Profile
 from landslide_cli.stages import cluster
 from landslide_cli.stages.cluster import ClusterMapper
-from landslide_cli.stages.infer_tiled import InferResult, infer_tiled
+from landslide_cli.stages.infer_result import InferResult
+from landslide_cli.stages.infer_tiled import infer_tiled
 
 Bright = Callable[..., Profile]
 Write = Callable[..., Path]

@@ -17,7 +17,8 @@ import pytest
 import rasterio
 
 from landslide_cli.profile import Profile
-from landslide_cli.stages.infer_tiled import InferResult, infer_tiled
+from landslide_cli.stages.infer_result import InferResult
+from landslide_cli.stages.infer_tiled import infer_tiled
 from landslide_cli.stages.mapping import Mapper
 
 Bright = Callable[..., Profile]

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from landslide_cli.errors import LandslideError, OutputError
 from landslide_cli.imagery.geotiff import MapWriter
 from landslide_cli.profile import Profile
-from landslide_cli.stages.infer_tiled import InferResult, infer_tiled
+from landslide_cli.stages.infer_result import InferResult
+from landslide_cli.stages.infer_tiled import infer_tiled
 
 Bright = Callable[..., Profile]
 Write = Callable[..., Path]

