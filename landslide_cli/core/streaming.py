@@ -20,6 +20,10 @@ from landslide_cli.core.windows import Ground, Source, Valid, View, Watch, units
 # Windows (batch, rows, cols, bands) uint8 to probabilities (batch, rows, cols, classes).
 Predict = Callable[[Image], Probabilities]
 
+# Batches that wait for the model, and that it has answered: what is done when a row of windows is
+# complete takes as long as some of them.
+_READY, _ANSWERED = 3, 6
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -75,13 +79,18 @@ def predict_block(
     Yields:
         The block from top to bottom.
     """
+
+    def one_channel(windows: Image) -> Probabilities:
+        answer = predict(windows)
+        return np.ascontiguousarray(answer[..., 1:]) if classes == 2 else answer
+
     area = layout.area(block)
     patience = max(batch, 2 * len(layout.grid.cols.touching(area.col_off, area.col_stop)))
     with (
-        ahead(views(source, layout, block, watch), 2 * batch + 1) as ready,
-        ahead(_predicted(ready, predict, batch, patience), 2 * batch) as answers,
+        ahead(views(source, layout, block, watch), _READY * batch) as ready,
+        ahead(_predicted(ready, one_channel, batch, patience), _ANSWERED * batch) as answers,
     ):
-        yield from _strips(answers, layout, block, classes)
+        yield from _strips(answers, layout, block, channels_of(classes))
 
 
 def _predicted(
@@ -116,7 +125,7 @@ def _answers(waiting: list[View], predict: Predict, batch: int) -> Iterator[_Ans
 
 
 def _strips(
-    stream: Iterable[Ground | _Answer], layout: Layout, block: Window, classes: int
+    stream: Iterable[Ground | _Answer], layout: Layout, block: Window, channels: int
 ) -> Iterator[Strip]:
     """Blend, resize to the scene's own size, and add which pixels hold data."""
     ground = _GroundRows()
@@ -126,20 +135,14 @@ def _strips(
             if isinstance(item, Ground):
                 ground.add(item)
             else:
-                yield item.window, _channels(item.probabilities, classes)
+                yield item.window, item.probabilities
 
     area = layout.area(block)
     some = units_at_once(block.width, layout.rows) * layout.rows.model
-    rows = blended(layout.grid, area, answers(), channels_of(classes), some)
+    rows = blended(layout.grid, area, answers(), channels, some)
     for row_off, values in _at_scene_size(rows, layout, block):
         valid = ground.take(row_off, values.shape[0], values.shape[1])
         yield Strip(row_off, block.col_off, values, valid)
-
-
-def _channels(probabilities: Probabilities | None, classes: int) -> Probabilities | None:
-    if probabilities is None or classes != 2:
-        return probabilities
-    return probabilities[..., 1:]
 
 
 class _GroundRows:

@@ -5,6 +5,7 @@ A corner shows in the 2 x 2 pixels around it, so a piece needs of its neighbours
 column of pixels; and no outline has a trace of the cuts that its mask went through.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -267,13 +268,18 @@ def _polygons(corners: Records, places: Numbers) -> NDArray[np.object_]:
     place = places[corners["part"]]
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.diff(place[order], prepend=-1))
-    polygons, begin = [], 0
-    while begin < len(starts):
-        end = max(begin + 1, np.searchsorted(starts, starts[begin] + _CORNERS_AT_ONCE))
-        some = order[starts[begin] : starts[end] if end < len(starts) else None]
-        polygons.append(polygons_of(corners[some], places - begin))
-        begin = int(end)
-    return np.concatenate(polygons)
+    bounds = [0]
+    while bounds[-1] < len(starts):
+        enough = np.searchsorted(starts, starts[bounds[-1]] + _CORNERS_AT_ONCE)
+        bounds.append(max(bounds[-1] + 1, int(enough)))
+    ends = np.append(starts, len(order))
+
+    def built(begin: int, end: int) -> NDArray[np.object_]:
+        return polygons_of(corners[order[ends[begin] : ends[end]]], places - begin)
+
+    # Nearly all of the time is spent in compiled code.
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(built, bounds[:-1], bounds[1:])))
 
 
 def _described(polygons: NDArray[np.object_], parts: Records, places: Numbers) -> list[Outline]:

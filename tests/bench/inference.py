@@ -34,11 +34,14 @@ DRAWN = 1024  # pixels, the side of a drawn scene
 SIZES = [(8192, 8192), (20_480, 20_480), (2048, 100_000), (100_000, 2048)]
 
 
-def bench_inference(folder: Path) -> Rows:
+def bench_inference(folder: Path) -> Iterator[tuple[str, ...]]:
     """Measure all of it, with a sichuan-small that has seen a few drawn scenes."""
     trained = _trained(folder)
-    rows = [*_overhead(folder, trained), *_flexunet(folder), *_rates(folder, trained)]
-    return [*rows, *_memory(folder, trained), *_seams(folder, trained)]
+    yield from _overhead(folder, trained)
+    yield from _flexunet(folder)
+    yield from _rates(folder, trained)
+    yield from _memory(folder, trained)
+    yield from _seams(folder, trained)
 
 
 def _overhead(folder: Path, profile: Profile) -> Rows:
@@ -192,7 +195,7 @@ def _trained(folder: Path) -> Profile:
         Path("configs/sichuan-small.yaml"),
         [
             f"dataset={folder / 'small-dataset'}", f"run={folder / 'small'}", 
-            "source.synthetic={scenes: 48, width: 1024, height: 1024}",
+            "source={synthetic: {scenes: 48, width: 1024, height: 1024}}",
             "prepare.augment={hflip: true, rotate90: true}",
             "split.overlap.content=false", "train.epochs=6",
         ],
@@ -283,4 +286,4 @@ if __name__ == "__main__":
 
     with TemporaryDirectory() as name:
         for row in bench_inference(Path(name)):
-            sys.stdout.write("  ".join(row) + "\n")
+            print("  ".join(row), flush=True)  # noqa: T201
