@@ -27,6 +27,10 @@ _PART = np.dtype(
 )
 
 
+# Row, column and class of an outline's upper left pixel.
+Place = tuple[int, int, int]
+
+
 @dataclass(frozen=True)
 class Outline:
     """The pixels of one class that touch by sides or corners.
@@ -86,6 +90,8 @@ class Outliner:
         self._corners = [np.zeros(0, CORNER)]
         self._parts = [np.zeros(1, _PART)]
         self._count = 1
+        # What is built already, by the upper left pixel and the class.
+        self._done: list[tuple[Place, Outline]] = []
         # Pairs of numbers: those that two pieces gave to one part; those of parts that touch.
         self._same = [np.zeros((0, 2), np.int64)]
         self._touching = [np.zeros((0, 2), np.int64)]
@@ -122,12 +128,24 @@ class Outliner:
         self._close_block()
         self._above = np.zeros(1, _PIXEL)
         self._take_background(len(self._left))
-        return _outlines(
-            np.concatenate(self._corners),
-            np.concatenate(self._parts),
-            np.concatenate(self._same),
-            np.concatenate(self._touching),
-        )
+        self._build(np.zeros(0, np.int64))
+        return [outline for _, outline in sorted(self._done, key=lambda one: one[0])]
+
+    def settle(self) -> None:
+        """Build the outlines that no later piece can touch: less is left for the end."""
+        at_edges = [self._above, self._left, *self._right]
+        self._build(np.unique(np.concatenate([line["part"] for line in at_edges])))
+
+    def _build(self, unfinished: Numbers) -> None:
+        """Build all outlines but those of the given parts."""
+        corners, parts = np.concatenate(self._corners), np.concatenate(self._parts)
+        same, touching = np.concatenate(self._same), np.concatenate(self._touching)
+        outline_of = _merged(len(parts), np.concatenate([same, touching]))
+        waits = np.isin(outline_of[corners["part"]], outline_of[unfinished])
+        part_of = _merged(len(parts), same)
+        self._done += _outlines(corners[~waits], parts, part_of, outline_of)
+        self._corners, self._parts = [corners[waits]], [parts]
+        self._same, self._touching = [same], [touching]
 
     def _close_block(self) -> None:
         cols = len(self._above)
@@ -248,19 +266,24 @@ def _statistics(labels: _Labels, probability: NDArray[np.float32]) -> Records:
     return statistics[1:]
 
 
-def _outlines(corners: Records, parts: Records, same: Numbers, touching: Numbers) -> list[Outline]:
+def _outlines(
+    corners: Records, parts: Records, part_of: Numbers, outline_of: Numbers
+) -> list[tuple[Place, Outline]]:
+    """Build the outlines that the corners belong to; each with its place."""
     if len(corners) == 0:
         return []
-    part_of = _merged(len(parts), same)
-    outline_of = _merged(len(parts), np.concatenate([same, touching]))
     corners["part"] = part_of[corners["part"]]
     # By the upper left pixel, which has the first corner.
     order = np.lexsort((corners["x"], corners["y"]))
     roots, first = np.unique(outline_of[corners["part"][order]], return_index=True)
     places = np.zeros(len(parts), np.int64)
-    places[roots[np.argsort(first)]] = np.arange(len(roots))
+    places[roots] = np.arange(len(roots))
     polygons = _polygons(corners, places[outline_of])
-    return _described(polygons, parts[1:], places[outline_of[1:]])
+    built = np.isin(outline_of, roots)
+    outlines = _described(polygons, parts[built], places[outline_of[built]])
+    upper_left = corners[order[first]]
+    rows, cols = upper_left["y"].tolist(), upper_left["x"].tolist()
+    return [((y, x, one.index), one) for y, x, one in zip(rows, cols, outlines, strict=True)]
 
 
 def _polygons(corners: Records, places: Numbers) -> NDArray[np.object_]:

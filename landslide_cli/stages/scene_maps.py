@@ -142,6 +142,7 @@ class SceneMaps:
         self._counts += np.bincount(band.mask.ravel(), minlength=256)
         if self._counts.sum() // _TIDY > self._tidied:
             self._tidied += 1
+            self._outliner.settle()
             give_back_memory()
         self._mask.put(band.row_off, band.col_off, band.mask)
 

@@ -22,11 +22,15 @@ Probability = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Cut:
-    """A mask, and where it is cut into blocks of columns and each block into bands of rows."""
+    """A mask, and where it is cut into blocks of columns and each block into bands of rows.
+
+    `settles` tells to build what can be built after each piece.
+    """
 
     mask: Mask
     probability: Probability
     blocks: list[tuple[int, int, list[tuple[int, int]]]]
+    settles: bool = False
 
     @property
     def classes(self) -> int:
@@ -52,7 +56,8 @@ def cut_masks(draw: st.DrawFn) -> Cut:
         (start, stop, spans(rows, draw(st.sets(st.integers(1, 19)))))
         for start, stop in spans(cols, draw(st.sets(st.integers(1, 19))))
     ]
-    return Cut(mask, rng.random((rows, cols), np.float32), blocks)
+    probability = rng.random((rows, cols), np.float32)
+    return Cut(mask, probability, blocks, settles=draw(st.booleans()))
 
 
 def outlines(cut: Cut) -> list[Outline]:
@@ -61,6 +66,8 @@ def outlines(cut: Cut) -> list[Outline]:
         for top, bottom in bands:
             piece = np.s_[top:bottom, left:right]
             outliner.add(top, left, cut.mask[piece], cut.probability[piece])
+            if cut.settles:
+                outliner.settle()
     return outliner.finish()
 
 
