@@ -34,7 +34,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     with made_parents(path), _as_output_error(path):
         try:
             yield partial
-            _flush(partial)
+            flush(partial)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def _as_output_error(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Have the file on disk before it gets its name, so that a power cut leaves no empty file."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())

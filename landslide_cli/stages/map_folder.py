@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.errors import OutputError
-from landslide_cli.outputs import write_csv, write_json
+from landslide_cli.outputs import flush, write_csv, write_json
 from landslide_cli.records import refuse_foreign
 from landslide_cli.stages.planning import Plan
 from landslide_cli.stages.scene_maps import ClassTotal, SceneSummary
@@ -110,6 +110,7 @@ class MapFolder:
             self._scenes.pop(name, None)
             self._write()
             for file in files:
+                flush(scratch / file)
                 (scratch / file).replace(self.folder / file)
             self._remove_stale(name, set(files))
             # Before the scene counts as finished: no later run would look for what is left here.
