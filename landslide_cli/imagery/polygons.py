@@ -31,9 +31,11 @@ Fields = dict[str, NDArray[Any]]
 LAYER = "landslides"
 
 # Inventories grade how certain each landslide is. Ours is high or medium if the probabilities over
-# its pixels reach a mean and a minimum, and else low.
-HIGH_CONFIDENCE = (0.85, 0.5)
-MEDIUM_CONFIDENCE = (0.65, 0.25)
+# its pixels reach a mean and a minimum, and else low. The minimum is next to always that of a pixel
+# at the rim, just above the threshold, and best thresholds may be as low as 0.2: only pixels that
+# are almost surely no landslide count against it.
+HIGH_CONFIDENCE = (0.85, 0.1)
+MEDIUM_CONFIDENCE = (0.65, 0.05)
 
 # Decimals of probabilities, beyond which float32 says nothing; of metres and square metres; and of
 # degrees, a millimetre on the ground.

@@ -243,13 +243,13 @@ def test_the_areas_of_simplified_landslides_are_their_own() -> None:
 @pytest.mark.parametrize(
     ("mean", "least", "grade"),
     [
-        (0.85, 0.5, "high"),
-        (0.85, 0.49, "medium"),
+        (0.85, 0.1, "high"),
+        (0.85, 0.09, "medium"),
         (0.84, 0.5, "medium"),
-        (0.65, 0.25, "medium"),
-        (0.65, 0.24, "low"),
+        (0.65, 0.05, "medium"),
+        (0.65, 0.04, "low"),
         (0.64, 0.5, "low"),
-        (float(np.float32(0.65)), float(np.float32(0.25)), "medium"),
+        (float(np.float32(0.65)), float(np.float32(0.05)), "medium"),
     ],
 )
 def test_confidence_grades_by_the_mean_and_the_least_probability(
