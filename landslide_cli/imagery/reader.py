@@ -111,11 +111,6 @@ class SceneReader:
     def __exit__(self, *exception: object) -> None:
         self._dataset.close()
 
-    @property
-    def has_gaps(self) -> bool:
-        """Whether there may be pixels without data, as far as the header tells."""
-        return self._plan.has_gaps
-
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read a rectangle.
 
@@ -173,11 +168,6 @@ class _Plan:
     @property
     def bands_read(self) -> list[int]:
         return self.bands if self.alpha is None else [*self.bands, self.alpha]
-
-    @property
-    def has_gaps(self) -> bool:
-        known = self.alpha is not None or self.nodata is not None or self.floating
-        return known or bool(self.mask_bands) or (self.shown is not None and not self.shown.all())
 
 
 def _planned(path: Path, dataset: Any, reading: Reading) -> _Plan:

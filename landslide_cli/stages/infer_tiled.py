@@ -23,7 +23,7 @@ from landslide_cli.stages.mapping import Mapper, Recipe, Stopped
 from landslide_cli.stages.planning import make_plan
 from landslide_cli.stages.runs import Run, check_fold, find_run
 from landslide_cli.stages.samples import scene_names
-from landslide_cli.stages.scene_maps import SceneFacts, SceneMaps
+from landslide_cli.stages.scene_maps import SUFFIXES, SceneFacts, SceneMaps
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of, reading_of
 
 # While one scene has the model, the next is read and the one before is finished.
@@ -97,12 +97,12 @@ def infer_tiled(
     done = {image.stem: folder.finished(image.stem, image) for image in images}
     left = [image for image in images if done[image.stem] is None]
     plan = folder.plan or make_plan(profile, run, left, threshold, reporter)
-    recipe = Recipe(profile, run, plan, threshold)
+    recipe = Recipe(profile, run, plan, threshold, fingerprint)
     mapper = _mapper(recipe, scheduler, reporter) if left else None
     folder.start(plan)
     jobs = _jobs(mapper, left) if mapper else []
     began = time.monotonic()
-    failed = _map_all(mapper, jobs, folder, fingerprint, reporter) if mapper else []
+    failed = _map_all(mapper, jobs, folder, reporter) if mapper else []
     seconds = time.monotonic() - began
     mapped = [
         _mapped(image, folder, finished, unchanged=done[image.stem] is not None)
@@ -130,7 +130,7 @@ def maps_folder(profile: Profile) -> Path:
 
 def mask_path(folder: Path, scene: str) -> Path:
     """Return where a scene's mask lies in the folder of the maps."""
-    return folder / f"{scene}_mask.tif"
+    return folder / f"{scene}{SUFFIXES['mask']}"
 
 
 def _made_from(
@@ -153,7 +153,6 @@ def _map_all(
     mapper: Mapper,
     jobs: Sequence[_Job],
     folder: MapFolder,
-    fingerprint: str,
     reporter: Reporter,
 ) -> list[FailedScene]:
     """Map the scenes, a few at a time; return those that failed, in order."""
@@ -163,7 +162,7 @@ def _map_all(
         _in_threads(mapper) as submit,
     ):
         step = _one_at_a_time(advance)
-        futures = {submit(_map, mapper, job, folder, fingerprint, step): job for job in jobs}
+        futures = {submit(_map, mapper, job, folder, step): job for job in jobs}
         for future in as_completed(futures):
             job = futures[future]
             try:
@@ -218,14 +217,14 @@ def _layout(mapper: Mapper, image: Path) -> Layout | None:
         return None
 
 
-def _map(mapper: Mapper, job: _Job, folder: MapFolder, fingerprint: str, advance: Advance) -> None:
+def _map(mapper: Mapper, job: _Job, folder: MapFolder, advance: Advance) -> None:
     """Map one scene: windows to bands, bands to files, and the files into the folder."""
     profile, left = mapper.recipe.profile, _Counter(job.windows, advance)
     try:
         with scratch_folder(folder.folder / job.name) as scratch:
             with SceneReader(job.image, reading_of(profile)) as scene:
                 layout = mapper.recipe.layout(job.image, scene)
-                facts = SceneFacts.of(job.image, scene, fingerprint)
+                facts = SceneFacts.of(job.image, scene, mapper.recipe.fingerprint)
                 maps = SceneMaps(scratch, facts, palette_of(profile), profile.infer)
                 with maps:
                     for band in mapper.bands(job.image, scene, layout, maps.picture, left.step):

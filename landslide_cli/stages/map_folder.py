@@ -13,19 +13,10 @@ from landslide_cli.errors import OutputError
 from landslide_cli.outputs import flush, write_csv, write_json
 from landslide_cli.records import refuse_foreign
 from landslide_cli.stages.planning import Plan
-from landslide_cli.stages.scene_maps import ClassTotal, SceneSummary
+from landslide_cli.stages.scene_maps import SUFFIXES, ClassTotal, SceneSummary
 
 RECORD, TABLE = "infer.json", "landslides.csv"
 _FORMAT = 3
-
-KINDS = {
-    "mask": "_mask.tif",
-    "mask_png": "_mask.png",
-    "probability": "_probability.tif",
-    "overlay": "_overlay.jpg",
-    "polygons": "_landslides.gpkg",
-    "polygons_geojson": "_landslides.geojson",
-}
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,7 @@ class MapFolder:
         Raises:
             OutputError: there is such a file, and `overwrite` is not set.
         """
-        paths = [self.folder / f"{name}{suffix}" for name in names for suffix in KINDS.values()]
+        paths = [self.folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES.values()]
         refuse_foreign([path for path in paths if not self._is_mine(path)], overwrite)
 
     def finished(self, name: str, image: Path) -> FinishedScene | None:
@@ -150,7 +141,7 @@ class MapFolder:
 
     def _remove_stale(self, name: str, kept: set[str]) -> None:
         """Remove maps of the scene of kinds that are no longer asked for."""
-        for suffix in KINDS.values():
+        for suffix in SUFFIXES.values():
             file = f"{name}{suffix}"
             if file in self._claimed and file not in kept:
                 (self.folder / file).unlink(missing_ok=True)
@@ -171,7 +162,7 @@ class MapFolder:
 
 def polygon_files(folder: Path) -> list[Path]:
     """List the landslides' polygons that are in a folder of maps, by name."""
-    endings = (KINDS["polygons"], KINDS["polygons_geojson"])
+    endings = (SUFFIXES["gpkg"], SUFFIXES["geojson"])
     return sorted(path for ending in endings for path in folder.glob(f"*{ending}"))
 
 

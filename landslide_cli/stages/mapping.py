@@ -50,18 +50,22 @@ class Band:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that the maps of a scene follow from; it can be sent to another process."""
+    """All that the maps of a scene follow from; it can be sent to another process.
+
+    `fingerprint` is the model's: a run that was trained again is another recipe.
+    """
 
     profile: Profile
     run: Run
     plan: Plan
     threshold: float | None
+    fingerprint: str
 
     @property
     def key(self) -> str:
         """What tells recipes apart."""
-        parts = (self.profile.model_dump_json(), self.run.folder, self.plan, self.threshold)
-        return repr(parts)
+        run = self.run.folder, self.fingerprint
+        return repr((self.profile.model_dump_json(), run, self.plan, self.threshold))
 
     def layout(self, path: Path, scene: SceneReader) -> Layout:
         """Lay out the windows over a scene.

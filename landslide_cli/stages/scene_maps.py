@@ -35,6 +35,16 @@ _PICTURE = 1536
 
 PERCENT_NODATA = 255
 
+# How the files of a scene are called after its name, by their kind.
+SUFFIXES = {
+    "mask": "_mask.tif",
+    "mask_png": "_mask.png",
+    "probability": "_probability.tif",
+    "overlay": "_overlay.jpg",
+    "gpkg": "_landslides.gpkg",
+    "geojson": "_landslides.geojson",
+}
+
 # Pixels of a scene from which on its files are made one after the other, for want of memory.
 _LARGE = 2**27
 
@@ -166,20 +176,19 @@ class SceneMaps:
         return self._summary(rasters | self._finish_picture() | outlines, landslides)
 
     def _finish_rasters(self) -> dict[str, str]:
-        name = self._facts.name
-        files = {"mask": f"{name}_mask.tif"}
+        files = {"mask": self._file("mask")}
         finish_cog(self._raw("mask"), self._folder / files["mask"], self._mask_layer)
         if not self._facts.georeference.is_known:
-            files["mask_png"] = f"{name}_mask.png"
+            files["mask_png"] = self._file("mask_png")
             finish_png(self._raw("mask"), self._folder / files["mask_png"])
         if self._probability_writer is not None:
-            files["probability"] = f"{name}_probability.tif"
+            files["probability"] = self._file("probability")
             target = self._folder / files["probability"]
             finish_cog(self._raw("probability"), target, self._probability_layer)
         return files
 
     def _finish_picture(self) -> dict[str, str]:
-        files = {"overlay": f"{self._facts.name}_overlay.jpg"}
+        files = {"overlay": self._file("overlay")}
         picture = overlay(self.picture.values, self._mask.values, self._palette)
         write_image(self._folder / files["overlay"], picture)
         return files
@@ -196,7 +205,7 @@ class SceneMaps:
         )
         if settings.polygons == "none":
             return {}, landslides
-        files = {"polygons": f"{facts.name}_landslides.{settings.polygons}"}
+        files = {"polygons": self._file(settings.polygons)}
         today = date.today().isoformat()
         origin = Origin(facts.name, facts.gsd, facts.fingerprint, today)
         path = self._folder / files["polygons"]
@@ -208,6 +217,9 @@ class SceneMaps:
         return self._writers.enter_context(
             MapWriter(self._raw(kind), facts.height, facts.width, facts.georeference, layer)
         )
+
+    def _file(self, kind: str) -> str:
+        return f"{self._facts.name}{SUFFIXES[kind]}"
 
     def _raw(self, kind: str) -> Path:
         return self._folder / f".{kind}.tif"

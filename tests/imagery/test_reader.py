@@ -334,24 +334,6 @@ def test_the_mask_of_a_mosaic_is_followed(write_raster: WriteRaster, tmp_path: P
     assert not valid[:, 90:].any()
 
 
-@pytest.mark.parametrize(
-    ("values", "options", "gaps"),
-    [
-        (noise(3), {}, False),
-        (noise(3), {"nodata": 0}, True),
-        (noise(4), {"alpha": "yes"}, True),
-        (noise(3).astype(np.float32), {}, True),
-    ],
-    ids=["none", "nodata", "alpha", "may be NaN"],
-)
-def test_the_header_tells_whether_there_may_be_gaps(
-    write_raster: WriteRaster, values: NDArray[Any], options: dict[str, Any], gaps: bool
-) -> None:
-    path = write_raster("scene.tif", values, **options)
-    with SceneReader(path, Reading(3, value_range=(0, 255))) as scene:
-        assert scene.has_gaps == gaps
-
-
 @pytest.mark.parametrize("nodata", ["-9999", "0.5", "300"])
 def test_nodata_that_no_value_can_be_is_none(write_raster: WriteRaster, nodata: str) -> None:
     path, reading = write_vrt(write_raster)
@@ -359,8 +341,9 @@ def test_nodata_that_no_value_can_be_is_none(write_raster: WriteRaster, nodata: 
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("<ColorInterp>", told), encoding="utf-8")
     with SceneReader(path, reading) as scene:
-        assert not scene.has_gaps
-        np.testing.assert_array_equal(scene.read((0, ROWS), (0, COLS)).image, noise(3))
+        piece = scene.read((0, ROWS), (0, COLS))
+    assert piece.valid is None
+    np.testing.assert_array_equal(piece.image, noise(3))
 
 
 def test_the_scene_tells_where_it_lies(write_raster: WriteRaster) -> None:
