@@ -17,6 +17,20 @@ def all_classes(probabilities: Any) -> Any:
     return probabilities
 
 
+def confusion_counts(y_true: Any, y_pred: Any, classes: int) -> Any:
+    """Count the labelled pixels of a batch by true and by predicted class.
+
+    Returns:
+        (classes, classes) float64; the true class is the row.
+    """
+    truth = tf.reshape(tf.cast(y_true, tf.int32), [-1])
+    predicted = tf.reshape(tf.argmax(all_classes(y_pred), axis=-1, output_type=tf.int32), [-1])
+    # A cell of its own takes the unlabelled pixels, and is dropped.
+    codes = tf.where(truth < classes, truth * classes + predicted, classes**2)
+    counts = tf.math.bincount(codes, minlength=classes**2 + 1, dtype=tf.float64)
+    return tf.reshape(counts[: classes**2], (classes, classes))
+
+
 @keras.saving.register_keras_serializable("landslide")
 class ConfusionMetric(keras.metrics.Metric):  # type: ignore[misc]
     """Confusion counts of predicted against true class; scores are computed from them.
@@ -40,12 +54,10 @@ class ConfusionMetric(keras.metrics.Metric):  # type: ignore[misc]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch; unlabelled pixels are left out. Sample weights are not used."""
-        truth = tf.reshape(tf.cast(y_true, tf.int32), [-1])
-        predicted = tf.reshape(tf.argmax(all_classes(y_pred), axis=-1, output_type=tf.int32), [-1])
-        # A cell of its own takes the unlabelled pixels, and is dropped.
-        codes = tf.where(truth < self.classes, truth * self.classes + predicted, self.classes**2)
-        counts = tf.math.bincount(codes, minlength=self.classes**2 + 1, dtype=tf.float64)
-        counts = tf.reshape(counts[: self.classes**2], (self.classes, self.classes))
+        self.add(confusion_counts(y_true, y_pred, self.classes))
+
+    def add(self, counts: Any) -> None:
+        """Add what `confusion_counts` counted."""
         self.counts.assign(self.counts + counts)
 
     def result(self) -> Any:
@@ -102,7 +114,8 @@ class DiceCoefMulticlass(keras.metrics.Mean):  # type: ignore[misc]
     """The experiment's `dice_coef_multiclass`, kept under its name for comparison.
 
     For one image (2 sum(t p) + 1) / (sum(t) + sum(p) + 1), where t is the one-hot mask, p the
-    probabilities, and the sums run over pixels and classes together; then the mean over images.
+    probabilities, and the sums run over pixels and classes together; then the mean over the images
+    that have any label.
     Since sum(t) = sum(p) = number of pixels, it is the mean probability given to the true class,
     background included: a soft accuracy, which says little about landslides.
 
@@ -111,15 +124,26 @@ class DiceCoefMulticlass(keras.metrics.Mean):  # type: ignore[misc]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch; unlabelled pixels are left out. Sample weights are not used."""
-        probabilities = all_classes(y_pred)
-        # Pixels without a label have an all-zero one-hot vector.
-        truth = tf.one_hot(tf.cast(y_true, tf.int32), probabilities.shape[-1])
-        labelled = tf.cast(tf.not_equal(tf.cast(y_true, tf.int32), IGNORE), tf.float32)
-        hits = tf.reduce_sum(truth * probabilities, axis=(1, 2, 3))
-        sums = tf.reduce_sum(truth, axis=(1, 2, 3)) + tf.reduce_sum(
-            probabilities * labelled[..., None], axis=(1, 2, 3)
-        )
-        super().update_state((2.0 * hits + 1.0) / (sums + 1.0))
+        summed, images = soft_accuracy(y_true, y_pred)
+        self.add(summed, images)
+
+    def add(self, summed: Any, images: Any) -> None:
+        """Add what `soft_accuracy` summed up."""
+        self.total.assign_add(summed)
+        self.count.assign_add(images)
+
+
+def soft_accuracy(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Sum `DiceCoefMulticlass` over the images of a batch that have any label, and count them."""
+    probabilities = all_classes(tf.cast(y_pred, tf.float32))
+    # Pixels without a label have an all-zero one-hot vector.
+    truth = tf.one_hot(tf.cast(y_true, tf.int32), probabilities.shape[-1])
+    labelled = tf.cast(tf.not_equal(tf.cast(y_true, tf.int32), IGNORE), tf.float32)
+    hits = tf.reduce_sum(truth * probabilities, axis=(1, 2, 3))
+    there = tf.reduce_sum(truth, axis=(1, 2, 3))
+    sums = there + tf.reduce_sum(probabilities * labelled[..., None], axis=(1, 2, 3))
+    counted = tf.cast(there > 0, tf.float32)
+    return tf.reduce_sum(counted * (2.0 * hits + 1.0) / (sums + 1.0)), tf.reduce_sum(counted)
 
 
 def make_metric(name: str, classes: int) -> Any:

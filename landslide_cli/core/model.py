@@ -17,7 +17,24 @@ if TYPE_CHECKING:
 layers = keras.layers
 
 
-def build_model(settings: "ModelSettings", bands: int, outputs: int, seed: int = 137) -> Any:
+# What the names of the encoder's layers begin with.
+ENCODER = "encoder"
+
+_POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
+
+def build_model(
+    settings: "ModelSettings",
+    bands: int,
+    outputs: int,
+    seed: int = 137,
+    precision: str = "float32",
+    synchronized: bool = False,
+) -> Any:
     """Build an untrained network.
 
     Args:
@@ -25,16 +42,25 @@ def build_model(settings: "ModelSettings", bands: int, outputs: int, seed: int =
         bands: bands of the input.
         outputs: channels of the output: one a class (softmax), or a single one (sigmoid).
         seed: seed of the weights, and of dropout where the settings fix none.
+        precision: `float32`, `bfloat16` or `float16`, that all layers but the last compute in.
+        synchronized: normalize by the statistics of a batch that is spread over several processors.
 
     Returns:
         A Keras model from (batch, rows, cols, bands), values in [0, 255], to probabilities
         (batch, rows, cols, outputs); rows and cols are multiples of `settings.multiple`.
     """
     keras.utils.set_random_seed(seed)
-    return ARCHITECTURES[settings.architecture](settings, bands, outputs)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_POLICIES[precision])
+    try:
+        return ARCHITECTURES[settings.architecture](settings, bands, outputs, synchronized)
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
-def flexunet(settings: "ModelSettings", bands: int, outputs: int) -> Any:
+def flexunet(
+    settings: "ModelSettings", bands: int, outputs: int, synchronized: bool = False
+) -> Any:
     """Build FlexUNet, a U-Net whose kernels are large at the top and shrink towards the bottom.
 
     Level i has base_filters * 2^i filters, kernels of max(3, base_kernels - 2i) and dilation
@@ -51,41 +77,59 @@ def flexunet(settings: "ModelSettings", bands: int, outputs: int) -> Any:
     for level in range(settings.num_layers):
         if level > 0:
             features = layers.MaxPooling2D((2, 2))(features)
-        features = _double_convolution(features, settings, level)
+        block = _Block(settings, level, f"{ENCODER}_{level}", synchronized)
+        features = block.applied_to(features)
         skips.append(features)
     for level in reversed(range(settings.num_layers - 1)):
         filters = settings.base_filters * 2**level
         features = layers.Conv2DTranspose(filters, (2, 2), strides=(2, 2), padding="same")(features)
         features = layers.Concatenate()([features, skips[level]])
-        features = _double_convolution(features, settings, level)
+        block = _Block(settings, level, f"decoder_{level}", synchronized)
+        features = block.applied_to(features)
     activation = "sigmoid" if outputs == 1 else "softmax"
     # Probabilities stay float32 whatever the precision of the layers before.
     head = layers.Conv2D(outputs, (1, 1), activation=activation, dtype="float32", name="classes")
     return keras.Model(inputs, head(features), name="flexunet")
 
 
-def _double_convolution(features: Any, settings: "ModelSettings", level: int) -> Any:
+@dataclass(frozen=True)
+class _Block:
     """Convolution, dropout, convolution: one level of the encoder or the decoder."""
-    features = _convolution(features, settings, level)
-    features = layers.Dropout(settings.dropout_rate * level, seed=settings.dropout_seed)(features)
-    return _convolution(features, settings, level)
+
+    settings: "ModelSettings"
+    level: int
+    name: str
+    synchronized: bool
+
+    def applied_to(self, features: Any) -> Any:
+        rate, seed = self.settings.dropout_rate * self.level, self.settings.dropout_seed
+        features = self._convolution(features, f"{self.name}_first")
+        features = layers.Dropout(rate, seed=seed, name=f"{self.name}_dropout")(features)
+        return self._convolution(features, f"{self.name}_second")
+
+    def _convolution(self, features: Any, name: str) -> Any:
+        settings = self.settings
+        features = layers.Conv2D(
+            settings.base_filters * 2**self.level,
+            max(3, settings.base_kernels - 2 * self.level),
+            activation=settings.activation,
+            dilation_rate=[max(1, rate - self.level) for rate in settings.dilation],
+            kernel_initializer="he_normal",
+            padding="same",
+            name=name,
+        )(features)
+        if not settings.normalization:
+            return features
+        return layers.BatchNormalization(
+            momentum=settings.normalization_momentum,
+            synchronized=self.synchronized,
+            name=f"{name}_normalization",
+        )(features)
 
 
-def _convolution(features: Any, settings: "ModelSettings", level: int) -> Any:
-    features = layers.Conv2D(
-        settings.base_filters * 2**level,
-        max(3, settings.base_kernels - 2 * level),
-        activation=settings.activation,
-        dilation_rate=[max(1, rate - level) for rate in settings.dilation],
-        kernel_initializer="he_normal",
-        padding="same",
-    )(features)
-    if not settings.normalization:
-        return features
-    return layers.BatchNormalization(momentum=settings.normalization_momentum)(features)
-
-
-ARCHITECTURES: dict[str, Callable[["ModelSettings", int, int], Any]] = {"flexunet": flexunet}
+ARCHITECTURES: dict[str, Callable[["ModelSettings", int, int, bool], Any]] = {
+    "flexunet": flexunet,
+}
 
 
 @dataclass(frozen=True)
@@ -137,13 +181,13 @@ def feature_sizes(model: Any, height: int, width: int) -> tuple[list[int], list[
     return [math.prod(shapes[layer.name]) for layer in model.layers], inputs
 
 
-def in_bfloat16(model: Any) -> Any:
-    """Copy a trained network into one that computes in bfloat16, but for its output."""
+def in_precision(model: Any, precision: str) -> Any:
+    """Copy a network into one that computes in `float32` or `bfloat16`, but for its output."""
 
     def copied(layer: Any) -> Any:
         config = layer.get_config()
         if layer.name != model.layers[-1].name:
-            config["dtype"] = "mixed_bfloat16"
+            config["dtype"] = _POLICIES[precision]
         return type(layer).from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=copied)

@@ -1,125 +1,130 @@
-"""Tiles on disk to batches for TensorFlow: decoded in parallel, kept in memory if they fit."""
+"""Examples to batches for TensorFlow: drawn and augmented in parallel, a few ahead of the step."""
 
 import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landslide_cli.core.backend import tf
-from landslide_cli.core.memory import free_memory
-from landslide_cli.core.palette import Mask, Palette
+from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.tiler import Image
-from landslide_cli.errors import DataError
-from landslide_cli.imagery.dataset import TileFiles
-from landslide_cli.imagery.masks import read_mask
-from landslide_cli.imagery.raster import probe, read_image
+from landslide_cli.imagery.examples import Examples
+from landslide_cli.imagery.online_augmentation import Augmenter
 
-Cache = Literal["auto", "memory", "none"]
+_AHEAD = 2  # batches
 
 
-class TileBatches:
-    """The tiles of a part, as batches of images and masks.
+class Batches:
+    """The examples of an epoch in batches that are all full.
 
-    Images are (batch, rows, cols, bands) uint8, masks (batch, rows, cols) uint8 class indices.
+    Images are (batch, rows, cols, bands) uint8, masks (batch, rows, cols) uint8 class indices. What
+    a batch holds follows from the epoch and the batch's number alone, so that an epoch can be taken
+    up anywhere.
 
     Args:
-        tiles: image and mask files, all of one size.
-        palette: the classes.
-        bands: bands that the model takes.
-        batch: tiles a batch; the last batch of an epoch may have fewer.
-        multiple: the model takes sides that are multiples of this.
-        cache: keep decoded tiles in memory; `auto` does if they need less than a quarter of what is
-            free.
-        nearest_colour: give mask colours that are no class to the nearest class.
-
-    Raises:
-        DataError: the first tile cannot be read, or its size is none that the model takes.
+        examples: what is drawn from.
+        bands: of the images.
+        batch: examples a batch.
+        share: which of a batch's examples are wanted here, where several processes divide it.
+        multiple: an epoch has a multiple of so many batches.
+        augmenter: changes each example at random; None leaves them as they are.
+        wraps: fill up the last batches with the epoch's first examples; otherwise with blank
+            images without any label.
     """
 
     def __init__(
         self,
-        tiles: Sequence[TileFiles],
-        palette: Palette,
+        examples: Examples,
         bands: int,
         batch: int,
+        share: Sequence[int] | None = None,
         multiple: int = 1,
-        cache: Cache = "auto",
-        nearest_colour: bool = False,
+        augmenter: Augmenter | None = None,
+        wraps: bool = False,
     ) -> None:
-        self.tiles = list(tiles)
-        self.batch = batch
-        self._palette, self._bands, self._nearest = palette, bands, nearest_colour
-        info = probe(self.tiles[0].image)
-        self.rows, self.cols = info.height, info.width
-        if self.rows % multiple or self.cols % multiple:
-            raise DataError(
-                f"{self.tiles[0].image}: is {self.cols} x {self.rows} pixels; the model takes "
-                f"multiples of {multiple}: prepare tiles of such a size, or use fewer model layers"
-            )
-        needed = len(self.tiles) * self.rows * self.cols * (bands + 1)
-        keeps = cache == "memory" or (cache == "auto" and needed < free_memory() / 4)
-        self._kept: dict[int, tuple[Image, Mask]] | None = {} if keeps else None
+        self.examples = examples
+        self._bands, self._batch = bands, batch
+        self._share = range(batch) if share is None else share
+        self._count = math.ceil(len(examples) / (batch * multiple)) * multiple
+        self._augmenter, self._wraps = augmenter, wraps
         self._problem: Exception | None = None
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
-        return math.ceil(len(self.tiles) / self.batch)
+        return self._count
 
-    def epoch(self, order: Sequence[int] | NDArray[np.int64] | None = None) -> Iterator[Any]:
-        """Iterate over the batches once.
+    def epoch(self, epoch: int = 0, first: int = 0) -> Iterator[tuple[Any, Any]]:
+        """Iterate over the batches of an epoch.
 
         Args:
-            order: indices of tiles, in the order wanted. Default: by name.
+            epoch: which one.
+            first: the batch to begin with.
 
         Yields:
             (images, masks) tensors.
 
         Raises:
-            DataError: a tile cannot be read.
+            DataError: an example cannot be read.
         """
-        order = np.arange(len(self.tiles)) if order is None else np.asarray(order)
+        size = len(self._share)
+        threads = os.cpu_count() or 1
+
+        def drawn(index: Any) -> Any:
+            place = index // size * self._batch + self._share[0] + index % size
+            return self._drawn(tf.constant(epoch, tf.int64), place)
+
         dataset = (
-            tf.data.Dataset.from_tensor_slices(order)
-            .map(self._load, num_parallel_calls=os.cpu_count(), deterministic=True)
-            .batch(self.batch)
-            .prefetch(2)
+            tf.data.Dataset.range(first * size, self._count * size)
+            .map(drawn, num_parallel_calls=threads, deterministic=True)
+            .batch(size, drop_remainder=True)
+            .prefetch(_AHEAD)
         )
+        options = tf.data.Options()
+        # The autotuner was measured to hold up training for up to 5 s an epoch.
+        options.autotune.enabled = False
+        options.threading.private_threadpool_size = threads
         try:
-            yield from dataset
+            yield from dataset.with_options(options)
         except tf.errors.OpError:
             # TensorFlow wraps what was raised in its threads; the reason itself is clearer.
             if self._problem is not None:
                 raise self._problem from None
             raise
 
-    def _load(self, index: Any) -> Any:
-        image, mask = tf.numpy_function(self._decoded, [index], (tf.uint8, tf.uint8))
-        image.set_shape((self.rows, self.cols, self._bands))
-        mask.set_shape((self.rows, self.cols))
-        return image, mask
+    def names(self, epoch: int, number: int) -> list[str]:
+        """Name the examples of a batch, for a message."""
+        places = [number * self._batch + index for index in range(self._batch)]
+        count = len(self.examples)
+        places = [place % count for place in places if self._wraps or place < count]
+        return [self.examples.name(epoch, place) for place in places]
 
-    def _decoded(self, index: np.int64) -> tuple[Image, Mask]:
+    def _drawn(self, epoch: Any, place: Any) -> Any:
+        rows, cols = self.examples.rows, self.examples.cols
+        # What it returns follows from its arguments: it may run in any order, in parallel.
+        image, mask = tf.numpy_function(
+            self._example, [epoch, place], (tf.uint8, tf.uint8), stateful=False
+        )
+        image.set_shape((rows, cols, self._bands))
+        mask.set_shape((rows, cols))
+        if self._augmenter is None:
+            return image, mask
+        return self._augmenter.transform(image, mask, epoch, place)
+
+    def _example(self, epoch: np.int64, place: np.int64) -> tuple[Image, Mask]:
         try:
-            if self._kept is None:
-                return self._read(int(index))
-            if int(index) not in self._kept:
-                self._kept[int(index)] = self._read(int(index))
-            return self._kept[int(index)]
+            count = len(self.examples)
+            if place >= count and not self._wraps:
+                return self._blank()
+            image, mask = self.examples.example(int(epoch), int(place) % count)
+            if self._augmenter is not None:
+                image, mask = self._augmenter.warp(image, mask, int(epoch), int(place))
+            return image, mask
         except Exception as error:
             self._problem = error
             raise
 
-    def _read(self, index: int) -> tuple[Image, Mask]:
-        tile = self.tiles[index]
-        image = read_image(tile.image, self._bands)
-        mask = read_mask(tile.mask, self._palette, self._nearest).mask
-        for path, shape in ((tile.image, image.shape[:2]), (tile.mask, mask.shape)):
-            if shape != (self.rows, self.cols):
-                raise DataError(
-                    f"{path}: is {shape[1]} x {shape[0]} pixels where the first tile is "
-                    f"{self.cols} x {self.rows}; tiles must have one size"
-                )
-        return image, mask
+    def _blank(self) -> tuple[Image, Mask]:
+        shape = self.examples.rows, self.examples.cols
+        return np.zeros((*shape, self._bands), np.uint8), np.full(shape, IGNORE, np.uint8)

@@ -8,6 +8,8 @@ Image and mask of a tile have the same name without suffix. The parts may come f
 """
 
 import csv
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,7 @@ class Tile:
     `tile` is the file's name of image and mask without suffix; `row` and `column` are the offset of
     its upper left pixel in the resized scene; `augmentation` is empty for the tile itself;
     `labelled_pixels` counts those that are not padding, and `foreground_share` is the share of them
-    that are not background.
+    that are not background. Where no tiles are cut, a line is a whole scene under its own name.
     """
 
     tile: str
@@ -80,6 +82,29 @@ def read_manifest(folder: Path) -> list[Tile]:
         raise DataError(f"{path}: is not a manifest of tiles ({error})") from None
 
 
+def link_tile(tile: Tile, source: Path, target: Path, suffix: str) -> None:
+    """Hard-link a tile's image and mask, or copy them where the file system has no hard links.
+
+    Args:
+        tile: a line of the manifest.
+        source: folder with the tile in its `images` and `masks`.
+        target: the same for the links.
+        suffix: of the image.
+
+    Raises:
+        DataError: a file is not there.
+        OSError: it cannot be copied.
+    """
+    for folder, name in ((IMAGES, f"{tile.tile}{suffix}"), (MASKS, f"{tile.tile}.png")):
+        file = source / folder / name
+        if not file.is_file():
+            raise DataError(f"{file}: is in the manifest but not there; run `landslide prepare`")
+        try:
+            os.link(file, target / folder / name)
+        except OSError:
+            shutil.copy2(file, target / folder / name)
+
+
 def part_tiles(dataset: Path, part: Part) -> list[TileFiles]:
     """List the tiles of a part, by name.
 
@@ -90,8 +115,8 @@ def part_tiles(dataset: Path, part: Part) -> list[TileFiles]:
     masks = _by_stem(dataset / part / MASKS)
     if not images:
         raise DataError(
-            f"{dataset / part / IMAGES}: no {part} tiles; run `landslide split` first, or name "
-            "another `dataset`"
+            f"{dataset / part / IMAGES}: no {part} tiles; run `landslide split` first (where "
+            "prepare.tile is null there are none), or name another `dataset`"
         )
     alone = [str(images[stem]) for stem in sorted(images.keys() - masks.keys())]
     alone += [str(masks[stem]) for stem in sorted(masks.keys() - images.keys())]

@@ -1,20 +1,25 @@
 """Pictures for people: overlays of masks on scenes, and sheets of pictures with captions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 
 Picture = NDArray[np.uint8]
+Item = TypeVar("Item")
 
 # True positives green, misses blue, false alarms red: told apart on brown and green ground.
 HIT, MISS, FALSE_ALARM = (0, 200, 80), (40, 120, 255), (255, 50, 30)
 LEGEND = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
 OPACITY = 0.45
 OUTLINE = (255, 220, 0)
+HATCHING = (160, 160, 160)
 _INK, _PAPER = (40, 40, 40), 255
 _GAP, _LINE = 6, 22  # pixels
 
@@ -100,6 +105,24 @@ def outlined(image: NDArray[np.uint8], corners: NDArray[np.float64]) -> Picture:
     return picture
 
 
+def hatched(image: NDArray[np.uint8], where: NDArray[np.bool_]) -> Picture:
+    """Turn a part of an image to dark gray with light stripes.
+
+    Args:
+        image: (rows, cols, bands) uint8.
+        where: that part, (rows, cols).
+
+    Returns:
+        (rows, cols, 3) uint8.
+    """
+    picture = as_rgb(image).copy()
+    picture[where] = picture[where].mean(axis=-1, keepdims=True) / 2
+    period = max(8, max(where.shape) // 32)
+    diagonals = np.add.outer(*(np.arange(side) for side in where.shape))
+    picture[where & (diagonals % period < period // 4)] = HATCHING
+    return picture
+
+
 def comparison(image: NDArray[np.uint8], truth: Mask, prediction: Mask) -> Picture:
     """Lay hits, misses and false alarms of the foreground over an image, each in its colour.
 
@@ -131,6 +154,13 @@ def fitted(picture: Picture, cell: int) -> Picture:
     size = max(1, round(cols * factor)), max(1, round(rows * factor))
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(picture, size, interpolation=interpolation), np.uint8)
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """Choose items at even steps from the first to the last, to be the rows of a sheet."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(index)] for index in np.linspace(0, len(items) - 1, count)]
 
 
 def sheet(
@@ -173,6 +203,31 @@ def sheet(
 def strip(name: str, pictures: Sequence[Picture], captions: Sequence[str], cell: int) -> Picture:
     """Lay comparisons of one scene side by side, each under its caption: a film strip."""
     return sheet(captions, [(name, pictures)], cell, LEGEND)
+
+
+def captioned(picture: Picture, caption: str) -> Picture:
+    """Put a line of text above a picture."""
+    page = np.full((picture.shape[0] + _LINE, *picture.shape[1:]), _PAPER, np.uint8)
+    page[_LINE:] = picture
+    _write(page, caption, _GAP, _LINE - 7)
+    return page
+
+
+def write_film(path: Path, frames: Iterable[Picture], seconds: float) -> None:
+    """Write pictures of one size as an animated GIF that repeats; the last one stays longer.
+
+    Args:
+        path: the GIF to write.
+        frames: (rows, cols, 3) uint8, at least one.
+        seconds: that each is shown.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    first, *others = [Image.fromarray(frame) for frame in frames]
+    milliseconds = round(1000 * seconds)
+    durations = [milliseconds] * len(others) + [4 * milliseconds]
+    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, disposal=2)
 
 
 def _write(page: Picture, text: str, x: int, y: int) -> None:

@@ -26,7 +26,7 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]], best_epoch: 
         history: a row an epoch: `epoch`, `learning_rate`, and each value with its `valid_` twin.
         best_epoch: marked with a line.
     """
-    skipped = {"epoch", "seconds"}
+    skipped = {"epoch", "seconds", "images_per_second", "input_wait"}
     names = [name for name in history[0] if name not in skipped and not name.startswith("valid_")]
     figure = Figure(figsize=(4.2 * len(names), 3.4), layout="constrained")
     epochs = [row["epoch"] for row in history]

@@ -1,8 +1,8 @@
 """The profile: one YAML file that drives all six subcommands."""
 
 from landslide_cli.profile.data import (
-    AugmentSettings,
     ClassSettings,
+    OfflineAugmentSettings,
     PrepareSettings,
     SourceSettings,
     SplitSettings,
@@ -14,11 +14,11 @@ from landslide_cli.profile.training import ModelSettings, TrainSettings
 from landslide_cli.profile.tree import Profile
 
 __all__ = [
-    "AugmentSettings",
     "ClassSettings",
     "EvaluateSettings",
     "InferSettings",
     "ModelSettings",
+    "OfflineAugmentSettings",
     "PrepareSettings",
     "Profile",
     "ShowSettings",

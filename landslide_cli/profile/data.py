@@ -64,7 +64,7 @@ class SourceSettings(Settings):
         return self
 
 
-class AugmentSettings(Settings):
+class OfflineAugmentSettings(Settings):
     """Offline augmentation: further copies of each tile, image and mask alike."""
 
     hflip: bool = Field(False, description="Add a copy mirrored left to right.")
@@ -87,16 +87,37 @@ class PrepareSettings(Settings):
     scale: float | None = Field(
         None, gt=0.0, le=8.0, description="Factor by which every scene is resized instead."
     )
-    tile: int = Field(512, ge=16, le=8192, description="Side of a tile, in pixels.")
+    tile: int | None = Field(
+        512,
+        ge=16,
+        le=8192,
+        description="Side of a tile, in pixels. null: cut no tiles; `train.crop` takes crops from "
+        "the scenes themselves.",
+    )
     drop_empty: bool = Field(False, description="Leave out tiles without any foreground.")
     nearest_colour: bool = Field(
         False, description="Give a mask colour that is no class to the nearest class (JPEG masks)."
     )
-    augment: AugmentSettings = Field(AugmentSettings(), description="Offline augmentation.")
+    augment: OfflineAugmentSettings = Field(
+        OfflineAugmentSettings(), description="Offline augmentation: further copies of each tile."
+    )
     workers: int | None = Field(
         None, ge=1, le=256, description="Processes to use. Default: one a processor core."
     )
     seed: int = Field(137, ge=0, description="Seed of the distortions.")
+
+    @model_validator(mode="after")
+    def _without_tiles(self) -> Self:
+        if self.tile is None:
+            for key, value in self.augment:
+                if value:
+                    raise wrong(
+                        f"prepare.augment.{key}",
+                        "makes copies of tiles, and prepare.tile is null; use train.augment",
+                    )
+            if self.drop_empty:
+                raise wrong("prepare.drop_empty", "leaves out tiles, and prepare.tile is null")
+        return self
 
     @model_validator(mode="after")
     def _one_resizing(self) -> Self:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from landslide_cli.profile.augmenting import Kind
 from landslide_cli.profile.base import Settings
 from landslide_cli.profile.data import ClassSettings
 from landslide_cli.profile.tree import Profile
@@ -71,8 +72,9 @@ def _section(field: FieldInfo) -> type[Settings] | None:
     """Return the settings class of a section, or None for a plain key."""
     for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
         if isinstance(kind, type) and issubclass(kind, Settings):
-            # A list of settings, such as the classes, is one key.
-            return None if getattr(field.annotation, "__origin__", None) is list else kind
+            # A list of settings, such as the classes, is one key, and so is a line of augmentation.
+            is_list = getattr(field.annotation, "__origin__", None) is list
+            return None if is_list or issubclass(kind, Kind) else kind
     return None
 
 
@@ -119,9 +121,16 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={"name": "<name>"})
     if isinstance(value, Path):
         return f"`{value}`"
+    if isinstance(value, Kind):
+        return f"`{', '.join(_short(size) for size in value.model_dump().values())}`"
     if isinstance(value, list) and value and isinstance(value[0], ClassSettings):
         return ", ".join(f"{item.name} `{list(item.colour)}`" for item in value)
     return f"`{json.dumps(value)}`" if value is not None else ""
+
+
+def _short(size: Any) -> str:
+    """Write a number, or a range of numbers, without needless zeros."""
+    return f"[{', '.join(map(_short, size))}]" if isinstance(size, tuple) else f"{size:g}"
 
 
 def main() -> None:

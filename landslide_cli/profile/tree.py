@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from landslide_cli.core.parts import fold_folder
+from landslide_cli.profile.augmenting import COLOUR_KINDS
 from landslide_cli.profile.base import Settings, wrong
 from landslide_cli.profile.data import (
     ClassSettings,
@@ -90,11 +91,13 @@ class Profile(Settings):
     @model_validator(mode="after")
     def _tiles_fit_the_model(self) -> Self:
         multiple = self.model.multiple
-        given = [("prepare.tile", self.prepare.tile)]
-        if isinstance(self.infer.tile, int):
-            given.append(("infer.tile", self.infer.tile))
+        given = [
+            ("prepare.tile", self.prepare.tile),
+            ("train.crop", self.train.crop),
+            ("infer.tile", self.infer.tile),
+        ]
         for key, tile in given:
-            if tile % multiple:
+            if isinstance(tile, int) and tile % multiple:
                 below, above = tile // multiple * multiple, -(-tile // multiple) * multiple
                 near = f"{below} or {above}" if below else f"{above}"
                 raise wrong(
@@ -104,6 +107,48 @@ class Profile(Settings):
                 )
         if isinstance(self.infer.tile, int) and self.infer.overlap >= self.infer.tile:
             raise wrong("infer.overlap", f"must be below the window's side, {self.infer.tile}")
+        return self
+
+    @model_validator(mode="after")
+    def _tiles_or_crops(self) -> Self:
+        if self.prepare.tile is None:
+            if self.train.crop is None:
+                raise wrong("prepare.tile", "null needs train.crop")
+            if self.split.by == "tile":
+                raise wrong("split.by", "'tile' needs tiles, and prepare.tile is null")
+        return self
+
+    @model_validator(mode="after")
+    def _every_class_has_a_weight(self) -> Self:
+        weights, classes = self.train.class_weights, len(self.palette_classes)
+        if weights is not None and len(weights) != classes:
+            raise wrong(
+                "train.class_weights",
+                f"must be {classes} weights, one a class and the background's first, "
+                f"not {len(weights)}",
+            )
+        if weights is not None and not any(weights):
+            raise wrong("train.class_weights", "must not all be 0")
+        return self
+
+    @model_validator(mode="after")
+    def _colours_are_there_to_change(self) -> Self:
+        if self.bands != 3:
+            for name in self.train.augment.switched_on():
+                if name in COLOUR_KINDS:
+                    raise wrong(
+                        f"train.augment.{name}", f"needs images of 3 bands, not of {self.bands}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _compiled_or_deterministic(self) -> Self:
+        # "GPU MaxPool gradient ops do not yet have a deterministic XLA implementation."
+        if self.train.jit and self.train.deterministic:
+            raise wrong(
+                "train.jit",
+                "needs train.deterministic: false; XLA pools without a deterministic gradient",
+            )
         return self
 
     @model_validator(mode="after")
@@ -122,6 +167,11 @@ class Profile(Settings):
     def run_folder(self) -> Path:
         """Folder of the trained model: the run's, or the fold's in it."""
         return self.run if self.fold is None else self.run / fold_folder(self.fold)
+
+    @property
+    def tile_side(self) -> int:
+        """Side of what the model is trained on, in pixels: of the crops, or else of the tiles."""
+        return next(side for side in (self.train.crop, self.prepare.tile) if side is not None)
 
     @property
     def palette_classes(self) -> list[ClassSettings]:

@@ -163,10 +163,10 @@ class TensorFlowEngine:
 
     def _compile(self, precision: Precision) -> Predict:
         from landslide_cli.core.inference import predictor
-        from landslide_cli.core.model import in_bfloat16
+        from landslide_cli.core.model import in_precision
 
         model = self._model
-        return predictor(in_bfloat16(model) if precision == "bfloat16" else model)
+        return predictor(in_precision(model, precision) if precision == "bfloat16" else model)
 
 
 def may_have_gpu() -> bool:

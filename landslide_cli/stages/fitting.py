@@ -1,147 +1,309 @@
-"""The arithmetic of training: a step, a pass over valid, and when to slow down or stop."""
+"""The arithmetic of training: gradients of a batch, a step, a score, and the state of it all."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landslide_cli.core.backend import keras, tf
-from landslide_cli.core.losses import make_loss
-from landslide_cli.core.metrics import make_metric
-from landslide_cli.errors import LandslideError
-from landslide_cli.imagery.batches import TileBatches
+from landslide_cli.core.losses import alone, make_loss
+from landslide_cli.core.metrics import confusion_counts, make_metric, soft_accuracy
+from landslide_cli.core.model import ENCODER, in_precision
 from landslide_cli.profile import TrainSettings
+from landslide_cli.stages.workers import Workers
 
-Advance = Callable[[], None]
+Batch = tuple[Any, Any]
 
-
-class Fitter:
-    """Trains a model batch by batch, and scores it on valid.
-
-    Args:
-        model: a Keras model that gives probabilities.
-        settings: optimizer, loss, metrics and seed.
-        classes: number of classes, background included.
-    """
-
-    def __init__(self, model: Any, settings: TrainSettings, classes: int) -> None:
-        self.model = model
-        self._optimizer = _make_optimizer(settings)
-        self._optimizer.build(model.trainable_variables)
-        self._loss = make_loss(settings)
-        self._mean_loss = keras.metrics.Mean(name="loss")
-        # Dice of the landslides is always logged: it is what a run is watched by.
-        names = dict.fromkeys(["dice", *settings.metrics])
-        self._metrics = [self._mean_loss, *(make_metric(name, classes) for name in names)]
-        self._seed = settings.seed
-        self._train_step = tf.function(self._step, reduce_retracing=True)
-        self._valid_step = tf.function(self._score, reduce_retracing=True)
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step."""
-        return float(self._optimizer.learning_rate)
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        self._optimizer.learning_rate = value
-
-    def train(self, batches: TileBatches, epoch: int, advance: Advance) -> dict[str, float]:
-        """Take a step for each batch, in an order that follows from the seed and the epoch.
-
-        Returns:
-            The epoch's mean loss and metrics, as the model was while it learned.
-
-        Raises:
-            LandslideError: the loss became infinite or not a number.
-        """
-        order = np.random.default_rng((self._seed, epoch)).permutation(len(batches.tiles))
-        self._reset()
-        for number, (images, masks) in enumerate(batches.epoch(order), start=1):
-            loss = float(self._train_step(images, masks))
-            if not math.isfinite(loss):
-                raise LandslideError(
-                    f"the loss became {loss} in epoch {epoch}, step {number}, at a learning rate "
-                    f"of {self.learning_rate:g};\nlower train.learning_rate or train.clip_value"
-                )
-            advance()
-        return self._results()
-
-    def validate(self, batches: TileBatches, advance: Advance) -> dict[str, float]:
-        """Score the model on all batches; return the mean loss and the metrics."""
-        self._reset()
-        for images, masks in batches.epoch():
-            self._valid_step(images, masks)
-            advance()
-        return self._results()
-
-    def _step(self, images: Any, masks: Any) -> Any:
-        with tf.GradientTape() as tape:
-            probabilities = self.model(tf.cast(images, tf.float32), training=True)
-            loss = self._loss(masks, probabilities)
-        variables = self.model.trainable_variables
-        self._optimizer.apply(tape.gradient(loss, variables), variables)
-        self._count(loss, masks, probabilities)
-        return loss
-
-    def _score(self, images: Any, masks: Any) -> None:
-        probabilities = self.model(tf.cast(images, tf.float32), training=False)
-        self._count(self._loss(masks, probabilities), masks, probabilities)
-
-    def _count(self, loss: Any, masks: Any, probabilities: Any) -> None:
-        # A last batch with fewer tiles weighs less.
-        self._mean_loss.update_state(loss, sample_weight=tf.shape(masks)[0])
-        for metric in self._metrics[1:]:
-            metric.update_state(masks, probabilities)
-
-    def _reset(self) -> None:
-        for metric in self._metrics:
-            metric.reset_state()
-
-    def _results(self) -> dict[str, float]:
-        return {metric.name: float(metric.result()) for metric in self._metrics}
-
-
-def _make_optimizer(settings: TrainSettings) -> Any:
-    options = {"learning_rate": settings.learning_rate, "clipvalue": settings.clip_value}
-    if settings.optimizer == "adamw":
-        return keras.optimizers.AdamW(weight_decay=settings.weight_decay, **options)
-    if settings.optimizer == "sgd":
-        return keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)
-    return keras.optimizers.Adam(**options)
+# Loss scaling for float16 as in Micikevicius et al. 2018, arXiv:1710.03740.
+_FIRST_SCALE, _GROW_AFTER = 2.0**15, 2000
 
 
 @dataclass
-class Patience:
-    """Watches a value that should fall.
+class Tally:
+    """What the batches of an epoch add up to, over all processors.
 
     Args:
-        epochs: how many epochs without a new least value are borne; None bears any number.
-        margin: how much lower a value must be to count as new.
+        classes: number of classes, background included.
+        loss: of each batch, times its images.
+        counts: of pixels by true and by predicted class.
+        soft: `soft_accuracy`, summed over images.
+        images: that have any label.
     """
 
-    epochs: int | None
-    margin: float = 0.0
-    least: float = field(default=math.inf, init=False)
-    waited: int = field(default=0, init=False)
+    classes: int
+    loss: float = 0.0
+    counts: NDArray[np.float64] = field(init=False)
+    soft: float = 0.0
+    images: float = 0.0
 
-    def sees_better(self, value: float) -> bool:
-        """Take the epoch's value; return whether it is the least so far."""
-        if value < self.least - self.margin:
-            self.least, self.waited = value, 0
-            return True
-        self.waited += 1
-        return False
+    def __post_init__(self) -> None:
+        self.counts = np.zeros((self.classes, self.classes))
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the value has not fallen for as long as is borne."""
-        return self.epochs is not None and self.waited >= self.epochs
+    def add(self, other: "Tally") -> None:
+        """Add the sums of further batches."""
+        self.loss, self.counts = self.loss + other.loss, self.counts + other.counts
+        self.soft, self.images = self.soft + other.soft, self.images + other.images
+
+    def results(self, names: Sequence[str]) -> dict[str, float]:
+        """Return the mean loss of an image's batch, and the metrics of those names."""
+        values = {"loss": self.loss / max(1.0, self.images)}
+        for name in names:
+            metric = make_metric(name, self.classes)
+            if name == "dice_coef_multiclass":
+                metric.add(self.soft, self.images)
+            else:
+                metric.add(self.counts)
+            values[name] = float(metric.result())
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums as JSON values."""
+        return {
+            "loss": self.loss,
+            "counts": self.counts.tolist(),
+            "soft": self.soft,
+            "images": self.images,
+        }
+
+    @classmethod
+    def of(cls, classes: int, state: dict[str, Any]) -> Self:
+        """Go on from an earlier `state`."""
+        tally = cls(classes, state["loss"], state["soft"], state["images"])
+        tally.counts = np.asarray(state["counts"], np.float64)
+        return tally
 
 
-def time_left(seconds: Sequence[float], epochs: int) -> str:
-    """Estimate the time for the remaining epochs from those that are done, as h:mm:ss."""
-    left = round(sum(seconds) / len(seconds) * (epochs - len(seconds)))
-    return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
+class Fitter:
+    """Trains a model step by step, on one processor or on as many as the workers have.
+
+    Args:
+        model: a Keras model that gives probabilities, made in the scope of the workers' strategy.
+        settings: optimizer, loss, metrics and precision.
+        classes: number of classes, background included.
+        workers: who shares a batch; the gradient is that of the whole batch.
+    """
+
+    def __init__(self, model: Any, settings: TrainSettings, classes: int, workers: Workers) -> None:
+        self.model = model
+        self._settings, self._classes, self._workers = settings, classes, workers
+        self._loss = make_loss(settings)
+        with workers.strategy.scope():
+            self._optimizer = _make_optimizer(settings)
+            self._optimizer.build(model.trainable_variables)
+            weights = model.trainable_variables if settings.ema is not None else []
+            self._weights = list(weights)
+            self._averages = [tf.Variable(one.numpy(), trainable=False) for one in weights]
+        self._is_scaled = settings.precision == "float16"
+        self._scale = _FIRST_SCALE if self._is_scaled else 1.0
+        self._good_steps = 0
+        self._rate: float | None = None
+        self.has_frozen_encoder = False
+        self._compile()
+
+    def no_tally(self) -> Tally:
+        """Return sums of no batch yet."""
+        return Tally(self._classes)
+
+    def step(self, batches: Sequence[Batch], rate: float, is_asked: bool) -> tuple[Tally, bool]:
+        """Take one step by the mean gradient of some batches, unless their loss is no number.
+
+        Args:
+            batches: this process's share of each.
+            rate: the learning rate.
+            is_asked: whether this process is to end.
+
+        Returns:
+            The batches' sums, and whether any process is to end.
+        """
+        tally, gradients, asked = self.no_tally(), None, False
+        for images, masks in batches:
+            loss, sums, found = self._gradients(
+                *self._spread(images, masks),
+                tf.constant(float(is_asked)),
+                tf.constant(self._scale / self._workers.replicas),
+            )
+            tally.add(self._tally(loss, sums))
+            asked = asked or float(sums[3]) > 0.0
+            gradients = found if gradients is None else self._added(gradients, found)
+        if np.isfinite(tally.loss):
+            self._learn(gradients, rate, self._scale * len(batches))
+        return tally, asked
+
+    def score(self, images: Any, masks: Any, is_asked: bool) -> tuple[Tally, bool]:
+        """Score the model on a batch; see `step`."""
+        loss, sums = self._scores(*self._spread(images, masks), tf.constant(float(is_asked)))
+        return self._tally(loss, sums), float(sums[3]) > 0.0
+
+    def freeze_encoder(self, frozen: bool) -> None:
+        """Keep the encoder as it is from now on, or have it learn."""
+        if frozen == self.has_frozen_encoder:
+            return
+        for layer in self.model.layers:
+            if layer.name.startswith(ENCODER):
+                layer.trainable = not frozen
+        self.has_frozen_encoder = frozen
+        self._compile()
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give the model its averaged weights for a while, if the profile has them averaged."""
+        kept = [one.numpy() for one in self._weights]
+        _assign(self._weights, [one.numpy() for one in self._averages])
+        try:
+            yield
+        finally:
+            _assign(self._weights, kept)
+
+    def kept_model(self) -> Any:
+        """Return the model as it is to be kept: computing in float32."""
+        if self._settings.precision == "float32":
+            return self.model
+        return in_precision(self.model, "float32")
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield the name and the value of each variable of model, optimizer and averages."""
+        for name, variable in self._variables():
+            yield name, np.asarray(variable.numpy())
+
+    def state(self) -> dict[str, Any]:
+        """Return what is no variable, as JSON values."""
+        return {"scale": self._scale, "good_steps": self._good_steps}
+
+    def restore(self, saved: Callable[[str], NDArray[Any]] | None, state: dict[str, Any]) -> None:
+        """Go on from what the chief has saved.
+
+        Args:
+            saved: gives the value of a variable that `arrays` named; None for a worker that
+                receives it from the chief.
+            state: as the chief has it.
+        """
+        for name, variable in self._variables():
+            value = np.asarray(variable.numpy()) if saved is None else saved(name)
+            variable.assign(self._workers.broadcast(value))
+        self._scale, self._good_steps = state["scale"], state["good_steps"]
+
+    def _variables(self) -> Iterator[tuple[str, Any]]:
+        # The model's variables include the seeds of dropout, which `get_weights` leaves out.
+        for group, variables in (
+            ("model", self.model.variables),
+            ("optimizer", self._optimizer.variables),
+            ("average", self._averages),
+        ):
+            for index, variable in enumerate(variables):
+                yield f"{group}_{index:05d}", variable
+
+    def _compile(self) -> None:
+        # Which variables learn is settled when a function is traced.
+        forward = self._loss_and_gradients
+        self._forward = tf.function(forward, jit_compile=True) if self._settings.jit else forward
+        self._gradients = tf.function(self._gradients_everywhere)
+        self._scores = tf.function(self._scores_everywhere)
+        self._added = tf.function(lambda ones, others: [a + b for a, b in zip(ones, others)])  # noqa: B905
+        self._apply = tf.function(self._applied)
+
+    def _spread(self, images: Any, masks: Any) -> Batch:
+        return self._workers.spread(images), self._workers.spread(masks)
+
+    def _gradients_everywhere(self, images: Any, masks: Any, asked: Any, scale: Any) -> Any:
+        results = self._workers.strategy.run(self._on_replica, args=(images, masks, asked, scale))
+        return self._first(results)
+
+    def _scores_everywhere(self, images: Any, masks: Any, asked: Any) -> Any:
+        results = self._workers.strategy.run(self._score_on_replica, args=(images, masks, asked))
+        return self._first(results)
+
+    def _first(self, results: Any) -> Any:
+        """Take what is the same on all replicas from the first of this process."""
+        of = self._workers.strategy.experimental_local_results
+        return tf.nest.map_structure(lambda one: of(one)[0], results)
+
+    def _on_replica(self, images: Any, masks: Any, asked: Any, scale: Any) -> Any:
+        loss, probabilities, gradients = self._forward(images, masks, scale)
+        return loss, self._sums(masks, probabilities, asked), self._total(gradients)
+
+    def _score_on_replica(self, images: Any, masks: Any, asked: Any) -> Any:
+        probabilities = self.model(tf.cast(images, tf.float32), training=False)
+        loss = self._loss(masks, probabilities, self._total)
+        return loss, self._sums(masks, probabilities, asked)
+
+    def _loss_and_gradients(self, images: Any, masks: Any, scale: Any) -> Any:
+        with tf.GradientTape() as tape:
+            probabilities = self.model(tf.cast(images, tf.float32), training=True)
+            loss = self._loss(masks, probabilities, self._total)
+            # Each replica's gradient is of the whole batch's loss, and all of them are added up.
+            scaled = loss * scale
+        return loss, probabilities, tape.gradient(scaled, self.model.trainable_variables)
+
+    def _sums(self, masks: Any, probabilities: Any, asked: Any) -> Any:
+        counts = confusion_counts(masks, probabilities, self._classes)
+        # Adding up wants values of one type, made on the replica's own device.
+        others = [*soft_accuracy(masks, probabilities), tf.identity(asked)]
+        return self._total([counts, *(tf.cast(one, tf.float64) for one in others)])
+
+    def _total(self, values: list[Any]) -> list[Any]:
+        """Add up over all replicas."""
+        if self._workers.replicas == 1:
+            return alone(values)
+        context = tf.distribute.get_replica_context()
+        return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))
+
+    def _tally(self, loss: Any, sums: Any) -> Tally:
+        soft, images = float(sums[1]), float(sums[2])
+        tally = Tally(self._classes, float(loss) * images, soft, images)
+        tally.counts = sums[0].numpy()
+        return tally
+
+    def _learn(self, gradients: Any, rate: float, scale: float) -> None:
+        if rate != self._rate:
+            self._optimizer.learning_rate = self._rate = rate
+        gradients, is_finite = self._scaled_down(gradients, scale)
+        if self._is_scaled:
+            self._good_steps = self._good_steps + 1 if is_finite else 0
+            if not is_finite:
+                self._scale = max(1.0, self._scale / 2.0)
+                return
+            if self._good_steps % _GROW_AFTER == 0:
+                self._scale *= 2.0
+        self._apply(gradients)
+
+    def _scaled_down(self, gradients: Any, scale: float) -> tuple[Any, bool]:
+        if scale == 1.0:
+            return gradients, True
+        gradients = self._divided(gradients, tf.constant(scale))
+        return gradients, bool(tf.math.is_finite(tf.linalg.global_norm(gradients)))
+
+    @staticmethod
+    def _divided(gradients: Any, scale: Any) -> Any:
+        return [one / scale for one in gradients]
+
+    def _applied(self, gradients: Any) -> None:
+        settings = self._settings
+        if settings.clip_value is not None:
+            limit = settings.clip_value
+            gradients = [tf.clip_by_value(one, -limit, limit) for one in gradients]
+        if settings.clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
+        self._optimizer.apply(gradients, self.model.trainable_variables)
+        if settings.ema is not None:
+            done = tf.cast(self._optimizer.iterations, tf.float32)
+            momentum = tf.minimum(settings.ema, (1.0 + done) / (10.0 + done))
+            for average, weight in zip(self._averages, self._weights, strict=True):
+                average.assign(momentum * average + (1.0 - momentum) * weight)
+
+
+def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _make_optimizer(settings: TrainSettings) -> Any:
+    # Gradients are clipped before they come here: Keras would clip each replica's own.
+    rate = settings.learning_rate
+    if settings.optimizer == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    if settings.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+    return keras.optimizers.Adam(rate)

@@ -69,7 +69,7 @@ def make_plan(
     """Choose what the profile leaves open.
 
     Args:
-        profile: its `infer`, `model`, `prepare.tile` and what reading needs are used.
+        profile: its `infer`, `model`, `tile_side` and what reading needs are used.
         run: the trained model.
         scenes: precisions are compared on the first windows of the first that can be read.
         threshold: of the foreground, which decides the compared pixels.
@@ -211,14 +211,12 @@ def _compared(
 
 
 def _first_windows(profile: Profile, run: Run, scenes: Sequence[Path]) -> list[Image]:
-    """Take the first windows with data, as large as a tile of the training."""
+    """Take the first windows with data, as large as a tile or crop of the training."""
     for path in scenes:
         try:
             with SceneReader(path, reading_of(profile)) as scene:
                 scale = scales_of(profile, run.scale, path, scene)
-                layout = Tiling(profile.prepare.tile, 0, scale=scale).layout(
-                    scene.height, scene.width
-                )
+                layout = Tiling(profile.tile_side, 0, scale=scale).layout(scene.height, scene.width)
                 found = (
                     one.pixels
                     for one in views(scene, layout, layout.whole)

@@ -1,4 +1,4 @@
-"""`landslide prepare`: raw scenes and masks to tiles with a manifest."""
+"""`landslide prepare`: raw scenes and masks to tiles with a manifest, or checked as they are."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from landslide_cli.core.palette import IGNORE, Mask, Palette
-from landslide_cli.core.resampling import resample
 from landslide_cli.core.tiler import Image, Window, cut, side_by_side
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.augmentation import copies
@@ -26,7 +24,7 @@ from landslide_cli.stages.processes import in_processes
 from landslide_cli.stages.sources import (
     labelled_scenes_of,
     palette_of,
-    read_scene,
+    prepared_scene,
     synthetic_folder,
 )
 
@@ -37,7 +35,8 @@ RECORD = "prepare.json"
 class PrepareResult:
     """What lies in the folder of tiles.
 
-    `class_pixels` counts the labelled pixels of the tiles without their augmented copies;
+    Where no tiles are cut, `tiles` is 0 and the manifest lists whole scenes. `class_pixels` counts
+    the labelled pixels of the tiles without their augmented copies, or of the scenes;
     `padding_pixels` are those beyond the scenes' edges. `scale` is the factor by which scenes were
     resized, their median. `mask_encodings` counts the mask files by how they wrote the classes;
     `changed_pixels` were given the nearest class.
@@ -57,6 +56,9 @@ class PrepareResult:
 
     def headline(self) -> str:
         """Say what was made, or that nothing had to be."""
+        if not self._is_cut:
+            checked = "unchanged since they were checked" if self.unchanged else "checked"
+            return f"{self.scenes} scenes {checked}, and no tiles cut: {self.folder}"
         made = "unchanged since they were made" if self.unchanged else "made"
         return f"{self.tiles} tiles and {self.augmented} augmented copies {made}: {self.folder}"
 
@@ -68,21 +70,32 @@ class PrepareResult:
             for name, pixels in self.class_pixels.items()
         ]
         encodings = ", ".join(f"{kind} {count}" for kind, count in self.mask_encodings.items())
+        if self._is_cut:
+            what = "tiles"
+            of_tiles = [
+                ("tiles dropped as empty", f"{self.dropped}"),
+                ("padding pixels", f"{self.padding_pixels:,}"),
+            ]
+        else:
+            what, of_tiles = "scenes", []
         counts = [
             ("scenes", f"{self.scenes}"),
-            ("tiles dropped as empty", f"{self.dropped}"),
-            ("padding pixels", f"{self.padding_pixels:,}"),
+            *of_tiles,
             ("masks written as", encodings),
             ("pixels given the nearest class", f"{self.changed_pixels:,}"),
         ]
         return [
-            Table("tiles by class", ["class", "pixels", "share"], shares),
+            Table(f"{what} by class", ["class", "pixels", "share"], shares),
             Table("", ["", "count"], counts),
         ]
 
     def document(self) -> dict[str, Any]:
         """Return all of it."""
         return asdict(self) | {"folder": str(self.folder)}
+
+    @property
+    def _is_cut(self) -> bool:
+        return self.tiles + self.dropped > 0
 
 
 def prepare(
@@ -92,7 +105,7 @@ def prepare(
     overwrite: bool = False,
     reporter: Reporter | None = None,
 ) -> PrepareResult:
-    """Cut the profile's scenes into tiles.
+    """Cut the profile's scenes into tiles; where `prepare.tile` is null, only check and list them.
 
     Args:
         profile: its `source`, `prepare`, `classes`, `bands` and `dataset` are used.
@@ -121,10 +134,10 @@ def prepare(
         refuse_foreign([folder], overwrite)
     with whole_folder(folder) as partial:
         cuttings = _cut_all(scenes, profile, partial, reporter)
-        result = _summary(folder, cuttings, palette_of(profile))
+        result = _summary(folder, cuttings, profile)
         write_manifest(partial, [tile for cutting in cuttings for tile in cutting.tiles])
         step.finish(result.document(), partial / RECORD)
-    if result.tiles == 0:
+    if result.tiles == 0 and result.dropped:
         reporter.warn("every tile was dropped as empty")
     return result
 
@@ -146,10 +159,12 @@ class _Cutting:
 def _cut_all(
     scenes: Sequence[Scene], profile: Profile, folder: Path, reporter: Reporter
 ) -> list[_Cutting]:
-    for name in (IMAGES, MASKS):
+    is_cut = profile.prepare.tile is not None
+    for name in (IMAGES, MASKS) if is_cut else ():
         (folder / name).mkdir()
     jobs = [(scene, profile, folder) for scene in scenes]
-    cuttings = in_processes(_cut_scene, jobs, profile.prepare.workers, "cutting scenes", reporter)
+    doing = "cutting scenes" if is_cut else "checking scenes"
+    cuttings = in_processes(_cut_scene, jobs, profile.prepare.workers, doing, reporter)
     errors = [cutting.error for cutting in cuttings if cutting.error is not None]
     if errors:
         raise bad_files(errors)
@@ -157,37 +172,42 @@ def _cut_all(
 
 
 def _cut_scene(job: tuple[Scene, Profile, Path]) -> _Cutting:
-    """Read, resize and cut one scene, and write its tiles."""
+    """Read, resize and cut one scene, and write its tiles; or take it whole."""
     scene, profile, folder = job
-    prepare, palette = profile.prepare, palette_of(profile)
+    side, palette = profile.prepare.tile, palette_of(profile)
     try:
-        image, reading = read_scene(profile, scene)
+        prepared = prepared_scene(profile, scene)
     except LandslideError as error:
         return _Cutting(error=str(error))
-    width_before = image.shape[1]
-    image, mask = _resized(image, reading.mask, prepare.resize, prepare.scale)
+    image, mask = prepared.image, prepared.reading.mask
+    rows, cols = mask.shape
+    windows = [Window(0, 0, cols, rows)] if side is None else side_by_side(rows, cols, side)
     tiles: list[Tile] = []
-    counts, padding, dropped = np.zeros(256, np.int64), 0, 0
-    for window in side_by_side(mask.shape[0], mask.shape[1], prepare.tile):
-        tile_mask = _padded(mask, window.row_off, window.col_off, prepare.tile)
-        share = _foreground_share(tile_mask)
-        if prepare.drop_empty and share == 0.0:
+    counts, padding, dropped = np.zeros(len(palette), np.int64), 0, 0
+    for window in windows:
+        tile_mask = _padded(mask, window)
+        labelled, share = _labelled_pixels(tile_mask), _foreground_share(tile_mask)
+        if profile.prepare.drop_empty and share == 0.0:
             dropped += 1
             continue
-        counts += np.bincount(tile_mask.ravel(), minlength=256)
-        inside = min(prepare.tile, mask.shape[0] - window.row_off) * min(
-            prepare.tile, mask.shape[1] - window.col_off
+        counts += [np.count_nonzero(tile_mask == index) for index in range(len(palette))]
+        inside = min(window.height, rows - window.row_off) * min(
+            window.width, cols - window.col_off
         )
-        padding += prepare.tile**2 - inside
-        tiles += _write_tiles(scene.name, window, cut(image, window), tile_mask, profile, folder)
+        padding += window.height * window.width - inside
+        if side is None:
+            tiles.append(Tile(scene.name, scene.name, 0, 0, "", labelled, share))
+        else:
+            pair = cut(image, window), tile_mask
+            tiles += _write_tiles(scene.name, window, *pair, profile, folder)
     return _Cutting(
         tiles=tiles,
         dropped=dropped,
-        scale=image.shape[1] / width_before,
-        class_pixels=counts[: len(palette)].tolist(),
+        scale=prepared.scale,
+        class_pixels=counts.tolist(),
         padding=padding,
-        encoding=reading.encoding,
-        changed=reading.changed,
+        encoding=prepared.reading.encoding,
+        changed=prepared.reading.changed,
     )
 
 
@@ -207,23 +227,10 @@ def _write_tiles(
         yield Tile(tile, scene, window.row_off, window.col_off, kind, labelled, share)
 
 
-def _resized(
-    image: Image, mask: Mask, size: tuple[int, int] | None, scale: float | None
-) -> tuple[Image, Mask]:
-    """Resize image (averaged or linearly) and mask (nearest neighbour) alike."""
-    rows, cols = mask.shape
-    if scale is not None:
-        size = max(1, round(cols * scale)), max(1, round(rows * scale))
-    if size is None:
-        return image, mask
-    nearest = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return resample(image, *size), nearest
-
-
-def _padded(mask: Mask, row: int, col: int, tile: int) -> Mask:
+def _padded(mask: Mask, window: Window) -> Mask:
     """Cut a tile's mask; beyond the scene it has no label."""
-    padded = np.full((tile, tile), IGNORE, np.uint8)
-    inside = mask[row : row + tile, col : col + tile]
+    padded = np.full((window.height, window.width), IGNORE, np.uint8)
+    inside = mask[window.row_off : window.row_stop, window.col_off : window.col_stop]
     padded[: inside.shape[0], : inside.shape[1]] = inside
     return padded
 
@@ -237,14 +244,15 @@ def _foreground_share(mask: Mask) -> float:
     return int(((mask != IGNORE) & (mask != 0)).sum()) / labelled if labelled else 0.0
 
 
-def _summary(folder: Path, cuttings: Sequence[_Cutting], palette: Palette) -> PrepareResult:
+def _summary(folder: Path, cuttings: Sequence[_Cutting], profile: Profile) -> PrepareResult:
+    palette, is_cut = palette_of(profile), profile.prepare.tile is not None
     tiles = [tile for cutting in cuttings for tile in cutting.tiles]
     pixels = np.sum([cutting.class_pixels for cutting in cuttings], axis=0)
     encodings = [cutting.encoding for cutting in cuttings]
     return PrepareResult(
         folder=folder,
         scenes=len(cuttings),
-        tiles=sum(not tile.augmentation for tile in tiles),
+        tiles=sum(not tile.augmentation for tile in tiles) if is_cut else 0,
         augmented=sum(bool(tile.augmentation) for tile in tiles),
         dropped=sum(cutting.dropped for cutting in cuttings),
         scale=float(np.median([cutting.scale for cutting in cuttings])),

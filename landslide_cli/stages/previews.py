@@ -9,7 +9,7 @@ import numpy as np
 from landslide_cli.core.inference import mask_of, predict_scene, predictor
 from landslide_cli.core.layout import Tiling
 from landslide_cli.errors import ProfileError, listed
-from landslide_cli.imagery.pictures import comparison, fitted, strip
+from landslide_cli.imagery.pictures import captioned, comparison, fitted, strip, write_film
 from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.outputs import whole_file
@@ -19,12 +19,14 @@ from landslide_cli.stages.sources import labelled_scenes_of, palette_of, read_sc
 FOLDER = "previews"
 SIDE = 512  # pixels, the longer side of a preview
 FRAMES = 8  # of a film strip
+FRAME_SECONDS = 0.4  # of a film
 
 
 class Previews:
-    """The profile's `train.preview_scenes`, pictured after each epoch and as a film strip each.
+    """The profile's `train.preview_scenes`, pictured after each epoch, as film strip and as film.
 
-    Pictures go to `<run>/previews/<scene>/epoch_NNNN.png`, film strips to `<scene>.png` beside.
+    Pictures go to `<run>/previews/<scene>/epoch_NNNN.png`, film strips to `<scene>.png` and films
+    to `<scene>.gif` beside.
 
     Raises:
         ProfileError: a name is none of the source's scenes.
@@ -37,7 +39,6 @@ class Previews:
         self._scenes = _chosen(profile, profile.train.preview_scenes)
         self._predict = predictor(model)
         self._tiling = tiling
-        self._epochs: list[int] = []
 
     def add(self, epoch: int) -> None:
         """Predict the scenes with the model as it is now."""
@@ -46,19 +47,30 @@ class Previews:
             predicted = mask_of(predict_scene(self._predict, image, self._classes, self._tiling))
             with whole_file(self._picture(scene, epoch)) as partial:
                 write_image(partial, fitted(comparison(image, truth.mask, predicted), SIDE))
-        self._epochs.append(epoch)
 
-    def finish(self) -> None:
-        """Put each scene's pictures side by side, a few epochs from the first to the last."""
-        if not self._epochs:
-            return
-        chosen = np.linspace(0, len(self._epochs) - 1, min(FRAMES, len(self._epochs)))
-        epochs = [self._epochs[round(index)] for index in chosen]
-        captions = [f"epoch {epoch}" for epoch in epochs]
+    def finish(self, epochs: int) -> None:
+        """Put each scene's pictures side by side, and into a film that plays them.
+
+        Args:
+            epochs: that there were; the strip shows a few of them, from the first to the last.
+        """
         for scene in self._scenes:
-            pictures = [read_image(self._picture(scene, epoch), 3) for epoch in epochs]
+            # A scene may have been added after some epochs.
+            pictured = [
+                epoch for epoch in range(1, epochs + 1) if self._picture(scene, epoch).exists()
+            ]
+            spread = np.linspace(0, len(pictured) - 1, min(FRAMES, len(pictured)))
+            chosen = [pictured[round(index)] for index in spread]
+            captions = [f"epoch {epoch}" for epoch in chosen]
+            pictures = [read_image(self._picture(scene, epoch), 3) for epoch in chosen]
             with whole_file(self._folder / f"{scene.name}.png") as partial:
                 write_image(partial, strip(scene.name, pictures, captions, SIDE // 2))
+            frames = (
+                captioned(read_image(self._picture(scene, epoch), 3), f"epoch {epoch}")
+                for epoch in pictured
+            )
+            with whole_file(self._folder / f"{scene.name}.gif") as partial:
+                write_film(partial, frames, FRAME_SECONDS)
 
     def _picture(self, scene: Scene, epoch: int) -> Path:
         return self._folder / scene.name / f"epoch_{epoch:04d}.png"

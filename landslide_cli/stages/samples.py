@@ -11,6 +11,7 @@ from landslide_cli.errors import DataError, LandslideError, listed
 from landslide_cli.imagery.dataset import TILES, part_tiles, read_manifest
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.profile import Profile
+from landslide_cli.records import Record
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages import split
 from landslide_cli.stages.grouping import Evidence, own_groups
@@ -101,14 +102,22 @@ def trained_on(profile: Profile, samples: Samples) -> list[str]:
     """Name the samples whose ground the profile's run has seen in its training, by the split."""
     group_of = groups_of(profile)
     try:
-        inputs = json.loads((profile.run_folder / RECORD).read_text(encoding="utf-8"))["inputs"]
-        scene_of = _scene_of_tiles(profile)
-    except (OSError, ValueError, KeyError, TypeError, DataError):
+        record = Record.read(profile.run_folder / RECORD)
+        seen = set() if record is None else _learned_scenes(profile, record)
+    except (OSError, DataError):
         return []
-    learned = {Path(path).stem for path in inputs if Path(path).parent.parent.name == "train"}
-    seen = {scene_of[stem] for stem in learned if stem in scene_of}
     ground = {group_of.get(scene, scene) for scene in seen}
     return [one.name for one in samples.items if one.group in ground]
+
+
+def _learned_scenes(profile: Profile, record: Record) -> set[str]:
+    """Name the scenes that a run with this record has learned from."""
+    if record.settings.get("train.crop") is not None:
+        # The source's own files do not tell the parts apart.
+        return set(scene_names(profile, "train") or ())
+    files = [Path(name) for name in record.inputs]
+    learned = {file.stem for file in files if file.parent.parent.name == "train"}
+    return {scene for tile, scene in _scene_of_tiles(profile).items() if tile in learned}
 
 
 def _split_result(profile: Profile) -> Mapping[str, Any]:

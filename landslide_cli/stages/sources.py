@@ -1,8 +1,12 @@
 """The scenes that a profile names, drawn first where the source is synthetic."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from landslide_cli.core.palette import Palette
+import cv2
+
+from landslide_cli.core.palette import Mask, Palette
+from landslide_cli.core.resampling import resample
 from landslide_cli.core.tiler import Image
 from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.dataset import IMAGES, MASKS
@@ -38,6 +42,50 @@ def read_scene(profile: Profile, scene: Scene) -> tuple[Image, MaskReading]:
     """
     image = read_image(scene.image, profile.bands, profile.source.value_range)
     return image, read_mask(scene.mask, palette_of(profile), profile.prepare.nearest_colour)
+
+
+@dataclass(frozen=True)
+class PreparedScene:
+    """A scene at the size at which it is learned: as tiles are cut and crops taken from it.
+
+    The image is (rows, cols, bands) uint8, the mask of `reading` (rows, cols); `scale` is the
+    factor by which its columns were resized.
+    """
+
+    image: Image
+    reading: MaskReading
+    scale: float
+
+
+def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
+    """Read a scene, and resize image (averaged or linearly) and mask (nearest neighbour) alike.
+
+    Args:
+        profile: its `prepare`, `source`, `classes` and `bands` are used.
+        scene: of the profile's source.
+
+    Raises:
+        DataError: one of the files cannot be used.
+    """
+    image, reading = read_scene(profile, scene)
+    rows, cols = reading.mask.shape
+    size, scale = profile.prepare.resize, profile.prepare.scale
+    if scale is not None:
+        size = max(1, round(cols * scale)), max(1, round(rows * scale))
+    if size is None:
+        return PreparedScene(image, reading, 1.0)
+    nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return PreparedScene(resample(image, *size), replace(reading, mask=nearest), size[0] / cols)
+
+
+def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:
+    """Read a scene's image and class indices as `prepared_scene` does.
+
+    Raises:
+        DataError: one of the files cannot be used.
+    """
+    prepared = prepared_scene(profile, scene)
+    return prepared.image, prepared.reading.mask
 
 
 def reading_of(profile: Profile) -> Reading:

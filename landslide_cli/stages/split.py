@@ -1,7 +1,5 @@
 """`landslide split`: scenes into train, valid and test, or into folds, so that nothing leaks."""
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from landslide_cli.imagery.dataset import (
     MASKS,
     TILES,
     Tile,
+    link_tile,
     read_manifest,
 )
 from landslide_cli.imagery.raster import image_suffix
@@ -30,6 +29,9 @@ from landslide_cli.stages.grouping import Evidence, Group, find_groups
 
 RECORD = "split.json"
 
+# Recorded beside the settings of a split that links no tiles.
+_WHOLE = "whole_scenes"
+
 Parts = dict[Part, list[str]]
 
 
@@ -38,7 +40,7 @@ class SplitPart:
     """What a part holds: scenes, tiles and augmented copies, and its share of all pixels.
 
     `pixels` and `foreground` are shares of the labelled and of the foreground pixels of all tiles
-    that are no copies, in [0, 1].
+    that are no copies, in [0, 1]. Where whole scenes are dealt out uncut there are no tiles.
     """
 
     name: str
@@ -76,22 +78,25 @@ class SplitResult:
 
     def tables(self) -> Sequence[Table]:
         """Show the parts, and the groups of more than one scene."""
-        rows = [
-            (
-                *(part.name, f"{part.scenes}", f"{part.tiles}", f"{part.augmented}"),
-                *(f"{part.pixels:.1%}", f"{part.foreground:.1%}"),
-            )
-            for part in self.parts
-        ]
+        cells = {
+            "part": [part.name for part in self.parts],
+            "scenes": [f"{part.scenes}" for part in self.parts],
+            "tiles": [f"{part.tiles}" for part in self.parts],
+            "augmented copies": [f"{part.augmented}" for part in self.parts],
+            "of the pixels": [f"{part.pixels:.1%}" for part in self.parts],
+            "of landslides": [f"{part.foreground:.1%}" for part in self.parts],
+        }
+        if not any(part.tiles + part.augmented for part in self.parts):
+            del cells["tiles"], cells["augmented copies"]
+        rows = list(zip(*cells.values(), strict=True))
         title = "test parts of the folds" if self.folds else "parts"
-        columns = ["part", "scenes", "tiles", "augmented copies", "of the pixels", "of landslides"]
         together = [
             (listed(group.scenes, most=8), f"{len(group.scenes)}", _kinds(group.evidence))
             for group in self.groups
             if len(group.scenes) > 1
         ]
         groups = Table("scenes that share ground", ["group", "scenes", "evidence"], together)
-        return [Table(title, columns, rows), *([groups] if together else [])]
+        return [Table(title, list(cells), rows), *([groups] if together else [])]
 
     def document(self) -> dict[str, Any]:
         """Return all of it."""
@@ -119,10 +124,11 @@ def split(
     """Deal the dataset's scenes out to the three parts or to folds, and link their tiles there.
 
     Scenes that share ground form a group, and a group is never separated. Augmented copies go to
-    train only: a score is for imagery as it was taken.
+    train only: a score is for imagery as it was taken. Where `prepare` cut no tiles, whole scenes
+    are dealt out, the record names them, and there is nothing to link.
 
     Args:
-        profile: its `split`, `source` and `dataset` are used.
+        profile: its `split`, `source`, `dataset` and `prepare.tile` are used.
         limit: take only the first scenes of the manifest, by name.
         overwrite: split again even if the parts are there.
         reporter: shown the progress.
@@ -136,6 +142,7 @@ def split(
     dataset = profile.dataset
     tiles = read_manifest(dataset / TILES)
     settings = profile.settings("split", "bands") | {"limit": limit}
+    settings |= {_WHOLE: True} if profile.prepare.tile is None else {}
     step = Step.of(dataset / RECORD, settings, _inputs(profile))
     finished = step.finished_before("split", overwrite)
     if finished is not None:
@@ -145,7 +152,7 @@ def split(
     names = names[:limit]
     before = Record.read(dataset / RECORD)
     if before is None:
-        refuse_foreign([dataset / folder for folder in _folders(profile)], overwrite)
+        refuse_foreign([dataset / folder for folder in _linked_folders(profile)], overwrite)
     groups = find_groups(profile, names, reporter)
     tiles = [tile for tile in tiles if tile.scene in set(names)]
     dealt = _deal(profile, groups, tiles)
@@ -154,13 +161,15 @@ def split(
         what = f"{result.separated} pairs of scenes that share ground"
         what = "copies of one tile" if result.by == "tile" else what
         reporter.warn(f"split.by: {result.by} separates {what}: scores will flatter")
+    folders = _linked_folders(profile)
     with scratch_folder(dataset / "split") as scratch:
-        _link_all(dealt, dataset / TILES, scratch, image_suffix(profile.bands), reporter)
+        if folders:
+            _link_all(dealt, dataset / TILES, scratch, image_suffix(profile.bands), reporter)
         # The record goes first and comes back last: without it the parts are not finished.
         (dataset / RECORD).unlink(missing_ok=True)
-        for folder in _folders(profile):
+        for folder in folders:
             replace_folder(scratch / folder, dataset / folder)
-        for folder in _folders_of(before) - set(_folders(profile)):
+        for folder in _folders_of(before) - set(folders):
             remove_folder(dataset / folder)
     step.finish(result.document())
     return result
@@ -187,9 +196,14 @@ def _folders(profile: Profile) -> list[str]:
     return [fold_folder(fold) for fold in range(1, profile.split.folds + 1)]
 
 
+def _linked_folders(profile: Profile) -> list[str]:
+    """Name the folders that tiles are linked into."""
+    return _folders(profile) if profile.prepare.tile is not None else []
+
+
 def _folders_of(record: Record | None) -> set[str]:
     """Name the folders that an earlier split made."""
-    if record is None:
+    if record is None or _WHOLE in record.settings:
         return set()
     folds = len(record.result.get("folds", []))
     return {fold_folder(fold) for fold in range(1, folds + 1)} if folds else set(PARTS)
@@ -331,12 +345,13 @@ def _result(
     profile: Profile, groups: Sequence[Group], tiles: Sequence[Tile], dealt: Dealt
 ) -> SplitResult:
     folders = _folders(profile) if profile.split.folds else []
+    are_cut = profile.prepare.tile is not None
     scenes = {folder: sorted({tile.scene for tile in some}) for folder, some in dealt.items()}
     folds: list[Parts] = [{part: scenes[f"{one}/{part}"] for part in PARTS} for one in folders]
     if folders:
-        parts = [_part(name, dealt[f"{name}/test"], tiles) for name in folders]
+        parts = [_part(name, dealt[f"{name}/test"], tiles, are_cut) for name in folders]
     else:
-        parts = [_part(part, dealt[part], tiles) for part in PARTS]
+        parts = [_part(part, dealt[part], tiles, are_cut) for part in PARTS]
     by_tile = profile.split.by == "tile"
     by_part = folds or [{part: scenes[part] for part in PARTS}]
     return SplitResult(
@@ -357,13 +372,13 @@ def _is_separated(evidence: Evidence, folds: Sequence[Parts]) -> bool:
     return any(len(home) > 1 for home in homes)
 
 
-def _part(name: str, some: Sequence[Tile], tiles: Sequence[Tile]) -> SplitPart:
+def _part(name: str, some: Sequence[Tile], tiles: Sequence[Tile], are_cut: bool) -> SplitPart:
     mine, total = np.array(_pixels(some)), np.array(_pixels(tiles))
     pixels, foreground = (mine / np.maximum(1.0, total)).tolist()
     return SplitPart(
         name=name,
         scenes=len({tile.scene for tile in some}),
-        tiles=sum(not tile.augmentation for tile in some),
+        tiles=sum(not tile.augmentation for tile in some) if are_cut else 0,
         augmented=sum(bool(tile.augmentation) for tile in some),
         pixels=pixels,
         foreground=foreground,
@@ -381,16 +396,5 @@ def _link_all(dealt: Dealt, source: Path, target: Path, suffix: str, reporter: R
             for folder in (IMAGES, MASKS):
                 (target / part / folder).mkdir(parents=True)
             for tile in tiles:
-                for folder, name in ((IMAGES, tile.tile + suffix), (MASKS, f"{tile.tile}.png")):
-                    _link(source / folder / name, target / part / folder / name)
+                link_tile(tile, source, target / part, suffix)
                 advance()
-
-
-def _link(source: Path, target: Path) -> None:
-    """Hard-link a file, or copy it where the file system has no hard links."""
-    if not source.is_file():
-        raise DataError(f"{source}: is in the manifest but not there; run `landslide prepare`")
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -143,22 +143,24 @@ def _scenes(profile: Profile, run: Run, samples: Sequence[Sample]) -> Iterator[P
 
 
 def _tiles(profile: Profile, run: Run, samples: Sequence[Sample]) -> Iterator[Prediction]:
-    from landslide_cli.imagery.batches import TileBatches
+    from landslide_cli.imagery.batches import Batches
     from landslide_cli.imagery.dataset import TileFiles
+    from landslide_cli.imagery.examples import TileExamples
 
-    batches = TileBatches(
+    examples = TileExamples(
         [TileFiles(sample.image, sample.mask) for sample in samples],
         palette_of(profile),
         profile.bands,
-        profile.evaluate.batch or profile.train.batch,
         multiple=profile.model.multiple,
         cache="none",
         nearest_colour=profile.prepare.nearest_colour,
     )
+    batches = Batches(examples, profile.bands, profile.evaluate.batch or profile.train.batch)
     predict, left = run.predict(), iter(samples)
     for images, masks in batches.epoch():
-        for truth, probabilities in zip(masks.numpy(), predict(images), strict=True):
-            yield Prediction(next(left), truth, probabilities)
+        # The last batch is filled up with blank tiles.
+        for sample, truth, probabilities in zip(left, masks.numpy(), predict(images)):  # noqa: B905
+            yield Prediction(sample, truth, probabilities)
 
 
 def _tally(

@@ -1,36 +1,31 @@
-"""`landslide train`: tiles to a run directory with a model."""
+"""`landslide train`: tiles or scenes to a run directory with a model."""
 
+import hashlib
+import json
 import os
 import platform
-import shutil
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import landslide_cli
 from landslide_cli.core.parts import Part
-from landslide_cli.errors import ChangedError
-from landslide_cli.imagery.dataset import TILES, TileFiles, part_tiles
+from landslide_cli.errors import UsageError
+from landslide_cli.imagery.dataset import TILES
 from landslide_cli.imagery.plots import plot_curves
-from landslide_cli.outputs import (
-    made_parents,
-    replace_folder,
-    whole_file,
-    write_csv,
-    write_text,
-)
+from landslide_cli.outputs import write_text
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.records import Record, Step, refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
-from landslide_cli.stages import prepare
+from landslide_cli.stages import checkpoints, prepare
+from landslide_cli.stages.checkpoints import Checkpoint
+from landslide_cli.stages.interruptions import interruptions
+from landslide_cli.stages.material import Material, examples_of, material_of
 from landslide_cli.stages.previews import Previews
 from landslide_cli.stages.runs import (
     CURVES,
-    METRICS,
-    MODEL,
     PROFILE,
     RECORD,
     check_fold,
@@ -41,13 +36,32 @@ from landslide_cli.stages.runs import (
 )
 from landslide_cli.stages.sources import palette_of
 from landslide_cli.stages.thresholds import choose_threshold
+from landslide_cli.stages.unfinished import (
+    CACHE,
+    can_go_on,
+    checkpoint_of,
+    put_in_place,
+    unfinished,
+)
+from landslide_cli.stages.workers import Place, Workers, place_of
+
+if TYPE_CHECKING:
+    from landslide_cli.stages.training import Training
 
 Row = dict[str, float]
+BOTH: tuple[Part, Part] = ("train", "valid")
+
+# Settings that change how a training goes, but nothing of what comes out.
+_WITHOUT_EFFECT = ("train.cache", "train.checkpoint_minutes", "train.tensorboard")
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished training. `best` is the logged row of the epoch whose model was kept."""
+    """A finished training.
+
+    `best` is the logged row of the epoch whose model was kept; `tiles` counts what an epoch takes
+    of a part, tiles or crops; `seconds` are those of all epochs.
+    """
 
     run: Path
     epochs: int
@@ -73,7 +87,7 @@ class TrainResult:
         ]
         facts = [
             ("parameters", f"{self.parameters:,}"),
-            ("train / valid tiles", f"{self.tiles['train']} / {self.tiles['valid']}"),
+            ("train / valid images", f"{self.tiles['train']} / {self.tiles['valid']}"),
             ("threshold, best on valid", f"{self.threshold:.3f}"),
             ("seconds", f"{self.seconds:.0f}"),
         ]
@@ -91,184 +105,207 @@ def train(
     overwrite: bool = False,
     reporter: Reporter | None = None,
 ) -> TrainResult:
-    """Train the profile's model on train, and keep the epoch with the least loss on valid.
+    """Train the profile's model on train, and keep the epoch that is best on valid.
 
     In the end the threshold on the foreground's probability that is best on valid is stored too.
 
     Until it has finished, the run lies in `<run>.unfinished`; each file in it is whole at any time.
+    A training that was interrupted goes on from its last checkpoint there, to the same weights.
+    SIGTERM and SIGINT write one first. Where `TF_CONFIG` or SLURM name several workers, all of them
+    train together and the first one writes.
 
     Args:
-        profile: its `model`, `train`, `classes`, `bands`, `dataset` and `run` are used.
-        limit: take only the first tiles of each part, by name.
-        overwrite: train again even if the run is there.
+        profile: its `model`, `train`, `classes`, `bands`, `dataset` and `run` are used, with
+            `train.crop` also `source` and `prepare`.
+        limit: take only the first tiles or scenes of each part, by name.
+        overwrite: train again even if the run is there, or is under way with other settings.
         reporter: shown the progress.
 
     Raises:
-        UsageError: the dataset is split into folds and the profile names none.
+        UsageError: the dataset is split into folds and the profile names none; or a batch cannot be
+            divided among the workers.
         ChangedError: there is a run with other tiles or settings, or an unfinished one.
         DataError: there are no tiles, or they cannot be used.
-        LandslideError: the loss became infinite or not a number.
+        LandslideError: the loss became infinite or not a number; or another worker was lost.
     """
-    reporter = reporter or SilentReporter()
+    place = place_of(os.environ)
+    reporter = reporter if reporter is not None and place.index == 0 else SilentReporter()
     check_fold(profile)
-    parts: tuple[Part, Part] = ("train", "valid")
-    tiles = {part: part_tiles(profile.parts_folder, part)[:limit] for part in parts}
-    settings = profile.settings("model", "train", "classes", "bands", "prepare.nearest_colour")
-    settings |= {"limit": limit}
-    files = [path for one in tiles.values() for tile in one for path in (tile.image, tile.mask)]
-    step = Step.of(profile.run_folder / RECORD, settings, files)
-    finished = step.finished_before("train", overwrite)
+    folder = unfinished_folder(profile.run_folder)
+    materials = [material_of(profile, part, limit) for part in BOTH]
+    step = _step(profile, materials, limit)
+    # Of several workers, TensorFlow must hear before anything else.
+    workers = Workers(place) if place.count > 1 else None
+    finished = None
+    if place.index == 0 and (overwrite or not can_go_on(folder, step)):
+        finished = step.finished_before("train", overwrite)
+    if workers is not None:
+        workers.agree("profile and data", _digest(step))
+        finished = workers.broadcast_document(finished)
     if finished is not None:
         return TrainResult(**{**finished, "run": profile.run_folder, "unchanged": True})
+    if place.index == 0:
+        return _lead(profile, materials, step, limit, overwrite, workers, reporter)
+    return _help(profile, materials, workers or Workers(place), reporter)
+
+
+def _lead(
+    profile: Profile,
+    materials: Sequence[Material],
+    step: Step,
+    limit: int | None,
+    overwrite: bool,
+    workers: Workers | None,
+    reporter: Reporter,
+) -> TrainResult:
+    """Train as the process that writes the run."""
+    folder = unfinished_folder(profile.run_folder)
     if not (profile.run_folder / RECORD).exists():
         refuse_foreign([profile.run_folder], overwrite)
-    folder = unfinished_folder(profile.run_folder)
-    if (folder / MODEL).exists() and not overwrite:
-        raise ChangedError(
-            f"{folder}: holds a training that has not finished; move it away to keep it,\n"
-            "or start afresh with --overwrite"
-        )
-    if not (folder / PROFILE).exists():
-        refuse_foreign([folder], overwrite)
-    with made_parents(folder):
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            result = _train(profile, tiles, folder, limit, reporter)
-            step.finish(result.document(), folder / RECORD)
-            replace_folder(folder, profile.run_folder)
-        except BaseException:
-            # What finished epochs have learned is kept, nothing else.
-            if not (folder / MODEL).exists():
-                shutil.rmtree(folder, ignore_errors=True)
-            else:
-                reporter.warn(f"not finished; the best model so far is kept in {folder}")
-            raise
+    machine = _hardware() | _versions()
+    checkpoint = checkpoint_of(folder, step, machine, overwrite, reporter)
+    with unfinished(folder, step, machine, checkpoint is None, reporter):
+        write_text(folder / PROFILE, dump_profile(profile))
+        workers = workers or Workers(Place(0, 1))
+        with workers.watched():
+            training = _trained(profile, materials, folder, checkpoint, workers, reporter)
+            result = _finish(profile, training, folder, limit, reporter)
+            put_in_place(folder, step, result.document(), profile.run_folder)
+            workers.broadcast_document(result.document())
     return result
 
 
-def _train(
+def _help(
+    profile: Profile, materials: Sequence[Material], workers: Workers, reporter: Reporter
+) -> TrainResult:
+    """Train as one of the other processes; returns when the first one has finished the run."""
+    folder = unfinished_folder(profile.run_folder)
+    with workers.watched():
+        _trained(profile, materials, folder, None, workers, reporter)
+        document = workers.broadcast_document(None)
+    return TrainResult(**{**document, "run": profile.run_folder})
+
+
+def _trained(
     profile: Profile,
-    tiles: Mapping[Part, Sequence[TileFiles]],
+    materials: Sequence[Material],
+    folder: Path,
+    checkpoint: Checkpoint | None,
+    workers: Workers,
+    reporter: Reporter,
+) -> "Training":
+    """Data, model, epochs."""
+    from landslide_cli.core.backend import compute_exactly
+    from landslide_cli.core.model import build_model
+    from landslide_cli.imagery.batches import Batches
+    from landslide_cli.imagery.online_augmentation import Augmenter
+    from landslide_cli.stages.fitting import Fitter
+    from landslide_cli.stages.training import Training
+
+    settings, palette = profile.train, palette_of(profile)
+    if settings.jit and workers.replicas > 1:
+        raise UsageError(
+            f"train.jit: XLA compiles for one processor or GPU, and there are {workers.replicas}; "
+            "switch it off"
+        )
+    if settings.deterministic:
+        compute_exactly()
+    share = workers.share(settings.batch)
+    cache = folder / CACHE / f"worker-{workers.place.index}"
+    examples = {one.part: examples_of(profile, one, cache / one.part) for one in materials}
+    augmenter = None if settings.augment.is_off else Augmenter(settings.augment, settings.seed)
+    batches = {
+        "train": Batches(
+            examples["train"],
+            profile.bands,
+            settings.batch,
+            share,
+            multiple=settings.accumulate,
+            augmenter=augmenter,
+            wraps=True,
+        ),
+        "valid": Batches(examples["valid"], profile.bands, settings.batch, share),
+    }
+    with workers.strategy.scope():
+        model = build_model(
+            profile.model,
+            profile.bands,
+            model_outputs(profile),
+            settings.seed,
+            settings.precision,
+            synchronized=workers.replicas > 1,
+        )
+    fitter = Fitter(model, settings, len(palette), workers)
+    previews = Previews(profile, model, tiling_of(profile, _prepared_scale(profile)), folder)
+    training = Training(
+        fitter,
+        settings,
+        batches,
+        workers,
+        folder,
+        folder / checkpoints.FOLDER,
+        previews,
+        reporter,
+        palette.names[palette.foreground],
+    )
+    training.go_on_from(checkpoint)
+    with interruptions() as interruption:
+        training.run(interruption)
+        interruption.obey()
+    return training
+
+
+def _finish(
+    profile: Profile,
+    training: "Training",
     folder: Path,
     limit: int | None,
     reporter: Reporter,
 ) -> TrainResult:
-    """Data, model, epochs, threshold, report."""
-    from landslide_cli.core.model import build_model
-    from landslide_cli.imagery.batches import TileBatches
-    from landslide_cli.stages.fitting import Fitter, Patience, time_left
-
-    settings, palette, started = profile.train, palette_of(profile), time.monotonic()
-    write_text(folder / PROFILE, dump_profile(profile))
-    batches = {
-        part: TileBatches(
-            some,
-            palette,
-            profile.bands,
-            settings.batch,
-            multiple=profile.model.multiple,
-            cache=settings.cache,
-            nearest_colour=profile.prepare.nearest_colour,
-        )
-        for part, some in tiles.items()
-    }
-    model = build_model(profile.model, profile.bands, model_outputs(profile), settings.seed)
-    fitter = Fitter(model, settings, len(palette))
+    """Film strips, curves, threshold, and the run's numbers."""
+    training.previews.finish(len(training.rows))
+    plot_curves(folder / CURVES, training.rows, round(training.best["epoch"]))
     scale = _prepared_scale(profile)
-    previews = Previews(profile, model, tiling_of(profile, scale), folder)
-    # Margins as in Keras's ReduceLROnPlateau and EarlyStopping, which the experiment used.
-    slowing, stopping = Patience(settings.reduce_patience, 1e-4), Patience(settings.stop_patience)
-    journal = _Journal(folder, model)
-    steps = sum(len(one) for one in batches.values())
-    columns = [
-        "epoch",
-        "loss",
-        "valid loss",
-        f"{palette.names[palette.foreground]} Dice",
-        "rate",
-        "left",
-    ]
-    with reporter.live(f"training {profile.name}", columns) as add_row:
-        for epoch in range(1, settings.epochs + 1):
-            began, rate = time.monotonic(), fitter.learning_rate
-            with reporter.track(f"epoch {epoch}", steps) as advance:
-                learned = fitter.train(batches["train"], epoch, advance)
-                valid = fitter.validate(batches["valid"], advance)
-            row = {"epoch": float(epoch)} | learned | _prefixed("valid_", valid)
-            row |= {"learning_rate": rate, "seconds": time.monotonic() - began}
-            is_best = stopping.sees_better(valid["loss"])
-            journal.add(row, is_best)
-            previews.add(epoch)
-            left = time_left([one["seconds"] for one in journal.rows], settings.epochs)
-            add_row(_cells(row, is_best, left))
-            if stopping.is_over:
-                reporter.note(f"no better validation loss for {stopping.waited} epochs: stopped")
-                break
-            slowing.sees_better(valid["loss"])
-            if slowing.is_over:
-                fitter.learning_rate, slowing.waited = rate * settings.reduce_factor, 0
-    previews.finish()
-    plot_curves(folder / CURVES, journal.rows, round(journal.best["epoch"]))
     # The run has no record yet that would tell its scale.
     best = replace(load_run(profile, folder), scale=scale)
     threshold = choose_threshold(profile, best, folder, limit, reporter)
     return TrainResult(
         run=profile.run_folder,
-        epochs=len(journal.rows),
-        best=journal.best,
-        parameters=model.count_params(),
-        tiles={part: len(some) for part, some in tiles.items()},
-        seconds=time.monotonic() - started,
+        epochs=len(training.rows),
+        best=training.best,
+        parameters=training.parameters,
+        tiles=training.examples,
+        seconds=sum(row["seconds"] for row in training.rows),
         scale=scale,
         threshold=threshold,
         versions=_versions(),
-        hardware=_hardware(),
+        hardware=_hardware() | {"replicas": training.replicas},
     )
 
 
-class _Journal:
-    """What a training has logged, and its best model: both on disk after each epoch."""
+def _step(profile: Profile, materials: Sequence[Material], limit: int | None) -> Step:
+    """Describe the training by its settings and files."""
+    sections = ["model", "train", "classes", "bands", "prepare.nearest_colour"]
+    if profile.train.crop is not None:
+        sections += ["prepare.resize", "prepare.scale", "source.value_range"]
+    settings = profile.settings(*sections) | {"limit": limit}
+    for key in _WITHOUT_EFFECT:
+        settings.pop(key)
+    files = [path for material in materials for path in material.files]
+    return Step.of(profile.run_folder / RECORD, settings, files)
 
-    def __init__(self, folder: Path, model: Any) -> None:
-        self._folder, self._model = folder, model
-        self.rows: list[Row] = []
-        self.best: Row = {}
 
-    def add(self, row: Row, is_best: bool) -> None:
-        """Log an epoch, and keep the model as it is now if it is the best so far."""
-        self.rows.append(row)
-        if is_best:
-            self.best = row
-            with whole_file(self._folder / MODEL) as partial:
-                self._model.save(partial)
-        write_csv(self._folder / METRICS, list(row), [_rounded(one) for one in self.rows])
+def _digest(step: Step) -> bytes:
+    """Describe settings and contents in a few bytes; folders may be others on other machines."""
+    files = sorted((Path(name).name, one.digest) for name, one in step.inputs.items())
+    text = json.dumps([step.settings, files], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _prepared_scale(profile: Profile) -> float:
     """Return the factor at which `prepare` resized the scenes; 1 for another tool's tiles."""
     record = Record.read(profile.dataset / TILES / prepare.RECORD)
     return float(record.result["scale"]) if record is not None else 1.0
-
-
-def _cells(row: Row, is_best: bool, left: str) -> list[str]:
-    mark = " *" if is_best else ""
-    return [
-        f"{row['epoch']:.0f}",
-        f"{row['loss']:.4f}",
-        f"{row['valid_loss']:.4f}{mark}",
-        f"{row['valid_dice']:.4f}",
-        f"{row['learning_rate']:.1e}",
-        left,
-    ]
-
-
-def _prefixed(prefix: str, values: Mapping[str, float]) -> Row:
-    return {f"{prefix}{name}": value for name, value in values.items()}
-
-
-def _rounded(row: Row) -> list[object]:
-    return [int(value) if name == "epoch" else f"{value:.6g}" for name, value in row.items()]
 
 
 def _versions() -> dict[str, str]:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.backend import keras
-from landslide_cli.core.metrics import Dice, DiceCoefMulticlass, IoU, make_metric
+from landslide_cli.core.metrics import (
+    Dice,
+    DiceCoefMulticlass,
+    IoU,
+    confusion_counts,
+    make_metric,
+    soft_accuracy,
+)
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.scores import class_scores, confusion
 
@@ -96,3 +103,40 @@ def test_metric_can_be_made_again_from_its_config() -> None:
     again = keras.metrics.deserialize(keras.metrics.serialize(metric))
     assert isinstance(again, IoU)
     assert (again.name, again.classes, again.class_id) == ("iou", 4, 1)
+
+
+@pytest.mark.parametrize("name", ["dice", "iou", "dice_coef_multiclass"])
+def test_sums_of_several_batches_are_worth_as_much_as_the_batches(name: str) -> None:
+    batches = [random_batch(3, seed, batch=seed + 1) for seed in range(3)]
+    told, added, at_once = (make_metric(name, classes=3) for _ in range(3))
+    sums = []
+    for batch in batches:
+        told.update_state(*batch)
+        if name == "dice_coef_multiclass":
+            sums.append([one.numpy() for one in soft_accuracy(*batch)])
+        else:
+            sums.append([confusion_counts(*batch, classes=3).numpy()])
+        added.add(*sums[-1])
+    at_once.add(*(sum(some) for some in zip(*sums, strict=True)))
+    assert float(added.result()) == float(told.result()) > 0.0
+    assert float(at_once.result()) == pytest.approx(float(told.result()), rel=1e-6)
+
+
+def test_confusion_counts_are_those_of_plain_counting() -> None:
+    masks, probabilities = random_batch(3)
+    counts = confusion_counts(masks, probabilities, classes=3).numpy()
+    predicted = probabilities.argmax(axis=-1).astype(np.uint8)
+    np.testing.assert_array_equal(counts, confusion(masks, predicted, 3))
+    assert counts.sum() == (masks != IGNORE).sum()
+
+
+def test_images_without_any_label_do_not_count_in_the_experiments_metric() -> None:
+    masks, probabilities = random_batch(2, batch=4)
+    masks[[1, 3]] = IGNORE
+    with_blanks, without = DiceCoefMulticlass(), DiceCoefMulticlass()
+    with_blanks.update_state(masks, probabilities)
+    without.update_state(masks[[0, 2]], probabilities[[0, 2]])
+    assert float(with_blanks.result()) == pytest.approx(float(without.result()), rel=1e-6)
+    assert float(with_blanks.count) == 2.0
+    with_blanks.update_state(np.full_like(masks, IGNORE), probabilities)
+    assert float(with_blanks.result()) == pytest.approx(float(without.result()), rel=1e-6)

@@ -1,10 +1,12 @@
 """FlexUNet by its published definition."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from landslide_cli.core.backend import keras
-from landslide_cli.core.model import build_model, summarise_layers
+from landslide_cli.core.model import ENCODER, build_model, in_precision, summarise_layers
 from landslide_cli.profile import ModelSettings
 
 
@@ -117,3 +119,61 @@ def test_layers_of_a_small_network_add_up_by_hand() -> None:
         2 * 9 * 2 * 2 * 16,
         2 * 1 * 2 * 2 * 16,
     ]
+
+
+@pytest.fixture
+def other_policy() -> Iterator[str]:
+    """Have another global policy for the time of a test."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    yield "mixed_float16"
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_all_but_the_head_compute_in_the_precision_and_weights_are_float32(precision: str) -> None:
+    model = build_model(small(normalization=True), 3, 2, precision=precision)
+    *body, head = (layer for layer in model.layers if layer.weights)
+    assert {layer.compute_dtype for layer in body} == {precision}
+    assert head.compute_dtype == "float32"
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    probabilities = model(np.full((1, 8, 8, 3), 128, np.float32))
+    assert probabilities.dtype == "float32"
+    np.testing.assert_allclose(probabilities.numpy().sum(axis=-1), 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_global_policy_is_neither_followed_nor_changed(
+    other_policy: str, precision: str
+) -> None:
+    model = build_model(small(), 3, 2, precision=precision)
+    assert model.layers[-2].compute_dtype == precision
+    assert keras.config.dtype_policy().name == other_policy
+    in_precision(model, "float32")
+    assert keras.config.dtype_policy().name == other_policy
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_model_in_another_precision_and_back_is_the_model(precision: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3)).astype(np.float32)
+    model = build_model(small(normalization=True), 3, 2, seed=1)
+    low = in_precision(model, precision)
+    assert {layer.compute_dtype for layer in low.layers[1:-1]} == {precision}
+    assert low.layers[-1].compute_dtype == "float32"
+    again = in_precision(low, "float32")
+    assert {layer.compute_dtype for layer in again.layers} == {"float32"}
+    for one, same in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, same)
+    np.testing.assert_array_equal(model(image).numpy(), again(image).numpy())
+    np.testing.assert_allclose(model(image), low(image), atol=0.02)
+
+
+@pytest.mark.parametrize("normalization", [False, True])
+def test_the_encoders_layers_and_no_others_are_called_so(normalization: bool) -> None:
+    model = build_model(small(num_layers=4, normalization=normalization), 3, 2)
+    learning = [layer.name for layer in model.layers if layer.weights]
+    encoder = [name for name in learning if name.startswith(ENCODER)]
+    # Two convolutions a level down; one up, two on each level, and the head.
+    each = 4 if normalization else 2
+    assert encoder == learning[: 4 * each]
+    assert len(learning) == 4 * each + 3 * (each + 1) + 1

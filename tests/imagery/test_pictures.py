@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.imagery.pictures import (
     FALSE_ALARM,
+    HATCHING,
     HIT,
     MISS,
     OPACITY,
@@ -17,10 +18,12 @@ from landslide_cli.imagery.pictures import (
     as_rgb,
     comparison,
     fitted,
+    hatched,
     outlined,
     overlay,
     reduced,
     sheet,
+    spread,
     strip,
 )
 
@@ -287,3 +290,20 @@ def test_a_picture_of_nothing_is_black() -> None:
     picture.put(0, 0, np.full((10, 70, 3), 9, np.uint8))
     assert (picture.values[:4] == 9).all()
     assert not picture.values[4:].any()
+
+
+def test_hatched_part_is_dark_gray_with_stripes_and_the_rest_as_it_was() -> None:
+    image = ground()
+    image[..., 0] += 30
+    where = block(np.s_[10:30], np.s_[20:50]).astype(bool)
+    picture = hatched(image, where)
+    np.testing.assert_array_equal(picture[~where], image[~where])
+    stripes = (picture == HATCHING).all(axis=-1)
+    assert 0.2 < stripes[where].mean() < 0.3
+    assert (picture[where & ~stripes] == (GRAY + 10) // 2).all()
+
+
+def test_spread_takes_the_first_the_last_and_even_steps_between() -> None:
+    assert spread(range(101), 5) == [0, 25, 50, 75, 100]
+    assert spread("abc", 3) == spread("abc", 9) == ["a", "b", "c"]
+    assert spread("abc", 1) == ["a"]

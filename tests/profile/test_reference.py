@@ -23,10 +23,11 @@ CONFIGS = sorted(SCHEMA.parent.glob("*.yaml"))
 
 
 def keys(value: Any, prefix: str = "") -> Iterator[str]:
-    """Every key of a dumped profile, sections included."""
+    """Every key of a dumped profile that has a line, sections included."""
     for name, child in value.items():
         yield prefix + name
-        if isinstance(child, dict):
+        # Kinds of augmentation are a line each.
+        if isinstance(child, dict) and "probability" not in child:
             yield from keys(child, f"{prefix}{name}.")
 
 
@@ -65,6 +66,12 @@ def test_every_line_of_the_reference_has_a_value_a_default_and_a_meaning() -> No
         ("train.optimizer", "`adam`, `adamw`, `sgd`", '`"adam"`'),
         ("evaluate.part", "`train`, `valid`, `test`", '`"test"`'),
         ("prepare.resize", "list of 2: whole number from 1", ""),
+        ("train.augment.hflip", "`probability` (number from 0 to 1)", "`0`"),
+        (
+            "train.augment.rotate",
+            "`range` (list of 2: number from -180 to 180), `probability` (number from 0 to 1)",
+            "`[-15, 15], 0`",
+        ),
         ("name", "text", '`"landslide"`'),
         ("run", "text", "`runs/<name>`"),
     ],

@@ -103,6 +103,94 @@ def test_tiles_are_multiples_of_the_models_pooling(tile: int, fits: bool) -> Non
             Profile.model_validate(sections)
 
 
+def test_crops_are_multiples_of_the_models_pooling_too() -> None:
+    assert profile_of({"train": {"crop": 48}}).tile_side == 48
+    with pytest.raises(ValidationError, match="multiple of 16 for a model of 5 layers, not 40"):
+        profile_of({"train": {"crop": 40}})
+
+
+def profile_of(sections: dict[str, Any]) -> Profile:
+    known = {"model": {"num_layers": 5}, "infer": {"overlap": 0}}
+    return Profile.model_validate(known | sections)
+
+
+def test_a_model_is_trained_on_crops_or_else_on_tiles() -> None:
+    assert profile_of({"prepare": {"tile": 64}}).tile_side == 64
+    assert profile_of({"prepare": {"tile": 64}, "train": {"crop": 32}}).tile_side == 32
+    assert profile_of({"prepare": {"tile": None}, "train": {"crop": 32}}).tile_side == 32
+
+
+@pytest.mark.parametrize(
+    ("sections", "key", "says"),
+    [
+        ({"train": {}}, "prepare.tile", "null needs train.crop"),
+        ({"split": {"by": "tile"}}, "split.by", "'tile' needs tiles"),
+        ({"prepare": {"tile": None, "drop_empty": True}}, "prepare.drop_empty", "leaves out tiles"),
+        *(
+            (
+                {"prepare": {"tile": None, "augment": {name: value}}},
+                f"prepare.augment.{name}",
+                "makes copies of tiles",
+            )
+            for name, value in (
+                *((name, True) for name in ("hflip", "vflip", "rotate90")),
+                ("distortions", [0.1]),
+            )
+        ),
+    ],
+)
+def test_without_tiles_there_is_nothing_that_needs_them(
+    sections: dict[str, Any], key: str, says: str
+) -> None:
+    known = {"prepare": {"tile": None}, "train": {"crop": 32}}
+    assert profile_of(known).prepare.tile is None
+    with pytest.raises(ValidationError) as caught:
+        profile_of(known | sections)
+    (error,) = caught.value.errors()
+    assert error["ctx"]["key"] == key
+    assert says in error["msg"]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_weights_are_one_a_class_the_implicit_background_included(classes: int) -> None:
+    colours: list[dict[str, Any]] = [
+        {"name": f"class{index}", "colour": (index, index, 1)} for index in range(classes)
+    ]
+    needed = max(2, classes)
+
+    def weighted(*weights: float) -> Profile:
+        return profile_of({"classes": colours, "train": {"class_weights": list(weights)}})
+
+    assert weighted(*range(needed)).train.class_weights == [float(one) for one in range(needed)]
+    for count in (needed - 1, needed + 1):
+        with pytest.raises(ValidationError, match=f"must be {needed} weights") as caught:
+            weighted(*[1.0] * count)
+        assert caught.value.errors()[0]["ctx"]["key"] == "train.class_weights"
+    with pytest.raises(ValidationError, match="must not all be 0"):
+        weighted(*[0.0] * needed)
+
+
+@pytest.mark.parametrize("kind", ["saturation", "hue"])
+@pytest.mark.parametrize("bands", [1, 4])
+def test_only_images_of_three_bands_have_colours_to_change(kind: str, bands: int) -> None:
+    def augmented(bands: int, probability: float) -> Profile:
+        augment = {kind: {"probability": probability}, "noise": {"probability": 1.0}}
+        return profile_of({"bands": bands, "train": {"augment": augment}})
+
+    assert augmented(3, 0.5).train.augment.needs_colour
+    assert augmented(bands, 0.0).bands == bands
+    with pytest.raises(ValidationError, match=f"needs images of 3 bands, not of {bands}") as caught:
+        augmented(bands, 0.5)
+    assert caught.value.errors()[0]["ctx"]["key"] == f"train.augment.{kind}"
+
+
+def test_a_compiled_training_is_not_deterministic() -> None:
+    assert profile_of({"train": {"jit": True, "deterministic": False}}).train.jit
+    with pytest.raises(ValidationError, match=r"needs train\.deterministic: false") as caught:
+        profile_of({"train": {"jit": True}})
+    assert caught.value.errors()[0]["ctx"]["key"] == "train.jit"
+
+
 def test_settings_of_a_section_are_flat_and_json() -> None:
     profile = Profile(prepare=PrepareSettings(resize=(640, 512)))
     settings = profile.settings("prepare", "source.value_range", "dataset")

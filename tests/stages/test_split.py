@@ -21,6 +21,7 @@ from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile
 from landslide_cli.stages.prepare import prepare
+from landslide_cli.stages.samples import scene_names
 from landslide_cli.stages.split import SplitPart, SplitResult, split
 
 Content = Callable[[Path], dict[str, bytes | None]]
@@ -478,6 +479,84 @@ def test_single_tiles_are_dealt_out_only_on_request_and_with_a_warning(
     assert sum(part.tiles + part.augmented for part in result.parts) == 12
     assert [part.tiles + part.augmented for part in result.parts] == [8, 2, 2]
     assert any("copies of one tile" in text for text in reporter.warnings)
+
+
+@pytest.fixture
+def uncut(profile_with: ProfileWith, write_scene: WriteScene) -> ProfileWith:
+    """Six scenes of which no tiles were cut."""
+    for name in "abcdef":
+        write_scene(name, rows=24, cols=40)
+    settings = ("prepare.tile=null", "train.crop=16")
+    prepare(profile_with(*settings))
+    return lambda *overrides: profile_with(*settings, *overrides)
+
+
+def test_scenes_without_tiles_are_dealt_out_with_nothing_to_link(
+    uncut: ProfileWith, reporter: Any
+) -> None:
+    profile = uncut()
+    result = split(profile, reporter=reporter)
+    assert sorted(chained(result.scenes)) == list("abcdef")
+    assert [len(result.scenes[part]) for part in PARTS] == [4, 1, 1]
+    assert [(part.scenes, part.tiles, part.augmented) for part in result.parts] == [
+        *((4, 0, 0), (1, 0, 0), (1, 0, 0))
+    ]
+    assert sum(part.pixels for part in result.parts) == pytest.approx(1.0)
+    assert {path.name for path in profile.dataset.iterdir()} == {"tiles", "split.json"}
+    assert {part: scene_names(profile, part) for part in PARTS} == result.scenes
+    assert list(result.tables()[0].columns) == ["part", "scenes", "of the pixels", "of landslides"]
+    assert split(profile).unchanged
+
+
+def test_scenes_without_tiles_are_split_as_those_with_tiles(uncut: ProfileWith) -> None:
+    whole = split(uncut())
+    cut = uncut("prepare.tile=16", "prepare.augment.hflip=true")
+    prepare(cut, overwrite=True)
+    assert split(cut, overwrite=True).scenes == whole.scenes
+
+
+def test_scenes_without_tiles_go_into_folds(uncut: ProfileWith) -> None:
+    profile = uncut("split.folds=3", "split.by=scene")
+    result = split(profile)
+    assert [len(fold["test"]) for fold in result.folds] == [2, 2, 2]
+    assert {path.name for path in profile.dataset.iterdir()} == {"tiles", "split.json"}
+    fold = profile.model_copy(update={"fold": 2})
+    assert scene_names(fold, "test") == result.folds[1]["test"]
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_parts_of_an_earlier_split_are_removed_when_there_are_no_tiles_any_more(
+    prepared: ProfileWith, folds: int | None
+) -> None:
+    split(prepared(f"split.folds={'null' if folds is None else folds}"))
+    whole = prepared("prepare.augment.hflip=false", "prepare.tile=null", "train.crop=16")
+    prepare(whole, overwrite=True)
+    message = error_of(ChangedError, whole)
+    assert "manifest.csv (edited)" in message
+    split(whole, overwrite=True)
+    assert {path.name for path in whole.dataset.iterdir()} == {"tiles", "split.json"}
+
+
+def test_folders_that_it_never_made_are_left_alone(uncut: ProfileWith) -> None:
+    mine = uncut().dataset / "train" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    split(uncut())
+    split(uncut("split.seed=1"), overwrite=True)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_tiles_that_were_never_cut_cannot_be_linked(uncut: ProfileWith) -> None:
+    split(uncut())
+    profile = uncut("prepare.tile=16")
+    assert "whole_scenes (true -> null)" in error_of(ChangedError, profile)
+    assert "run `landslide prepare`" in error_of(DataError, profile, overwrite=True)
+
+
+def test_tiles_of_a_part_that_has_none_are_missed_with_the_reason(uncut: ProfileWith) -> None:
+    split(uncut())
+    with pytest.raises(DataError, match=r"where prepare\.tile is null there are none"):
+        part_tiles(uncut().dataset, "test")
 
 
 def test_without_the_scenes_it_says_how_to_do_without(prepared: ProfileWith, raw: Path) -> None:

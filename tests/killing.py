@@ -1,0 +1,140 @@
+"""Kills a training at random moments, and checks that nothing it left is half written."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Weights = dict[str, NDArray[np.generic]]
+
+
+def start_training(
+    profile: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start `landslide train`; its progress can be read from `stderr`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "landslide_cli", "train", str(profile), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+def train_with_kills(
+    profile: Path, run: Path, kills: int, rng: random.Random, longest: float, *arguments: str
+) -> int:
+    """Train, with so many kill -9 at random moments, to the end.
+
+    Args:
+        profile: of the training.
+        run: its run's folder, where nothing is yet.
+        kills: how many.
+        rng: of the moments.
+        longest: a kill comes at most so many seconds after a process's first checkpoint.
+        arguments: further ones.
+
+    Returns:
+        How often a training was taken up from a checkpoint.
+    """
+    taken_up, unfinished = 0, run.with_name(f"{run.name}.unfinished")
+    for _ in range(kills):
+        process = start_training(profile, *arguments)
+        taken_up += _waits_for_checkpoint(process, unfinished / "checkpoints")
+        time.sleep(rng.uniform(0.0, longest))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        check_readable(unfinished)
+        assert not run.exists(), "the training had ended before it was killed often enough"
+    process = start_training(profile, *arguments)
+    _, text = process.communicate()
+    assert process.returncode == 0, text
+    return taken_up + ("going on" in text)
+
+
+def _waits_for_checkpoint(process: subprocess.Popen[str], folder: Path) -> bool:
+    """Wait until the process has written a checkpoint; tell whether it began with one."""
+    before = _names(folder)
+    while _names(folder) <= before and process.poll() is None:
+        time.sleep(0.01)
+    return bool(before)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("epoch_*.npz")}
+
+
+def check_readable(folder: Path) -> None:
+    """Read every file that has its final name."""
+    for path in folder.rglob("*") if folder.exists() else ():
+        if path.is_file() and not path.name.startswith("."):
+            _READERS[path.suffix](path)
+
+
+def weights_of(run: Path) -> Weights:
+    """Return the arrays of a run's model by name."""
+    content = zipfile.ZipFile(run / "model.keras").read("model.weights.h5")
+    found: Weights = {}
+    with h5py.File(BytesIO(content)) as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    assert found
+    return found
+
+
+def assert_same_bits(one: Weights, other: Weights) -> None:
+    """Compare two models bit by bit."""
+    assert one.keys() == other.keys()
+    different = [name for name in one if one[name].tobytes() != other[name].tobytes()]
+    assert not different, different
+
+
+def logged(
+    run: Path, names: Sequence[str] = ("loss", "valid_loss", "valid_dice")
+) -> list[list[str]]:
+    """Return what a run has logged of each epoch, but for times."""
+    with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        return [[row[name] for name in names] for row in csv.DictReader(file)]
+
+
+def _read_zip(path: Path) -> None:
+    assert zipfile.ZipFile(path).testzip() is None
+
+
+def _read_image(path: Path) -> None:
+    with Image.open(path) as image:
+        image.load()
+
+
+def _read_csv(path: Path) -> None:
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    assert rows
+    assert len({len(row) for row in rows}) == 1
+
+
+_READERS: dict[str, Callable[[Path], object]] = {
+    ".npz": _read_zip,
+    ".keras": _read_zip,
+    ".json": lambda path: json.loads(path.read_text(encoding="utf-8")),
+    ".yaml": lambda path: path.read_text(encoding="utf-8"),
+    ".csv": _read_csv,
+    ".png": _read_image,
+    ".gif": _read_image,
+    ".npy": lambda path: np.load(path, allow_pickle=False),
+}
