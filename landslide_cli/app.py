@@ -244,13 +244,18 @@ def infer_tiled(
 @app.command(
     epilog=_epilog(
         "landslide show configs/sichuan.yaml --model",
-        "<run>/show with scenes.png, tiles-PART.png, classes.png, foreground.png and curves.png",
+        "<run>/show with scenes.png, tiles-PART.png, classes.png, foreground.png and curves.png; "
+        "or augmentations.png",
     )
 )
 def show(
     profile: ProfilePath,
     model: Annotated[
         bool, typer.Option("--model", help="List the network's layers instead of pictures.")
+    ] = False,
+    augmentations: Annotated[
+        bool,
+        typer.Option("--augmentations", help="Picture what training will see, as augmented."),
     ] = False,
     output: Output = None,
     fold: Fold = None,
@@ -261,11 +266,20 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Picture scenes, tiles, predictions, statistics and curves."""
+    if model and augmentations:
+        raise typer.BadParameter("--model and --augmentations do not go together; take one")
 
     def stage(profile: "Profile", reporter: "Reporter") -> "Result":
         from landslide_cli.stages.show import show
 
-        return show(profile, model=model, output=output, limit=limit, reporter=reporter)
+        return show(
+            profile,
+            model=model,
+            augmentations=augmentations,
+            output=output,
+            limit=limit,
+            reporter=reporter,
+        )
 
     _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
 

@@ -76,6 +76,21 @@ def test_each_prints_one_json_document(folder: Path, name: str) -> None:
         assert 0.0 <= document["landslide"]["dice"] <= 1.0
 
 
+def test_augmentations_are_pictured_when_asked_for(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(folder)
+    arguments = ["show", "p.yaml", "--augmentations", "--output", str(tmp_path)]
+    assert main([*arguments, "--set", "train.augment.rotate.probability=1"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'augmentations.png'}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["augmentations.png"]
+    assert main(arguments) == 0
+    assert "nothing is switched on" in capsys.readouterr().err
+
+
 def test_log_of_a_training_is_plain_text(folder: Path) -> None:
     done = landslide("train", "p.yaml", "--limit", "4", "--overwrite", cwd=folder)
     assert done.returncode == 0
@@ -134,6 +149,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "p.yaml", "--limit", "0"], "--limit"),
         (["train", "p.yaml", "--limit", "many"], "--limit"),
         (["evaluate", "p.yaml", "--on", "dreams"], "--on"),
+        (["show", "p.yaml", "--model", "--augmentations"], "take one"),
         (["train", "p.yaml", "--set", "train.epoch=3"], "did you mean 'epochs'"),
         (["train", "p.yaml", "--set", "prepare.tile=50"], "take 48 or 52"),
     ],

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from landslide_cli.imagery.pictures import (
     outlined,
     overlay,
     sheet,
+    spread,
 )
 from landslide_cli.imagery.plots import (
     plot_curves,
@@ -37,6 +38,7 @@ from landslide_cli.imagery.scenes import Scene
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.stages.augmentations import picture_augmentations
 from landslide_cli.stages.evaluate import worst_scenes
 from landslide_cli.stages.grouping import Evidence
 from landslide_cli.stages.infer_tiled import maps_folder, mask_path
@@ -49,8 +51,6 @@ from landslide_cli.stages.sources import (
     read_scene,
     synthetic_folder,
 )
-
-Item = TypeVar("Item")
 
 # Longest side at which the scenes of an overlapping pair are read, in pixels.
 _PREVIEW = 768
@@ -107,6 +107,7 @@ def show(
     profile: Profile,
     *,
     model: bool = False,
+    augmentations: bool = False,
     output: Path | None = None,
     limit: int | None = None,
     reporter: Reporter | None = None,
@@ -118,10 +119,11 @@ def show(
     Args:
         profile: its `show` and all folders are used.
         model: list the network's layers instead.
+        augmentations: picture examples of train as `train.augment` changes them instead.
         output: folder of the pictures. Default: `show.output`, or else `<run>/show`, before
             the training `<dataset>/show`.
         limit: take only the first scenes and tiles.
-        reporter: shown the progress.
+        reporter: shown the progress and the notes.
 
     Raises:
         DataError: there is nothing to show, or it cannot be read.
@@ -131,7 +133,12 @@ def show(
         return _layers(profile)
     # Before there is a run its folder stays free for `train`.
     home = profile.run_folder if (profile.run_folder / MODEL).exists() else profile.parts_folder
-    pictures = _Pictures(profile, output or profile.show.output or home / "show")
+    folder = output or profile.show.output or home / "show"
+    if augmentations:
+        path = folder / "augmentations.png"
+        picture_augmentations(profile, path, limit, reporter)
+        return ShowResult([path])
+    pictures = _Pictures(profile, folder)
     files = [
         *pictures.scenes(limit),
         *pictures.tiles(limit, reporter),
@@ -155,7 +162,7 @@ def _layers(profile: Profile) -> ShowResult:
         if trained
         else build_model(profile.model, profile.bands, model_outputs(profile), profile.train.seed)
     )
-    tile = profile.prepare.tile
+    tile = profile.tile_side
     layers = [asdict(layer) for layer in summarise_layers(model, tile, tile)]
     for layer in layers:
         layer["gflop"] = layer.pop("flop") / 1e9
@@ -178,7 +185,7 @@ class _Pictures:
         scenes = _scenes_if_any(self._profile, limit)
         predicted = [one for one in scenes if mask_path(maps, one.name).exists()]
         rows = []
-        for scene in _spread(predicted or scenes, limit or self._profile.show.items):
+        for scene in spread(predicted or scenes, limit or self._profile.show.items):
             image, truth = read_scene(self._profile, scene)
             prediction = self._mask(mask_path(maps, scene.name)) if predicted else None
             rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
@@ -189,7 +196,7 @@ class _Pictures:
         part = next((part for part in reversed(PARTS) if part in self._parts), None)
         if part is None:
             return []
-        chosen = _spread(self._parts[part][:limit], limit or self._profile.show.items)
+        chosen = spread(self._parts[part][:limit], limit or self._profile.show.items)
         predict = None
         if (self._profile.run_folder / MODEL).exists():
             predict = load_run(self._profile).predict()
@@ -232,7 +239,7 @@ class _Pictures:
         images = {one.name: one.image for one in _scenes_if_any(self._profile, None)}
         pairs = [one for one in pairs if one.first in images and one.second in images]
         rows = []
-        chosen = _spread(pairs, limit or self._profile.show.items)
+        chosen = spread(pairs, limit or self._profile.show.items)
         with reporter.track("picturing overlaps", len(chosen)) as advance:
             for one in chosen:
                 caption = f"{one.first} and {one.second}: {one}"
@@ -343,13 +350,6 @@ def _frame(scene: Preview, transform: NDArray[np.float64]) -> NDArray[np.float64
 
 def _reduction(scene: Preview) -> float:
     return float(scene.image.shape[1] / scene.width)
-
-
-def _spread(items: Sequence[Item], count: int) -> list[Item]:
-    """Choose items at even steps from the first to the last."""
-    if len(items) <= count:
-        return list(items)
-    return [items[round(index)] for index in np.linspace(0, len(items) - 1, count)]
 
 
 def _tiles_if_any(profile: Profile, part: Part) -> list[TileFiles]:

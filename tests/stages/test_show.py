@@ -173,6 +173,20 @@ def test_layers_are_listed_with_shapes_parameters_and_work(untrained: Profile) -
     assert len(result.tables()[0].rows) == len(result.layers)
 
 
+def test_scenes_without_tiles_are_pictured_and_the_layers_are_those_for_a_crop(
+    profile_with: ProfileWith, write_scene: WriteScene
+) -> None:
+    for name in "abc":
+        write_scene(name)
+    profile = profile_with("prepare.tile=null", "train.crop=32", "model.base_filters=2")
+    assert [path.name for path in show(profile).files] == ["scenes.png"]
+    prepare(profile)
+    split(profile)
+    assert [path.name for path in show(profile).files] == ["scenes.png"]
+    result = show(profile, model=True)
+    assert (result.tile, result.layers[0]["shape"]) == (32, (32, 32, 3))
+
+
 def test_nothing_to_show_is_said(untrained: Profile, tmp_path: Path) -> None:
     source = untrained.source.model_copy(update={"images": None, "masks": None})
     empty = untrained.model_copy(update={"dataset": tmp_path / "none", "source": source})
