@@ -20,6 +20,7 @@ from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import Table
 from tests.bench.inference import bench_inference
 from tests.bench.overlaps import bench_overlaps
+from tests.bench.training import bench_training
 
 SCENE = 1024  # pixels
 
@@ -85,8 +86,9 @@ def bench_reading(folder: Path) -> list[tuple[str, ...]]:
 
 def bench_training_input(folder: Path) -> list[tuple[str, ...]]:
     """Compare reading the training tiles with reading them again from memory."""
-    from landslide_cli.imagery.batches import TileBatches
+    from landslide_cli.imagery.batches import Batches
     from landslide_cli.imagery.dataset import TILES, TileFiles
+    from landslide_cli.imagery.examples import TileExamples
     from landslide_cli.stages.sources import palette_of
 
     tiles = folder / "dataset" / TILES
@@ -96,9 +98,10 @@ def bench_training_input(folder: Path) -> list[tuple[str, ...]]:
     ]
 
     def pixels_a_second(cache: str) -> float:
-        batches = TileBatches(files, palette_of(Profile()), 3, 8, cache=cache)  # type: ignore[arg-type]
+        examples = TileExamples(files, palette_of(Profile()), 3, cache=cache)  # type: ignore[arg-type]
+        batches = Batches(examples, 3, 8)
         taken = seconds(lambda: [None for _ in batches.epoch()])
-        return len(files) * batches.rows * batches.cols / taken / 1e6
+        return len(files) * examples.rows * examples.cols / taken / 1e6
 
     fresh, kept = pixels_a_second("none"), pixels_a_second("memory")
     return [
@@ -131,6 +134,7 @@ def main() -> None:
             bench_reading,
             bench_prepare,
             bench_training_input,
+            bench_training,
             bench_inference,
             bench_overlaps,
         ):
