@@ -1,6 +1,7 @@
 """Mapping spread over a Dask cluster: each worker maps blocks as one machine alone would."""
 
 import contextlib
+import gc
 import logging
 import threading
 import zlib
@@ -174,10 +175,14 @@ def _connected(scheduler: str) -> tuple[Any, Any]:
     try:
         return Client(scheduler, timeout=20), None
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"--scheduler {scheduler}: no Dask scheduler answers there "
-            f"({type(error).__name__}); write it as tcp://HOST:8786, or local:2"
-        ) from None
+        reason = type(error).__name__
+    # What is left of the client closes itself when it is collected, and waits for ever if that
+    # happens while another one is being made.
+    gc.collect()
+    raise UsageError(
+        f"--scheduler {scheduler}: no Dask scheduler answers there ({reason}); "
+        "write it as tcp://HOST:8786, or local:2"
+    )
 
 
 _loaded: list[tuple[str, Mapper]] = []

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -61,7 +61,7 @@ class OpenVinoEngine:
     def __init__(self, network: Path, bands: int, outputs: int, threads: int) -> None:
         import openvino
 
-        self._openvino, self._core = openvino, openvino.Core()
+        self._openvino, self._core = openvino, _core()
         self._network, self._threads = network, threads
         try:
             model = self._core.read_model(network)
@@ -167,6 +167,18 @@ class TensorFlowEngine:
 
         model = self._model
         return predictor(in_precision(model, precision) if precision == "bfloat16" else model)
+
+
+@cache
+def _core() -> Any:
+    """Return OpenVINO, kept for as long as the process lives.
+
+    Its CPU plugin gives the thread that first compiles a stack for signal handlers. Unloaded by
+    another thread it would take the stack away, and the next Ctrl-C would be a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def may_have_gpu() -> bool:
