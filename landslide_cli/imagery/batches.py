@@ -50,6 +50,9 @@ class Batches:
         self._count = math.ceil(len(examples) / (batch * multiple)) * multiple
         self._augmenter, self._wraps = augmenter, wraps
         self._problem: Exception | None = None
+        # Traced once: an epoch would take longer to begin than small ones take.
+        number = tf.TensorSpec((), tf.int64)
+        self._traced = tf.function(self._drawn, input_signature=[number, number], autograph=False)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -68,16 +71,15 @@ class Batches:
         Raises:
             DataError: an example cannot be read.
         """
-        size = len(self._share)
-        threads = os.cpu_count() or 1
-
-        def drawn(index: Any) -> Any:
-            place = index // size * self._batch + self._share[0] + index % size
-            return self._drawn(tf.constant(epoch, tf.int64), place)
-
+        size, threads = len(self._share), os.cpu_count() or 1
+        of_epoch = tf.constant(epoch, tf.int64)
         dataset = (
             tf.data.Dataset.range(first * size, self._count * size)
-            .map(drawn, num_parallel_calls=threads, deterministic=True)
+            .map(
+                lambda index: self._traced(of_epoch, index),
+                num_parallel_calls=threads,
+                deterministic=True,
+            )
             .batch(size, drop_remainder=True)
             .prefetch(_AHEAD)
         )
@@ -100,7 +102,10 @@ class Batches:
         places = [place % count for place in places if self._wraps or place < count]
         return [self.examples.name(epoch, place) for place in places]
 
-    def _drawn(self, epoch: Any, place: Any) -> Any:
+    def _drawn(self, epoch: Any, index: Any) -> Any:
+        """Draw the example of that number in this process's share of the epoch."""
+        size = len(self._share)
+        place = index // size * self._batch + self._share[0] + index % size
         rows, cols = self.examples.rows, self.examples.cols
         # What it returns follows from its arguments: it may run in any order, in parallel.
         image, mask = tf.numpy_function(

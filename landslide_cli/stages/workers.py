@@ -175,19 +175,27 @@ class Workers:
             ) from error
 
     def _summed(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Add up what each process gives."""
+        return np.asarray(self._adder(values).numpy())
+
+    @cached_property
+    def _adder(self) -> Any:
         from landslide_cli.core.backend import tf
 
-        def added() -> Any:
+        local = self.replicas // self.place.count
+
+        def on_replica(values: Any) -> Any:
             context = tf.distribute.get_replica_context()
-            # A process with several GPUs counts once.
-            once = tf.constant(values) * tf.cast(
-                context.replica_id_in_sync_group % (self.replicas // self.place.count) == 0,
-                values.dtype,
-            )
+            # A process with several GPUs counts once. The product is on the replica's own device.
+            counts = context.replica_id_in_sync_group % local == 0
+            once = values * tf.cast(counts, values.dtype)
             return context.all_reduce(tf.distribute.ReduceOp.SUM, once)
 
-        summed = self.strategy.run(tf.function(added))
-        return np.asarray(self.strategy.experimental_local_results(summed)[0].numpy())
+        def added(values: Any) -> Any:
+            summed = self.strategy.run(on_replica, args=(values,))
+            return self.strategy.experimental_local_results(summed)[0]
+
+        return tf.function(added, reduce_retracing=True)
 
     def _strategy(self) -> Any:
         from landslide_cli.core.backend import tf
