@@ -39,7 +39,7 @@ lint: $(STAMP) ## check format, style and types
 reference: $(STAMP) ## write the README's profile reference and configs/profile.schema.json
 	$(BIN)/python -m landslide_cli.profile.reference
 
-bench: $(STAMP) ## measure start-up, input, tiled inference and the search for overlaps
+bench: $(STAMP) ## measure start-up, input, training, tiled inference and the search for overlaps
 	$(BIN)/python -m tests.bench
 
 clean: ## remove the environment, caches and the demo's results
