@@ -1,7 +1,7 @@
-"""Start-up, preparing, input and tiled inference, each against the least that it could cost.
+"""Start-up, preparing, input, training and tiled inference, against the least that each could cost.
 
 And the search for scenes that share ground, among a thousand. Run with `make bench`; it takes about
-twenty minutes and writes nothing outside a temporary folder.
+forty minutes and writes nothing outside a temporary folder.
 """
 
 import subprocess
