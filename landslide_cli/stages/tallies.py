@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,9 @@ def _tiles(profile: Profile, run: Run, samples: Sequence[Sample]) -> Iterator[Pr
     predict, left = run.predict(), iter(samples)
     for images, masks in batches.epoch():
         # The last batch is filled up with blank tiles.
-        for sample, truth, probabilities in zip(left, masks.numpy(), predict(images)):  # noqa: B905
+        some = list(islice(left, len(masks)))
+        answers = zip(masks.numpy(), predict(images), strict=True)
+        for sample, (truth, probabilities) in zip(some, answers, strict=False):
             yield Prediction(sample, truth, probabilities)
 
 

@@ -1,5 +1,4 @@
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -211,18 +210,6 @@ def test_a_piece_out_of_order_is_refused(place: tuple[int, int]) -> None:
     outliner.add(0, 0, np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.float32))
     with pytest.raises(ValueError, match="expected"):
         outliner.add(*place, np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.float32))
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.62])
-def test_noise_takes_time_in_proportion_to_its_size(share: float) -> None:
-    def seconds(size: int) -> float:
-        mask = (np.random.default_rng(size).random((size, size)) < share).astype(np.uint8)
-        start = time.perf_counter()
-        found = outlines_at_once(mask)
-        assert sum(one.pixels for one in found) == mask.sum()
-        return time.perf_counter() - start
-
-    assert seconds(512) < 4 * 4 * max(0.02, seconds(256))
 
 
 def test_a_spiral_of_one_pixel_is_one_polygon() -> None:

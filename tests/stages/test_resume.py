@@ -1,6 +1,7 @@
 """A training that is stopped, killed or changed, and taken up again."""
 
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -96,7 +97,7 @@ def stop(profile: Profile, after: int, how: BaseException | signal.Signals) -> S
     return reporter
 
 
-@pytest.mark.parametrize("after", [2, 3, 4, 5])
+@pytest.mark.parametrize("after", [2, 4])
 def test_interrupted_anywhere_and_taken_up_ends_with_the_same_bits(
     profile: Profile, undisturbed: Profile, reporter: RecordingReporter, after: int
 ) -> None:
@@ -227,9 +228,9 @@ def test_loss_that_is_not_a_number_keeps_the_last_checkpoint(
 
 
 def test_overwriting_a_finished_run_can_be_taken_up_too(
-    profile: Profile, reporter: RecordingReporter
+    profile: Profile, undisturbed: Profile, reporter: RecordingReporter
 ) -> None:
-    train(profile)
+    shutil.copytree(undisturbed.run, profile.run)
     other = changed(profile, seed=5)
     with pytest.raises(KeyboardInterrupt):
         train(other, overwrite=True, reporter=Stopping(4, signal.SIGINT))
@@ -243,8 +244,8 @@ def test_killed_training_ends_with_the_same_bits_and_no_file_is_ever_unreadable(
     longer = changed(profile, epochs=8, stop_patience=None)
     path = tmp_path / "profile.yaml"
     path.write_text(dump_profile(longer), encoding="utf-8")
-    taken_up = train_with_kills(path, profile.run, 3, random.Random(4), 0.3)  # noqa: S311
-    assert taken_up == 3
+    taken_up = train_with_kills(path, profile.run, 2, random.Random(4), 0.3)  # noqa: S311
+    assert taken_up == 2
     whole = longer.model_copy(update={"run": tmp_path / "whole"})
     train(whole)
     assert_same_bits(weights_of(profile.run), weights_of(whole.run))
