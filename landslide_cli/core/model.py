@@ -182,7 +182,7 @@ def feature_sizes(model: Any, height: int, width: int) -> tuple[list[int], list[
 
 
 def in_precision(model: Any, precision: str) -> Any:
-    """Copy a network into one that computes in `float32` or `bfloat16`, but for its output."""
+    """Copy a network into one that computes in another precision, but for its output."""
 
     def copied(layer: Any) -> Any:
         config = layer.get_config()

@@ -155,7 +155,10 @@ class TrainSettings(Settings):
         description="What the layers compute in; weights and the kept model are float32. "
         "`float16` scales the loss.",
     )
-    jit: bool = Field(False, description="Compile the step by XLA; for one processor or GPU.")
+    jit: bool = Field(
+        False,
+        description="Compile the step by XLA; for one processor or GPU, and not `deterministic`.",
+    )
     deterministic: bool = Field(
         True,
         description="Bit-identical weights whenever the same profile is trained on the same type "

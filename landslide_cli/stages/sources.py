@@ -12,7 +12,7 @@ from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.dataset import IMAGES, MASKS
 from landslide_cli.imagery.georeference import gsd_of
 from landslide_cli.imagery.masks import MaskReading, read_mask
-from landslide_cli.imagery.raster import read_image
+from landslide_cli.imagery.raster import probe, read_image
 from landslide_cli.imagery.reader import Reading, SceneReader
 from landslide_cli.imagery.scenes import Scene, labelled_scenes
 from landslide_cli.profile import Profile
@@ -69,13 +69,30 @@ def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
     """
     image, reading = read_scene(profile, scene)
     rows, cols = reading.mask.shape
-    size, scale = profile.prepare.resize, profile.prepare.scale
-    if scale is not None:
-        size = max(1, round(cols * scale)), max(1, round(rows * scale))
+    size = _prepared_size(profile, cols, rows)
     if size is None:
         return PreparedScene(image, reading, 1.0)
     nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
     return PreparedScene(resample(image, *size), replace(reading, mask=nearest), size[0] / cols)
+
+
+def prepared_scale(profile: Profile, scene: Scene) -> float:
+    """Return the factor at which `prepared_scene` resizes a scene's columns; reads its header.
+
+    Raises:
+        DataError: the image cannot be read.
+    """
+    info = probe(scene.image)
+    size = _prepared_size(profile, info.width, info.height)
+    return 1.0 if size is None else size[0] / info.width
+
+
+def _prepared_size(profile: Profile, cols: int, rows: int) -> tuple[int, int] | None:
+    """Return the columns and rows to which a scene is resized; None to leave it as it is."""
+    scale = profile.prepare.scale
+    if scale is not None:
+        return max(1, round(cols * scale)), max(1, round(rows * scale))
+    return profile.prepare.resize
 
 
 def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import landslide_cli
 from landslide_cli.core.parts import Part
 from landslide_cli.errors import UsageError
@@ -34,7 +36,7 @@ from landslide_cli.stages.runs import (
     tiling_of,
     unfinished_folder,
 )
-from landslide_cli.stages.sources import palette_of
+from landslide_cli.stages.sources import palette_of, prepared_scale
 from landslide_cli.stages.thresholds import choose_threshold
 from landslide_cli.stages.unfinished import (
     CACHE,
@@ -140,8 +142,9 @@ def train(
     if place.index == 0 and (overwrite or not can_go_on(folder, step)):
         finished = step.finished_before("train", overwrite)
     if workers is not None:
-        workers.agree("profile and data", _digest(step))
-        finished = workers.broadcast_document(finished)
+        with workers.watched():
+            workers.agree("profile and data", _digest(step))
+            finished = workers.broadcast_document(finished)
     if finished is not None:
         return TrainResult(**{**finished, "run": profile.run_folder, "unchanged": True})
     if place.index == 0:
@@ -169,7 +172,7 @@ def _lead(
         workers = workers or Workers(Place(0, 1))
         with workers.watched():
             training = _trained(profile, materials, folder, checkpoint, workers, reporter)
-            result = _finish(profile, training, folder, limit, reporter)
+            result = _finish(profile, materials, training, folder, limit, reporter)
             put_in_place(folder, step, result.document(), profile.run_folder)
             workers.broadcast_document(result.document())
     return result
@@ -236,7 +239,7 @@ def _trained(
             synchronized=workers.replicas > 1,
         )
     fitter = Fitter(model, settings, len(palette), workers)
-    previews = Previews(profile, model, tiling_of(profile, _prepared_scale(profile)), folder)
+    previews = Previews(profile, model, tiling_of(profile, _scale(profile, materials)), folder)
     training = Training(
         fitter,
         settings,
@@ -257,6 +260,7 @@ def _trained(
 
 def _finish(
     profile: Profile,
+    materials: Sequence[Material],
     training: "Training",
     folder: Path,
     limit: int | None,
@@ -265,7 +269,7 @@ def _finish(
     """Film strips, curves, threshold, and the run's numbers."""
     training.previews.finish(len(training.rows))
     plot_curves(folder / CURVES, training.rows, round(training.best["epoch"]))
-    scale = _prepared_scale(profile)
+    scale = _scale(profile, materials)
     # The run has no record yet that would tell its scale.
     best = replace(load_run(profile, folder), scale=scale)
     threshold = choose_threshold(profile, best, folder, limit, reporter)
@@ -302,8 +306,14 @@ def _digest(step: Step) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _prepared_scale(profile: Profile) -> float:
-    """Return the factor at which `prepare` resized the scenes; 1 for another tool's tiles."""
+def _scale(profile: Profile, materials: Sequence[Material]) -> float:
+    """Return the factor at which the scenes were resized; 1 for another tool's tiles.
+
+    Crops are resized as the profile says now, tiles as it said when they were cut.
+    """
+    scenes = [scene for material in materials for scene in material.scenes]
+    if scenes:
+        return float(np.median([prepared_scale(profile, scene) for scene in scenes]))
     record = Record.read(profile.dataset / TILES / prepare.RECORD)
     return float(record.result["scale"]) if record is not None else 1.0
 

@@ -94,6 +94,18 @@ def test_two_workers_train_as_one_and_a_lost_one_stops_the_other_until_both_star
     assert numbers[0] == [pytest.approx(row, rel=1e-3) for row in numbers[1]]
 
 
+def test_what_the_first_worker_refuses_ends_the_others_with_a_message(
+    profile: Profile, trained: Profile, tmp_path: Path
+) -> None:
+    changed = profile.model_copy(update={"run": trained.run})
+    (status, text), (other, text_of_other) = ends(start_workers(changed, tmp_path / "profile.yaml"))
+    assert status == 1
+    assert "was made from something else" in text
+    assert other == 1
+    assert "has lost another worker" in text_of_other
+    assert "Traceback" not in text + text_of_other
+
+
 def test_batch_that_cannot_be_divided_is_refused(profile: Profile, tmp_path: Path) -> None:
     odd = profile.model_copy(update={"train": profile.train.model_copy(update={"batch": 3})})
     for status, text in ends(start_workers(odd, tmp_path / "profile.yaml")):

@@ -445,6 +445,14 @@ def test_crops_of_resized_scenes_train_a_model_of_their_scale(
     assert evaluate(profile).pixels == len(scenes["test"]) * 60 * 60
 
 
+def test_crops_have_the_scale_of_the_profile_whatever_it_was_when_scenes_were_prepared(
+    cropping: Callable[..., Profile],
+) -> None:
+    profile = cropping("prepare.scale=0.5", "train.crop=16", "train.crops=2", "train.epochs=1")
+    unscaled = profile.prepare.model_copy(update={"scale": None})
+    assert train(profile.model_copy(update={"prepare": unscaled})).scale == 1.0
+
+
 def test_the_log_for_tensorboard_holds_the_logged_values(
     trained_with: Callable[..., Path],
 ) -> None:
