@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +32,7 @@ Wanted = Literal["auto", "memory", "disk", "none"]
 _MOST_ANCHORS = 1000
 
 # What sets the draws of this module apart from others of the same seed, epoch and position.
-_CROPS, _ANCHORS = 1, 2
+_CROPS, _ANCHORS, _VIEWS = 1, 2, 3
 
 
 class Examples(Protocol):
@@ -274,7 +275,8 @@ class CropExamples(_SceneExamples):
     """Random square crops of whole scenes, a share of them centred on foreground.
 
     The others lie anywhere, all places of a scene being equally likely, and scenes in proportion to
-    their areas. A crop is moved into its scene; only where the scene is smaller it reaches beyond.
+    their areas. A crop is moved into its scene; only where the scene is smaller it reaches beyond,
+    or with its corners where it is turned.
 
     Args:
         scenes: to crop from.
@@ -284,6 +286,8 @@ class CropExamples(_SceneExamples):
         foreground_share: of the crops that are centred on a foreground pixel, the scenes that have
             any being equally likely; 0 if no scene has any.
         seed: of the crops.
+        scale: least and most that a crop is enlarged, evenly on a logarithmic scale.
+        rotation: degrees that it is turned by at most, either way.
         bands: of the images.
         cache: where loaded scenes are kept; `auto` takes memory if a quarter of what is free
             suffices, or else the folder.
@@ -304,8 +308,11 @@ class CropExamples(_SceneExamples):
         bands: int,
         cache: Wanted = "auto",
         folder: Path | None = None,
+        scale: tuple[float, float] = (1.0, 1.0),
+        rotation: float = 0.0,
     ) -> None:
         self._share, self._seed = foreground_share, seed
+        self._scale, self._rotation = scale, rotation
         self._anchors: dict[int, NDArray[np.int64]] = {}  # (anchors, 2), rows and columns
         super().__init__(scenes, load, side, bands, cache, folder)
         self._with_foreground = list(self._anchors)
@@ -322,9 +329,18 @@ class CropExamples(_SceneExamples):
         if len(anchors):
             self._anchors[index] = anchors
 
+    def example(self, epoch: int, position: int) -> Pair:
+        """Return a crop; see `Examples`."""
+        if self._scale == (1.0, 1.0) and self._rotation == 0.0:
+            return super().example(epoch, position)
+        index, window = self._place(epoch, position)
+        degrees = self._view(epoch, position)[1]
+        return _turned(self._store.get(index), window, self.rows, degrees)
+
     def _place(self, epoch: int, position: int) -> tuple[int, Window]:
+        """Return the scene, and the square in it that the crop shows before it is turned."""
         rng = np.random.default_rng((self._seed, epoch, position, _CROPS))
-        side = self.rows
+        side = max(1, round(self.rows / self._view(epoch, position)[0]))
         if self._with_foreground and rng.random() < self._share:
             index = self._with_foreground[rng.integers(len(self._with_foreground))]
             row, col = rng.choice(self._anchors[index]) - side // 2
@@ -334,6 +350,38 @@ class CropExamples(_SceneExamples):
         rows, cols = self._sizes[index]
         row_off, col_off = max(0, min(row, rows - side)), max(0, min(col, cols - side))
         return index, Window(int(col_off), int(row_off), side, side)
+
+    def _view(self, epoch: int, position: int) -> tuple[float, float]:
+        """Draw how much a crop is enlarged, and by how many degrees it is turned."""
+        rng = np.random.default_rng((self._seed, epoch, position, _VIEWS))
+        low, high = self._scale
+        return low * (high / low) ** rng.random(), self._rotation * rng.uniform(-1.0, 1.0)
+
+
+def _turned(pair: Pair, window: Window, side: int, degrees: float) -> Pair:
+    """Show a square of a scene, turned about its centre, in `side` x `side` pixels.
+
+    Reduction averages as many pixels as it must only down to a half; below, details alias.
+    """
+    image, mask = pair
+    angle, factor = math.radians(degrees), window.width / side
+    turn = factor * np.array(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    )
+    # Centres of pixels lie at whole numbers.
+    centre = np.array([window.col_off, window.row_off]) + (window.width - 1) / 2.0
+    shift = centre - turn @ np.full(2, (side - 1) / 2.0)
+    places = np.column_stack([turn, shift])
+
+    def seen(values: NDArray[np.uint8], how: int, edge: int, fill: int = 0) -> NDArray[np.uint8]:
+        flags = how | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpAffine(values, places, (side, side), None, flags, edge, [fill] * 4)
+        return np.asarray(warped.reshape(side, side, *values.shape[2:]), np.uint8)
+
+    return (
+        seen(image, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101),
+        seen(mask, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, IGNORE),
+    )
 
 
 class WindowExamples(_SceneExamples):

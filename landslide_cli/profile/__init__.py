@@ -9,13 +9,15 @@ from landslide_cli.profile.data import (
     SyntheticSettings,
 )
 from landslide_cli.profile.loading import dump_profile, load_profile
+from landslide_cli.profile.network import FlexUNetSettings, ModelSettings, UNetSettings
 from landslide_cli.profile.results import EvaluateSettings, InferSettings, ShowSettings
-from landslide_cli.profile.training import ModelSettings, TrainSettings
+from landslide_cli.profile.training import TrainSettings
 from landslide_cli.profile.tree import Profile
 
 __all__ = [
     "ClassSettings",
     "EvaluateSettings",
+    "FlexUNetSettings",
     "InferSettings",
     "ModelSettings",
     "OfflineAugmentSettings",
@@ -26,6 +28,7 @@ __all__ = [
     "SplitSettings",
     "SyntheticSettings",
     "TrainSettings",
+    "UNetSettings",
     "dump_profile",
     "load_profile",
 ]

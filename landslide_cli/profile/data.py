@@ -180,7 +180,9 @@ class SplitSettings(Settings):
         0.7, description="Share of the pixels and of the foreground to train on, or scenes by name."
     )
     valid: Share | SceneNames = Field(
-        0.15, description="The same for the part that chooses the best model and its threshold."
+        0.15,
+        description="The same for the part that chooses the best model and its threshold. 0: none, "
+        "the last epoch is kept, and the threshold is 0.5.",
     )
     test: Share | SceneNames = Field(
         0.15, description="The same for the part that gives the final numbers."
@@ -191,6 +193,11 @@ class SplitSettings(Settings):
         le=100,
         description="Make this many folds for cross-validation instead: in fold k, the k-th is "
         "the test part and the next one the valid part.",
+    )
+    fold_valid: bool = Field(
+        True,
+        description="false: folds have no valid part, all but the test part is for training; see "
+        "`valid: 0`.",
     )
     by: Literal["group", "scene", "tile"] = Field(
         "group",

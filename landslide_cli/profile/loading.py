@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from landslide_cli.errors import ProfileError, listed
+from landslide_cli.profile.network import ARCHITECTURES, network_settings
 from landslide_cli.profile.tree import Profile
 
 Key = tuple[str | int, ...]
@@ -224,13 +225,15 @@ def _describe(problems: Sequence[Any], document: dict[str, Any], places: dict[Ke
         places[key[:length]] for length in range(len(key), -1, -1) if key[:length] in places
     )
     if problem["type"] == "extra_forbidden":
-        return f"{place}: {_unknown_key(key)}"
+        return f"{place}: {_unknown_key(key, document)}"
     if problem["type"] == "missing":
         return f"{place}: {_dotted(key)} is missing"
     if problem["type"] == "profile":
         return f"{place}: {_dotted(key)} {problem['msg']}"
     given = json.dumps(_value_at(document, key), default=str, ensure_ascii=False)
     given = given if len(given) <= 60 else given[:57] + "..."
+    if problem["type"] == "union_tag_invalid":
+        return f"{place}: {_dotted(key)} is {given}; it should be {' or '.join(ARCHITECTURES)}"
     allowed = [
         _KINDS.get(one["type"]) or one["msg"].removeprefix("Input should be ") for one in problems
     ]
@@ -241,7 +244,11 @@ def _key_of(problem: Any) -> Key:
     if problem["type"] == "profile":
         parts = problem["ctx"]["key"].split(".")
         return tuple(int(part) if part.isdecimal() else part for part in parts)
-    return tuple(part for part in problem["loc"] if not _is_type(part))
+    key = tuple(part for part in problem["loc"] if not _is_type(part))
+    if key[:1] == ("model",):
+        # Pydantic says after it which architecture's settings it has compared with.
+        key = key[:1] + key[2:]
+    return (*key, "architecture") if problem["type"] == "union_tag_invalid" else key
 
 
 def _is_type(part: str | int) -> bool:
@@ -249,9 +256,9 @@ def _is_type(part: str | int) -> bool:
     return isinstance(part, str) and part.startswith(("constrained-", "list["))
 
 
-def _unknown_key(key: Key) -> str:
+def _unknown_key(key: Key, document: dict[str, Any]) -> str:
     *section, name = key
-    valid = list(_model_at(tuple(section)).model_fields)
+    valid = list(_model_at(tuple(section), document).model_fields)
     where = f"in {_dotted(tuple(section))}" if section else "in a profile"
     near = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.6)
     if near:
@@ -259,8 +266,10 @@ def _unknown_key(key: Key) -> str:
     return f"unknown key '{name}' {where}; there are {listed(valid, most=20)}"
 
 
-def _model_at(section: Key) -> type[BaseModel]:
+def _model_at(section: Key, document: dict[str, Any]) -> type[BaseModel]:
     """Find the settings class of a section, through lists and optional values."""
+    if section == ("model",):
+        return network_settings(document["model"])
     model: type[BaseModel] = Profile
     for part in section:
         if isinstance(part, str):

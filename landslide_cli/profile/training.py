@@ -1,60 +1,11 @@
-"""The network and its training: `model` and `train`."""
+"""The training: `train`."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from landslide_cli.profile.augmenting import OnlineAugmentSettings
+from landslide_cli.profile.augmenting import Enlargement, OnlineAugmentSettings
 from landslide_cli.profile.base import Settings, wrong
-
-
-class ModelSettings(Settings):
-    """The network: FlexUNet, a U-Net of any depth whose kernels shrink towards the bottom."""
-
-    architecture: Literal["flexunet"] = Field("flexunet", description="Which network.")
-    base_filters: int = Field(16, ge=1, le=1024, description="Filters of the first level.")
-    base_kernels: int = Field(
-        11, ge=1, le=31, description="Kernel side of the first level; two less each level, 3 least."
-    )
-    num_layers: int = Field(8, ge=2, le=10, description="Levels, the bottom one included.")
-    dropout_rate: float = Field(
-        0.05, ge=0.0, lt=1.0, description="Dropout, times the level's index."
-    )
-    dropout_seed: int | None = Field(
-        None, ge=0, description="Fixed seed of every dropout layer. Default: from `train.seed`."
-    )
-    dilation: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
-        (1, 1), description="Dilation of the first level; one less each level, 1 least."
-    )
-    normalization: bool = Field(
-        False, description="Batch normalization after every 3 x 3 or larger convolution."
-    )
-    normalization_momentum: float = Field(
-        0.99,
-        ge=0.0,
-        lt=1.0,
-        description="Share of its running statistics that batch normalization keeps at a step; "
-        "trainings of few steps need less.",
-    )
-    activation: Literal["relu", "elu", "gelu", "leaky_relu", "selu", "silu"] = Field(
-        "relu", description="Activation of the hidden layers."
-    )
-    input_scaling: bool = Field(True, description="Divide the input by 255 inside the model.")
-
-    @property
-    def multiple(self) -> int:
-        """Heights and widths that the network takes are multiples of this many pixels."""
-        return int(2 ** (self.num_layers - 1))
-
-    @model_validator(mode="after")
-    def _dropout_below_one(self) -> Self:
-        if self.dropout_rate * (self.num_layers - 1) >= 1.0:
-            raise wrong(
-                "model.dropout_rate",
-                f"times the deepest level's index, {self.num_layers - 1}, must stay below 1",
-            )
-        return self
-
 
 Watched = Literal[
     "loss", "dice", "iou", "dice_coef_multiclass",
@@ -87,6 +38,18 @@ class TrainSettings(Settings):
     )
     foreground_share: float = Field(
         0.5, ge=0.0, le=1.0, description="Share of the crops that are centred on foreground."
+    )
+    crop_scale: tuple[Enlargement, Enlargement] = Field(
+        (1.0, 1.0),
+        description="Least and most that crops are enlarged, evenly on a logarithmic scale; below "
+        "1 they show more ground. They are taken from the scene at once, so that no edge is made "
+        "up where the scene goes on.",
+    )
+    crop_rotation: float = Field(
+        0.0,
+        ge=0.0,
+        le=180.0,
+        description="Crops are turned by up to so many degrees either way, in the same step.",
     )
     augment: OnlineAugmentSettings = Field(
         OnlineAugmentSettings(), description="Random changes of every image, anew in each epoch."
@@ -123,6 +86,12 @@ class TrainSettings(Settings):
         lt=1.0,
         description="Validate and keep an exponential moving average of the weights, with this "
         "momentum (less in the first steps).",
+    )
+    encoder_rate: float = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="The encoder's learning rate, as a factor of the others'.",
     )
     frozen_epochs: int = Field(
         0, ge=0, le=100_000, description="First epochs in which the encoder does not learn."

@@ -19,8 +19,9 @@ from landslide_cli.profile.data import (
     SourceSettings,
     SplitSettings,
 )
+from landslide_cli.profile.network import FlexUNetSettings, ModelSettings
 from landslide_cli.profile.results import EvaluateSettings, InferSettings, ShowSettings
-from landslide_cli.profile.training import ModelSettings, TrainSettings
+from landslide_cli.profile.training import TrainSettings
 
 # `evaluate` writes each class's scores under the class's name, beside these keys.
 RESERVED_CLASS_NAMES = frozenset(
@@ -66,7 +67,7 @@ class Profile(Settings):
     source: SourceSettings = Field(SourceSettings(), description="The labelled scenes.")
     prepare: PrepareSettings = Field(PrepareSettings(), description="Scenes to tiles.")
     split: SplitSettings = Field(SplitSettings(), description="Scenes into parts.")
-    model: ModelSettings = Field(ModelSettings(), description="The network.")
+    model: ModelSettings = Field(FlexUNetSettings(), description="The network.")
     train: TrainSettings = Field(TrainSettings(), description="Tiles to a model.")
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="A model to numbers.")
     infer: InferSettings = Field(InferSettings(), description="Scenes to masks.")
@@ -102,8 +103,7 @@ class Profile(Settings):
                 near = f"{below} or {above}" if below else f"{above}"
                 raise wrong(
                     key,
-                    f"must be a multiple of {multiple} for a model of {self.model.num_layers} "
-                    f"layers, not {tile}; take {near}",
+                    f"must be a multiple of {multiple} for this model, not {tile}; take {near}",
                 )
         if isinstance(self.infer.tile, int) and self.infer.overlap >= self.infer.tile:
             raise wrong("infer.overlap", f"must be below the window's side, {self.infer.tile}")

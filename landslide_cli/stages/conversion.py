@@ -16,26 +16,27 @@ from landslide_cli.reporting import Reporter
 FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
 
 
-def fingerprint_of(model: Path) -> str:
+def fingerprint_of(model: Path, home: Path | None = None) -> str:
     """Return what identifies a model file: the digest of its bytes, read once a version."""
-    return _current(model).digest
+    return _current(model, _folder(model, home)).digest
 
 
-def converted(model: Path, reporter: Reporter) -> Path:
+def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path:
     """Return the model in OpenVINO's form, converting it first if that was not done yet.
 
-    It lies in `openvino` beside the model, or for this process alone where nothing can be written
+    It is kept in `openvino` in a folder, or for this process alone where nothing can be written
     there.
 
     Args:
         model: the Keras file.
         reporter: told what takes its time.
+        home: the folder. Default: the model's.
 
     Raises:
         ModelError: the model cannot be converted.
     """
-    folder = model.parent / FOLDER
-    current = _current(model)
+    folder = _folder(model, home)
+    current = _current(model, folder)
     made_from = _recorded(folder)
     if (folder / NETWORK).is_file() and made_from and made_from.digest == current.digest:
         return folder / NETWORK
@@ -86,8 +87,12 @@ def _convert(model: Path, folder: Path) -> None:
         raise ModelError(f"{model}: cannot be converted for OpenVINO ({reason})") from None
 
 
-def _current(model: Path) -> Input:
-    return Input.of(model, _recorded(model.parent / FOLDER))
+def _folder(model: Path, home: Path | None) -> Path:
+    return (home or model.parent) / FOLDER
+
+
+def _current(model: Path, folder: Path) -> Input:
+    return Input.of(model, _recorded(folder))
 
 
 def _recorded(folder: Path) -> Input | None:

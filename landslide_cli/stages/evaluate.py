@@ -23,7 +23,7 @@ from landslide_cli.stages.reports import (
     class_report,
     sample_scores,
 )
-from landslide_cli.stages.runs import check_fold, check_trained, load_run
+from landslide_cli.stages.runs import check_fold, check_trained, load_run, run_home
 from landslide_cli.stages.samples import Samples, Units, samples_of, trained_on
 from landslide_cli.stages.sources import palette_of
 from landslide_cli.stages.tallies import Measure, Tally, measure_of, tallied
@@ -217,7 +217,7 @@ def evaluate(
         others = _tallies(rivals, parts, measure, part, reporter, scored_by=profiles)
         names, lead = palette_of(profile).names, palette_of(profile).foreground
         comparison = compare(tallies, others, against, names, lead, profile.evaluate)
-    folder = profile.run_folder
+    folder = run_home(profile)
     result = _result(profile, folder, part, parts[0].units, tallies, measure, comparison)
     _write(result, tallies, palette_of(profile))
     return result

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.backend import keras, tf
+from landslide_cli.core.encoders import ENCODER
 from landslide_cli.core.losses import alone, make_loss
 from landslide_cli.core.metrics import confusion_counts, make_metric, soft_accuracy
-from landslide_cli.core.model import ENCODER, in_precision
+from landslide_cli.core.model import in_precision
 from landslide_cli.profile import TrainSettings
 from landslide_cli.stages.workers import Workers
 
@@ -91,8 +92,10 @@ class Fitter:
         self._settings, self._classes, self._workers = settings, classes, workers
         self._loss = make_loss(settings)
         with workers.strategy.scope():
-            self._optimizer = _make_optimizer(settings)
-            self._optimizer.build(model.trainable_variables)
+            groups = _by_rate(model.trainable_variables, settings.encoder_rate)
+            self._optimizers = [(factor, _make_optimizer(settings)) for factor in groups]
+            for (_, optimizer), variables in zip(self._optimizers, groups.values(), strict=True):
+                optimizer.build(variables)
             weights = model.trainable_variables if settings.ema is not None else []
             self._weights = list(weights)
             self._averages = [tf.Variable(one.numpy(), trainable=False) for one in weights]
@@ -189,7 +192,7 @@ class Fitter:
         # The model's variables include the seeds of dropout, which `get_weights` leaves out.
         for group, variables in (
             ("model", self.model.variables),
-            ("optimizer", self._optimizer.variables),
+            ("optimizer", [one for _, some in self._optimizers for one in some.variables]),
             ("average", self._averages),
         ):
             for index, variable in enumerate(variables):
@@ -258,7 +261,9 @@ class Fitter:
 
     def _learn(self, gradients: Any, rate: float, scale: float) -> None:
         if rate != self._rate:
-            self._optimizer.learning_rate = self._rate = rate
+            self._rate = rate
+            for factor, optimizer in self._optimizers:
+                optimizer.learning_rate = factor * rate
         gradients, is_finite = self._scaled_down(gradients, scale)
         if self._is_scaled:
             self._good_steps = self._good_steps + 1 if is_finite else 0
@@ -286,9 +291,15 @@ class Fitter:
             gradients = [tf.clip_by_value(one, -limit, limit) for one in gradients]
         if settings.clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
-        self._optimizer.apply(gradients, self.model.trainable_variables)
+        by_variable = dict(zip(_paths(self.model.trainable_variables), gradients, strict=True))
+        groups = _by_rate(self.model.trainable_variables, settings.encoder_rate)
+        for factor, optimizer in self._optimizers:
+            # A frozen encoder has no variables to learn.
+            variables = groups.get(factor, [])
+            if variables:
+                optimizer.apply([by_variable[one] for one in _paths(variables)], variables)
         if settings.ema is not None:
-            done = tf.cast(self._optimizer.iterations, tf.float32)
+            done = tf.cast(self._optimizers[-1][1].iterations, tf.float32)
             momentum = tf.minimum(settings.ema, (1.0 + done) / (10.0 + done))
             for average, weight in zip(self._averages, self._weights, strict=True):
                 average.assign(momentum * average + (1.0 - momentum) * weight)
@@ -297,6 +308,19 @@ class Fitter:
 def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
+
+
+def _by_rate(variables: Sequence[Any], encoder_rate: float) -> dict[float, list[Any]]:
+    """Group variables by the factor of their learning rate, the decoder's last."""
+    groups: dict[float, list[Any]] = {}
+    for variable in sorted(variables, key=lambda one: not one.path.startswith(ENCODER)):
+        factor = encoder_rate if variable.path.startswith(ENCODER) else 1.0
+        groups.setdefault(factor, []).append(variable)
+    return groups
+
+
+def _paths(variables: Sequence[Any]) -> list[str]:
+    return [variable.path for variable in variables]
 
 
 def _make_optimizer(settings: TrainSettings) -> Any:

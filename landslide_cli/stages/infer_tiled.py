@@ -21,7 +21,7 @@ from landslide_cli.stages.infer_result import FailedScene, InferResult, MappedSc
 from landslide_cli.stages.map_folder import FinishedScene, MapFolder
 from landslide_cli.stages.mapping import Mapper, Recipe, Stopped
 from landslide_cli.stages.planning import make_plan
-from landslide_cli.stages.runs import Run, check_fold, find_run
+from landslide_cli.stages.runs import Run, check_fold, find_run, run_home
 from landslide_cli.stages.samples import scene_names
 from landslide_cli.stages.scene_maps import SUFFIXES, SceneFacts, SceneMaps
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of, reading_of
@@ -84,9 +84,11 @@ def infer_tiled(
         infer = profile.infer.model_copy(update={"probability": "percent"})
         profile = profile.model_copy(update={"infer": infer})
     run = find_run(profile)
+    if run.is_packaged:
+        reporter.note(f"no model in {profile.run_folder}: mapping with the packaged one")
     images = _images(profile, scenes or profile.infer.scenes)[:limit]
     threshold = profile.infer.threshold or run.threshold
-    fingerprint = fingerprint_of(run.file)
+    fingerprint = fingerprint_of(run.file, run.home)
     folder = MapFolder(
         output or maps_folder(profile), _made_from(profile, run, threshold, fingerprint)
     )
@@ -125,7 +127,7 @@ def infer_tiled(
 
 def maps_folder(profile: Profile) -> Path:
     """Return where the maps lie unless the command line says otherwise."""
-    return profile.infer.output or profile.run_folder / "infer"
+    return profile.infer.output or run_home(profile) / "infer"
 
 
 def mask_path(folder: Path, scene: str) -> Path:

@@ -39,6 +39,8 @@ class Material:
 def material_of(profile: Profile, part: Part, limit: int | None) -> Material:
     """List a part's tiles; or its scenes, where crops are taken of them.
 
+    Valid is empty where the split means it to be.
+
     Args:
         profile: its `dataset` and `fold` are used, with `train.crop` also its `source`.
         part: which part.
@@ -47,9 +49,12 @@ def material_of(profile: Profile, part: Part, limit: int | None) -> Material:
     Raises:
         DataError: there are none, or they cannot be used.
     """
+    names = scene_names(profile, part)
+    if part == "valid" and names == []:
+        return Material(part)
     if profile.train.crop is None:
         return Material(part, tiles=part_tiles(profile.parts_folder, part)[:limit])
-    record, names = profile.dataset / split.RECORD, scene_names(profile, part)
+    record = profile.dataset / split.RECORD
     if names is None:
         raise DataError(
             f"{record}: does not say which scenes are in {part}; run `landslide split` first, "
@@ -107,4 +112,6 @@ def examples_of(profile: Profile, material: Material, cache: Path | None) -> Exa
         bands=bands,
         cache=kept,
         folder=cache,
+        scale=settings.crop_scale,
+        rotation=settings.crop_rotation,
     )

@@ -104,7 +104,7 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
     if name == "tensorflow":
         return TensorFlowEngine(run)
     try:
-        network = converted(run.file, reporter)
+        network = converted(run.file, reporter, run.home)
     except ImportError as error:
         raise ModelError(
             f"OpenVINO cannot be imported ({error}); install it, or --set infer.engine=tensorflow"

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import landslide_cli
 from landslide_cli.core.inference import predictor
 from landslide_cli.core.layout import LARGEST, Tiling
 from landslide_cli.core.streaming import Predict
@@ -22,21 +23,32 @@ MODEL, RECORD, PROFILE, METRICS, CURVES, THRESHOLD = (
     "threshold.json",
 )
 
+# The run in this package, by the word for it in `model.weights`.
+LANDSLIDE = "landslide"
+PACKAGED = Path(landslide_cli.__file__).parent / "weights" / LANDSLIDE
+
 
 @dataclass(frozen=True)
 class Run:
     """A trained model, loaded when it is first asked for.
 
-    `bands` and `outputs` are what the profile says of it. `scale` is the factor at which scenes
+    `home` is the folder for what comes of it, `folder` itself but for the packaged model. `bands`
+    and `outputs` are what the profile says of it. `scale` is the factor at which scenes
     were resized for its tiles; `threshold` the probability from which on foreground was best told
     on valid, None if that was not found out.
     """
 
     folder: Path
+    home: Path
     bands: int
     outputs: int
     scale: float
     threshold: float | None
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether it is the model in this package."""
+        return self.folder == PACKAGED
 
     @property
     def file(self) -> Path:
@@ -60,6 +72,8 @@ class Run:
 def find_run(profile: Profile, folder: Path | None = None) -> Run:
     """Return the profile's run; its model is not loaded yet.
 
+    With `model.weights: landslide` that is the packaged one, as long as the profile's is not there.
+
     Args:
         profile: its `run`, `fold`, `bands` and `classes` are used.
         folder: where the run lies if it is not the profile's.
@@ -69,9 +83,21 @@ def find_run(profile: Profile, folder: Path | None = None) -> Run:
     """
     if folder is None:
         check_trained(profile)
-    folder = folder or profile.run_folder
+    home = folder or run_home(profile)
+    folder = PACKAGED if folder is None and home != profile.run_folder else home
     outputs = model_outputs(profile)
-    return Run(folder, profile.bands, outputs, _scale(folder), _threshold(folder))
+    return Run(folder, home, profile.bands, outputs, _scale(folder), _threshold(folder))
+
+
+def run_home(profile: Profile) -> Path:
+    """Return where the results of the profile's model lie.
+
+    Those of the packaged model lie apart, so that they are never in the way of a training.
+    """
+    folder = profile.run_folder
+    if profile.model.weights != LANDSLIDE or (folder / MODEL).is_file():
+        return folder
+    return folder.with_name(f"{folder.name}.packaged")
 
 
 def load_run(profile: Profile, folder: Path | None = None) -> Run:
@@ -85,16 +111,25 @@ def load_run(profile: Profile, folder: Path | None = None) -> Run:
     return run
 
 
-def _loaded(path: Path, bands: int, outputs: int) -> Any:
+def load_keras(path: Path) -> Any:
+    """Load a Keras model.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
     from landslide_cli.core.backend import keras
 
     try:
-        model = keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its parsers raise
         damaged = "holds a damaged model" if zipfile.is_zipfile(path) else "is no Keras model"
         raise ModelError(
             f"{path}: {damaged}; run `landslide train` again, or name another `run`"
         ) from error
+
+
+def _loaded(path: Path, bands: int, outputs: int) -> Any:
+    model = load_keras(path)
     found = _ends(model)
     if found != (bands, outputs):
         raise other_ends(path, found, (bands, outputs))
@@ -128,7 +163,7 @@ def check_trained(profile: Profile) -> None:
         ModelError: there is none.
     """
     path = profile.run_folder / MODEL
-    if not path.is_file():
+    if not path.is_file() and run_home(profile) == profile.run_folder:
         unfinished = unfinished_folder(profile.run_folder)
         hint = f"; the training in {unfinished} has not finished" if unfinished.exists() else ""
         raise ModelError(f"{path}: no trained model{hint}; run `landslide train` first")

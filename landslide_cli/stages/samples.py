@@ -11,11 +11,11 @@ from landslide_cli.errors import DataError, LandslideError, listed
 from landslide_cli.imagery.dataset import TILES, part_tiles, read_manifest
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.profile import Profile
-from landslide_cli.records import Record
+from landslide_cli.records import Input, Record
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages import split
 from landslide_cli.stages.grouping import Evidence, own_groups
-from landslide_cli.stages.runs import RECORD
+from landslide_cli.stages.runs import PACKAGED, RECORD, run_home
 from landslide_cli.stages.sources import labelled_scenes_of
 
 Units = Literal["scenes", "tiles"]
@@ -99,7 +99,14 @@ def shared_ground(profile: Profile) -> list[Evidence]:
 
 
 def trained_on(profile: Profile, samples: Samples) -> list[str]:
-    """Name the samples whose ground the profile's run has seen in its training, by the split."""
+    """Name the samples whose ground the profile's run has seen in its training, by the split.
+
+    The packaged model knows its scenes by their contents.
+    """
+    if run_home(profile) != profile.run_folder:
+        packaged = Record.read(PACKAGED / RECORD)
+        known = {one.digest for one in packaged.inputs.values()} if packaged else set()
+        return [one.name for one in samples.items if Input.of(one.image).digest in known]
     group_of = groups_of(profile)
     try:
         record = Record.read(profile.run_folder / RECORD)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from landslide_cli.core.inference import mask_of, predict_scene
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.core.schedule import rises
 from landslide_cli.core.tiler import Image
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.dataset import TileFiles, part_tiles
@@ -288,7 +289,12 @@ class _Pictures:
         except OSError:
             return []
         path = self._folder / "curves.png"
-        best = min(history, key=lambda row: row["valid_loss"])
+        watched = self._profile.train.watch
+        if watched in history[0]:
+            choose = max if rises(watched) else min
+            best = choose(history, key=lambda row: row[watched])
+        else:
+            best = history[-1]  # there was no valid part
         plot_curves(path, history, round(best["epoch"]))
         return [path]
 

@@ -21,7 +21,7 @@ from landslide_cli.imagery.dataset import (
 )
 from landslide_cli.imagery.raster import image_suffix
 from landslide_cli.outputs import remove_folder, replace_folder, scratch_folder
-from landslide_cli.profile import Profile
+from landslide_cli.profile import Profile, SplitSettings
 from landslide_cli.records import Record, Step, refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages import prepare
@@ -222,7 +222,7 @@ def _deal(profile: Profile, groups: Sequence[Group], tiles: Sequence[Tile]) -> D
     fold_of = _folds_of(units, profile, count)
     dealt: Dealt = {}
     for test in range(count):
-        part_of = [_role(fold, test, count) for fold in fold_of]
+        part_of = [_role(fold, test, profile.split) for fold in fold_of]
         for part in PARTS:
             folder = f"{fold_folder(test + 1)}/{part}"
             dealt[folder] = _tiles_of(part, units, part_of, copies)
@@ -268,11 +268,12 @@ def _folds_of(units: Sequence[Sequence[Tile]], profile: Profile, count: int) -> 
     return [int(fold) for fold in deal(_sizes(units), [1.0] * count, profile.split.seed)]
 
 
-def _role(fold: int, test: int, count: int) -> Part:
+def _role(fold: int, test: int, settings: SplitSettings) -> Part:
     """Return the part that a fold is where another, or itself, is the test part."""
     if fold == test:
         return "test"
-    return "valid" if fold == (test + 1) % count else "train"
+    is_valid = settings.fold_valid and fold == (test + 1) % (settings.folds or 1)
+    return "valid" if is_valid else "train"
 
 
 def _tiles_of(

@@ -32,6 +32,12 @@ def threshold_of(profile: Profile, run: Run, reporter: Reporter) -> float | None
         return None
 
 
+def keep_even_threshold(folder: Path) -> float:
+    """Store 0.5 as the threshold of a run that has no valid part to choose another on."""
+    write_json(folder / THRESHOLD, {"threshold": 0.5, "chosen_on": None})
+    return 0.5
+
+
 def choose_threshold(
     profile: Profile, run: Run, folder: Path, limit: int | None, reporter: Reporter
 ) -> float:

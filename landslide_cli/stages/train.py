@@ -37,7 +37,8 @@ from landslide_cli.stages.runs import (
     unfinished_folder,
 )
 from landslide_cli.stages.sources import palette_of, prepared_scale
-from landslide_cli.stages.thresholds import choose_threshold
+from landslide_cli.stages.starting import start_file, start_from
+from landslide_cli.stages.thresholds import choose_threshold, keep_even_threshold
 from landslide_cli.stages.unfinished import (
     CACHE,
     can_go_on,
@@ -84,13 +85,17 @@ class TrainResult:
 
     def tables(self) -> Sequence[Table]:
         """Show the best epoch."""
+        part = "valid_" if "valid_loss" in self.best else ""
+        logged = ("loss", "dice", "iou", "dice_coef_multiclass")
         values = [
-            (name, f"{value:.4g}") for name, value in self.best.items() if name.startswith("valid_")
+            (name, f"{self.best[name]:.4g}")
+            for name in (f"{part}{one}" for one in logged)
+            if name in self.best
         ]
         facts = [
             ("parameters", f"{self.parameters:,}"),
-            ("train / valid images", f"{self.tiles['train']} / {self.tiles['valid']}"),
-            ("threshold, best on valid", f"{self.threshold:.3f}"),
+            ("train / valid images", f"{self.tiles['train']} / {self.tiles.get('valid', 0)}"),
+            ("threshold, best on valid" if part else "threshold", f"{self.threshold:.3f}"),
             ("seconds", f"{self.seconds:.0f}"),
         ]
         return [Table("best epoch", ["", "value"], values + facts)]
@@ -110,6 +115,7 @@ def train(
     """Train the profile's model on train, and keep the epoch that is best on valid.
 
     In the end the threshold on the foreground's probability that is best on valid is stored too.
+    Without a valid part the last epoch is kept, and the threshold is 0.5.
 
     Until it has finished, the run lies in `<run>.unfinished`; each file in it is whole at any time.
     A training that was interrupted goes on from its last checkpoint there, to the same weights.
@@ -213,9 +219,12 @@ def _trained(
         )
     if settings.deterministic:
         compute_exactly()
+    start = start_file(profile)
     share = workers.share(settings.batch)
     cache = folder / CACHE / f"worker-{workers.place.index}"
-    examples = {one.part: examples_of(profile, one, cache / one.part) for one in materials}
+    examples = {
+        one.part: examples_of(profile, one, cache / one.part) for one in materials if one.files
+    }
     augmenter = None if settings.augment.is_off else Augmenter(settings.augment, settings.seed)
     batches = {
         "train": Batches(
@@ -227,8 +236,9 @@ def _trained(
             augmenter=augmenter,
             wraps=True,
         ),
-        "valid": Batches(examples["valid"], profile.bands, settings.batch, share),
     }
+    if "valid" in examples:
+        batches["valid"] = Batches(examples["valid"], profile.bands, settings.batch, share)
     with workers.strategy.scope():
         model = build_model(
             profile.model,
@@ -238,6 +248,8 @@ def _trained(
             settings.precision,
             synchronized=workers.replicas > 1,
         )
+        if start is not None and checkpoint is None:
+            start_from(profile, start, model, reporter)
     fitter = Fitter(model, settings, len(palette), workers)
     previews = Previews(profile, model, tiling_of(profile, _scale(profile, materials)), folder)
     training = Training(
@@ -272,7 +284,12 @@ def _finish(
     scale = _scale(profile, materials)
     # The run has no record yet that would tell its scale.
     best = replace(load_run(profile, folder), scale=scale)
-    threshold = choose_threshold(profile, best, folder, limit, reporter)
+    has_valid = any(material.part == "valid" and material.files for material in materials)
+    threshold = (
+        choose_threshold(profile, best, folder, limit, reporter)
+        if has_valid
+        else keep_even_threshold(folder)
+    )
     return TrainResult(
         run=profile.run_folder,
         epochs=len(training.rows),
@@ -296,6 +313,8 @@ def _step(profile: Profile, materials: Sequence[Material], limit: int | None) ->
     for key in _WITHOUT_EFFECT:
         settings.pop(key)
     files = [path for material in materials for path in material.files]
+    start = start_file(profile)
+    files += [] if start is None else [start]
     return Step.of(profile.run_folder / RECORD, settings, files)
 
 

@@ -70,7 +70,7 @@ class Training:
     Args:
         fitter: holds the model.
         settings: the profile's `train`.
-        batches: of train and valid.
+        batches: of train, and of valid if there is any.
         workers: who train together; only the chief writes.
         folder: of the run that is not finished yet.
         checkpoints: folder of the checkpoints.
@@ -92,12 +92,15 @@ class Training:
         foreground: str,
     ) -> None:
         self._fitter, self._settings, self._workers = fitter, settings, workers
-        self._train, self._valid = batches["train"], batches["valid"]
+        self._train, self._valid = batches["train"], batches.get("valid")
+        # Without valid, only what is learned from can be watched.
+        watched = settings.watch
+        self._watched = watched if self._valid is not None else watched.removeprefix("valid_")
         self._folder, self._checkpoints = folder, checkpoints
         self.previews, self._reporter, self._foreground = previews, reporter, foreground
         self._steps = len(self._train) // settings.accumulate
         self._schedule = Schedule.of(settings, self._steps)
-        stopping = Patience(settings.stop_patience, rises(settings.watch))
+        stopping = Patience(settings.stop_patience, rises(self._watched))
         self._names = list(dict.fromkeys(["dice", *settings.metrics]))
         self._progress = Progress([], {}, stopping, fitter.no_tally())
         self._saved = time.monotonic()
@@ -126,7 +129,8 @@ class Training:
     @property
     def examples(self) -> dict[Part, int]:
         """How many tiles, crops or windows an epoch takes of each part."""
-        return {"train": len(self._train.examples), "valid": len(self._valid.examples)}
+        counts: dict[Part, int] = {"train": len(self._train.examples)}
+        return counts if self._valid is None else counts | {"valid": len(self._valid.examples)}
 
     def go_on_from(self, checkpoint: Checkpoint | None) -> None:
         """Take up the training where the chief's checkpoint was written, if it has one."""
@@ -154,7 +158,7 @@ class Training:
                 add_row(self._cells(row))
             while now.epoch <= self._settings.epochs and not now.stopping.is_over:
                 self._fitter.freeze_encoder(now.epoch <= self._settings.frozen_epochs)
-                total = self._steps - now.step + len(self._valid)
+                total = self._steps - now.step + (0 if self._valid is None else len(self._valid))
                 with self._reporter.track(f"epoch {now.epoch}", total) as advance:
                     self._learn(interruption, advance)
                     valid = self._validate(interruption, advance)
@@ -163,7 +167,7 @@ class Training:
                     interruption.obey()
         if now.stopping.is_over:
             waited = now.stopping.waited
-            self._reporter.note(f"no better {self._settings.watch} for {waited} epochs: stopped")
+            self._reporter.note(f"no better {self._watched} for {waited} epochs: stopped")
 
     def _learn(self, interruption: Interruption, advance: Advance) -> None:
         """Take the steps of the epoch that are left."""
@@ -195,6 +199,8 @@ class Training:
 
     def _validate(self, interruption: Interruption, advance: Advance) -> Row:
         """Score the model on valid, with its averaged weights where it has them."""
+        if self._valid is None:
+            return {}
         tally, began = self._fitter.no_tally(), time.perf_counter()
         stopped = False
         with self._fitter.averaged():
@@ -220,8 +226,9 @@ class Training:
         row["images_per_second"] = self._images() / now.seconds
         row["input_wait"] = now.waited / now.seconds
         now.rows.append(row)
-        watched = row[self._settings.watch]
-        is_best = now.stopping.sees_better(watched)
+        watched = row[self._watched]
+        # Without valid, the last epoch is kept.
+        is_best = now.stopping.sees_better(watched) or self._valid is None
         if is_best:
             now.best = row
         if self._workers.is_chief:
@@ -276,29 +283,28 @@ class Training:
 
     def _images(self) -> int:
         """Count the images that an epoch learns from, and those that it is validated on."""
-        return len(self._train) * self._settings.batch + len(self._valid.examples)
+        learned = len(self._train) * self._settings.batch
+        return learned + (0 if self._valid is None else len(self._valid.examples))
 
     def _columns(self) -> list[str]:
         return [
-            "epoch", "loss", "valid loss", f"{self._foreground} Dice", f"best {self._watched}",
+            "epoch", "loss", "valid loss", f"{self._foreground} Dice",
+            f"best {self._watched.replace('_', ' ')}",
             "rate", "images/s", "Mpx/s", "input wait", "left",
         ]  # fmt: skip
 
-    @property
-    def _watched(self) -> str:
-        return self._settings.watch.replace("_", " ")
-
     def _cells(self, row: Row) -> list[str]:
         until = [one for one in self._progress.rows if one["epoch"] <= row["epoch"]]
-        choose = max if rises(self._settings.watch) else min
-        best = choose(until, key=lambda one: one[self._settings.watch])
+        choose = max if rises(self._watched) else min
+        best = choose(until, key=lambda one: one[self._watched])
+        part = "" if self._valid is None else "valid_"
         pixels = self._train.examples.rows * self._train.examples.cols
         return [
             f"{row['epoch']:.0f}",
             f"{row['loss']:.4f}",
-            f"{row['valid_loss']:.4f}",
-            f"{row['valid_dice']:.4f}",
-            f"{best[self._settings.watch]:.4f}" + (" *" if best is row else ""),
+            f"{row['valid_loss']:.4f}" if part else "",
+            f"{row[f'{part}dice']:.4f}",
+            f"{best[self._watched]:.4f}" + (" *" if best is row else ""),
             f"{row['learning_rate']:.1e}",
             f"{row['images_per_second']:.1f}",
             f"{row['images_per_second'] * pixels / 1e6:.2f}",

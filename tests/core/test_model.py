@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.backend import keras
-from landslide_cli.core.model import ENCODER, build_model, in_precision, summarise_layers
-from landslide_cli.profile import ModelSettings
+from landslide_cli.core.encoders import ENCODER
+from landslide_cli.core.model import build_model, in_precision, summarise_layers
+from landslide_cli.profile import FlexUNetSettings
 
 
-def small(**changes: object) -> ModelSettings:
+def small(**changes: object) -> FlexUNetSettings:
     settings = {"base_filters": 4, "base_kernels": 5, "num_layers": 3}
-    return ModelSettings.model_validate(settings | changes)
+    return FlexUNetSettings.model_validate(settings | changes)
 
 
 def published_shapes() -> list[tuple[int, ...]]:
@@ -33,7 +34,7 @@ def published_shapes() -> list[tuple[int, ...]]:
 
 
 def test_default_model_is_the_published_one_weight_by_weight() -> None:
-    model = build_model(ModelSettings(), bands=3, outputs=2)
+    model = build_model(FlexUNetSettings(), bands=3, outputs=2)
     assert model.count_params() == 126_809_218
     assert [tuple(weight.shape) for weight in model.weights] == published_shapes()
     layers = summarise_layers(model, 512, 512)
@@ -105,7 +106,7 @@ def test_normalization_adds_one_layer_for_each_convolution() -> None:
 
 
 def test_layers_of_a_small_network_add_up_by_hand() -> None:
-    model = build_model(ModelSettings(base_filters=2, base_kernels=3, num_layers=2), 1, 2)
+    model = build_model(FlexUNetSettings(base_filters=2, base_kernels=3, num_layers=2), 1, 2)
     flop = {layer.name: layer.flop for layer in summarise_layers(model, 4, 4)}
     convolutions = [work for work in flop.values() if work]
     # Level 0 at 4 x 4, level 1 at 2 x 2, the transposed convolution, level 0 again, the head.

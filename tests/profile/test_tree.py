@@ -11,8 +11,8 @@ from landslide_cli.core.parts import PARTS
 from landslide_cli.profile import (
     ClassSettings,
     EvaluateSettings,
+    FlexUNetSettings,
     InferSettings,
-    ModelSettings,
     PrepareSettings,
     Profile,
     SplitSettings,
@@ -86,14 +86,14 @@ def test_a_single_class_called_background_is_refused() -> None:
 
 @pytest.mark.parametrize(("layers", "multiple"), [(2, 2), (5, 16), (8, 128)])
 def test_a_model_takes_multiples_of_its_pooling(layers: int, multiple: int) -> None:
-    assert ModelSettings(num_layers=layers).multiple == multiple
+    assert FlexUNetSettings(num_layers=layers).multiple == multiple
 
 
 @pytest.mark.parametrize(("tile", "fits"), [(16, True), (48, True), (24, False)])
 def test_tiles_are_multiples_of_the_models_pooling(tile: int, fits: bool) -> None:
     sections = {
         "prepare": PrepareSettings(tile=tile),
-        "model": ModelSettings(num_layers=5),
+        "model": FlexUNetSettings(num_layers=5),
         "infer": InferSettings(overlap=0),
     }
     if fits:

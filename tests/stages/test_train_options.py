@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from landslide_cli.core.backend import keras, tf
+from landslide_cli.core.encoders import ENCODER
 from landslide_cli.core.losses import make_loss
 from landslide_cli.core.metrics import Dice
-from landslide_cli.core.model import ENCODER, build_model
+from landslide_cli.core.model import build_model
 from landslide_cli.core.palette import Palette
 from landslide_cli.errors import ProfileError
 from landslide_cli.imagery.dataset import part_tiles
 from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.raster import read_image, write_image, write_mask
-from landslide_cli.profile import ModelSettings, Profile, TrainSettings, load_profile
+from landslide_cli.profile import FlexUNetSettings, Profile, TrainSettings, load_profile
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.fitting import Fitter
 from landslide_cli.stages.prepare import prepare
@@ -110,7 +111,7 @@ def valid_part(profile: Profile) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def fitter_of(**settings: object) -> Fitter:
-    network = ModelSettings(base_filters=2, base_kernels=3, num_layers=2, dropout_rate=0.0)
+    network = FlexUNetSettings(base_filters=2, base_kernels=3, num_layers=2, dropout_rate=0.0)
     plain: dict[str, object] = {"optimizer": "sgd", "clip_value": None}
     values = TrainSettings.model_validate(plain | settings)
     model = build_model(network, 3, 2, seed=3, precision=values.precision)
@@ -370,7 +371,7 @@ def test_the_same_profile_gives_the_same_bits_and_another_seed_does_not(
     network = {**simple(untrained).model.model_dump(), "dropout_rate": 0.2, "normalization": True}
     augment = {"elastic": {"probability": 0.5}, "vflip": {"probability": 0.5}}
     profile = changed(
-        untrained.model_copy(update={"model": ModelSettings.model_validate(network)}),
+        untrained.model_copy(update={"model": FlexUNetSettings.model_validate(network)}),
         batch=2,
         epochs=1,
         augment=augment,
