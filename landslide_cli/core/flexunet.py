@@ -36,7 +36,9 @@ def flexunet(
         skips.append(features)
     for level in reversed(range(settings.num_layers - 1)):
         filters = settings.base_filters * 2**level
-        features = layers.Conv2DTranspose(filters, (2, 2), strides=(2, 2), padding="same")(features)
+        features = layers.Conv2DTranspose(
+            filters, (2, 2), strides=(2, 2), padding="same", name=f"decoder_{level}_double"
+        )(features)
         features = layers.Concatenate()([features, skips[level]])
         block = _Block(settings, level, f"decoder_{level}", synchronized)
         features = block.applied_to(features)

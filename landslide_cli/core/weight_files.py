@@ -29,7 +29,7 @@ def read_weights(path: Path) -> Arrays:
             return {name: archive[name].astype(np.float32) for name in archive.files}
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file of weights") from None
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path}: no file of weights, or a damaged one ({error})") from None
 
 
@@ -66,7 +66,8 @@ def assign_weights(model: Any, weights: Mapping[str, NDArray[Any]]) -> list[str]
     for name, variable in _variables(model):
         found = weights.get(name)
         if found is not None and found.shape != tuple(variable.shape):
-            found = _with_bands(found, tuple(variable.shape))
+            of_bands = variable.ndim == 4 and variable.shape[2] == model.input_shape[-1]
+            found = _with_bands(found, tuple(variable.shape)) if of_bands else None
         if found is None:
             left.append(name)
         else:

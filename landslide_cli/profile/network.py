@@ -63,6 +63,11 @@ class FlexUNetSettings(_NetworkSettings):
         """Heights and widths that the network takes are multiples of this many pixels."""
         return int(2 ** (self.num_layers - 1))
 
+    @property
+    def described(self) -> str:
+        """What sets the multiple, in words for a message."""
+        return f"a model of {self.num_layers} layers"
+
     @model_validator(mode="after")
     def _no_other_network(self) -> Self:
         if self.weights == "landslide":
@@ -125,6 +130,11 @@ class UNetSettings(_NetworkSettings):
     def multiple(self) -> int:
         """Heights and widths that the network takes are multiples of this many pixels."""
         return 32
+
+    @property
+    def described(self) -> str:
+        """What sets the multiple, in words for a message."""
+        return "a U-Net"
 
     @model_validator(mode="after")
     def _drops_what_it_can(self) -> Self:

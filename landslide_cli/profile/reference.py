@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from landslide_cli.profile.augmenting import Kind
 from landslide_cli.profile.base import Settings
 from landslide_cli.profile.data import ClassSettings
+from landslide_cli.profile.network import ARCHITECTURES
 from landslide_cli.profile.tree import Profile
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,13 @@ def _table(prefix: str, model: type[Settings], node: Any, schema: Any) -> str:
     rows, sections = list(_HEAD), []
     for name, field in model.model_fields.items():
         key, child = f"{prefix}{name}", node["properties"][name]
+        if name == "model":
+            # Its keys depend on the architecture.
+            for settings in ARCHITECTURES.values():
+                of_its_own = _resolved({"$ref": f"#/$defs/{settings.__name__}"}, schema)
+                title = f"**`{key}`**: {settings.__doc__}"
+                sections.append(f"{title}\n\n{_table(f'{key}.', settings, of_its_own, schema)}")
+            continue
         inner = _section(field)
         if inner is None:
             rows.append(

@@ -103,7 +103,8 @@ class Profile(Settings):
                 near = f"{below} or {above}" if below else f"{above}"
                 raise wrong(
                     key,
-                    f"must be a multiple of {multiple} for this model, not {tile}; take {near}",
+                    f"must be a multiple of {multiple} for {self.model.described}, not {tile}; "
+                    f"take {near}",
                 )
         if isinstance(self.infer.tile, int) and self.infer.overlap >= self.infer.tile:
             raise wrong("infer.overlap", f"must be below the window's side, {self.infer.tile}")

@@ -131,6 +131,62 @@ def test_crops_lie_in_their_scenes_and_are_their_pixels(
         assert_same(crops.example(3, position), source.expected(index, row, col, side))
 
 
+def diagonal(rows: int, cols: int) -> Pair:
+    """An image whose first band is the row and whose second the column; foreground on the left."""
+    y, x = np.mgrid[0:rows, 0:cols]
+    mask = (x < cols // 2).astype(np.uint8)
+    return np.stack([y, x], axis=-1).astype(np.uint8), mask
+
+
+def test_turned_crops_show_the_ground_where_it_is() -> None:
+    """Rows and columns are read back from the pixels: they are turned and enlarged as a whole."""
+    source = Source([diagonal(200, 240)])
+    crops = source.crops(32, count=40, scale=(0.5, 2.0), rotation=180.0)
+    seen, angles = [], []
+    for image, mask in all_of(crops, 0):
+        inside = mask != IGNORE
+        labels = (image[..., 1] < 120).astype(np.uint8)
+        agree = (labels == mask)[inside]
+        assert agree.mean() > 0.95
+        row, col = (image[..., band].astype(float) for band in (0, 1))
+        if not inside.all():
+            continue
+        # Steps of the ground along the crop's rows are those along its columns, turned by 90°.
+        along = np.array([np.diff(row[16]).mean(), np.diff(col[16]).mean()])
+        across = np.array([np.diff(row[:, 16]).mean(), np.diff(col[:, 16]).mean()])
+        np.testing.assert_allclose(across, [along[1], -along[0]], atol=0.1)
+        seen.append(1.0 / np.hypot(*along))
+        angles.append(np.degrees(np.arctan2(*along)))
+    assert 0.45 < min(seen) < 0.75
+    assert 1.3 < max(seen) < 2.2
+    assert np.ptp(angles) > 180.0
+
+
+def test_a_crop_that_is_only_enlarged_has_a_label_everywhere() -> None:
+    crops = Source([diagonal(60, 60)]).crops(32, count=20, scale=(0.6, 2.0))
+    for image, mask in all_of(crops, 0):
+        assert image.shape == (32, 32, 2)
+        assert not (mask == IGNORE).any()
+
+
+def test_turned_crops_are_a_function_of_seed_epoch_and_position() -> None:
+    def made(**options: Any) -> CropExamples:
+        chosen = {"count": 5, "scale": (0.5, 2.0), "rotation": 90.0}
+        return source_of([(40, 50)]).crops(16, **(chosen | options))
+
+    first = as_bytes(all_of(made(), 3))
+    assert first == as_bytes(all_of(made(), 3)[::-1])[::-1]
+    assert first != as_bytes(all_of(made(), 4))
+    assert first != as_bytes(all_of(made(seed=2), 3))
+
+
+def test_crops_of_many_bands_are_turned_too() -> None:
+    image, mask = pair_of(0, 40, 40)
+    bands = np.concatenate([image] * 4, axis=-1)
+    crop, _ = Source([(bands, mask)]).crops(16, count=1, rotation=45.0, bands=8).example(0, 0)
+    np.testing.assert_array_equal(crop[..., :2], crop[..., 6:])
+
+
 @given(sizes_of_scenes, st.integers(1, 24))
 def test_crops_an_epoch_cover_the_scenes_once_unless_told_otherwise(
     sizes: list[Size], side: int

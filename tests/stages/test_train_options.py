@@ -17,7 +17,7 @@ from landslide_cli.core.losses import make_loss
 from landslide_cli.core.metrics import Dice
 from landslide_cli.core.model import build_model
 from landslide_cli.core.palette import Palette
-from landslide_cli.errors import ProfileError
+from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.dataset import part_tiles
 from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.raster import read_image, write_image, write_mask
@@ -25,6 +25,7 @@ from landslide_cli.profile import FlexUNetSettings, Profile, TrainSettings, load
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.fitting import Fitter
 from landslide_cli.stages.prepare import prepare
+from landslide_cli.stages.show import show
 from landslide_cli.stages.sources import palette_of
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
@@ -175,9 +176,14 @@ def test_averaged_weights_follow_their_recurrence() -> None:
     assert not are_same(expected, now)
 
 
+def moved_names(fitter: Fitter) -> list[str]:
+    """The layer of each weight."""
+    return [layer.name for layer in fitter.model.layers for _ in layer.weights]
+
+
 def moved(fitter: Fitter, change: Weights) -> dict[str, bool]:
     """Whether each layer has changed."""
-    names = [layer.name for layer in fitter.model.layers for _ in layer.weights]
+    names = moved_names(fitter)
     return {name: bool(one.any()) for name, one in zip(names, change, strict=True)}
 
 
@@ -189,6 +195,25 @@ def test_a_frozen_encoder_stays_as_it_is_until_it_learns_again() -> None:
         assert {name.startswith(ENCODER) for name in found} == {True, False}
         for name, has_moved in found.items():
             assert has_moved == (not frozen or not name.startswith(ENCODER)), name
+
+
+def test_an_encoder_of_a_lower_rate_moves_by_so_much_less() -> None:
+    whole, part = (step_of(fitter_of(encoder_rate=rate)) for rate in (1.0, 0.25))
+    fitter = fitter_of()
+    encodes = [name.startswith(ENCODER) for name in moved_names(fitter)]
+    assert {*encodes} == {True, False}
+    factors = [0.25 if one else 1.0 for one in encodes]
+    expected = [factor * change for factor, change in zip(factors, whole, strict=True)]
+    assert_close(part, expected, atol=1e-6)
+
+
+def test_a_frozen_encoder_may_have_a_rate_of_its_own() -> None:
+    fitter = fitter_of(encoder_rate=0.25)
+    fitter.freeze_encoder(True)
+    found = moved(fitter, step_of(fitter))
+    assert all(has_moved != name.startswith(ENCODER) for name, has_moved in found.items())
+    fitter.freeze_encoder(False)
+    assert all(moved(fitter, step_of(fitter)).values())
 
 
 def test_weight_decay_shrinks_the_weights_of_adamw() -> None:
@@ -431,6 +456,43 @@ def test_crops_of_whole_scenes_train_a_model_without_any_tiles(
     assert scores.units == "scenes"
     assert scores.pixels == scores.samples * 60 * 60
     assert 0.0 <= scores.classes["landslide"].dice <= 1.0
+
+
+def test_without_a_valid_part_the_last_epoch_is_kept_at_an_even_threshold(
+    cropping: Callable[..., Profile],
+) -> None:
+    profile = cropping("split.train=0.8", "split.valid=0", "split.test=0.2", "train.epochs=3")
+    result = train(profile)
+    assert result.tiles == {"train": 6}
+    assert result.best["epoch"] == 3
+    assert result.threshold == 0.5
+    assert not any(name.startswith("valid") for name in rows_of(profile.run)[0])
+    assert result.tables()[0].rows[0][0] == "loss"
+    assert evaluate(profile).thresholds == [0.5]
+    assert show(profile).files
+    with pytest.raises(DataError, match="puts no scene into valid"):
+        evaluate(profile, part="valid")
+
+
+def test_folds_without_a_valid_part_train_on_all_but_the_test_part(
+    cropping: Callable[..., Profile],
+) -> None:
+    profile = cropping("split.folds=3", "split.fold_valid=false", "train.epochs=1")
+    fold = profile.model_copy(update={"fold": 2})
+    assert train(fold).tiles == {"train": 6}
+    document = json.loads((profile.dataset / "split.json").read_text(encoding="utf-8"))
+    for parts in document["result"]["folds"]:
+        assert (len(parts["train"]), parts["valid"], len(parts["test"])) == (4, [], 2)
+
+
+def test_crops_are_turned_and_enlarged_if_the_profile_says_so(
+    cropping: Callable[..., Profile],
+) -> None:
+    turned = cropping("train.epochs=1", "train.crop_rotation=180", "train.crop_scale=[0.5, 2.0]")
+    straight = turned.model_copy(update={"run": turned.run.with_name("straight")})
+    train(turned)
+    train(changed(straight, crop_rotation=0.0, crop_scale=(1.0, 1.0)))
+    assert not are_same(kept_weights(turned.run), kept_weights(straight.run))
 
 
 def test_crops_of_resized_scenes_train_a_model_of_their_scale(
