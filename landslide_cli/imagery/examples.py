@@ -32,7 +32,10 @@ Wanted = Literal["auto", "memory", "disk", "none"]
 _MOST_ANCHORS = 1000
 
 # What sets the draws of this module apart from others of the same seed, epoch and position.
-_CROPS, _ANCHORS, _VIEWS = 1, 2, 3
+_CROPS, _ANCHORS, _VIEWS, _PASTES = 1, 2, 3, 4
+
+# How far the edge of what is pasted is smoothed, as the deviation of a Gaussian in pixels.
+_EDGE = 1.0
 
 
 class Examples(Protocol):
@@ -288,6 +291,8 @@ class CropExamples(_SceneExamples):
         seed: of the crops.
         scale: least and most that a crop is enlarged, evenly on a logarithmic scale.
         rotation: degrees that it is turned by at most, either way.
+        copy_paste: share of the crops that get the foreground of another one on top (Ghiasi et al.,
+            Simple Copy-Paste, 2021, arXiv:2012.07177).
         bands: of the images.
         cache: where loaded scenes are kept; `auto` takes memory if a quarter of what is free
             suffices, or else the folder.
@@ -310,9 +315,10 @@ class CropExamples(_SceneExamples):
         folder: Path | None = None,
         scale: tuple[float, float] = (1.0, 1.0),
         rotation: float = 0.0,
+        copy_paste: float = 0.0,
     ) -> None:
         self._share, self._seed = foreground_share, seed
-        self._scale, self._rotation = scale, rotation
+        self._scale, self._rotation, self._copy_paste = scale, rotation, copy_paste
         self._anchors: dict[int, NDArray[np.int64]] = {}  # (anchors, 2), rows and columns
         super().__init__(scenes, load, side, bands, cache, folder)
         self._with_foreground = list(self._anchors)
@@ -331,6 +337,14 @@ class CropExamples(_SceneExamples):
 
     def example(self, epoch: int, position: int) -> Pair:
         """Return a crop; see `Examples`."""
+        crop = self._crop(epoch, position)
+        rng = np.random.default_rng((self._seed, epoch, position, _PASTES))
+        if rng.random() >= self._copy_paste:
+            return crop
+        # The other is one that no epoch has by itself.
+        return _pasted(crop, self._crop(epoch, len(self) + position))
+
+    def _crop(self, epoch: int, position: int) -> Pair:
         if self._scale == (1.0, 1.0) and self._rotation == 0.0:
             return super().example(epoch, position)
         index, window = self._place(epoch, position)
@@ -382,6 +396,16 @@ def _turned(pair: Pair, window: Window, side: int, degrees: float) -> Pair:
         seen(image, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101),
         seen(mask, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, IGNORE),
     )
+
+
+def _pasted(below: Pair, above: Pair) -> Pair:
+    """Lay the foreground of one crop over another, with a soft edge of a few pixels."""
+    image, mask = below
+    other, labels = above
+    there = (labels > 0) & (labels != IGNORE)
+    alpha = cv2.GaussianBlur(there.astype(np.float32), (0, 0), _EDGE)[..., None]
+    mixed = image + alpha * (other.astype(np.float32) - image)
+    return np.rint(mixed).astype(np.uint8), np.where(there, labels, mask)
 
 
 class WindowExamples(_SceneExamples):

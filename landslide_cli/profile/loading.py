@@ -10,9 +10,13 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+import landslide_cli
 from landslide_cli.errors import ProfileError, listed
 from landslide_cli.profile.network import ARCHITECTURES, network_settings
 from landslide_cli.profile.tree import Profile
+
+# The same as configs/landslide.yaml, for where there is no copy of the project.
+PACKAGED_PROFILE = Path(landslide_cli.__file__).parent / "weights" / "landslide.yaml"
 
 Key = tuple[str | int, ...]
 
@@ -100,7 +104,7 @@ _Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = (path if path.exists() else _packaged(path)).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ProfileError(f"{path}: no such profile; name a YAML file, see configs/") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -119,6 +123,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     if not isinstance(document, dict):
         raise ProfileError(f"{path}:1: a profile is a mapping of keys to values")
     return document, lines
+
+
+def _packaged(path: Path) -> Path:
+    """Return the profile in this package where its name is given and there is no such file."""
+    is_meant = path.as_posix() in ("landslide", PACKAGED_PROFILE.name, "configs/landslide.yaml")
+    return PACKAGED_PROFILE if is_meant else path
 
 
 def _parse(text: str) -> tuple[yaml.Node | None, Any]:

@@ -122,8 +122,8 @@ class UNetSettings(_NetworkSettings):
         0.9,
         ge=0.0,
         lt=1.0,
-        description="Share of its running statistics that the decoder's batch normalization keeps "
-        "at a step.",
+        description="Share of its running statistics that batch normalization keeps at a step; "
+        "with more, those of ImageNet outlast a training of a few hundred steps.",
     )
 
     @property

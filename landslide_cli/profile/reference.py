@@ -1,6 +1,7 @@
 """The profile's reference for people (in the README) and for editors (a JSON schema).
 
-`make reference` writes both from the settings classes; a test compares them with what is there.
+`make reference` writes both from the settings classes, and copies configs/landslide.yaml into the
+package; a test compares them with what is there.
 """
 
 import json
@@ -13,11 +14,13 @@ from pydantic.fields import FieldInfo
 from landslide_cli.profile.augmenting import Kind
 from landslide_cli.profile.base import Settings
 from landslide_cli.profile.data import ClassSettings
+from landslide_cli.profile.loading import PACKAGED_PROFILE
 from landslide_cli.profile.network import ARCHITECTURES
 from landslide_cli.profile.tree import Profile
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+PROFILE = ROOT / "configs" / PACKAGED_PROFILE.name
 SCHEMA = ROOT / "configs" / "profile.schema.json"
 BEGIN = "<!-- profile reference: begin (make reference) -->"
 END = "<!-- profile reference: end -->"
@@ -142,10 +145,11 @@ def _short(size: Any) -> str:
 
 
 def main() -> None:
-    """Write the README's reference and the schema."""
+    """Write the README's reference, the schema, and the package's copy of a profile."""
     README.write_text(with_reference(README.read_text(encoding="utf-8")), encoding="utf-8")
     SCHEMA.write_text(schema_text() + "\n", encoding="utf-8")
-    sys.stdout.write(f"{README}\n{SCHEMA}\n")
+    PACKAGED_PROFILE.write_bytes(PROFILE.read_bytes())
+    sys.stdout.write(f"{README}\n{SCHEMA}\n{PACKAGED_PROFILE}\n")
 
 
 if __name__ == "__main__":

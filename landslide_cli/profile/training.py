@@ -51,6 +51,12 @@ class TrainSettings(Settings):
         le=180.0,
         description="Crops are turned by up to so many degrees either way, in the same step.",
     )
+    copy_paste: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of the crops on which the foreground of another crop is pasted.",
+    )
     augment: OnlineAugmentSettings = Field(
         OnlineAugmentSettings(), description="Random changes of every image, anew in each epoch."
     )

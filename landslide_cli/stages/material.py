@@ -114,4 +114,5 @@ def examples_of(profile: Profile, material: Material, cache: Path | None) -> Exa
         folder=cache,
         scale=settings.crop_scale,
         rotation=settings.crop_rotation,
+        copy_paste=settings.copy_paste,
     )

@@ -180,6 +180,32 @@ def test_turned_crops_are_a_function_of_seed_epoch_and_position() -> None:
     assert first != as_bytes(all_of(made(seed=2), 3))
 
 
+def test_the_foreground_of_another_crop_is_pasted_with_its_label() -> None:
+    """Of two scenes one is all dark background, the other all bright foreground."""
+    dark = np.zeros((40, 40, 2), np.uint8), np.zeros((40, 40), np.uint8)
+    spots = np.zeros((40, 40), np.uint8)
+    spots[10:30, 10:30] = 1
+    bright = np.full((40, 40, 2), 200, np.uint8), spots
+    source = Source([dark, bright])
+    plain = all_of(source.crops(40, count=60, foreground_share=0.0), 0)
+    pasted = all_of(source.crops(40, count=60, foreground_share=0.0, copy_paste=0.5), 0)
+    changed = [
+        (one, other) for one, other in zip(plain, pasted, strict=True) if (one[1] != other[1]).any()
+    ]
+    # Half of the crops get another, half of the others have foreground, half of these lie on dark.
+    assert 2 <= len(changed) <= 16
+    for (image, mask), (mixed, labels) in changed:
+        assert not image.any()
+        assert not mask.any()
+        np.testing.assert_array_equal(labels, spots)
+        assert (mixed[14:26, 14:26] == 200).all()
+        assert not mixed[:5].any()
+        assert 0 < mixed[10, 20, 0] < 200
+    assert as_bytes(pasted) == as_bytes(
+        all_of(source.crops(40, count=60, foreground_share=0.0, copy_paste=0.5), 0)
+    )
+
+
 def test_crops_of_many_bands_are_turned_too() -> None:
     image, mask = pair_of(0, 40, 40)
     bands = np.concatenate([image] * 4, axis=-1)

@@ -1,0 +1,1 @@
+"""What has been learned before: an encoder's ImageNet weights, and the trained landslide model."""
