@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO := configs/demo.yaml
+READY := configs/landslide.yaml --set run=demo/run --set dataset=demo/dataset \
+	--set source.images=demo/dataset/scenes/images --set source.masks=demo/dataset/scenes/masks
 
 .PHONY: help demo test lint reference bench encoder-weights packaged-model clean
 
@@ -27,6 +29,9 @@ demo: $(STAMP) ## set up, then run all six subcommands on synthetic scenes (a fe
 	$(BIN)/landslide evaluate $(DEMO)
 	$(BIN)/landslide infer-tiled $(DEMO)
 	$(BIN)/landslide show $(DEMO)
+# The packaged model, which has never seen such scenes, on the same ones.
+	$(BIN)/landslide infer-tiled $(READY)
+	$(BIN)/landslide show $(READY)
 
 test: $(STAMP) ## set up, then run the tests
 	$(BIN)/python -m pytest

@@ -11,6 +11,7 @@ import landslide_cli
 from landslide_cli.core.inference import predictor
 from landslide_cli.core.layout import LARGEST, Tiling
 from landslide_cli.core.streaming import Predict
+from landslide_cli.core.symmetries import Symmetries, averaged
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.profile import Profile
 
@@ -64,9 +65,10 @@ class Run:
         """
         return _loaded(self.file, self.bands, self.outputs)
 
-    def predict(self) -> Predict:
+    def predict(self, tta: Symmetries = "none") -> Predict:
         """Return the model as a function from windows to probabilities of all classes."""
-        return predictor(self.model)
+        predict = predictor(self.model)
+        return averaged(predict, predict, tta)
 
 
 def find_run(profile: Profile, folder: Path | None = None) -> Run:

@@ -44,7 +44,7 @@ from landslide_cli.stages.evaluate import worst_scenes
 from landslide_cli.stages.grouping import Evidence
 from landslide_cli.stages.infer_tiled import maps_folder, mask_path
 from landslide_cli.stages.map_folder import polygon_files
-from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs, tiling_of
+from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs, run_home, tiling_of
 from landslide_cli.stages.samples import shared_ground
 from landslide_cli.stages.sources import (
     labelled_scenes_of,
@@ -133,7 +133,9 @@ def show(
     if model:
         return _layers(profile)
     # Before there is a run its folder stays free for `train`.
-    home = profile.run_folder if (profile.run_folder / MODEL).exists() else profile.parts_folder
+    home = run_home(profile)
+    if home == profile.run_folder and not (home / MODEL).exists():
+        home = profile.parts_folder
     folder = output or profile.show.output or home / "show"
     if augmentations:
         path = folder / "augmentations.png"
@@ -250,7 +252,7 @@ class _Pictures:
 
     def worst(self, limit: int | None, reporter: Reporter) -> list[Path]:
         """Lay out the scenes that the last evaluation on test named as the worst."""
-        named = worst_scenes(self._profile.run_folder)
+        named = worst_scenes(run_home(self._profile))
         scenes = {one.name: one for one in _scenes_if_any(self._profile, None)} if named else {}
         named = [one for one in named if one["scene"] in scenes][:limit]
         rows = []
@@ -306,7 +308,7 @@ class _Pictures:
         profile = self._profile.model_copy(update={"fold": fold})
         run = load_run(profile)
         classes, tiling = len(self._palette), tiling_of(profile, run.scale)
-        probabilities = predict_scene(run.predict(), image, classes, tiling)
+        probabilities = predict_scene(run.predict(profile.infer.tta), image, classes, tiling)
         return mask_of(probabilities, profile.infer.threshold or run.threshold)
 
     def _sheet(
@@ -319,7 +321,9 @@ class _Pictures:
             return []
         compared = len(rows[0][1]) == 4
         if columns is None:
-            columns = ["image", "mask", "prediction", "comparison"] if compared else _COLUMNS
+            is_packaged = run_home(self._profile) != self._profile.run_folder
+            model = "packaged model" if is_packaged else "prediction"
+            columns = ["image", "mask", model, "comparison"] if compared else _COLUMNS
         legend = LEGEND if compared else []
         path = self._folder / name
         with whole_file(path) as partial:

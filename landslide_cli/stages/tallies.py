@@ -136,7 +136,7 @@ def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
 
 def _scenes(profile: Profile, run: Run, samples: Sequence[Sample]) -> Iterator[Prediction]:
     tiling = tiling_of(profile, run.scale)
-    predict, palette = run.predict(), palette_of(profile)
+    predict, palette = run.predict(profile.infer.tta), palette_of(profile)
     for sample in samples:
         image = read_image(sample.image, profile.bands, profile.source.value_range)
         truth = read_mask(sample.mask, palette, profile.prepare.nearest_colour).mask

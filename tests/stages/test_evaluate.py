@@ -20,6 +20,7 @@ from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.raster import read_image
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.evaluate import EvaluateResult, evaluate
+from landslide_cli.stages.infer_tiled import infer_tiled
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.runs import load_run, tiling_of
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of, read_scene
@@ -167,6 +168,18 @@ def test_whole_scenes_are_scored_as_infer_tiled_maps_them(trained: Profile) -> N
         assert float(line["landslide_area_mapped"]) == counts[:, 1].sum()
     each = [float(line["landslide_dice"]) for line in lines]
     assert scores.mean["dice"] == pytest.approx(np.mean(each), rel=1e-4)
+
+
+def test_scenes_are_scored_with_the_views_that_they_are_mapped_with(trained: Profile) -> None:
+    infer = trained.infer.model_copy(update={"tta": "symmetries", "engine": "tensorflow"})
+    viewed = on_scenes(trained.model_copy(update={"infer": infer}))
+    plain, mean = evaluate(on_scenes(trained)), evaluate(viewed)
+    assert mean.loss != plain.loss
+    mapped = infer_tiled(viewed, [str(one.image) for one in labelled_scenes_of(trained)])
+    shares = {one.scene: one.class_shares["landslide"] for one in mapped.scenes}
+    for line in lines_of(mean):
+        area = float(line["landslide_area_mapped"]) / 75**2
+        assert area == pytest.approx(shares[line["scene"]], abs=0.002)
 
 
 def test_every_number_in_the_files_is_finite_even_without_any_landslide(
