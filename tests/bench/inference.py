@@ -37,11 +37,26 @@ SIZES = [(8192, 8192), (20_480, 20_480), (2048, 100_000), (100_000, 2048)]
 def bench_inference(folder: Path) -> Iterator[tuple[str, ...]]:
     """Measure all of it, with a sichuan-small that has seen a few drawn scenes."""
     trained = _trained(folder)
+    yield from _packaged(folder)
     yield from _overhead(folder, trained)
     yield from _flexunet(folder)
     yield from _rates(folder, trained)
     yield from _memory(folder, trained)
     yield from _seams(folder, trained)
+
+
+def _packaged(folder: Path) -> Rows:
+    """Map a large scene with the packaged model, beside the same scene left at its resolution."""
+    scene = large_scene(folder / "packaged", 8192, 8192, 1.0)
+    path = Path(__file__).parents[2] / "configs" / "landslide.yaml"
+    profile = load_profile(path, [f"run={folder / 'ready'}"])
+    rows: Rows = []
+    for precision in ("float32", "auto"):
+        result = _mapped(profile, [scene], folder / "maps", {"precision": precision})
+        rate = _megapixels(result) / result.seconds
+        name = f"infer with the packaged model, 8192 x 8192, {result.plan.precision}"
+        rows.append((f"{name}, to the aim of 12", f"{rate:.1f} Mpx/s", f"{rate / 12:.2f}"))
+    return rows
 
 
 def _overhead(folder: Path, profile: Profile) -> Rows:
