@@ -508,3 +508,26 @@ def test_a_wrong_name_in_a_list_is_named_by_itself(
 def test_shares_that_do_not_add_up_are_found_at_one_of_them(write_profile: Write) -> None:
     message = message_of(write_profile("name: x\n"), "split.seed=5", "split.test=0.9")
     assert message.startswith("--set split.test=0.9: ")
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("{architecture: vnet}", 'model.architecture is "vnet"; it should be flexunet or unet'),
+        ("{architecture: unet, base_filters: 3}", "unknown key 'base_filters' in model"),
+        ("{encoder: resnet50v2}", "unknown key 'encoder' in model"),
+        ("{architecture: unet, encode: x}", "unknown key 'encode' in model; did you mean"),
+        ("{architecture: unet, decoder: [0]}", "model.decoder.0 is 0"),
+        (
+            "{architecture: unet, encoder: resnet50v2, drop_path: 0.1}",
+            "is not there for resnet50v2",
+        ),
+        ("3", "model is 3; it should be a mapping of keys to values"),
+    ],
+)
+def test_the_keys_of_the_model_are_those_of_its_architecture(
+    model: str, says: str, write_profile: Write
+) -> None:
+    message = message_of(write_profile(f"name: x\nmodel: {model}\n"))
+    assert ":2: " in message
+    assert says in message

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.profile.loading import PACKAGED_PROFILE
+from landslide_cli.profile.network import ARCHITECTURES
 from landslide_cli.profile.reference import (
     BEGIN,
     END,
+    PROFILE,
     README,
     SCHEMA,
     reference,
@@ -102,6 +105,15 @@ def test_the_readme_holds_the_reference_as_generated() -> None:
 
 def test_the_shipped_schema_is_the_generated_one() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == schema_text() + "\n", "run `make reference`"
+
+
+def test_the_package_holds_the_profile_to_start_from() -> None:
+    assert PACKAGED_PROFILE.read_bytes() == PROFILE.read_bytes(), "run `make reference`"
+
+
+def test_the_keys_of_every_architecture_are_in_the_reference() -> None:
+    for settings in ARCHITECTURES.values():
+        assert {f"model.{name}" for name in settings.model_fields} <= rows().keys()
 
 
 def test_the_three_profiles_are_shipped() -> None:
