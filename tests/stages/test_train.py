@@ -83,17 +83,6 @@ def test_changed_setting_is_refused_by_name_and_leaves_the_run(trained: Profile)
     assert (trained.run / "model.keras").read_bytes() == before
 
 
-def test_same_seed_gives_the_same_numbers_and_another_does_not(
-    untrained: Profile, tmp_path: Path
-) -> None:
-    results = []
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        profile = changed(untrained, seed=seed).model_copy(update={"run": tmp_path / name})
-        results.append(train(profile).best["valid_loss"])
-    assert results[0] == pytest.approx(results[1], rel=1e-4)
-    assert results[0] != pytest.approx(results[2], rel=1e-4)
-
-
 def test_limit_takes_the_first_tiles_of_each_part(untrained: Profile) -> None:
     result = train(untrained, limit=3)
     assert result.tiles == {"train": 3, "valid": 3}
