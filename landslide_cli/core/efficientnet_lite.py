@@ -7,8 +7,6 @@ from landslide_cli.core.backend import keras
 
 layers = keras.layers
 
-CHANNELS = (16, 24, 40, 112, 320)
-
 # Pixels of 0 to 255 become -127/128 to 1.
 SCALE, OFFSET = 1.0 / 128.0, -127.0 / 128.0
 
@@ -59,7 +57,7 @@ def efficientnet_lite0(
         synchronized: normalize by the statistics of a batch that is spread over processors.
 
     Returns:
-        Features at strides 2, 4, 8, 16 and 32, of `CHANNELS` channels.
+        Features at strides 2, 4, 8, 16 and 32, of 16, 24, 40, 112 and 320 channels.
 
     Source: Tan and Le, EfficientNet, 2019, arXiv:1905.11946; the Lite variant: TensorFlow's
     tpu/models/official/efficientnet/lite, 2020.

@@ -6,7 +6,6 @@ Kernels are in half precision, the others in single. No pickle is read.
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.errors import ModelError
+from landslide_cli.weights import FOLDER
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -35,8 +35,7 @@ def read_weights(path: Path) -> Arrays:
 
 def packaged_weights(name: str) -> Arrays:
     """Read a file of weights that is in this package."""
-    with as_file(files("landslide_cli") / "weights" / name) as path:
-        return read_weights(path)
+    return read_weights(FOLDER / name)
 
 
 def weights_of(model: Any) -> Arrays:

@@ -10,13 +10,13 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-import landslide_cli
 from landslide_cli.errors import ProfileError, listed
 from landslide_cli.profile.network import ARCHITECTURES, network_settings
 from landslide_cli.profile.tree import Profile
+from landslide_cli.weights import FOLDER
 
 # The same as configs/landslide.yaml, for where there is no copy of the project.
-PACKAGED_PROFILE = Path(landslide_cli.__file__).parent / "weights" / "landslide.yaml"
+PACKAGED_PROFILE = FOLDER / "landslide.yaml"
 
 Key = tuple[str | int, ...]
 

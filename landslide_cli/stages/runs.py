@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import landslide_cli
 from landslide_cli.core.inference import predictor
 from landslide_cli.core.layout import LARGEST, Tiling
 from landslide_cli.core.streaming import Predict
 from landslide_cli.core.symmetries import Symmetries, averaged
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.profile import Profile
+from landslide_cli.weights import FOLDER
 
 MODEL, RECORD, PROFILE, METRICS, CURVES, THRESHOLD = (
     "model.keras",
@@ -26,7 +26,7 @@ MODEL, RECORD, PROFILE, METRICS, CURVES, THRESHOLD = (
 
 # The run in this package, by the word for it in `model.weights`.
 LANDSLIDE = "landslide"
-PACKAGED = Path(landslide_cli.__file__).parent / "weights" / LANDSLIDE
+PACKAGED = FOLDER / LANDSLIDE
 
 
 @dataclass(frozen=True)

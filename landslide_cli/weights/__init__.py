@@ -1,1 +1,5 @@
 """What has been learned before: an encoder's ImageNet weights, and the trained landslide model."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent

@@ -46,7 +46,7 @@ def bench_inference(folder: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _packaged(folder: Path) -> Rows:
-    """Map a large scene with the packaged model, beside the same scene left at its resolution."""
+    """Map a large scene with the packaged model, at the scale that it was trained at."""
     scene = large_scene(folder / "packaged", 8192, 8192, 1.0)
     path = Path(__file__).parents[2] / "configs" / "landslide.yaml"
     profile = load_profile(path, [f"run={folder / 'ready'}"])
