@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO := configs/demo.yaml
-READY := configs/landslide.yaml --set run=demo/run --set dataset=demo/dataset \
+READY := configs/landslide.yaml --set run=demo/landslide --set dataset=demo/dataset \
 	--set source.images=demo/dataset/scenes/images --set source.masks=demo/dataset/scenes/masks
 
 .PHONY: help demo test lint reference bench encoder-weights packaged-model clean
