@@ -90,8 +90,8 @@ class TrainSettings(Settings):
         None,
         gt=0.0,
         lt=1.0,
-        description="Validate and keep an exponential moving average of the weights, with this "
-        "momentum (less in the first steps).",
+        description="Validate and keep an exponential moving average of the weights and of the "
+        "statistics of batch normalization, with this momentum (less in the first steps).",
     )
     encoder_rate: float = Field(
         1.0,

@@ -96,9 +96,9 @@ class Fitter:
             self._optimizers = [(factor, _make_optimizer(settings)) for factor in groups]
             for (_, optimizer), variables in zip(self._optimizers, groups.values(), strict=True):
                 optimizer.build(variables)
-            weights = model.trainable_variables if settings.ema is not None else []
-            self._weights = list(weights)
-            self._averages = [tf.Variable(one.numpy(), trainable=False) for one in weights]
+            # With the statistics of batch normalization, which are the last few batches' alone.
+            self._weights = list(model.weights if settings.ema is not None else [])
+            self._averages = [tf.Variable(one.numpy(), trainable=False) for one in self._weights]
         self._is_scaled = settings.precision == "float16"
         self._scale = _FIRST_SCALE if self._is_scaled else 1.0
         self._good_steps = 0

@@ -111,8 +111,14 @@ def valid_part(profile: Profile) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 # The arithmetic of single steps.
 
 
-def fitter_of(**settings: object) -> Fitter:
-    network = FlexUNetSettings(base_filters=2, base_kernels=3, num_layers=2, dropout_rate=0.0)
+def fitter_of(normalization: bool = False, **settings: object) -> Fitter:
+    network = FlexUNetSettings(
+        base_filters=2,
+        base_kernels=3,
+        num_layers=2,
+        dropout_rate=0.0,
+        normalization=normalization,
+    )
     plain: dict[str, object] = {"optimizer": "sgd", "clip_value": None}
     values = TrainSettings.model_validate(plain | settings)
     model = build_model(network, 3, 2, seed=3, precision=values.precision)
@@ -162,8 +168,9 @@ def test_no_element_of_the_gradient_exceeds_its_largest_size() -> None:
     assert largest(clipped) == pytest.approx(0.1 * _FIRST_STEP * free / 4, rel=1e-4)
 
 
-def test_averaged_weights_follow_their_recurrence() -> None:
-    fitter = fitter_of(ema=0.3)
+@pytest.mark.parametrize("normalization", [False, True])
+def test_averaged_weights_follow_their_recurrence(normalization: bool) -> None:
+    fitter = fitter_of(normalization, ema=0.3)
     expected = weights_of(fitter.model)
     for done in range(1, 6):
         step_of(fitter)
