@@ -34,7 +34,7 @@ demo: $(STAMP) ## set up, then run all six subcommands on synthetic scenes (a fe
 	$(BIN)/landslide show $(READY)
 
 test: $(STAMP) ## set up, then run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## check format, style and types
 	$(BIN)/ruff check .
