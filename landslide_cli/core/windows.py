@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.layout import Layout
+from landslide_cli.core.levels import Levels, levelled
 from landslide_cli.core.scaling import Ratio, to_model
 from landslide_cli.core.tiler import Axis, Image, Window, reflected
 
@@ -43,6 +44,10 @@ class Source(Protocol):
     def width(self) -> int:
         """Columns of the scene."""
 
+    @property
+    def levels(self) -> Levels | None:
+        """Levels that the model wants the scene to have; None for those that it has."""
+
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read the pixels from the first to below the last row and column."""
 
@@ -52,6 +57,7 @@ class ImageSource:
     """A scene in memory, (rows, cols, bands) uint8."""
 
     image: Image
+    levels: Levels | None = None
 
     @property
     def height(self) -> int:
@@ -125,6 +131,7 @@ class _ScaledRows:
 
     def __init__(self, source: Source, layout: Layout, block: Window, watch: Watch | None) -> None:
         self._source, self._layout, self._block, self._watch = source, layout, block, watch
+        self._levels = source.levels
         grid, area = layout.grid, layout.area(block)
         window_rows = grid.rows.touching(area.row_off, area.row_stop)
         window_cols = grid.cols.touching(area.col_off, area.col_stop)
@@ -161,7 +168,7 @@ class _ScaledRows:
         above = max(0, begin - ratio.halo_to_model)
         first, stop = above * ratio.scene, (end + ratio.halo_to_model) * ratio.scene
         piece = self._source.read((first, min(height, stop)), self._cols)
-        scaled = _scaled(piece, self._layout)
+        scaled = _scaled(piece, self._layout, self._levels)
         skipped = (begin - above) * ratio.model
         self._held.add(_rows_of(scaled, skipped, skipped + (end - begin) * ratio.model))
         self._unit = end
@@ -248,18 +255,20 @@ def _samples(axis: Axis, first: int, last: int) -> NDArray[np.intp]:
     return np.arange(start, start + length) if mirrored is None else mirrored
 
 
-def _scaled(piece: Piece, layout: Layout) -> Piece:
-    """Resize for the model; the edge of the data is not darkened by pixels that hold none."""
-    scaled = to_model(piece.image, layout.rows, layout.cols)
-    if piece.valid is None:
-        return Piece(scaled)
-    marks = piece.valid[..., None].astype(np.float32)
-    shares = to_model(marks, layout.rows, layout.cols)[..., 0]
-    partly = (shares > 0.0) & (shares < 1.0)
-    if partly.any():
-        brighter = scaled[partly] / shares[partly][..., None]
-        scaled[partly] = np.rint(np.minimum(brighter, 255.0)).astype(np.uint8)
-    return Piece(scaled, shares > 0.0)
+def _scaled(piece: Piece, layout: Layout, levels: Levels | None) -> Piece:
+    """Resize for the model, and level.
+
+    The edge of the data is not darkened by pixels that hold none.
+    """
+    scaled, valid = to_model(piece.image, layout.rows, layout.cols), None
+    if piece.valid is not None:
+        marks = piece.valid[..., None].astype(np.float32)
+        shares = to_model(marks, layout.rows, layout.cols)[..., 0]
+        partly, valid = (shares > 0.0) & (shares < 1.0), shares > 0.0
+        if partly.any():
+            brighter = scaled[partly] / shares[partly][..., None]
+            scaled[partly] = np.rint(np.minimum(brighter, 255.0)).astype(np.uint8)
+    return Piece(scaled if levels is None else levelled(scaled, levels), valid)
 
 
 def _rows_of(piece: Piece, start: int, stop: int) -> Piece:

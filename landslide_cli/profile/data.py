@@ -87,6 +87,12 @@ class PrepareSettings(Settings):
     scale: float | None = Field(
         None, gt=0.0, le=8.0, description="Factor by which every scene is resized instead."
     )
+    standardize: bool = Field(
+        False,
+        description="Give each band of every scene the same mean, and all together the same "
+        "deviation, so that haze, light, season and sensor matter less. What is mapped by the "
+        "trained model is treated alike.",
+    )
     tile: int | None = Field(
         512,
         ge=16,

@@ -22,7 +22,6 @@ from landslide_cli.imagery.pictures import Reduced, reduced
 from landslide_cli.imagery.reader import SceneReader
 from landslide_cli.reporting import Advance, Reporter, SilentReporter
 from landslide_cli.stages.mapping import Band, Mapper, Recipe, Stopped
-from landslide_cli.stages.sources import reading_of
 
 # A block is at least so many pixels of the scene wide and high, and so many windows: what blocks
 # share is predicted for each of them.
@@ -225,7 +224,7 @@ def _mapped_block(
         row, col, values = reduced(row_off, col_off, image, step)
         pieces.append((row, col, values.copy()))
 
-    with SceneReader(path, reading_of(recipe.profile)) as scene:
+    with SceneReader(path, recipe.reading) as scene:
         layout = recipe.layout(path, scene)
         for band in mapper.block_bands(scene, layout, block, watch):
             rows = slice(band.row_off - block.row_off, None)

@@ -24,7 +24,7 @@ from landslide_cli.stages.planning import make_plan
 from landslide_cli.stages.runs import Run, check_fold, find_run, run_home
 from landslide_cli.stages.samples import scene_names
 from landslide_cli.stages.scene_maps import SUFFIXES, SceneFacts, SceneMaps
-from landslide_cli.stages.sources import labelled_scenes_of, palette_of, reading_of
+from landslide_cli.stages.sources import labelled_scenes_of, palette_of
 
 # While one scene has the model, the next is read and the one before is finished.
 _AT_ONCE = 3
@@ -213,7 +213,7 @@ def _jobs(mapper: Mapper, images: Sequence[Path]) -> list[_Job]:
 def _layout(mapper: Mapper, image: Path) -> Layout | None:
     """Lay out a scene; None if it cannot be read, which is reported when its turn comes."""
     try:
-        with SceneReader(image, reading_of(mapper.recipe.profile)) as scene:
+        with SceneReader(image, mapper.recipe.reading) as scene:
             return mapper.recipe.layout(image, scene)
     except LandslideError:
         return None
@@ -224,7 +224,7 @@ def _map(mapper: Mapper, job: _Job, folder: MapFolder, advance: Advance) -> None
     profile, left = mapper.recipe.profile, _Counter(job.windows, advance)
     try:
         with scratch_folder(folder.folder / job.name) as scratch:
-            with SceneReader(job.image, reading_of(profile)) as scene:
+            with SceneReader(job.image, mapper.recipe.reading) as scene:
                 layout = mapper.recipe.layout(job.image, scene)
                 facts = SceneFacts.of(job.image, scene, mapper.recipe.fingerprint)
                 maps = SceneMaps(scratch, facts, palette_of(profile), profile.infer)

@@ -18,13 +18,13 @@ from landslide_cli.core.symmetries import averaged
 from landslide_cli.core.tiler import Image, Probabilities, Window
 from landslide_cli.core.windows import Watch
 from landslide_cli.imagery.pictures import Reduced
-from landslide_cli.imagery.reader import SceneReader
+from landslide_cli.imagery.reader import Reading, SceneReader
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter
 from landslide_cli.stages.engines import Shape
 from landslide_cli.stages.planning import Plan, load_engine
 from landslide_cli.stages.runs import Run
-from landslide_cli.stages.sources import palette_of, scales_of
+from landslide_cli.stages.sources import palette_of, reading_of, scales_of
 
 # Columns, in pixels of the model, that are mapped in one go: what is held grows with the width up
 # to here, and no further.
@@ -66,6 +66,11 @@ class Recipe:
         """What tells recipes apart."""
         run = self.run.folder, self.fingerprint
         return repr((self.profile.model_dump_json(), run, self.plan, self.threshold))
+
+    @property
+    def reading(self) -> Reading:
+        """How scenes become images for the model."""
+        return reading_of(self.profile, self.run.standardized)
 
     def layout(self, path: Path, scene: SceneReader) -> Layout:
         """Lay out the windows over a scene.

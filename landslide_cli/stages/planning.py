@@ -214,7 +214,7 @@ def _first_windows(profile: Profile, run: Run, scenes: Sequence[Path]) -> list[I
     """Take the first windows with data, as large as a tile or crop of the training."""
     for path in scenes:
         try:
-            with SceneReader(path, reading_of(profile)) as scene:
+            with SceneReader(path, reading_of(profile, run.standardized)) as scene:
                 scale = scales_of(profile, run.scale, path, scene)
                 layout = Tiling(profile.tile_side, 0, scale=scale).layout(scene.height, scene.width)
                 found = (

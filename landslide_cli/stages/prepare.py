@@ -38,8 +38,9 @@ class PrepareResult:
     Where no tiles are cut, `tiles` is 0 and the manifest lists whole scenes. `class_pixels` counts
     the labelled pixels of the tiles without their augmented copies, or of the scenes;
     `padding_pixels` are those beyond the scenes' edges. `scale` is the factor by which scenes were
-    resized, their median. `mask_encodings` counts the mask files by how they wrote the classes;
-    `changed_pixels` were given the nearest class.
+    resized, their median; with `standardized` they were given standard levels. `mask_encodings`
+    counts the mask files by how they wrote the classes; `changed_pixels` were given the nearest
+    class.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class PrepareResult:
     padding_pixels: int
     mask_encodings: dict[str, int]
     changed_pixels: int
+    standardized: bool = False
     unchanged: bool = False
 
     def headline(self) -> str:
@@ -260,6 +262,7 @@ def _summary(folder: Path, cuttings: Sequence[_Cutting], profile: Profile) -> Pr
         padding_pixels=sum(cutting.padding for cutting in cuttings),
         mask_encodings={kind: encodings.count(kind) for kind in sorted(set(encodings))},
         changed_pixels=sum(cutting.changed for cutting in cuttings),
+        standardized=profile.prepare.standardize,
     )
 
 

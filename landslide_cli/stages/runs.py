@@ -34,9 +34,10 @@ class Run:
     """A trained model, loaded when it is first asked for.
 
     `home` is the folder for what comes of it, `folder` itself but for the packaged model. `bands`
-    and `outputs` are what the profile says of it. `scale` is the factor at which scenes
-    were resized for its tiles; `threshold` the probability from which on foreground was best told
-    on valid, None if that was not found out.
+    and `outputs` are what the profile says of it. `scale` is the factor at which scenes were
+    resized for its tiles, `standardized` tells whether they were given standard levels; `threshold`
+    is the probability from which on foreground was best told on valid, None if that was not found
+    out.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Run:
     outputs: int
     scale: float
     threshold: float | None
+    standardized: bool = False
 
     @property
     def is_packaged(self) -> bool:
@@ -88,7 +90,9 @@ def find_run(profile: Profile, folder: Path | None = None) -> Run:
     home = folder or run_home(profile)
     folder = PACKAGED if folder is None and home != profile.run_folder else home
     outputs = model_outputs(profile)
-    return Run(folder, home, profile.bands, outputs, _scale(folder), _threshold(folder))
+    result = _result(folder)
+    scale, standardized = result.get("scale", 1.0), result.get("standardized", False)
+    return Run(folder, home, profile.bands, outputs, float(scale), _threshold(folder), standardized)
 
 
 def run_home(profile: Profile) -> Path:
@@ -148,14 +152,21 @@ def other_ends(
     )
 
 
-def tiling_of(profile: Profile, run_scale: float) -> Tiling:
-    """Return how scenes in memory are predicted, by a model of tiles at the scale `run_scale`."""
+def tiling_of(profile: Profile, run_scale: float, standardized: bool) -> Tiling:
+    """Return how scenes in memory are predicted.
+
+    Args:
+        profile: its `infer` and `model` are used.
+        run_scale: the factor at which the model has learned from scenes.
+        standardized: whether it has learned from scenes of standard levels.
+    """
     infer, multiple = profile.infer, profile.model.multiple
     fitted = infer.tile == "auto"
     tile = {"auto": LARGEST, "whole": None}.get(str(infer.tile), infer.tile)
     side = None if tile is None else -(-int(tile) // multiple) * multiple
     scale = infer.scale or run_scale
-    return Tiling(side, infer.overlap, infer.batch or 1, scale, fitted, multiple)
+    batch = infer.batch or 1
+    return Tiling(side, infer.overlap, batch, scale, fitted, multiple, standardized)
 
 
 def check_trained(profile: Profile) -> None:
@@ -201,11 +212,13 @@ def _ends(model: Any) -> tuple[int | None, int | None]:
         return None, None
 
 
-def _scale(run: Path) -> float:
+def _result(run: Path) -> dict[str, Any]:
+    """Return what a training has recorded; nothing for a model from elsewhere."""
     try:
-        return float(json.loads((run / RECORD).read_text(encoding="utf-8"))["result"]["scale"])
+        result = json.loads((run / RECORD).read_text(encoding="utf-8"))["result"]
     except (OSError, ValueError, KeyError, TypeError):
-        return 1.0  # a model from elsewhere
+        return {}
+    return result if isinstance(result, dict) else {}
 
 
 def _threshold(run: Path) -> float | None:

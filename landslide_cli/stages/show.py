@@ -307,7 +307,7 @@ class _Pictures:
         """Predict a scene as `infer-tiled` does, by the model of a fold if there are folds."""
         profile = self._profile.model_copy(update={"fold": fold})
         run = load_run(profile)
-        classes, tiling = len(self._palette), tiling_of(profile, run.scale)
+        classes, tiling = len(self._palette), tiling_of(profile, run.scale, run.standardized)
         probabilities = predict_scene(run.predict(profile.infer.tta), image, classes, tiling)
         return mask_of(probabilities, profile.infer.threshold or run.threshold)
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import cv2
 
+from landslide_cli.core.levels import levelled, levels_of
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.resampling import resample
 from landslide_cli.core.tiler import Image
+from landslide_cli.core.windows import ImageSource
 from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.dataset import IMAGES, MASKS
 from landslide_cli.imagery.georeference import gsd_of
@@ -60,6 +62,8 @@ class PreparedScene:
 def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
     """Read a scene, and resize image (averaged or linearly) and mask (nearest neighbour) alike.
 
+    Then the image gets standard levels, if `prepare.standardize` says so.
+
     Args:
         profile: its `prepare`, `source`, `classes` and `bands` are used.
         scene: of the profile's source.
@@ -68,12 +72,15 @@ def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
         DataError: one of the files cannot be used.
     """
     image, reading = read_scene(profile, scene)
+    # Its own size tells the levels, as it does where a scene is mapped.
+    levels = levels_of(ImageSource(image)) if profile.prepare.standardize else None
     rows, cols = reading.mask.shape
-    size = _prepared_size(profile, cols, rows)
-    if size is None:
-        return PreparedScene(image, reading, 1.0)
-    nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return PreparedScene(resample(image, *size), replace(reading, mask=nearest), size[0] / cols)
+    size, scale = _prepared_size(profile, cols, rows), 1.0
+    if size is not None:
+        nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        image, reading = resample(image, *size), replace(reading, mask=nearest)
+        scale = size[0] / cols
+    return PreparedScene(image if levels is None else levelled(image, levels), reading, scale)
 
 
 def prepared_scale(profile: Profile, scene: Scene) -> float:
@@ -105,11 +112,19 @@ def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:
     return prepared.image, prepared.reading.mask
 
 
-def reading_of(profile: Profile) -> Reading:
-    """Return how scenes to be mapped become images for the profile's model."""
+def reading_of(profile: Profile, standardized: bool) -> Reading:
+    """Return how scenes to be mapped become images for the profile's model.
+
+    Args:
+        profile: its `bands`, `infer.bands` and `source.value_range` are used.
+        standardized: as the model has learned them.
+    """
     order = profile.infer.bands
     return Reading(
-        profile.bands, None if order is None else tuple(order), profile.source.value_range
+        profile.bands,
+        None if order is None else tuple(order),
+        profile.source.value_range,
+        standardized,
     )
 
 

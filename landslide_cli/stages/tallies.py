@@ -135,7 +135,7 @@ def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
 
 
 def _scenes(profile: Profile, run: Run, samples: Sequence[Sample]) -> Iterator[Prediction]:
-    tiling = tiling_of(profile, run.scale)
+    tiling = tiling_of(profile, run.scale, run.standardized)
     predict, palette = run.predict(profile.infer.tta), palette_of(profile)
     for sample in samples:
         image = read_image(sample.image, profile.bands, profile.source.value_range)

@@ -63,7 +63,8 @@ class TrainResult:
     """A finished training.
 
     `best` is the logged row of the epoch whose model was kept; `tiles` counts what an epoch takes
-    of a part, tiles or crops; `seconds` are those of all epochs.
+    of a part, tiles or crops; `seconds` are those of all epochs. `scale` and `standardized` tell
+    how scenes were changed before.
     """
 
     run: Path
@@ -76,6 +77,7 @@ class TrainResult:
     threshold: float
     versions: dict[str, str]
     hardware: dict[str, Any]
+    standardized: bool = False
     unchanged: bool = False
 
     def headline(self) -> str:
@@ -251,7 +253,8 @@ def _trained(
         if start is not None and checkpoint is None:
             start_from(profile, start, model, reporter)
     fitter = Fitter(model, settings, len(palette), workers)
-    previews = Previews(profile, model, tiling_of(profile, _scale(profile, materials)), folder)
+    tiling = tiling_of(profile, _scale(profile, materials), _standardized(profile, materials))
+    previews = Previews(profile, model, tiling, folder)
     training = Training(
         fitter,
         settings,
@@ -281,9 +284,9 @@ def _finish(
     """Film strips, curves, threshold, and the run's numbers."""
     training.previews.finish(len(training.rows))
     plot_curves(folder / CURVES, training.rows, round(training.best["epoch"]))
-    scale = _scale(profile, materials)
-    # The run has no record yet that would tell its scale.
-    best = replace(load_run(profile, folder), scale=scale)
+    scale, standardized = _scale(profile, materials), _standardized(profile, materials)
+    # The run has no record yet that would tell these.
+    best = replace(load_run(profile, folder), scale=scale, standardized=standardized)
     has_valid = any(material.part == "valid" and material.files for material in materials)
     threshold = (
         choose_threshold(profile, best, folder, limit, reporter)
@@ -301,6 +304,7 @@ def _finish(
         threshold=threshold,
         versions=_versions(),
         hardware=_hardware() | {"replicas": training.replicas},
+        standardized=standardized,
     )
 
 
@@ -308,7 +312,8 @@ def _step(profile: Profile, materials: Sequence[Material], limit: int | None) ->
     """Describe the training by its settings and files."""
     sections = ["model", "train", "classes", "bands", "prepare.nearest_colour"]
     if profile.train.crop is not None:
-        sections += ["prepare.resize", "prepare.scale", "source.value_range"]
+        sections += ["prepare.resize", "prepare.scale", "prepare.standardize"]
+        sections += ["source.value_range"]
     settings = profile.settings(*sections) | {"limit": limit}
     for key in _WITHOUT_EFFECT:
         settings.pop(key)
@@ -335,6 +340,14 @@ def _scale(profile: Profile, materials: Sequence[Material]) -> float:
         return float(np.median([prepared_scale(profile, scene) for scene in scenes]))
     record = Record.read(profile.dataset / TILES / prepare.RECORD)
     return float(record.result["scale"]) if record is not None else 1.0
+
+
+def _standardized(profile: Profile, materials: Sequence[Material]) -> bool:
+    """Return whether the scenes were given standard levels; see `_scale`."""
+    if any(material.scenes for material in materials):
+        return profile.prepare.standardize
+    record = Record.read(profile.dataset / TILES / prepare.RECORD)
+    return bool(record is not None and record.result.get("standardized"))
 
 
 def _versions() -> dict[str, str]:

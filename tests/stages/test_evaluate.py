@@ -145,7 +145,8 @@ def test_whole_scenes_are_scored_as_infer_tiled_maps_them(trained: Profile) -> N
     expected = {}
     for scene in labelled_scenes_of(trained):
         image, reading = read_scene(trained, scene)
-        probabilities = predict_scene(run.predict(), image, 2, tiling_of(trained, run.scale))
+        tiling = tiling_of(trained, run.scale, run.standardized)
+        probabilities = predict_scene(run.predict(), image, 2, tiling)
         found = probabilities[..., 1] >= np.float32(run.threshold or 0.5)
         counts = np.array(
             [[((reading.mask == i) & (found == bool(j))).sum() for j in (0, 1)] for i in (0, 1)]

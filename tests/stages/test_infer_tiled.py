@@ -289,16 +289,28 @@ def test_each_foreground_class_has_its_own_polygons(
     np.testing.assert_array_equal(np.unique(values_of(one.mask)), [0, 1, 2])
 
 
-def test_masks_are_those_that_evaluate_scores(trained: Profile, tmp_path: Path) -> None:
+@pytest.mark.parametrize("standardized", [False, True])
+def test_masks_are_those_that_evaluate_scores(
+    trained: Profile, tmp_path: Path, standardized: bool
+) -> None:
     profile = with_infer(trained, engine="tensorflow", precision="float32", tile=32)
+    record = profile.run_folder / "run.json"
+    document = json.loads(record.read_text(encoding="utf-8"))
+    document["result"]["standardized"] = standardized
+    record.write_text(json.dumps(document), encoding="utf-8")
     run = load_run(profile)
+    assert run.standardized == standardized
     result = infer_tiled(profile, output=tmp_path / "maps")
     assert result.threshold == run.threshold
     for one in result.scenes:
-        image, tiling = read_image(one.image, 3), tiling_of(profile, run.scale)
-        probabilities = predict_scene(run.predict(), image, 2, tiling)
-        expected = mask_of(probabilities, run.threshold)
-        np.testing.assert_array_equal(values_of(one.mask), expected)
+        image = read_image(one.image, 3)
+        masks = {}
+        for levels in (False, True):
+            tiling = tiling_of(profile, run.scale, levels)
+            probabilities = predict_scene(run.predict(), image, 2, tiling)
+            masks[levels] = mask_of(probabilities, run.threshold)
+        np.testing.assert_array_equal(values_of(one.mask), masks[standardized])
+        assert (masks[False] != masks[True]).any()
 
 
 @pytest.mark.parametrize("symmetries", ["flips", "symmetries"])

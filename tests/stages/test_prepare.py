@@ -462,6 +462,28 @@ def test_image_and_mask_are_resized_alike(
     np.testing.assert_array_equal(small[:side, :side, 0] > 127, expected == 1)
 
 
+@pytest.mark.parametrize("scale", ["null", "0.5"])
+def test_scenes_of_any_light_get_the_same_levels(
+    profile_with: ProfileWith, write_scene: WriteScene, palette: Palette, scale: str
+) -> None:
+    # Squares, so that reducing takes no contrast away.
+    values = np.random.default_rng(0).integers(60, 120, (32, 32, 3), np.uint8)
+    image = np.kron(values, np.ones((2, 2, 1), np.uint8))
+    write_scene("a", image=image, mask=np.zeros((64, 64), np.uint8))
+    write_scene("b", image=image // 2 + 80, mask=np.zeros((64, 64), np.uint8))
+    side = 64 if scale == "null" else 32
+    overrides = f"prepare.scale={scale}", f"prepare.tile={side}"
+    plain = prepare(profile_with(*overrides))
+    assert not plain.standardized
+    result = prepare(profile_with(*overrides, "prepare.standardize=true"), overwrite=True)
+    assert result.standardized
+    tiles = [read_tile(result.folder, f"{name}_r00000_c00000", palette)[0] for name in "ab"]
+    for tile in tiles:
+        np.testing.assert_allclose(tile.mean(axis=(0, 1)), 110, atol=1)
+        assert tile.std() == pytest.approx(50, rel=0.05)
+    assert np.abs(tiles[0].astype(int) - tiles[1]).max() <= 4
+
+
 @pytest.mark.parametrize("bands", [1, 4, 7])
 @pytest.mark.parametrize("scale", ["null", "0.4"])
 def test_scenes_of_any_number_of_bands_are_cut(

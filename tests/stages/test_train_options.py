@@ -17,7 +17,7 @@ from landslide_cli.core.losses import make_loss
 from landslide_cli.core.metrics import Dice
 from landslide_cli.core.model import build_model
 from landslide_cli.core.palette import Palette
-from landslide_cli.errors import DataError, ProfileError
+from landslide_cli.errors import ChangedError, DataError, ProfileError
 from landslide_cli.imagery.dataset import part_tiles
 from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.raster import read_image, write_image, write_mask
@@ -25,6 +25,7 @@ from landslide_cli.profile import FlexUNetSettings, Profile, TrainSettings, load
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.fitting import Fitter
 from landslide_cli.stages.prepare import prepare
+from landslide_cli.stages.runs import find_run
 from landslide_cli.stages.show import show
 from landslide_cli.stages.sources import palette_of
 from landslide_cli.stages.split import split
@@ -513,6 +514,29 @@ def test_crops_of_resized_scenes_train_a_model_of_their_scale(
     assert result.tiles["valid"] == 4 * len(scenes["valid"])
     assert result.scale == 0.5
     assert evaluate(profile).pixels == len(scenes["test"]) * 60 * 60
+
+
+@pytest.mark.parametrize("of", ["tiles", "crops"])
+def test_a_run_knows_that_its_scenes_had_standard_levels(
+    cropping: Callable[..., Profile], of: str
+) -> None:
+    profile = cropping("prepare.standardize=true", "train.crops=2", "train.epochs=1")
+    if of == "tiles":
+        settings = profile.prepare.model_copy(update={"tile": 32})
+        uncropped = profile.train.model_copy(update={"crop": None})
+        profile = profile.model_copy(update={"prepare": settings, "train": uncropped})
+        prepare(profile, overwrite=True)
+        split(profile, overwrite=True)
+        # What counts is how the tiles were made.
+        settings = settings.model_copy(update={"standardize": False})
+        profile = profile.model_copy(update={"prepare": settings})
+    assert train(profile).standardized
+    assert train(profile).unchanged
+    assert find_run(profile).standardized
+    if of == "crops":
+        settings = profile.prepare.model_copy(update={"standardize": False})
+        with pytest.raises(ChangedError, match=r"prepare\.standardize"):
+            train(profile.model_copy(update={"prepare": settings}))
 
 
 def test_crops_have_the_scale_of_the_profile_whatever_it_was_when_scenes_were_prepared(
