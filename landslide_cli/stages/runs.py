@@ -90,9 +90,9 @@ def find_run(profile: Profile, folder: Path | None = None) -> Run:
     home = folder or run_home(profile)
     folder = PACKAGED if folder is None and home != profile.run_folder else home
     outputs = model_outputs(profile)
-    result = _result(folder)
-    scale, standardized = result.get("scale", 1.0), result.get("standardized", False)
-    return Run(folder, home, profile.bands, outputs, float(scale), _threshold(folder), standardized)
+    scale, threshold = float(_result(folder).get("scale", 1.0)), _threshold(folder)
+    standardized = is_standardized(folder)
+    return Run(folder, home, profile.bands, outputs, scale, threshold, standardized)
 
 
 def run_home(profile: Profile) -> Path:
@@ -210,6 +210,11 @@ def _ends(model: Any) -> tuple[int | None, int | None]:
         return model.input_shape[-1], model.output_shape[-1]
     except (AttributeError, TypeError, IndexError):
         return None, None
+
+
+def is_standardized(run: Path) -> bool:
+    """Tell whether a run's scenes were given standard levels."""
+    return bool(_result(run).get("standardized", False))
 
 
 def _result(run: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from landslide_cli.core.weight_files import Arrays, assign_weights, weights_of
 from landslide_cli.errors import ModelError, listed
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
-from landslide_cli.stages.runs import LANDSLIDE, MODEL, PACKAGED, load_keras
+from landslide_cli.stages.runs import LANDSLIDE, MODEL, PACKAGED, is_standardized, load_keras
 
 # Layers after the decoder, which have the classes' number of channels.
 _OF_CLASSES = ("classes", "enlarged_")
@@ -30,14 +30,17 @@ def start_file(profile: Profile) -> Path | None:
     return file
 
 
-def start_from(profile: Profile, file: Path, model: Any, reporter: Reporter) -> None:
+def start_from(
+    profile: Profile, file: Path, model: Any, standardized: bool, reporter: Reporter
+) -> None:
     """Give a new model the weights of another; what depends on other classes stays new.
 
     Args:
         profile: its `model`, `bands` and `classes` are of the new model.
         file: the other model.
         model: the new one.
-        reporter: told of what stays new.
+        standardized: whether it will learn from scenes of standard levels.
+        reporter: told of what stays new, and warned of scenes unlike those of the other.
 
     Raises:
         ModelError: the other is not like it.
@@ -52,3 +55,9 @@ def start_from(profile: Profile, file: Path, model: Any, reporter: Reporter) -> 
         )
     if left:
         reporter.note(f"{file} has other classes: the last layer starts anew")
+    if standardized != is_standardized(file.parent):
+        wanted = "false" if standardized else "true"
+        reporter.warn(
+            f"{file} has learned from scenes of {'other' if standardized else 'standard'} levels; "
+            f"it starts better with prepare.standardize: {wanted}"
+        )

@@ -251,7 +251,7 @@ def _trained(
             synchronized=workers.replicas > 1,
         )
         if start is not None and checkpoint is None:
-            start_from(profile, start, model, reporter)
+            start_from(profile, start, model, _standardized(profile, materials), reporter)
     fitter = Fitter(model, settings, len(palette), workers)
     tiling = tiling_of(profile, _scale(profile, materials), _standardized(profile, materials))
     previews = Previews(profile, model, tiling, folder)

@@ -17,7 +17,16 @@ from landslide_cli.records import Record
 from landslide_cli.stages.runs import MODEL, PACKAGED, RECORD, THRESHOLD, load_keras
 
 # Of the run's result; the rest is about the machine.
-_KEPT = ("epochs", "best", "parameters", "tiles", "scale", "threshold", "versions")
+_KEPT = (
+    "epochs",
+    "best",
+    "parameters",
+    "tiles",
+    "scale",
+    "standardized",
+    "threshold",
+    "versions",
+)
 
 
 def package(run: Path, target: Path = PACKAGED) -> None:

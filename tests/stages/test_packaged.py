@@ -15,7 +15,14 @@ from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer_tiled import infer_tiled
 from landslide_cli.stages.prepare import prepare
-from landslide_cli.stages.runs import MODEL, PACKAGED, RECORD, find_run, load_keras
+from landslide_cli.stages.runs import (
+    MODEL,
+    PACKAGED,
+    RECORD,
+    find_run,
+    is_standardized,
+    load_keras,
+)
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
 from landslide_cli.weights.package import package
@@ -53,6 +60,14 @@ def test_package_is_small_and_says_nothing_of_the_machine() -> None:
     assert "hardware" not in record
     inputs = json.loads(record)["inputs"]
     assert len([name for name in inputs if "Label" not in name]) == 28
+
+
+def test_packaged_profile_prepares_scenes_as_the_packaged_model_learned_them(
+    landslide: Landslide,
+) -> None:
+    assert landslide().prepare.standardize == is_standardized(PACKAGED)
+    record = json.loads((PACKAGED / RECORD).read_text(encoding="utf-8"))
+    assert landslide().prepare.scale == record["result"]["scale"]
 
 
 @pytest.mark.parametrize("name", ["landslide", "landslide.yaml", "configs/landslide.yaml"])
@@ -125,8 +140,11 @@ def _described(path: Path) -> list[Any]:
 def test_packaging_halves_a_model_and_keeps_what_it_predicts(
     trained: Profile, tmp_path: Path
 ) -> None:
-    package(trained.run, tmp_path / "package")
+    whole_record = json.loads((trained.run / RECORD).read_text(encoding="utf-8"))
+    whole_record["result"]["standardized"] = True
+    (trained.run / RECORD).write_text(json.dumps(whole_record), encoding="utf-8")
     packed = tmp_path / "package"
+    package(trained.run, packed)
     assert {path.name for path in packed.iterdir()} == {MODEL, RECORD, "threshold.json"}
     whole, halved = load_keras(trained.run / MODEL), load_keras(packed / MODEL)
     image = bright_square(5, side=32)[0][None].astype(np.float32)
@@ -134,6 +152,7 @@ def test_packaging_halves_a_model_and_keeps_what_it_predicts(
     assert (packed / MODEL).stat().st_size < 0.8 * (trained.run / MODEL).stat().st_size
     record = json.loads((packed / RECORD).read_text(encoding="utf-8"))
     assert "hardware" not in record["result"]
+    assert is_standardized(packed)
     assert all("/" not in name for name in record["inputs"])
 
 

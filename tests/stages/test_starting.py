@@ -1,7 +1,9 @@
 """Trainings that start from another model's weights."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +58,20 @@ def test_another_network_is_refused_by_name(start: Start) -> None:
     with pytest.raises(ModelError, match="is another network than the profile's"):
         train(profile, limit=4)
     assert not profile.run.exists()
+
+
+def test_scenes_of_other_levels_than_the_first_model_had_are_warned_of(
+    trained: Profile, start: Start, reporter: Any
+) -> None:
+    train(start(), limit=4, reporter=reporter)
+    assert not any("levels" in warning for warning in reporter.warnings)
+    record = trained.run / "run.json"
+    document = json.loads(record.read_text(encoding="utf-8"))
+    document["result"]["standardized"] = True
+    record.write_text(json.dumps(document), encoding="utf-8")
+    train(start(), limit=4, overwrite=True, reporter=reporter)
+    (warning,) = (one for one in reporter.warnings if "levels" in one)
+    assert "starts better with prepare.standardize: true" in warning
 
 
 def test_missing_model_is_named(start: Start, tmp_path: Path) -> None:
