@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.shutil import copy
 
-from landslide_cli.core.windows import Piece
+from landslide_cli.core.levels import levels_of
+from landslide_cli.core.windows import ImageSource, Piece
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.reader import BLOCK_CACHE, Reading, SceneReader
 
@@ -223,6 +225,22 @@ def test_pixels_with_all_bands_nodata_hold_no_data(write_raster: WriteRaster) ->
     assert piece.valid is not None
     np.testing.assert_array_equal(piece.valid, expected)
     np.testing.assert_array_equal(piece.image, np.where(expected[..., None], values, 0))
+
+
+@pytest.mark.parametrize("write", [write_gray_png, write_jpeg, write_strips, write_alpha])
+def test_levels_are_those_of_the_pixels_that_hold_data(
+    write_raster: WriteRaster, write: Callable[[WriteRaster], tuple[Path, Reading]]
+) -> None:
+    path, reading = write(write_raster)
+    piece = read_whole(path, reading)
+    wanted = replace(reading, standardized=True)
+    # What is read stays the scene's own.
+    np.testing.assert_array_equal(read_whole(path, wanted).image, piece.image)
+    with SceneReader(path, reading) as scene:
+        assert scene.levels is None
+    with SceneReader(path, wanted) as scene:
+        # Pixels without data are black in the image.
+        np.testing.assert_array_equal(scene.levels, levels_of(ImageSource(piece.image)))
 
 
 @pytest.mark.parametrize("nodata", [-9999.0, -3.4028234663852886e38, 0.1, np.nan])
