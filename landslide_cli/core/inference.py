@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.layout import Tiling
-from landslide_cli.core.levels import levels_of
 from landslide_cli.core.palette import Mask
 from landslide_cli.core.streaming import Predict, channels_of, predict_block
 from landslide_cli.core.tiler import Image, Probabilities
@@ -25,9 +24,7 @@ def predict_scene(predict: Predict, image: Image, classes: int, tiling: Tiling) 
     Returns:
         (rows, cols, classes) float32 in [0, 1], at the scene's own size.
     """
-    layout, source = tiling.layout(*image.shape[:2]), ImageSource(image)
-    if tiling.standardized:
-        source = ImageSource(image, levels_of(source))
+    layout, source = tiling.layout(*image.shape[:2]), ImageSource(image, tiling.standardized)
     result = np.empty((*image.shape[:2], channels_of(classes)), np.float32)
     for strip in predict_block(source, predict, layout, layout.whole, classes, batch=tiling.batch):
         result[strip.row_off : strip.row_off + len(strip.probabilities)] = strip.probabilities

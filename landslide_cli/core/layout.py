@@ -19,7 +19,7 @@ class Tiling:
     `overlap` is what neighbours share. With `fitted` windows are as much smaller than `tile` as the
     scene allows, and need not be square. Sides are multiples of `multiple`. `batch` is the windows
     of a model call. `scale` is the factor by which a scene's rows and columns are resized for the
-    model. With `standardized` the model wants them with equal `levels`.
+    model. With `standardized` the model wants them with standard levels.
     """
 
     tile: int | None
@@ -55,6 +55,11 @@ class Layout:
     rows: Ratio
     cols: Ratio
     grid: Grid
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """The factors by which rows and columns are resized for the model."""
+        return self.rows.scale, self.cols.scale
 
     @property
     def whole(self) -> Window:

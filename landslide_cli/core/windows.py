@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.layout import Layout
-from landslide_cli.core.levels import Levels, levelled
+from landslide_cli.core.levels import levelled, levels_of
 from landslide_cli.core.scaling import Ratio, to_model
 from landslide_cli.core.tiler import Axis, Image, Window, reflected
 
@@ -45,8 +45,8 @@ class Source(Protocol):
         """Columns of the scene."""
 
     @property
-    def levels(self) -> Levels | None:
-        """Levels that the model wants the scene to have; None for those that it has."""
+    def standardized(self) -> bool:
+        """Whether the model wants the scene to have standard levels; what is read has its own."""
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read the pixels from the first to below the last row and column."""
@@ -57,7 +57,7 @@ class ImageSource:
     """A scene in memory, (rows, cols, bands) uint8."""
 
     image: Image
-    levels: Levels | None = None
+    standardized: bool = False
 
     @property
     def height(self) -> int:
@@ -131,7 +131,6 @@ class _ScaledRows:
 
     def __init__(self, source: Source, layout: Layout, block: Window, watch: Watch | None) -> None:
         self._source, self._layout, self._block, self._watch = source, layout, block, watch
-        self._levels = source.levels
         grid, area = layout.grid, layout.area(block)
         window_rows = grid.rows.touching(area.row_off, area.row_stop)
         window_cols = grid.cols.touching(area.col_off, area.col_stop)
@@ -149,6 +148,12 @@ class _ScaledRows:
         self._some = units_at_once(self._cols[1] - self._cols[0], layout.rows)
         some = self._some * layout.rows.model
         self._held = _HeldRows(self._unit * layout.rows.model, grid.rows.side + 2 * some)
+        self._levels = None
+        if source.standardized:
+            last = max(int(_samples(grid.rows, row, row).max()) for row in window_rows)
+            stop = (last // layout.rows.model + 1) * layout.rows.scene
+            rows = self._unit * layout.rows.scene, min(layout.height, stop)
+            self._levels = levels_of(source, layout.scales, rows, self._cols)
 
     @property
     def stop(self) -> int:
@@ -168,7 +173,7 @@ class _ScaledRows:
         above = max(0, begin - ratio.halo_to_model)
         first, stop = above * ratio.scene, (end + ratio.halo_to_model) * ratio.scene
         piece = self._source.read((first, min(height, stop)), self._cols)
-        scaled = _scaled(piece, self._layout, self._levels)
+        scaled = self._levelled(_scaled(piece, self._layout), above * ratio.model)
         skipped = (begin - above) * ratio.model
         self._held.add(_rows_of(scaled, skipped, skipped + (end - begin) * ratio.model))
         self._unit = end
@@ -179,6 +184,12 @@ class _ScaledRows:
         """Copy a window, None if it holds no data; rows above it are let go."""
         self._held.let_go(int(rows.min()))
         return self._held.cut(rows, cols - self._left)
+
+    def _levelled(self, piece: Piece, row_off: int) -> Piece:
+        if self._levels is None:
+            return piece
+        offset = row_off, self._left
+        return Piece(levelled(piece.image, self._levels, offset, self._layout.scales), piece.valid)
 
     def _within_block(self, piece: Piece, row_off: int) -> Iterator[Ground]:
         block = self._block
@@ -255,20 +266,18 @@ def _samples(axis: Axis, first: int, last: int) -> NDArray[np.intp]:
     return np.arange(start, start + length) if mirrored is None else mirrored
 
 
-def _scaled(piece: Piece, layout: Layout, levels: Levels | None) -> Piece:
-    """Resize for the model, and level.
-
-    The edge of the data is not darkened by pixels that hold none.
-    """
-    scaled, valid = to_model(piece.image, layout.rows, layout.cols), None
-    if piece.valid is not None:
-        marks = piece.valid[..., None].astype(np.float32)
-        shares = to_model(marks, layout.rows, layout.cols)[..., 0]
-        partly, valid = (shares > 0.0) & (shares < 1.0), shares > 0.0
-        if partly.any():
-            brighter = scaled[partly] / shares[partly][..., None]
-            scaled[partly] = np.rint(np.minimum(brighter, 255.0)).astype(np.uint8)
-    return Piece(scaled if levels is None else levelled(scaled, levels), valid)
+def _scaled(piece: Piece, layout: Layout) -> Piece:
+    """Resize for the model; the edge of the data is not darkened by pixels that hold none."""
+    scaled = to_model(piece.image, layout.rows, layout.cols)
+    if piece.valid is None:
+        return Piece(scaled)
+    marks = piece.valid[..., None].astype(np.float32)
+    shares = to_model(marks, layout.rows, layout.cols)[..., 0]
+    partly = (shares > 0.0) & (shares < 1.0)
+    if partly.any():
+        brighter = scaled[partly] / shares[partly][..., None]
+        scaled[partly] = np.rint(np.minimum(brighter, 255.0)).astype(np.uint8)
+    return Piece(scaled, shares > 0.0)
 
 
 def _rows_of(piece: Piece, start: int, stop: int) -> Piece:

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +21,6 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
-from landslide_cli.core.levels import Levels, levels_of
 from landslide_cli.core.windows import Piece
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.georeference import Georeference, georeference_of
@@ -71,7 +69,7 @@ class Reading:
             gray as often as needed.
         value_range: the values that become 0 and 255 (`source.value_range`). Default: the range of
             the type, for uint8 and uint16.
-        standardized: the model wants scenes with equal levels.
+        standardized: the model wants scenes with standard levels; what is read has its own.
     """
 
     bands: int
@@ -97,7 +95,7 @@ class SceneReader:
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self._path = path
-        self._value_range, self._standardized = reading.value_range, reading.standardized
+        self._value_range, self.standardized = reading.value_range, reading.standardized
         with _explained(path):
             self._dataset = _open_to_decode(path)
         try:
@@ -114,15 +112,6 @@ class SceneReader:
 
     def __exit__(self, *exception: object) -> None:
         self._dataset.close()
-
-    @cached_property
-    def levels(self) -> Levels | None:
-        """Levels that the model wants the scene to have; what is read has its own.
-
-        Raises:
-            DataError: as `read`.
-        """
-        return levels_of(self) if self._standardized else None
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read a rectangle.

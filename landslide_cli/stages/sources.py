@@ -72,15 +72,16 @@ def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
         DataError: one of the files cannot be used.
     """
     image, reading = read_scene(profile, scene)
-    # Its own size tells the levels, as it does where a scene is mapped.
-    levels = levels_of(ImageSource(image)) if profile.prepare.standardize else None
     rows, cols = reading.mask.shape
-    size, scale = _prepared_size(profile, cols, rows), 1.0
-    if size is not None:
+    size = _prepared_size(profile, cols, rows) or (cols, rows)
+    scales = size[1] / rows, size[0] / cols
+    source = ImageSource(image)
+    if size != (cols, rows):
         nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
         image, reading = resample(image, *size), replace(reading, mask=nearest)
-        scale = size[0] / cols
-    return PreparedScene(image if levels is None else levelled(image, levels), reading, scale)
+    if profile.prepare.standardize:
+        image = levelled(image, levels_of(source, scales), scales=scales)
+    return PreparedScene(image, reading, scales[1])
 
 
 def prepared_scale(profile: Profile, scene: Scene) -> float:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from landslide_cli.core import windows
 from landslide_cli.core.layout import Layout, Tiling
-from landslide_cli.core.levels import Levels
 from landslide_cli.core.scaling import filled_up, to_model, to_scene
 from landslide_cli.core.streaming import Predict, Strip, channels_of, predict_block
 from landslide_cli.core.tiler import Image, Probabilities, Window, blended, cut
@@ -48,7 +47,7 @@ class Scene:
     image: Image
     valid: NDArray[np.bool_]
     read_to: int = 0
-    levels: Levels | None = None
+    standardized: bool = False
 
     def __post_init__(self) -> None:
         self.image = self.image * self.valid[..., None].astype(np.uint8)

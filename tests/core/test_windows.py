@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from landslide_cli.core import windows
 from landslide_cli.core.layout import Layout, Tiling
-from landslide_cli.core.levels import Levels
 from landslide_cli.core.scaling import to_model
 from landslide_cli.core.tiler import Image, Window, cut
 from landslide_cli.core.windows import Ground, ImageSource, Piece, View, views
@@ -48,7 +47,7 @@ class Scene:
     valid: Marks
     reads: list[tuple[int, int]] = field(default_factory=list)
     widths: set[int] = field(default_factory=set)
-    levels: Levels | None = None
+    standardized: bool = False
 
     @property
     def height(self) -> int:

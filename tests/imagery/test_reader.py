@@ -233,14 +233,16 @@ def test_levels_are_those_of_the_pixels_that_hold_data(
 ) -> None:
     path, reading = write(write_raster)
     piece = read_whole(path, reading)
-    wanted = replace(reading, standardized=True)
-    # What is read stays the scene's own.
-    np.testing.assert_array_equal(read_whole(path, wanted).image, piece.image)
     with SceneReader(path, reading) as scene:
-        assert scene.levels is None
-    with SceneReader(path, wanted) as scene:
-        # Pixels without data are black in the image.
-        np.testing.assert_array_equal(scene.levels, levels_of(ImageSource(piece.image)))
+        assert not scene.standardized
+    with SceneReader(path, replace(reading, standardized=True)) as scene:
+        assert scene.standardized
+        # What is read stays the scene's own; pixels without data are black in it.
+        np.testing.assert_array_equal(scene.read((0, ROWS), (0, COLS)).image, piece.image)
+        found = levels_of(scene, (1.0, 1.0))
+    np.testing.assert_array_equal(
+        found.cells, levels_of(ImageSource(piece.image), (1.0, 1.0)).cells
+    )
 
 
 @pytest.mark.parametrize("nodata", [-9999.0, -3.4028234663852886e38, 0.1, np.nan])
