@@ -89,9 +89,9 @@ class PrepareSettings(Settings):
     )
     standardize: bool = Field(
         False,
-        description="Give each band of every scene the same mean, and all together the same "
-        "deviation, so that haze, light, season and sensor matter less. What is mapped by the "
-        "trained model is treated alike.",
+        description="Give each band of every scene the same mean, and the bands together the same "
+        "deviation, in each neighbourhood of 256 prepared pixels, so that haze, light, season and "
+        "sensor matter less. What the trained model maps is treated alike.",
     )
     tile: int | None = Field(
         512,
