@@ -64,11 +64,13 @@ class _Cells:
         self, offset: int, length: int, scale: float, known: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
         """Tell for pixels of the model which two known cells they lie between, and where."""
-        middles = (offset + np.arange(length) + 0.5) / scale / self.size - 0.5 - self.first
-        places = np.clip(middles, 0.0, known - 1.0)
+        middles = (offset + np.arange(length) + 0.5) / scale / self.size - 0.5
+        # Counted from the scene's first cell, so that rounding is the same in all parts.
+        places = np.clip(middles, self.first, self.first + known - 1.0)
         before = places.astype(np.intp)
-        after = np.minimum(before + 1, known - 1)
-        return before, after, (places - before).astype(np.float32)
+        after = np.minimum(before + 1, self.first + known - 1)
+        share = (places - before).astype(np.float32)
+        return before - self.first, after - self.first, share
 
 
 @dataclass(frozen=True)
