@@ -35,8 +35,9 @@ from landslide_cli.stages.sources import reading_of, scales_of
 # A precision is taken if it changes less than this share of the first windows' pixels.
 MOST_CHANGED = 0.005
 
-# Windows on which precisions are compared, and the seconds that this may take.
-_COMPARED, _SECONDS = 4, 3.0
+# Windows on which precisions are compared, and the seconds that this may take; rows of a scene that
+# are searched for them at once.
+_COMPARED, _SECONDS, _ROWS = 4, 3.0, 4096
 
 
 @dataclass(frozen=True)
@@ -217,9 +218,11 @@ def _first_windows(profile: Profile, run: Run, scenes: Sequence[Path]) -> list[I
             with SceneReader(path, reading_of(profile, run.standardized)) as scene:
                 scale = scales_of(profile, run.scale, path, scene)
                 layout = Tiling(profile.tile_side, 0, scale=scale).layout(scene.height, scene.width)
+                # Block by block: the levels of the whole scene take long to find out.
                 found = (
                     one.pixels
-                    for one in views(scene, layout, layout.whole)
+                    for block in layout.blocks(_ROWS, layout.width)
+                    for one in views(scene, layout, block)
                     if isinstance(one, View) and one.pixels is not None
                 )
                 windows = list(islice(found, _COMPARED))
