@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.tiler import Image
+
 if TYPE_CHECKING:
     from landslide_cli.core.windows import Source
-
-Image = NDArray[np.uint8]
 
 # In gray levels, of 0 to 255: about what aerial scenes have by themselves.
 MEAN, DEVIATION = 110.0, 50.0
@@ -171,14 +171,11 @@ def _cells(
     left, right = int(edges[0, 0]), int(edges[-1, 1])
     for rows in _stretches(source.height, top, bottom):
         piece = source.read(rows, (left, right))
-        counted = np.asarray(piece.image.any(axis=-1))
-        if piece.valid is not None:
-            counted &= piece.valid
-        values = np.where(counted[..., None], piece.image, 0).astype(np.float32)
-        # Over the rows at once, then over each cell's columns.
-        parts = [counted[..., None], values, values**2]
-        columns = np.concatenate([part.sum(axis=0, dtype=np.float64) for part in parts], axis=1)
-        total = total + np.add.reduceat(columns, edges[:, 0] - left, axis=0)
+        image = piece.image if piece.valid is None else piece.image * piece.valid[..., None]
+        # Over the rows at once, then over each cell's columns; whole numbers, so in any order.
+        parts = [image.any(axis=-1, keepdims=True), image, np.square(image, dtype=np.uint16)]
+        columns = np.concatenate([part.sum(axis=0, dtype=np.uint32) for part in parts], axis=1)
+        total = total + np.add.reduceat(columns, edges[:, 0] - left, axis=0, dtype=np.float64)
         pixels += (rows[1] - rows[0]) * (edges[:, 1] - edges[:, 0])
     count = total[:, :1]
     means, squares = (sums / np.maximum(1.0, count) for sums in np.split(total[:, 1:], 2, axis=1))

@@ -90,7 +90,7 @@ def find_run(profile: Profile, folder: Path | None = None) -> Run:
     home = folder or run_home(profile)
     folder = PACKAGED if folder is None and home != profile.run_folder else home
     outputs = model_outputs(profile)
-    scale, threshold = float(_result(folder).get("scale", 1.0)), _threshold(folder)
+    scale, threshold = _scale(folder), _threshold(folder)
     standardized = is_standardized(folder)
     return Run(folder, home, profile.bands, outputs, scale, threshold, standardized)
 
@@ -210,6 +210,13 @@ def _ends(model: Any) -> tuple[int | None, int | None]:
         return model.input_shape[-1], model.output_shape[-1]
     except (AttributeError, TypeError, IndexError):
         return None, None
+
+
+def _scale(run: Path) -> float:
+    try:
+        return float(_result(run)["scale"])
+    except (KeyError, TypeError, ValueError):
+        return 1.0  # a model from elsewhere
 
 
 def is_standardized(run: Path) -> bool:
