@@ -55,6 +55,10 @@ class Draws(keras.random.SeedGenerator):  # type: ignore[misc]
         return tf.random.stateless_normal(shape, self.next())
 
 
+# Least and most that the contrast within what is recoloured is changed by, and the deviation in
+# pixels of the Gaussian by which it passes into its surroundings.
+_RECOLOURED, _SOFT_EDGE = (0.4, 1.3), 1.0
+
 # Changes an image (1, rows, cols, bands) float32 of 0 to 255 and its mask (1, rows, cols, 1) uint8.
 Step = Callable[[Draws, Any, Any], tuple[Any, Any]]
 # What a layer is to do instead of what it drew, as entries of its transformation.
@@ -234,22 +238,44 @@ def _hue(low: float, high: float) -> Step:
     )
 
 
+def _recolour(low: float, high: float) -> Step:
+    def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        there = tf.cast((mask > 0) & (mask != IGNORE), tf.float32)
+        # Of nothing, any mean will do.
+        count = tf.maximum(1.0, tf.reduce_sum(there))
+        pale = draws.uniform()
+        paler = image + pale * (tf.reduce_mean(image, -1, keepdims=True) - image)
+        mean = tf.reduce_sum(paler * there, (1, 2), keepdims=True) / count
+        contrast, target = draws.uniform(*_RECOLOURED), draws.uniform(low, high)
+        shift = mean * (1.0 - contrast) + target - tf.reduce_mean(mean)
+        changed = paler * contrast + shift
+        share = _smoothed(there, _SOFT_EDGE, math.ceil(3.0 * _SOFT_EDGE))
+        return image + share * (tf.clip_by_value(changed, 0.0, 255.0) - image), mask
+
+    return step
+
+
 def _blur(low: float, high: float) -> Step:
     # Keras's RandomGaussianBlur sees black beyond the edges, draws another sigma for x than for y,
     # no larger than 1, and has a kernel of two dimensions where two of one do.
     def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
-        _, rows, cols, bands = image.shape
-        radius = min(math.ceil(3.0 * high), rows, cols)
-        offsets = tf.range(-radius, radius + 1, dtype=tf.float32)
-        kernel = tf.exp(-0.5 * tf.square(offsets / draws.uniform(low, high)))
-        kernel = tf.tile((kernel / tf.reduce_sum(kernel))[:, None, None, None], [1, 1, bands, 1])
-        edge = (radius, radius)
-        blurred = tf.pad(image, [(0, 0), edge, edge, (0, 0)], "SYMMETRIC")
-        for one_way in (kernel, tf.transpose(kernel, (1, 0, 2, 3))):
-            blurred = tf.nn.depthwise_conv2d(blurred, one_way, [1, 1, 1, 1], "VALID")
-        return blurred, mask
+        return _smoothed(image, draws.uniform(low, high), math.ceil(3.0 * high)), mask
 
     return step
+
+
+def _smoothed(image: Any, sigma: Any, radius: int) -> Any:
+    """Convolve with a Gaussian that is cut off at a radius; edges are mirrored."""
+    _, rows, cols, bands = image.shape
+    radius = min(radius, rows, cols)
+    offsets = tf.range(-radius, radius + 1, dtype=tf.float32)
+    kernel = tf.exp(-0.5 * tf.square(offsets / sigma))
+    kernel = tf.tile((kernel / tf.reduce_sum(kernel))[:, None, None, None], [1, 1, bands, 1])
+    edge = (radius, radius)
+    smoothed = tf.pad(image, [(0, 0), edge, edge, (0, 0)], "SYMMETRIC")
+    for one_way in (kernel, tf.transpose(kernel, (1, 0, 2, 3))):
+        smoothed = tf.nn.depthwise_conv2d(smoothed, one_way, [1, 1, 1, 1], "VALID")
+    return smoothed
 
 
 def _noise(low: float, high: float) -> Step:
@@ -269,6 +295,7 @@ _KINDS: dict[str, Callable[[float, float], Step]] = {
     "shear": _shear,
     "translate": lambda *both: _by(layers.RandomTranslation(both, both, **_REFLECT)),
     "perspective": _perspective,
+    "recolour": _recolour,
     "brightness": lambda *both: _by(layers.RandomBrightness(both, **_PLAIN)),
     "contrast": _contrast,
     "saturation": _saturation,

@@ -40,7 +40,9 @@ PHOTOMETRIC: dict[str, Range] = {
     "blur": (0.8, 2.5),
     "noise": (5.0, 20.0),
 }
-ALL = GEOMETRIC | PHOTOMETRIC
+# What happens to the foreground alone.
+WITHIN: dict[str, Range] = {"recolour": (170.0, 240.0)}
+ALL = GEOMETRIC | PHOTOMETRIC | WITHIN
 SIDE = 32
 
 
@@ -132,9 +134,9 @@ def test_a_photometric_kind_changes_the_image_and_leaves_the_mask(kind: str) -> 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_kind_of_probability_one_always_happens(kind: str) -> None:
-    image = texture()
+    image, mask = texture(), blobs(0, [0, 1])
     for position in range(6):
-        moved, _ = changed(one_kind(kind), image, position=position)
+        moved, _ = changed(one_kind(kind), image, mask, position)
         assert (moved != image).any()
 
 
@@ -249,6 +251,48 @@ def test_what_perspective_brings_into_view_is_black_and_has_no_label(position: i
     assert (moved[mask == 0] > 60).all()  # a quarter at least, at a corner
     assert (moved[mask == IGNORE] < 128).all()
     assert (mask == 0).mean() > 0.3
+
+
+def square(value: int, among: int = 0) -> Image:
+    """A mask of one square in the middle."""
+    mask = np.full((SIDE, SIDE), among, np.uint8)
+    mask[8:24, 8:24] = value
+    return mask
+
+
+def test_recolour_gives_the_foreground_a_mean_of_its_range_and_leaves_the_rest() -> None:
+    by, inside, means = augmenter({"recolour": (60.0, 200.0)}), np.s_[12:20, 12:20], []
+    image = np.full((SIDE, SIDE, 3), (120, 100, 80), np.uint8)
+    for position in range(30):
+        moved, mask = changed(by, image, square(7), position)
+        np.testing.assert_array_equal(mask, square(7))
+        # But for an edge of a few pixels.
+        around = np.ones((SIDE, SIDE), bool)
+        around[5:27, 5:27] = False
+        np.testing.assert_array_equal(moved[around], image[around])
+        means.append(moved[inside].mean())
+        # Colours keep their order and come nearer to gray.
+        red, green, blue = moved[16, 16].astype(int)
+        assert red >= green >= blue
+        assert red - blue <= 41
+    assert 59 <= min(means) < 80
+    assert 180 < max(means) <= 201
+
+
+def test_recolour_changes_the_contrast_within_the_foreground() -> None:
+    by, image, factors = augmenter({"recolour": (120.0, 120.0)}), texture(bands=1), []
+    for position in range(30):
+        moved, _ = changed(by, image, square(1), position)
+        inside = np.s_[11:21, 11:21]
+        factors.append(moved[inside].std() / image[inside].std())
+    assert 0.38 <= min(factors) < 0.6
+    assert 1.1 < max(factors) <= 1.32
+
+
+@pytest.mark.parametrize("mask", [square(0), square(IGNORE), np.full((SIDE, SIDE), IGNORE)])
+def test_recolour_needs_foreground(mask: Image) -> None:
+    moved, _ = changed(one_kind("recolour"), texture(), mask.astype(np.uint8))
+    np.testing.assert_array_equal(moved, texture())
 
 
 def test_brightness_adds_a_share_of_the_range_between_its_bounds() -> None:
@@ -394,7 +438,7 @@ def test_another_position_epoch_or_seed_draws_other_changes(kind: str) -> None:
 
     def result(seed: int, epoch: int, position: int) -> bytes:
         by = augmenter({kind: ALL.get(kind)}, seed=seed)
-        mask = np.zeros((SIDE, SIDE), np.uint8)
+        mask = blobs(0, [0, 1])
         if kind == "elastic":
             return by.warp(image, mask, epoch, position)[0].tobytes()
         return changed(by, image, mask, position, epoch)[0].tobytes()
