@@ -1,5 +1,6 @@
 """Fixtures that write small profiles, rasters and labelled scenes into the test's own folder."""
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -22,6 +23,8 @@ settings.load_profile("tests")
 def pytest_configure(config: pytest.Config) -> None:
     # The program ignores it for the whole process; pytest resets the filters before each test.
     config.addinivalue_line("filterwarnings", "ignore::rasterio.errors.NotGeoreferencedWarning")
+    # A shell has what it starts in the background ignore Ctrl-C, and so would all that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _DRIVERS = {".png": "PNG", ".jpg": "JPEG", ".tif": "GTiff", ".bmp": "BMP"}
