@@ -28,6 +28,10 @@ fold_in = tf.random.experimental.stateless_fold_in
 _PLAIN = {"dtype": "float32", "seed": 0}
 _REFLECT = {**_PLAIN, "fill_mode": "reflect"}
 
+# Least and most that the contrast within what is recoloured is changed by, and the deviation in
+# pixels of the Gaussian by which it passes into its surroundings.
+_RECOLOURED, _SOFT_EDGE = (0.4, 1.3), 1.0
+
 
 class Draws(keras.random.SeedGenerator):  # type: ignore[misc]
     """The random numbers of one image for one kind of change, each a function of the key.
@@ -54,10 +58,6 @@ class Draws(keras.random.SeedGenerator):  # type: ignore[misc]
         """Draw float32 numbers from the standard normal distribution."""
         return tf.random.stateless_normal(shape, self.next())
 
-
-# Least and most that the contrast within what is recoloured is changed by, and the deviation in
-# pixels of the Gaussian by which it passes into its surroundings.
-_RECOLOURED, _SOFT_EDGE = (0.4, 1.3), 1.0
 
 # Changes an image (1, rows, cols, bands) float32 of 0 to 255 and its mask (1, rows, cols, 1) uint8.
 Step = Callable[[Draws, Any, Any], tuple[Any, Any]]

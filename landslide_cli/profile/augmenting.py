@@ -98,7 +98,9 @@ class RecolourSettings(RangedKind):
     """Foreground that is brighter, darker, paler and of less texture than it was."""
 
     range: tuple[GrayLevel, GrayLevel] = Field(
-        (90.0, 245.0), description="Its mean afterwards, in gray levels; white is 255."
+        (90.0, 245.0),
+        description="Its mean before what is beyond black and white is cut off, in gray levels; "
+        "white is 255.",
     )
 
 

@@ -253,9 +253,9 @@ def test_what_perspective_brings_into_view_is_black_and_has_no_label(position: i
     assert (mask == 0).mean() > 0.3
 
 
-def square(value: int, among: int = 0) -> Image:
+def square(value: int) -> Image:
     """A mask of one square in the middle."""
-    mask = np.full((SIDE, SIDE), among, np.uint8)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[8:24, 8:24] = value
     return mask
 
@@ -289,9 +289,9 @@ def test_recolour_changes_the_contrast_within_the_foreground() -> None:
     assert 1.1 < max(factors) <= 1.32
 
 
-@pytest.mark.parametrize("mask", [square(0), square(IGNORE), np.full((SIDE, SIDE), IGNORE)])
+@pytest.mark.parametrize("mask", [square(0), square(IGNORE)])
 def test_recolour_needs_foreground(mask: Image) -> None:
-    moved, _ = changed(one_kind("recolour"), texture(), mask.astype(np.uint8))
+    moved, _ = changed(one_kind("recolour"), texture(), mask)
     np.testing.assert_array_equal(moved, texture())
 
 
