@@ -13,6 +13,7 @@ from landslide_cli.core.encoders import ENCODER
 from landslide_cli.core.losses import alone, make_loss
 from landslide_cli.core.metrics import confusion_counts, make_metric, soft_accuracy
 from landslide_cli.core.model import in_precision
+from landslide_cli.core.normalization import with_plain_normalization
 from landslide_cli.profile import TrainSettings
 from landslide_cli.stages.workers import Workers
 
@@ -161,10 +162,9 @@ class Fitter:
             _assign(self._weights, kept)
 
     def kept_model(self) -> Any:
-        """Return the model as it is to be kept: computing in float32."""
-        if self._settings.precision == "float32":
-            return self.model
-        return in_precision(self.model, "float32")
+        """Return the model as it is to be kept: of Keras's own layers, computing in float32."""
+        plain = with_plain_normalization(self.model)
+        return plain if self._settings.precision == "float32" else in_precision(plain, "float32")
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield the name and the value of each variable of model, optimizer and averages."""

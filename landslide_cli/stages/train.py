@@ -208,6 +208,7 @@ def _trained(
     """Data, model, epochs."""
     from landslide_cli.core.backend import compute_exactly
     from landslide_cli.core.model import build_model
+    from landslide_cli.core.normalization import with_fused_normalization
     from landslide_cli.imagery.batches import Batches
     from landslide_cli.imagery.online_augmentation import Augmenter
     from landslide_cli.stages.fitting import Fitter
@@ -252,6 +253,7 @@ def _trained(
         )
         if start is not None and checkpoint is None:
             start_from(profile, start, model, _standardized(profile, materials), reporter)
+        model = with_fused_normalization(model)
     fitter = Fitter(model, settings, len(palette), workers)
     tiling = tiling_of(profile, _scale(profile, materials), _standardized(profile, materials))
     previews = Previews(profile, model, tiling, folder)
