@@ -37,6 +37,11 @@ _CROPS, _ANCHORS, _VIEWS, _PASTES = 1, 2, 3, 4
 # How far the edge of what is pasted is smoothed, as the deviation of a Gaussian in pixels.
 _EDGE = 1.0
 
+# Where pasted foregrounds get other light: share of the crops that get their own and no other's;
+# largest gain either way, as a logarithm; least and most that is added, in gray levels; and as
+# much more or less for each band apart.
+_OWN, _GAIN, _SHIFT, _TINT = 0.3, 0.3, (-30.0, 60.0), 10.0
+
 
 class Examples(Protocol):
     """Images and masks of one size, `rows` x `cols` pixels, to learn from or to validate on."""
@@ -293,6 +298,8 @@ class CropExamples(_SceneExamples):
         rotation: degrees that it is turned by at most, either way.
         copy_paste: share of the crops that get the foreground of another one on top (Ghiasi et al.,
             Simple Copy-Paste, 2021, arXiv:2012.07177).
+        paste_light: share of what is pasted that gets other light first. If there is any, three
+            crops in ten get their own foreground pasted instead of another one's.
         bands: of the images.
         cache: where loaded scenes are kept; `auto` takes memory if a quarter of what is free
             suffices, or else the folder.
@@ -316,9 +323,11 @@ class CropExamples(_SceneExamples):
         scale: tuple[float, float] = (1.0, 1.0),
         rotation: float = 0.0,
         copy_paste: float = 0.0,
+        paste_light: float = 0.0,
     ) -> None:
         self._share, self._seed = foreground_share, seed
-        self._scale, self._rotation, self._copy_paste = scale, rotation, copy_paste
+        self._scale, self._rotation = scale, rotation
+        self._copy_paste, self._paste_light = copy_paste, paste_light
         self._anchors: dict[int, NDArray[np.int64]] = {}  # (anchors, 2), rows and columns
         super().__init__(scenes, load, side, bands, cache, folder)
         self._with_foreground = list(self._anchors)
@@ -342,7 +351,11 @@ class CropExamples(_SceneExamples):
         if rng.random() >= self._copy_paste:
             return crop
         # The other is one that no epoch has by itself.
-        return _pasted(crop, self._crop(epoch, len(self) + position))
+        is_own = self._paste_light > 0.0 and rng.random() < _OWN
+        image, mask = crop if is_own else self._crop(epoch, len(self) + position)
+        if rng.random() < self._paste_light:
+            image = _relit(image, rng)
+        return _pasted(crop, (image, mask))
 
     def _crop(self, epoch: int, position: int) -> Pair:
         if self._scale == (1.0, 1.0) and self._rotation == 0.0:
@@ -396,6 +409,13 @@ def _turned(pair: Pair, window: Window, side: int, degrees: float) -> Pair:
         seen(image, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101),
         seen(mask, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, IGNORE),
     )
+
+
+def _relit(image: Image, rng: np.random.Generator) -> Image:
+    """Make an image brighter or darker, and its bands a little more or less so."""
+    shift = rng.uniform(*_SHIFT) + rng.uniform(-_TINT, _TINT, image.shape[-1])
+    changed = image * math.exp(rng.uniform(-_GAIN, _GAIN)) + shift
+    return np.rint(np.clip(changed, 0.0, 255.0)).astype(np.uint8)
 
 
 def _pasted(below: Pair, above: Pair) -> Pair:

@@ -57,6 +57,15 @@ class TrainSettings(Settings):
         le=1.0,
         description="Share of the crops on which the foreground of another crop is pasted.",
     )
+    paste_light: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of what is pasted that is made brighter or darker first (0.74 to 1.35 "
+        "times, then -30 to 60 gray levels more), so that foreground is learned in other light "
+        "than what is around it; three crops in ten then get their own foreground pasted instead "
+        "of another one's.",
+    )
     augment: OnlineAugmentSettings = Field(
         OnlineAugmentSettings(), description="Random changes of every image, anew in each epoch."
     )

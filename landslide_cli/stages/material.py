@@ -115,4 +115,5 @@ def examples_of(profile: Profile, material: Material, cache: Path | None) -> Exa
         scale=settings.crop_scale,
         rotation=settings.crop_rotation,
         copy_paste=settings.copy_paste,
+        paste_light=settings.paste_light,
     )

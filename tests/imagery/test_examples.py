@@ -206,6 +206,46 @@ def test_the_foreground_of_another_crop_is_pasted_with_its_label() -> None:
     )
 
 
+def test_pasted_foreground_gets_other_light_and_sometimes_it_is_the_crop_s_own() -> None:
+    """Two scenes with foreground at other places, so that each paste shows whose it is."""
+    pairs = []
+    for rows, level in ((slice(4, 16), 80), (slice(24, 36), 120)):
+        mask = np.zeros((40, 40), np.uint8)
+        mask[rows, 10:30] = 1
+        pairs.append((np.full((40, 40, 2), level, np.uint8), mask))
+    options: dict[str, Any] = {"count": 200, "foreground_share": 0.0, "copy_paste": 1.0}
+    found = all_of(Source(pairs).crops(40, paste_light=1.0, **options), 0)
+    middles = {0: np.s_[10, 20], 1: np.s_[30, 20]}
+    own, levels, apart = 0, [], []
+    for image, mask in found:
+        # The ground of a crop tells which scene it is of.
+        scene = 0 if image[20, 2, 0] == 80 else 1
+        if not mask[middles[1 - scene]]:
+            own += 1
+            levels.append(image[middles[scene]].mean() / (80, 120)[scene])
+        else:
+            levels.append(image[middles[1 - scene]].mean() / (120, 80)[scene])
+            assert (image[middles[scene]] == (80, 120)[scene]).all()
+        assert (image[:2] == (80, 120)[scene]).all()
+        there = image[middles[scene] if not mask[middles[1 - scene]] else middles[1 - scene]]
+        apart.append(int(there[0]) - int(there[1]))
+    # Three in ten by choice, and half of the others as both crops are of one scene.
+    assert 100 < own < 160
+    assert min(levels) < 0.7
+    assert max(levels) > 1.6
+    assert 0 < max(np.abs(apart)) <= 21
+    assert len(set(apart)) > 10
+
+
+def test_nothing_is_drawn_for_other_light_where_there_is_none() -> None:
+    pair = pair_of(3, 40, 40)
+    options: dict[str, Any] = {"count": 20, "copy_paste": 0.9}
+    source = Source([pair, pair_of(4, 40, 40)])
+    plain = as_bytes(all_of(source.crops(24, **options), 0))
+    assert as_bytes(all_of(source.crops(24, paste_light=0.0, **options), 0)) == plain
+    assert as_bytes(all_of(source.crops(24, paste_light=0.5, **options), 0)) != plain
+
+
 def test_crops_of_many_bands_are_turned_too() -> None:
     image, mask = pair_of(0, 40, 40)
     bands = np.concatenate([image] * 4, axis=-1)
