@@ -415,7 +415,7 @@ def _relit(image: Image, rng: np.random.Generator) -> Image:
     """Make an image brighter or darker, and its bands a little more or less so."""
     shift = rng.uniform(*_SHIFT) + rng.uniform(-_TINT, _TINT, image.shape[-1])
     changed = image * math.exp(rng.uniform(-_GAIN, _GAIN)) + shift
-    return np.rint(np.clip(changed, 0.0, 255.0)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(changed, 0.0, 255.0)), np.uint8)
 
 
 def _pasted(below: Pair, above: Pair) -> Pair:

@@ -31,6 +31,7 @@ KILLS = 20
 def bench_training(folder: Path) -> Iterator[tuple[str, ...]]:
     """Measure all of it, on drawn scenes."""
     yield from _beside_fit(folder / "speed")
+    yield from _normalization(folder / "normalization")
     yield from _flexunet(folder / "flexunet")
     yield from _memory(folder / "memory")
     yield from _kills(folder / "kills")
@@ -53,6 +54,19 @@ def _beside_fit(folder: Path) -> Rows:
     what = "train sichuan-small, input wait, to a step"
     rows.append((what, f"{1e3 * ours['wait'] / ours['rate']:.1f} ms", f"{ours['wait']:.3f}"))
     return rows
+
+
+def _normalization(folder: Path) -> Rows:
+    """Compare batch normalization in one operation with Keras's; in turns, the best of two."""
+    profile = _prepared(folder, "landslide", "{scenes: 4, width: 1024, height: 1024}")
+    plain, ours = 0.0, 0.0
+    for _ in range(2):
+        plain = max(plain, _measured("plain", profile, "train.crops=64")["rate"])
+        ours = max(ours, _measured("steps", profile, "train.crops=64")["rate"])
+    return [
+        ("train landslide, Keras's normalization", f"{plain:.2f} steps/s", "1.00"),
+        ("train landslide, to Keras's", f"{ours:.2f} steps/s", f"{ours / plain:.2f}"),
+    ]
 
 
 def _flexunet(folder: Path) -> Rows:
@@ -189,6 +203,7 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
     """Train for a while, and return steps a second, share of waiting, and memory."""
     from landslide_cli.core.backend import compute_exactly
     from landslide_cli.core.model import build_model
+    from landslide_cli.core.normalization import with_fused_normalization
     from landslide_cli.imagery.batches import Batches
     from landslide_cli.stages.fitting import Fitter
     from landslide_cli.stages.material import examples_of, material_of
@@ -201,6 +216,8 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
         return _fit(profile, batches)
     compute_exactly()
     model = build_model(profile.model, profile.bands, 2, settings.seed, settings.precision)
+    if what != "plain":
+        model = with_fused_normalization(model)
     fitter = Fitter(model, settings, 2, Workers(Place(0, 1)))
     waited: list[float] = []
     taken: list[float] = []
