@@ -123,6 +123,11 @@ def in_precision(model: Any, precision: str) -> Any:
             config["dtype"] = _POLICIES[precision]
         return type(layer).from_config(config)
 
+    return rebuilt(model, copied)
+
+
+def rebuilt(model: Any, copied: Callable[[Any], Any]) -> Any:
+    """Copy a network with its weights, each layer into what `copied` makes of it."""
     copy = keras.models.clone_model(model, clone_function=copied)
     copy.set_weights(model.get_weights())
     return copy

@@ -8,6 +8,7 @@ fifth.
 from typing import Any
 
 from landslide_cli.core.backend import keras, tf
+from landslide_cli.core.model import rebuilt
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
@@ -39,24 +40,24 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
 def with_fused_normalization(model: Any) -> Any:
     """Copy a network into one that trains faster; to be kept, it is to be copied back."""
-    return _copied(model, keras.layers.BatchNormalization, FusedBatchNormalization)
+
+    def fused(layer: Any) -> Any:
+        is_plain = type(layer) is keras.layers.BatchNormalization and _can_be_fused(layer)
+        kind = FusedBatchNormalization if is_plain else type(layer)
+        return kind.from_config(layer.get_config())
+
+    return rebuilt(model, fused)
 
 
 def with_plain_normalization(model: Any) -> Any:
     """Copy a network into one of Keras's own layers, which anyone can load."""
-    return _copied(model, FusedBatchNormalization, keras.layers.BatchNormalization)
 
+    def plain(layer: Any) -> Any:
+        is_fused = type(layer) is FusedBatchNormalization
+        kind = keras.layers.BatchNormalization if is_fused else type(layer)
+        return kind.from_config(layer.get_config())
 
-def _copied(model: Any, old: Any, new: Any) -> Any:
-    def copied(layer: Any) -> Any:
-        fits = type(layer) is old and (
-            new is keras.layers.BatchNormalization or _can_be_fused(layer)
-        )
-        return (new if fits else type(layer)).from_config(layer.get_config())
-
-    copy = keras.models.clone_model(model, clone_function=copied)
-    copy.set_weights(model.get_weights())
-    return copy
+    return rebuilt(model, plain)
 
 
 def _can_be_fused(layer: Any) -> bool:

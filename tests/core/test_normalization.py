@@ -15,15 +15,14 @@ from landslide_cli.profile import UNetSettings
 layers = keras.layers
 
 
-def features(rank: int = 4, seed: int = 3) -> np.ndarray:
-    shape = (2, 5, 7, 6)[4 - rank :]
-    return np.random.default_rng(seed).normal(4.0, 3.0, shape).astype(np.float32)
+def features(seed: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).normal(4.0, 3.0, (2, 5, 7, 6)).astype(np.float32)
 
 
-def pair(**options: object) -> tuple[keras.Model, keras.Model]:
+def pair() -> tuple[keras.Model, keras.Model]:
     """Keras's layer with weights of its own in a model, and the same made fast."""
     inputs = keras.Input((None, None, 6))
-    plain = keras.Model(inputs, layers.BatchNormalization(momentum=0.8, **options)(inputs))
+    plain = keras.Model(inputs, layers.BatchNormalization(momentum=0.8)(inputs))
     rng = np.random.default_rng(5)
     plain.set_weights([rng.uniform(0.5, 2.0, one.shape) for one in plain.get_weights()])
     return plain, with_fused_normalization(plain)
