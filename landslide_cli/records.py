@@ -40,6 +40,31 @@ class Input:
         return cls(status.st_size, status.st_mtime_ns, digest)
 
 
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a JSON document of this program; None where there is none.
+
+    Raises:
+        DataError: it is damaged, or no JSON object.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise damaged_record(path, error) from None
+    if not isinstance(document, dict):
+        raise damaged_record(path, TypeError())
+    return document
+
+
+def damaged_record(path: Path, error: Exception) -> DataError:
+    """Say that a record cannot be read."""
+    return DataError(
+        f"{path}: cannot be read as a record ({type(error).__name__}); "
+        "delete it and run its step again"
+    )
+
+
 @dataclass(frozen=True)
 class Record:
     """The settings, the inputs and the result of a finished step."""
@@ -68,18 +93,15 @@ class Record:
         Raises:
             DataError: the file is not a record.
         """
+        document = read_json(path)
+        if document is None:
+            return None
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
             inputs = {name: Input(*fields) for name, fields in document["inputs"].items()}
             settings = document["settings"] | {"format": document["format"]}
             return cls(settings, inputs, document["result"])
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path}: cannot be read as a step's record ({type(error).__name__}); "
-                "delete it to make the step afresh"
-            ) from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise damaged_record(path, error) from None
 
     def changes(self, settings: Mapping[str, Any], inputs: Mapping[str, Input]) -> list[str]:
         """Name what differs between this record and the given settings and inputs."""

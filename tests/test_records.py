@@ -153,7 +153,7 @@ def test_without_a_record_there_is_none(tmp_path: Path, inputs: list[Path]) -> N
 def test_what_is_no_record_is_called_so(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "prepare.json"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="cannot be read as a step's record") as caught:
+    with pytest.raises(DataError, match="cannot be read as a record") as caught:
         Record.read(path)
     assert str(path) in str(caught.value)
 

@@ -19,7 +19,7 @@ class Tiling:
     `overlap` is what neighbours share. With `fitted` windows are as much smaller than `tile` as the
     scene allows, and need not be square. Sides are multiples of `multiple`. `batch` is the windows
     of a model call. `scale` is the factor by which a scene's rows and columns are resized for the
-    model. With `standardized` the model wants them with standard levels.
+    model.
     """
 
     tile: int | None
@@ -28,7 +28,6 @@ class Tiling:
     scale: float | tuple[float, float] = 1.0
     fitted: bool = False
     multiple: int = 1
-    standardized: bool = False
 
     def layout(self, height: int, width: int) -> "Layout":
         """Lay out a scene of `height` x `width` pixels."""

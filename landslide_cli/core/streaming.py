@@ -15,9 +15,19 @@ from landslide_cli.core.layout import Layout
 from landslide_cli.core.pipeline import ahead
 from landslide_cli.core.scaling import filled_up, to_scene
 from landslide_cli.core.tiler import Image, Probabilities, Rows, Window, blended
-from landslide_cli.core.windows import Ground, Source, Valid, View, Watch, units_at_once, views
+from landslide_cli.core.windows import (
+    PIXELS_AT_ONCE,
+    Ground,
+    OnPixels,
+    Source,
+    Valid,
+    View,
+    units_at_once,
+    views,
+)
 
-# Windows (batch, rows, cols, bands) uint8 to probabilities (batch, rows, cols, classes).
+# Windows (batch, rows, cols, bands) uint8 to probabilities (batch, rows, cols, channels); of two
+# classes the foreground's alone, of more one channel a class (`channels_of`).
 Predict = Callable[[Image], Probabilities]
 
 # Batches that wait for the model, and that it has answered: what is done when a row of windows is
@@ -47,20 +57,16 @@ class _Answer:
     probabilities: Probabilities | None
 
 
-def channels_of(classes: int) -> int:
-    """Return how many channels are blended: of two classes, one says all."""
-    return 1 if classes == 2 else classes
-
-
 def predict_block(
     source: Source,
     predict: Predict,
     layout: Layout,
     block: Window,
-    classes: int,
+    channels: int,
     *,
     batch: int = 1,
-    watch: Watch | None = None,
+    on_pixels: OnPixels | None = None,
+    pixels_at_once: int = PIXELS_AT_ONCE,
 ) -> Generator[Strip]:
     """Predict a block of a scene.
 
@@ -72,25 +78,22 @@ def predict_block(
         predict: the model, or anything with its signature.
         layout: of the scene.
         block: a part of the scene, such as one of `layout.blocks`.
-        classes: channels that `predict` returns.
+        channels: that `predict` returns.
         batch: windows of a model call; the last ones are filled up to that number.
-        watch: shown the block's pixels as they are read, in the reading thread.
+        on_pixels: shown the block's pixels as they are read, in the reading thread.
+        pixels_at_once: of the scene, that are read and handed on in one step.
 
     Yields:
         The block from top to bottom.
     """
 
-    def one_channel(windows: Image) -> Probabilities:
-        answer = predict(windows)
-        return np.ascontiguousarray(answer[..., 1:]) if classes == 2 else answer
-
     area = layout.area(block)
     patience = max(batch, 2 * len(layout.grid.cols.touching(area.col_off, area.col_stop)))
     with (
-        ahead(views(source, layout, block, watch), _READY * batch) as ready,
-        ahead(_predicted(ready, one_channel, batch, patience), _ANSWERED * batch) as answers,
+        ahead(views(source, layout, block, on_pixels, pixels_at_once), _READY * batch) as ready,
+        ahead(_predicted(ready, predict, batch, patience), _ANSWERED * batch) as answers,
     ):
-        yield from _strips(answers, layout, block, channels_of(classes))
+        yield from _strips(answers, layout, block, channels, pixels_at_once)
 
 
 def _predicted(
@@ -125,7 +128,11 @@ def _answers(waiting: list[View], predict: Predict, batch: int) -> Iterator[_Ans
 
 
 def _strips(
-    stream: Iterable[Ground | _Answer], layout: Layout, block: Window, channels: int
+    stream: Iterable[Ground | _Answer],
+    layout: Layout,
+    block: Window,
+    channels: int,
+    pixels_at_once: int,
 ) -> Iterator[Strip]:
     """Blend, resize to the scene's own size, and add which pixels hold data."""
     ground = _GroundRows()
@@ -138,9 +145,9 @@ def _strips(
                 yield item.window, item.probabilities
 
     area = layout.area(block)
-    some = units_at_once(block.width, layout.rows) * layout.rows.model
-    rows = blended(layout.grid, area, answers(), channels, some)
-    for row_off, values in _at_scene_size(rows, layout, block):
+    units = units_at_once(block.width, layout.rows, pixels_at_once)
+    rows = blended(layout.grid, area, answers(), channels, units * layout.rows.model)
+    for row_off, values in _at_scene_size(rows, layout, block, units):
         valid = ground.take(row_off, values.shape[0], values.shape[1])
         yield Strip(row_off, block.col_off, values, valid)
 
@@ -172,9 +179,9 @@ class _GroundRows:
 
 
 def _at_scene_size(
-    rows: Iterable[Rows], layout: Layout, block: Window
+    rows: Iterable[Rows], layout: Layout, block: Window, units_at_once: int
 ) -> Iterator[tuple[int, Probabilities]]:
-    """Resize blended rows back to the scene, some units at a time.
+    """Resize blended rows back to the scene, a few units of rows at a time.
 
     Yields:
         The first row in the scene, and (rows, cols, channels), from the block's top to its bottom.
@@ -188,7 +195,7 @@ def _at_scene_size(
         complete = there // ratio.model - ratio.halo_to_scene
         ready = last if there == area.row_stop else min(last, complete)
         while unit < ready:
-            until = min(ready, unit + units_at_once(block.width, ratio))
+            until = min(ready, unit + units_at_once)
             top = max(unit * ratio.scene, block.row_off)
             yield top, _resized(held, first, (unit, until), layout, block)
             unit = until

@@ -14,12 +14,12 @@ from landslide_cli.core.tiler import Axis, Image, Window, reflected
 
 Valid = NDArray[np.bool_] | None
 # Told the row and the column of the scene at which an image, (rows, cols, bands), was read.
-Watch = Callable[[int, int, Image], None]
+OnPixels = Callable[[int, int, Image], None]
 Value = TypeVar("Value", np.uint8, np.bool_)
 
 # Pixels of a scene that are read, and handed on, at once: enough that the work on them is done in
 # compiled code, and so few that what it holds in passing is little beside the model.
-_AT_ONCE = 2**21
+PIXELS_AT_ONCE = 2**21
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,11 @@ class View:
 
 
 def views(
-    source: Source, layout: Layout, block: Window, watch: Watch | None = None
+    source: Source,
+    layout: Layout,
+    block: Window,
+    on_pixels: OnPixels | None = None,
+    pixels_at_once: int = PIXELS_AT_ONCE,
 ) -> Iterator[Ground | View]:
     """Read a block of a scene from top to bottom, and cut its windows as soon as they are there.
 
@@ -100,7 +104,8 @@ def views(
         source: the scene.
         layout: of the scene.
         block: the part of the scene whose windows are wanted.
-        watch: shown the block's pixels as they are read.
+        on_pixels: shown the block's pixels as they are read.
+        pixels_at_once: of the scene, that are read in one step.
 
     Yields:
         The block's windows in the grid's order, and in between, before the windows that need them,
@@ -109,7 +114,7 @@ def views(
     grid, area = layout.grid, layout.area(block)
     window_rows = grid.rows.touching(area.row_off, area.row_stop)
     window_cols = grid.cols.touching(area.col_off, area.col_stop)
-    rows = _ScaledRows(source, layout, block, watch)
+    rows = _ScaledRows(source, layout, block, on_pixels, pixels_at_once)
     for row in window_rows:
         down = _samples(grid.rows, row, row)
         while rows.stop <= down.max():
@@ -121,16 +126,24 @@ def views(
             yield View(grid.window(row, col), rows.cut(down, _samples(grid.cols, col, col)))
 
 
-def units_at_once(width: int, ratio: Ratio) -> int:
-    """Return how many units of rows are worked on at once where the scene is so wide."""
-    return max(1, _AT_ONCE // (width * ratio.scene))
+def units_at_once(width: int, ratio: Ratio, pixels: int) -> int:
+    """Return how many units of rows of that width hold about so many pixels of the scene."""
+    return max(1, pixels // (width * ratio.scene))
 
 
 class _ScaledRows:
     """The rows of a scene, resized for the model; those that windows still need are held."""
 
-    def __init__(self, source: Source, layout: Layout, block: Window, watch: Watch | None) -> None:
-        self._source, self._layout, self._block, self._watch = source, layout, block, watch
+    def __init__(
+        self,
+        source: Source,
+        layout: Layout,
+        block: Window,
+        on_pixels: OnPixels | None,
+        pixels_at_once: int,
+    ) -> None:
+        self._source, self._layout, self._block = source, layout, block
+        self._on_pixels = on_pixels
         grid, area = layout.grid, layout.area(block)
         window_rows = grid.rows.touching(area.row_off, area.row_stop)
         window_cols = grid.cols.touching(area.col_off, area.col_stop)
@@ -145,9 +158,10 @@ class _ScaledRows:
         right = max(right, ratio.units(block.col_stop))
         self._left = left * ratio.model
         self._cols = left * ratio.scene, min(layout.width, right * ratio.scene)
-        self._some = units_at_once(self._cols[1] - self._cols[0], layout.rows)
-        some = self._some * layout.rows.model
-        self._held = _HeldRows(self._unit * layout.rows.model, grid.rows.side + 2 * some)
+        width = self._cols[1] - self._cols[0]
+        self._units_at_once = units_at_once(width, layout.rows, pixels_at_once)
+        rows_at_once = self._units_at_once * layout.rows.model
+        self._held = _HeldRows(self._unit * layout.rows.model, grid.rows.side + 2 * rows_at_once)
         self._levels = None
         if source.standardized:
             last = max(int(_samples(grid.rows, row, row).max()) for row in window_rows)
@@ -169,7 +183,7 @@ class _ScaledRows:
         """Read some more rows, resize and hold them; tell of those that are the block's."""
         ratio, height = self._layout.rows, self._layout.height
         begin = self._unit
-        end = min(begin + self._some, max(begin + 1, ratio.units(height)))
+        end = min(begin + self._units_at_once, max(begin + 1, ratio.units(height)))
         above = max(0, begin - ratio.halo_to_model)
         first, stop = above * ratio.scene, (end + ratio.halo_to_model) * ratio.scene
         piece = self._source.read((first, min(height, stop)), self._cols)
@@ -201,8 +215,8 @@ class _ScaledRows:
             top - row_off : bottom - row_off,
             block.col_off - self._cols[0] : block.col_stop - self._cols[0],
         ]
-        if self._watch is not None:
-            self._watch(top, block.col_off, piece.image[inside])
+        if self._on_pixels is not None:
+            self._on_pixels(top, block.col_off, piece.image[inside])
         valid = None if piece.valid is None else piece.valid[inside]
         yield Ground(top, bottom - top, valid)
 

@@ -11,26 +11,24 @@ from affine import Affine
 from rasterio import features, warp
 from rasterio.enums import MaskFlags
 
+from landslide_cli.imagery.georeference import Georeference, georeference_of, outline
 from landslide_cli.imagery.reader import opened
 
 Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
 
-# Longest side of the grid on which the outline of a scene's data is drawn; pieces into which a side
-# is cut, because straight lines of one projection are bent in another.
-_OUTLINE, _PIECES = 512, 16
+# Longest side of the grid on which the outline of a scene's data is drawn.
+_OUTLINE = 512
 
 
 @dataclass(frozen=True)
 class Footprint:
     """Where a scene of `width` x `height` pixels lies.
 
-    `crs` is given as WKT, `outline` of its data in the coordinates of the CRS, `transform` takes
-    pixels to them.
+    `outline` of its data is in the coordinates of the georeference's CRS.
     """
 
-    crs: str
+    georeference: Georeference
     outline: shapely.Geometry
-    transform: Affine
     width: int
     height: int
 
@@ -55,26 +53,12 @@ def footprint_of(path: Path) -> Footprint | None:
         DataError: the file cannot be read.
     """
     with opened(path) as dataset:
-        if dataset.crs is None or dataset.transform.is_identity:
+        georeference, width, height = georeference_of(dataset), dataset.width, dataset.height
+        if not georeference.is_known:
             return None
-        outline = _data_outline(dataset) if _has_gaps(dataset) else _frame(dataset)
-        crs, transform = dataset.crs.to_wkt(), dataset.transform
-        return Footprint(crs, outline, transform, dataset.width, dataset.height)
-
-
-def pixel_area(path: Path) -> float | None:
-    """Return the area of a scene's pixel in square metres, on average; None without georeference.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    with opened(path) as dataset:
-        if dataset.crs is None or dataset.transform.is_identity:
-            return None
-        frame, crs = _frame(dataset), dataset.crs.to_wkt()
-        (placed,) = _reprojected([(frame, crs)])
-        area = float(shapely.area(placed)) / (dataset.width * dataset.height)
-        return area if area > 0.0 else None
+        has_gaps = any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums)
+        edge = _data_outline(dataset) if has_gaps else outline(georeference, width, height)
+        return Footprint(georeference, edge, width, height)
 
 
 def overlapping(footprints: Sequence[Footprint | None], least: float) -> list[FootprintOverlap]:
@@ -105,29 +89,30 @@ def overlapping(footprints: Sequence[Footprint | None], least: float) -> list[Fo
 
 def _in_one_crs(footprints: Sequence[Footprint]) -> list[shapely.Geometry]:
     """Leave the outlines as they are if all share a CRS; otherwise reproject them to equal area."""
-    if len({one.crs for one in footprints}) <= 1:
-        return [one.outline for one in footprints]
-    return _reprojected([(one.outline, one.crs) for one in footprints])
+    if len({footprint.georeference.crs for footprint in footprints}) <= 1:
+        return [footprint.outline for footprint in footprints]
+    return _reprojected(footprints)
 
 
-def _reprojected(outlines: Sequence[tuple[shapely.Geometry, str]]) -> list[shapely.Geometry]:
-    """Reproject outlines, each with its CRS, to one in which shares of area are right."""
-    target = _equal_area([_longitude(*one) for one in outlines if not one[0].is_empty])
+def _reprojected(footprints: Sequence[Footprint]) -> list[shapely.Geometry]:
+    """Reproject outlines to one CRS in which shares of area are right."""
+    outlines = [(footprint.outline, str(footprint.georeference.crs)) for footprint in footprints]
+    target = _equal_area([_longitude(*pair) for pair in outlines if not pair[0].is_empty])
     return [
-        outline
-        if outline.is_empty
+        shape
+        if shape.is_empty
         else shapely.make_valid(
             shapely.geometry.shape(
-                warp.transform_geom(crs, target, shapely.geometry.mapping(outline))
+                warp.transform_geom(crs, target, shapely.geometry.mapping(shape))
             )
         )
-        for outline, crs in outlines
+        for shape, crs in outlines
     ]
 
 
-def _longitude(outline: shapely.Geometry, crs: str) -> float:
-    """Return the longitude of an outline's middle, in degrees."""
-    left, bottom, right, top = outline.bounds
+def _longitude(shape: shapely.Geometry, crs: str) -> float:
+    """Return the longitude of a shape's middle, in degrees."""
+    left, bottom, right, top = shape.bounds
     (longitude,), _ = warp.transform(crs, "EPSG:4326", [(left + right) / 2], [(bottom + top) / 2])
     return float(longitude)
 
@@ -146,27 +131,16 @@ def _equal_area(longitudes: Sequence[float]) -> str:
 
 def _between(first: Footprint, second: Footprint) -> Transform:
     """Fit the affine transform from pixels of one scene to pixels of another, by the corners."""
-    corners = np.array(_corners(first.width, first.height), np.float64)
-    places = [first.transform @ tuple(corner) for corner in corners]
-    xs, ys = warp.transform(first.crs, second.crs, *zip(*places, strict=True))
-    there = np.array([~second.transform @ place for place in zip(xs, ys, strict=True)])
+    width, height = first.width, first.height
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+    places = [first.georeference.transform @ tuple(corner) for corner in corners]
+    crs = first.georeference.crs, second.georeference.crs
+    xs, ys = warp.transform(*crs, *zip(*places, strict=True))
+    to_pixels = ~second.georeference.transform
+    there = np.array([to_pixels @ place for place in zip(xs, ys, strict=True)])
     solution = np.linalg.lstsq(np.column_stack([corners, np.ones(4)]), there, rcond=None)[0]
     (a, d), (b, e), (c, f) = solution.tolist()
     return (a, b, c), (d, e, f)
-
-
-def _corners(width: int, height: int) -> list[tuple[int, int]]:
-    return [(0, 0), (width, 0), (width, height), (0, height)]
-
-
-def _has_gaps(dataset: Any) -> bool:
-    return any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums)
-
-
-def _frame(dataset: Any) -> shapely.Geometry:
-    corners = _corners(dataset.width, dataset.height)
-    ring = shapely.Polygon([dataset.transform @ corner for corner in corners])
-    return shapely.segmentize(ring, ring.length / (4 * _PIECES))
 
 
 def _data_outline(dataset: Any) -> shapely.Geometry:
@@ -176,4 +150,4 @@ def _data_outline(dataset: Any) -> shapely.Geometry:
     mask = dataset.dataset_mask(out_shape=(height, width))
     cell = Affine.scale(dataset.width / width, dataset.height / height)
     shapes = features.shapes(mask, mask=mask > 0, transform=dataset.transform @ cell)
-    return shapely.union_all([shapely.geometry.shape(outline) for outline, _ in shapes])
+    return shapely.union_all([shapely.geometry.shape(shape) for shape, _ in shapes])

@@ -41,6 +41,10 @@ class Georeference:
 # More than these would take many times their own memory in passing.
 _POINTS_AT_ONCE = 2**16
 
+# Pieces into which the sides of an outline are cut: straight lines of one projection are bent in
+# another.
+_PIECES = 64
+
 
 def georeference_of(dataset: Any) -> Georeference:
     """Return where an opened raster lies."""
@@ -97,6 +101,29 @@ def gsd_of(georeference: Georeference, width: int, height: int) -> tuple[float, 
         return None
     column, row = np.linalg.norm(pixel_steps(georeference, width, height), axis=1).tolist()
     return row, column
+
+
+def outline(georeference: Georeference, width: int, height: int) -> shapely.Polygon:
+    """Return the edge of a raster in the coordinates of its CRS, with vertices along its sides."""
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+    ring = shapely.Polygon(placed(corners, georeference.transform))
+    return shapely.segmentize(ring, ring.length / _PIECES)
+
+
+def pixel_area(georeference: Georeference, width: int, height: int) -> float | None:
+    """Return the area of a raster's pixel in square metres, on average over the raster.
+
+    None without a georeference, or with one that leaves no area.
+
+    Raises:
+        DataError: the raster has no place on the Earth.
+    """
+    if not georeference.is_known:
+        return None
+    metric = metric_crs(georeference, width, height)
+    edge = np.array([outline(georeference, width, height)], object)
+    area = float(shapely.area(reprojected(edge, str(georeference.crs), metric))[0])
+    return area / (width * height) if area > 0.0 else None
 
 
 def placed(points: Points, transform: Affine) -> Points:

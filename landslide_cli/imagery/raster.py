@@ -1,5 +1,6 @@
 """Images as wholes: reading them for the model, for the eye and as masks, and writing them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from rasterio.io import MemoryFile
 
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.georeference import Georeference, georeference_of
+from landslide_cli.imagery.preprocessing import Preprocessing
 from landslide_cli.imagery.reader import (
-    Reading,
     SceneReader,
     colour_bands,
     is_palette,
@@ -26,12 +28,13 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".vrt", 
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a raster's header says: its size in pixels, its bands without alpha, and its type."""
+    """What a raster's header says: size in pixels, bands without alpha, type, and place."""
 
     width: int
     height: int
     bands: int
     dtype: str
+    georeference: Georeference
 
 
 def probe(path: Path, decode: bool = False) -> RasterInfo:
@@ -44,11 +47,16 @@ def probe(path: Path, decode: bool = False) -> RasterInfo:
         bands = 3 if is_palette(dataset) else len(colour_bands(dataset))
         if decode:
             dataset.read()
-        return RasterInfo(dataset.width, dataset.height, bands, dataset.dtypes[0])
+        return RasterInfo(
+            dataset.width, dataset.height, bands, dataset.dtypes[0], georeference_of(dataset)
+        )
 
 
 def read_image(
-    path: Path, bands: int, value_range: tuple[float, float] | None = None
+    path: Path,
+    bands: int,
+    value_range: tuple[float, float] | None = None,
+    order: Sequence[int] | None = None,
 ) -> NDArray[np.uint8]:
     """Read a whole image for the model.
 
@@ -60,6 +68,7 @@ def read_image(
         bands: bands that the model takes.
         value_range: the values that become 0 and 255. Default: the range of the type, for uint8 and
             uint16.
+        order: numbers of the bands to read, from 1. Default: all.
 
     Returns:
         (rows, cols, bands) uint8.
@@ -67,7 +76,8 @@ def read_image(
     Raises:
         DataError: as `SceneReader`; or values lie outside the range given.
     """
-    with SceneReader(path, Reading(bands, value_range=value_range)) as scene:
+    preprocessing = Preprocessing(bands, None if order is None else tuple(order), value_range)
+    with SceneReader(path, preprocessing) as scene:
         return scene.read((0, scene.height), (0, scene.width)).image
 
 

@@ -24,6 +24,7 @@ from rasterio.windows import Window
 from landslide_cli.core.windows import Piece
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.georeference import Georeference, georeference_of
+from landslide_cli.imagery.preprocessing import Preprocessing
 
 Bools = NDArray[np.bool_]
 
@@ -58,26 +59,6 @@ def opened(path: Path) -> Iterator[Any]:
         yield dataset
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How rasters become images for the model.
-
-    Args:
-        bands: bands that the model takes.
-        order: numbers of the raster's bands, from 1, in the order in which the model takes them
-            (`infer.bands`); of a palette's colours red is 1. Default: all that are not alpha, and
-            gray as often as needed.
-        value_range: the values that become 0 and 255 (`source.value_range`). Default: the range of
-            the type, for uint8 and uint16.
-        standardized: the model wants scenes with standard levels; what is read has its own.
-    """
-
-    bands: int
-    order: tuple[int, ...] | None = None
-    value_range: tuple[float, float] | None = None
-    standardized: bool = False
-
-
 class SceneReader:
     """A scene of any size, read piece by piece; to be opened and used in one thread.
 
@@ -86,20 +67,19 @@ class SceneReader:
 
     Args:
         path: any raster that GDAL reads.
-        reading: how it becomes an image.
+        preprocessing: how it becomes an image.
 
     Raises:
         DataError: as `opened`; or the raster has other bands than asked for, or values that no
             range is known for, complex ones or a palette of more than 256 colours.
     """
 
-    def __init__(self, path: Path, reading: Reading) -> None:
-        self._path = path
-        self._value_range, self.standardized = reading.value_range, reading.standardized
+    def __init__(self, path: Path, preprocessing: Preprocessing) -> None:
+        self._path, self._preprocessing = path, preprocessing
         with _explained(path):
             self._dataset = _open_to_decode(path)
         try:
-            self._plan = _planned(path, self._dataset, reading)
+            self._plan = _planned(path, self._dataset, preprocessing)
             self.height: int = self._dataset.height
             self.width: int = self._dataset.width
             self.georeference: Georeference = georeference_of(self._dataset)
@@ -112,6 +92,20 @@ class SceneReader:
 
     def __exit__(self, *exception: object) -> None:
         self._dataset.close()
+
+    @property
+    def standardized(self) -> bool:
+        """Whether the model wants standard levels; the pixels read have the scene's own."""
+        return self._preprocessing.standardized
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """The factors by which rows and columns are resized for the model.
+
+        Raises:
+            DataError: the model's GSD is given and the scene's own is not known, or far from it.
+        """
+        return self._preprocessing.scales_of(self._path, self.georeference, self.height, self.width)
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read a rectangle.
@@ -143,7 +137,7 @@ class SceneReader:
         """Turn (bands, rows, cols) of any type into (rows, cols, bands) uint8."""
         if self._plan.painting is not None:
             return _merged([cv2.LUT(values[0], column) for column in self._plan.painting])
-        scaled = _scaled(values, valid, self._value_range, self._path)
+        scaled = _scaled(values, valid, self._preprocessing.value_range, self._path)
         return _merged([*scaled] * self._plan.copies)
 
 
@@ -172,17 +166,17 @@ class _Plan:
         return self.bands if self.alpha is None else [*self.bands, self.alpha]
 
 
-def _planned(path: Path, dataset: Any, reading: Reading) -> _Plan:
+def _planned(path: Path, dataset: Any, preprocessing: Preprocessing) -> _Plan:
     if is_palette(dataset):
-        return _plan_of_palette(path, dataset, reading)
+        return _plan_of_palette(path, dataset, preprocessing)
     bands = colour_bands(dataset)
-    chosen = _chosen(path, bands, dataset.count, reading)
-    dtype = _checked_type(path, dataset, chosen[0], reading)
+    chosen = _chosen(path, bands, dataset.count, preprocessing)
+    dtype = _checked_type(path, dataset, chosen[0], preprocessing)
     alpha = next((i for i in dataset.indexes if i not in bands and i not in chosen), None)
     nodata = _nodata(dataset, chosen, dtype)
     return _Plan(
         bands=chosen,
-        copies=reading.bands if len(chosen) < reading.bands else 1,
+        copies=preprocessing.bands if len(chosen) < preprocessing.bands else 1,
         alpha=alpha,
         nodata=nodata,
         mask_bands=_mask_bands(dataset, chosen),
@@ -190,9 +184,9 @@ def _planned(path: Path, dataset: Any, reading: Reading) -> _Plan:
     )
 
 
-def _plan_of_palette(path: Path, dataset: Any, reading: Reading) -> _Plan:
+def _plan_of_palette(path: Path, dataset: Any, preprocessing: Preprocessing) -> _Plan:
     table = palette_of(path, dataset)
-    chosen = _chosen(path, [1, 2, 3], 3, reading)
+    chosen = _chosen(path, [1, 2, 3], 3, preprocessing)
     return _Plan(
         bands=[1],
         nodata=_nodata(dataset, [1], np.dtype(np.uint8)),
@@ -202,34 +196,36 @@ def _plan_of_palette(path: Path, dataset: Any, reading: Reading) -> _Plan:
     )
 
 
-def _chosen(path: Path, bands: list[int], count: int, reading: Reading) -> list[int]:
+def _chosen(path: Path, bands: list[int], count: int, preprocessing: Preprocessing) -> list[int]:
     """Return the bands to read out of those with colours; `count` is how many there are in all."""
-    if reading.order is not None:
-        bands = list(reading.order)
+    if preprocessing.order is not None:
+        bands = list(preprocessing.order)
         absent = [band for band in bands if not 1 <= band <= count]
         if absent:
             raise DataError(
                 f"{path}: has {count} bands, and infer.bands: {bands} names band {absent[0]}; "
                 "choose others in the profile"
             )
-    if len(bands) == reading.bands or (len(bands) == 1 and reading.order is None):
+    if len(bands) == preprocessing.bands or (len(bands) == 1 and preprocessing.order is None):
         return bands
-    if reading.order is not None:
+    if preprocessing.order is not None:
         raise DataError(
             f"{path}: infer.bands chooses {len(bands)} bands where the profile says bands: "
-            f"{reading.bands}; name as many"
+            f"{preprocessing.bands}; name as many"
         )
     raise DataError(
-        f"{path}: has {len(bands)} bands where the profile says bands: {reading.bands}; "
+        f"{path}: has {len(bands)} bands where the profile says bands: {preprocessing.bands}; "
         "choose other images or change the profile\n(infer.bands chooses bands for inference)"
     )
 
 
-def _checked_type(path: Path, dataset: Any, band: int, reading: Reading) -> np.dtype[Any]:
+def _checked_type(
+    path: Path, dataset: Any, band: int, preprocessing: Preprocessing
+) -> np.dtype[Any]:
     name = dataset.dtypes[band - 1]
     if name.startswith("complex"):
         raise DataError(f"{path}: holds complex values, which make no picture; choose other images")
-    if reading.value_range is None and name not in ("uint8", "uint16"):
+    if preprocessing.value_range is None and name not in ("uint8", "uint16"):
         raise DataError(
             f"{path}: holds {name} values; say which range becomes 0 to 255 with "
             "source.value_range in the profile"

@@ -21,17 +21,18 @@ from landslide_cli.errors import LandslideError, UsageError
 from landslide_cli.imagery.pictures import Reduced, reduced
 from landslide_cli.imagery.reader import SceneReader
 from landslide_cli.reporting import Advance, Reporter, SilentReporter
-from landslide_cli.stages.mapping import Band, Mapper, Recipe, Stopped
+from landslide_cli.stages.mapping import Band, LocalMapper, Recipe, Stopped
+from landslide_cli.stages.scene_predictor import load_predictor
 
 # A block is at least so many pixels of the scene wide and high, and so many windows: what blocks
 # share is predicted for each of them.
-_LEAST_SIDE, _LEAST_WINDOWS = 4096, 4
+LEAST_SIDE, LEAST_WINDOWS = 4096, 4
 
 # Blocks that a scene has under way for each worker: one is mapped, one waits.
 _AHEAD = 2
 
 # How often a scene that waits for its next block looks whether it is still wanted, in seconds.
-_PATIENCE = 1.0
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class _MappedBlock:
     seconds: float
 
 
-class ClusterMapper(Mapper):
+class ClusterMapper:
     """Maps scenes by the workers of a Dask cluster.
 
     They read the scenes and the run under the same paths as this process. The result is the same
@@ -54,15 +55,27 @@ class ClusterMapper(Mapper):
         recipe: what the maps follow from.
         scheduler: the address of a running scheduler, or `local:N` for N processes here.
         reporter: told how many workers there are.
+        least_side: of a block, in pixels of the scene.
+        least_windows: of a block, along rows and along columns.
 
     Raises:
         UsageError: there is no such scheduler, or Dask is not installed.
     """
 
-    def __init__(self, recipe: Recipe, scheduler: str, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        scheduler: str,
+        reporter: Reporter,
+        least_side: int = LEAST_SIDE,
+        least_windows: int = LEAST_WINDOWS,
+    ) -> None:
         # Workers may have been started in another folder.
-        run = replace(recipe.run, folder=recipe.run.folder.absolute())
-        super().__init__(replace(recipe, run=run), reporter)
+        folder, home = recipe.run.folder.absolute(), recipe.run.home.absolute()
+        self._recipe = replace(recipe, run=replace(recipe.run, folder=folder, home=home))
+        self._least_side, self._least_windows = least_side, least_windows
+        self._stopped = threading.Event()
+        self.seconds = 0.0
         self._client, self._cluster = _connected(scheduler)
         self._workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         reporter.note(f"{self._workers} workers at {scheduler}")
@@ -77,6 +90,10 @@ class ClusterMapper(Mapper):
             if self._cluster is not None:
                 self._cluster.close(timeout=10)
 
+    def stop(self) -> None:
+        """Have all scenes give up at their next block."""
+        self._stopped.set()
+
     def prepare(self, layout: Layout) -> None:
         """Leave it to the workers, each of which prepares its own model."""
 
@@ -85,8 +102,8 @@ class ClusterMapper(Mapper):
         rows, cols = (axis.side - axis.overlap for axis in (layout.grid.rows, layout.grid.cols))
         return list(
             layout.blocks(
-                max(_LEAST_SIDE, round(_LEAST_WINDOWS * rows / layout.rows.scale)),
-                max(_LEAST_SIDE, round(_LEAST_WINDOWS * cols / layout.cols.scale)),
+                max(self._least_side, round(self._least_windows * rows / layout.rows.scale)),
+                max(self._least_side, round(self._least_windows * cols / layout.cols.scale)),
             )
         )
 
@@ -98,21 +115,19 @@ class ClusterMapper(Mapper):
         picture: Reduced,
         advance: Advance,
     ) -> Iterator[Band]:
-        """Map a scene: its blocks by the workers, handed on in their order.
+        """Map a scene: its blocks by the workers, handed on in their order; see `Mapper.bands`.
 
         Raises:
-            DataError: the scene cannot be read.
-            LandslideError: the cluster lost a block again and again.
-            Stopped: the mapper was told to stop.
+            LandslideError: workers were killed by one block after another.
         """
-        under_way: deque[tuple[Window, Any]] = deque()
-        left = deque(self.blocks(layout))
+        submitted: deque[tuple[Window, Any]] = deque()
+        waiting = deque(self.blocks(layout))
         try:
-            while left or under_way:
-                while left and len(under_way) < _AHEAD * self._workers:
-                    block = left.popleft()
-                    under_way.append((block, self._submitted(path, block, picture.step)))
-                block, future = under_way.popleft()
+            while waiting or submitted:
+                while waiting and len(submitted) < _AHEAD * self._workers:
+                    block = waiting.popleft()
+                    submitted.append((block, self._submit(path, block, picture.step)))
+                block, future = submitted.popleft()
                 mapped = self._result(future, path)
                 self.seconds += mapped.seconds
                 for piece in mapped.pieces:
@@ -121,13 +136,13 @@ class ClusterMapper(Mapper):
                 for _ in range(layout.windows(block)):
                     advance()
         finally:
-            for _, future in under_way:
+            for _, future in submitted:
                 future.cancel()
 
-    def _submitted(self, path: Path, block: Window, step: int) -> Any:
-        whole = self.recipe.profile.infer.probability != "none"
+    def _submit(self, path: Path, block: Window, step: int) -> Any:
+        whole = self._recipe.profile.infer.probability != "none"
         return self._client.submit(
-            _map_block, self.recipe, path.absolute(), block, step, whole, pure=False
+            _map_block, self._recipe, path.absolute(), block, step, whole, pure=False
         )
 
     def _result(self, future: Any, path: Path) -> _MappedBlock:
@@ -137,13 +152,13 @@ class ClusterMapper(Mapper):
             if self._stopped.is_set():
                 raise Stopped
             try:
-                mapped: _MappedBlock | LandslideError = future.result(timeout=_PATIENCE)
+                mapped: _MappedBlock | LandslideError = future.result(timeout=_POLL_SECONDS)
             except TimeoutError:
                 continue
             except KilledWorker:
                 raise LandslideError(
-                    f"{path}: the workers died of one of its blocks again and again, most likely "
-                    "for want of memory; set infer.memory, or use fewer a machine"
+                    f"{path}: workers were killed at one of its blocks again and again, probably "
+                    "out of memory; set infer.memory, or start fewer workers per machine"
                 ) from None
             if isinstance(mapped, LandslideError):
                 raise mapped
@@ -184,16 +199,19 @@ def _connected(scheduler: str) -> tuple[Any, Any]:
     )
 
 
-_loaded: list[tuple[str, Mapper]] = []
+_loaded: list[tuple[str, LocalMapper]] = []
 _loading = threading.Lock()
 
 
-def _mapper_of(recipe: Recipe) -> Mapper:
-    """Load the model once a worker."""
+def _mapper_of(recipe: Recipe) -> LocalMapper:
+    """Load the model once per worker."""
     key = recipe.key
     with _loading:
         if not _loaded or _loaded[0][0] != key:
-            _loaded[:] = [(key, Mapper(recipe, SilentReporter()))]
+            predictor = load_predictor(
+                recipe.profile, recipe.run, (), SilentReporter(), recipe.plan
+            )
+            _loaded[:] = [(key, LocalMapper(predictor, recipe.run.threshold))]
         return _loaded[0][1]
 
 
@@ -220,13 +238,13 @@ def _mapped_block(
     probability = np.empty((block.height, block.width), np.float32)
     pieces: list[tuple[int, int, Image]] = []
 
-    def watch(row_off: int, col_off: int, image: Image) -> None:
+    def reduce(row_off: int, col_off: int, image: Image) -> None:
         row, col, values = reduced(row_off, col_off, image, step)
         pieces.append((row, col, values.copy()))
 
-    with SceneReader(path, recipe.reading) as scene:
-        layout = recipe.layout(path, scene)
-        for band in mapper.block_bands(scene, layout, block, watch):
+    with SceneReader(path, recipe.run.preprocessing) as scene:
+        layout = recipe.plan.layout(scene)
+        for band in mapper.block_bands(scene, layout, block, reduce):
             rows = slice(band.row_off - block.row_off, None)
             mask[rows][: len(band.mask)] = band.mask
             probability[rows][: len(band.mask)] = band.probability

@@ -14,7 +14,7 @@ from landslide_cli.errors import ModelError
 from landslide_cli.profile import EvaluateSettings, Profile, load_profile
 from landslide_cli.reporting import Table
 from landslide_cli.stages.reports import Bootstrap
-from landslide_cli.stages.runs import PROFILE
+from landslide_cli.stages.run_files import PROFILE
 from landslide_cli.stages.tallies import Tally
 
 

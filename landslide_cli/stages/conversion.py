@@ -1,6 +1,5 @@
 """A trained model in OpenVINO's form, made once and kept beside the run's own."""
 
-import json
 import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -8,9 +7,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
-from landslide_cli.errors import ModelError, OutputError
+from landslide_cli.errors import DataError, ModelError, OutputError
 from landslide_cli.outputs import whole_folder, write_json
-from landslide_cli.records import Input
+from landslide_cli.records import Input, read_json
 from landslide_cli.reporting import Reporter
 
 FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
@@ -59,7 +58,7 @@ def _convert_into(folder: Path, model: Path, current: Input) -> Path:
                 pool.submit(_convert, model, scratch).result()
             except BrokenProcessPool:
                 raise ModelError(
-                    f"{model}: its conversion for OpenVINO died, most likely for want of memory; "
+                    f"{model}: its conversion for OpenVINO was killed, probably out of memory; "
                     "try --set infer.engine=tensorflow"
                 ) from None
         write_json(scratch / RECORD, asdict(current))
@@ -97,6 +96,7 @@ def _current(model: Path, folder: Path) -> Input:
 
 def _recorded(folder: Path) -> Input | None:
     try:
-        return Input(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+        document = read_json(folder / RECORD)
+        return None if document is None else Input(**document)
+    except (DataError, TypeError):
+        return None  # converted anew

@@ -9,11 +9,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from landslide_cli.core.inference import model_channels
 from landslide_cli.core.memory import peak_size
 from landslide_cli.core.streaming import Predict
 from landslide_cli.core.tiler import Image, Probabilities
 from landslide_cli.errors import ModelError
-from landslide_cli.stages.runs import Run, other_ends
+from landslide_cli.stages.runs import check_channels
 
 Precision = Literal["float32", "bfloat16"]
 EngineName = Literal["openvino", "tensorflow"]
@@ -35,7 +36,7 @@ class Engine(Protocol):
     """A loaded model."""
 
     @property
-    def bytes_a_pixel(self) -> float:
+    def bytes_per_pixel(self) -> float:
         """Memory that its features take for each pixel of a window, in float32."""
 
     def prefers(self) -> Sequence[Precision]:
@@ -61,24 +62,22 @@ class OpenVinoEngine:
     def __init__(self, network: Path, bands: int, outputs: int, threads: int) -> None:
         import openvino
 
-        self._openvino, self._core = openvino, _core()
-        self._network, self._threads = network, threads
+        self._openvino, self._core, self._threads = openvino, _core(), threads
         try:
-            model = self._core.read_model(network)
+            self._model = self._core.read_model(network)
         except RuntimeError as error:
             raise ModelError(f"{network}: cannot be read; delete its folder") from error
-        self._outputs = int(model.outputs[0].partial_shape[-1].get_length())
-        found = int(model.inputs[0].partial_shape[-1].get_length()), self._outputs
-        if found != (bands, outputs):
-            raise other_ends(network, found, (bands, outputs))
+        ends = (*self._model.inputs, *self._model.outputs)
+        channels = tuple(int(end.partial_shape[-1].get_length()) for end in ends)
+        check_channels(network, channels, (bands, outputs))
         self._bands = bands
         self._compiled = lru_cache(_KEPT)(self._compile)
 
     @property
-    def bytes_a_pixel(self) -> float:
+    def bytes_per_pixel(self) -> float:
         """Memory that its features take for each pixel of a window, in float32."""
         side = 512
-        model = self._core.read_model(self._network)
+        model = self._model.clone()
         model.reshape([1, side, side, self._bands])
         operations = [op for op in model.get_ordered_ops() if op.get_type_name() != "Constant"]
         index = {op.get_name(): number for number, op in enumerate(operations)}
@@ -105,7 +104,7 @@ class OpenVinoEngine:
 
     def _compile(self, shape: Shape, precision: Precision) -> Predict:
         openvino = self._openvino
-        model = self._core.read_model(self._network)
+        model = self._model.clone()
         model.reshape([shape.batch, shape.rows, shape.cols, self._bands])
         entrance = openvino.preprocess.PrePostProcessor(model)
         entrance.input().tensor().set_element_type(openvino.Type.u8)
@@ -123,7 +122,7 @@ class OpenVinoEngine:
 
         def predict(windows: Image) -> Probabilities:
             (answer,) = request.infer([windows], share_inputs=True).to_tuple()
-            return _all_classes(np.asarray(answer, np.float32))
+            return model_channels(np.asarray(answer, np.float32))
 
         return predict
 
@@ -132,18 +131,15 @@ class TensorFlowEngine:
     """A Keras model, on the GPU where there is one.
 
     Args:
-        run: the trained model.
-
-    Raises:
-        ModelError: the file is damaged, or it was made for other bands or classes.
+        model: gives the probability of one class per channel, or of the foreground alone.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._model = run.model
+    def __init__(self, model: Any) -> None:
+        self._model = model
         self._predict = lru_cache(None)(self._compile)
 
     @property
-    def bytes_a_pixel(self) -> float:
+    def bytes_per_pixel(self) -> float:
         """Memory that its features take for each pixel of a window, in float32."""
         from landslide_cli.core.model import feature_sizes
 
@@ -190,13 +186,6 @@ def processor_threads() -> int:
     """Return how many processor cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
-def _all_classes(answer: Probabilities) -> Probabilities:
-    """Give a single sigmoid channel the complement beside it, so that there is one a class."""
-    if answer.shape[-1] == 1:
-        return np.concatenate([1.0 - answer, answer], axis=-1)
-    return answer
 
 
 def _is_feature(operation: Any) -> bool:

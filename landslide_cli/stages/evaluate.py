@@ -1,6 +1,5 @@
 """`landslide evaluate`: a model and a part to numbers that can be trusted."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,13 +22,11 @@ from landslide_cli.stages.reports import (
     class_report,
     sample_scores,
 )
-from landslide_cli.stages.runs import check_fold, check_trained, load_run, run_home
+from landslide_cli.stages.run_files import EVALUATION, run_home
+from landslide_cli.stages.runs import check_fold, check_trained, find_run
 from landslide_cli.stages.samples import Samples, Units, samples_of, trained_on
 from landslide_cli.stages.sources import palette_of
 from landslide_cli.stages.tallies import Measure, Tally, measure_of, tallied
-from landslide_cli.stages.thresholds import threshold_of
-
-EVALUATION = "evaluation.json"
 
 # How many of the worst scenes are named.
 WORST = 5
@@ -223,15 +220,6 @@ def evaluate(
     return result
 
 
-def worst_scenes(run: Path) -> list[dict[str, Any]]:
-    """Return the worst scenes by the last evaluation of a run on test; none if it scored tiles."""
-    try:
-        document = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
-        return list(document["worst"]) if document["units"] == "scenes" else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
 def _profiles(profile: Profile, folds: bool) -> list[Profile]:
     if not folds:
         check_fold(profile)
@@ -253,10 +241,8 @@ def _tallies(
     """Score each fold's samples by its model, one after the other."""
     tallies = []
     for one, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
-        run = load_run(one)
         if part != "train":
             _warn_of_leaks(one, scorer, samples, reporter)
-        threshold = threshold_of(one, run, reporter)
         # What is read and how it is counted follows the profile, how it is predicted the run's.
         nearest = {"nearest_colour": scorer.prepare.nearest_colour}
         reading = {
@@ -267,9 +253,8 @@ def _tallies(
         }
         as_scored = one.model_copy(update=reading)
         fold = f", fold {samples.items[0].fold}" if len(profiles) > 1 else ""
-        tallies += tallied(
-            as_scored, run, samples, threshold, measure, f"scoring {part}{fold}", reporter
-        )
+        description, run = f"scoring {part}{fold}", find_run(as_scored)
+        tallies += tallied(as_scored, run, samples, measure, description, reporter)
     return tallies
 
 

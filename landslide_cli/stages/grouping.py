@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from landslide_cli.core.groups import connected
-from landslide_cli.errors import DataError, LandslideError, listed
+from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.footprints import Transform, footprint_of, overlapping
 from landslide_cli.imagery.overlap import (
     Features,
@@ -17,11 +17,11 @@ from landslide_cli.imagery.overlap import (
     find_overlaps,
 )
 from landslide_cli.imagery.raster import read_preview
-from landslide_cli.imagery.scenes import Scene, bad_files
+from landslide_cli.imagery.scenes import bad_files
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages.processes import in_processes
-from landslide_cli.stages.sources import labelled_scenes_of
+from landslide_cli.stages.sources import scenes_named
 
 Kind = Literal["footprint", "content", "copy", "named"]
 
@@ -123,7 +123,7 @@ def _features_of(job: tuple[Path, MatchSettings]) -> Features | str:
 
 def _same_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Evidence]:
     try:
-        scenes = _scenes(profile, names)
+        scenes = scenes_named(profile, names)
         footprints = [footprint_of(scene.image) for scene in scenes]
     except LandslideError as error:
         if not profile.split.overlap.content:
@@ -166,14 +166,6 @@ def _by_content(
         )
         for one in find_overlaps(features, settings, advance)
     ]
-
-
-def _scenes(profile: Profile, names: Sequence[str]) -> list[Scene]:
-    by_name = {scene.name: scene for scene in labelled_scenes_of(profile)}
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise DataError(f"the source no longer has the scenes {listed(missing, most=3)}")
-    return [by_name[name] for name in names]
 
 
 def _named_alike(profile: Profile, names: Sequence[str]) -> list[Evidence]:

@@ -142,10 +142,7 @@ class InferResult:
         plan = self.plan
         precision: str = plan.precision
         if plan.changed is not None:
-            precision += (
-                f" (bfloat16 changes {plan.changed:.2%} of the first windows' mask, "
-                f"{plan.speedup:.2f} times as fast)"
-            )
+            precision += f" (bfloat16 changes {plan.changed:.2%} of the compared pixels)"
         tile = "whole scenes" if plan.tile is None else f"{plan.tile} pixels"
         if plan.fitted:
             tile += " at the most"

@@ -19,11 +19,13 @@ from landslide_cli.reporting import Advance, Reporter, SilentReporter
 from landslide_cli.stages.conversion import fingerprint_of
 from landslide_cli.stages.infer_result import FailedScene, InferResult, MappedScene
 from landslide_cli.stages.map_folder import FinishedScene, MapFolder
-from landslide_cli.stages.mapping import Mapper, Recipe, Stopped
-from landslide_cli.stages.planning import make_plan
-from landslide_cli.stages.runs import Run, check_fold, find_run, run_home
+from landslide_cli.stages.mapping import LocalMapper, Mapper, Recipe, Stopped
+from landslide_cli.stages.planning import Plan, make_plan
+from landslide_cli.stages.run_files import maps_folder
+from landslide_cli.stages.runs import Run, check_fold, find_run
 from landslide_cli.stages.samples import scene_names
-from landslide_cli.stages.scene_maps import SUFFIXES, SceneFacts, SceneMaps
+from landslide_cli.stages.scene_maps import SceneFacts, SceneMaps
+from landslide_cli.stages.scene_predictor import load_predictor
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of
 
 # While one scene has the model, the next is read and the one before is finished.
@@ -35,11 +37,15 @@ _IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory")
 
 @dataclass(frozen=True)
 class _Job:
-    """A scene to be mapped; `windows` is 0 if its header could not be read."""
+    """A scene to be mapped: what its header says, and how many windows that takes."""
 
-    name: str
     image: Path
+    layout: Layout
     windows: int
+
+    @property
+    def name(self) -> str:
+        return self.image.stem
 
 
 def infer_tiled(
@@ -87,27 +93,26 @@ def infer_tiled(
     if run.is_packaged:
         reporter.note(f"no model in {profile.run_folder}: mapping with the packaged one")
     images = _images(profile, scenes or profile.infer.scenes)[:limit]
-    threshold = profile.infer.threshold or run.threshold
     fingerprint = fingerprint_of(run.file, run.home)
-    folder = MapFolder(
-        output or maps_folder(profile), _made_from(profile, run, threshold, fingerprint)
-    )
+    folder = MapFolder(output or maps_folder(profile), _made_from(profile, run, fingerprint))
     names = [image.stem for image in images]
     folder.refuse_foreign(names, overwrite)
     if overwrite:
         folder.forget(names)
-    done = {image.stem: folder.finished(image.stem, image) for image in images}
-    left = [image for image in images if done[image.stem] is None]
-    plan = folder.plan or make_plan(profile, run, left, threshold, reporter)
-    recipe = Recipe(profile, run, plan, threshold, fingerprint)
-    mapper = _mapper(recipe, scheduler, reporter) if left else None
-    folder.start(plan)
-    jobs = _jobs(mapper, left) if mapper else []
-    began = time.monotonic()
-    failed = _map_all(mapper, jobs, folder, reporter) if mapper else []
-    seconds = time.monotonic() - began
+    unchanged = {image for image in images if folder.finished(image.stem, image) is not None}
+    outdated = [image for image in images if image not in unchanged]
+    plan, failed, seconds, model_seconds = folder.plan, [], 0.0, 0.0
+    if outdated or plan is None:
+        recipe, mapper = _mapper(
+            profile, run, fingerprint, outdated, folder.plan, scheduler, reporter
+        )
+        plan = recipe.plan
+        folder.start(plan)
+        began = time.monotonic()
+        failed = _map_all(mapper, recipe, outdated, folder, reporter)
+        seconds, model_seconds = time.monotonic() - began, mapper.seconds
     mapped = [
-        _mapped(image, folder, finished, unchanged=done[image.stem] is not None)
+        _mapped(image, folder, finished, unchanged=image in unchanged)
         for image in images
         if (finished := folder.finished(image.stem, image)) is not None
     ]
@@ -117,68 +122,80 @@ def infer_tiled(
         scenes=mapped,
         failed=failed,
         plan=plan,
-        scale=profile.infer.scale or run.scale,
-        threshold=threshold,
+        scale=run.preprocessing.scale,
+        threshold=run.threshold,
         model=fingerprint,
         seconds=seconds,
-        model_seconds=mapper.seconds if mapper else 0.0,
+        model_seconds=model_seconds,
     )
 
 
-def maps_folder(profile: Profile) -> Path:
-    """Return where the maps lie unless the command line says otherwise."""
-    return profile.infer.output or run_home(profile) / "infer"
-
-
-def mask_path(folder: Path, scene: str) -> Path:
-    """Return where a scene's mask lies in the folder of the maps."""
-    return folder / f"{scene}{SUFFIXES['mask']}"
-
-
-def _made_from(
-    profile: Profile, run: Run, threshold: float | None, fingerprint: str
-) -> dict[str, Any]:
+def _made_from(profile: Profile, run: Run, fingerprint: str) -> dict[str, Any]:
+    """Describe what the maps follow from, as far as it may change between two calls."""
     settings = profile.settings("infer", "classes", "bands", "source.value_range")
-    chosen = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
-    return chosen | {"threshold": threshold, "scale": run.scale, "model": fingerprint}
+    relevant = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
+    scale = run.preprocessing.scale
+    return relevant | {"threshold": run.threshold, "scale": scale, "model": fingerprint}
 
 
-def _mapper(recipe: Recipe, scheduler: str | None, reporter: Reporter) -> Mapper:
+def _mapper(
+    profile: Profile,
+    run: Run,
+    fingerprint: str,
+    images: Sequence[Path],
+    plan: Plan | None,
+    scheduler: str | None,
+    reporter: Reporter,
+) -> tuple[Recipe, Mapper]:
+    """Load the model once: here, or only to make a plan by which a cluster's workers load it."""
     if scheduler is None:
-        return Mapper(recipe, reporter)
+        predictor = load_predictor(profile, run, images, reporter, plan)
+        recipe = Recipe(profile, run, predictor.plan, fingerprint)
+        return recipe, LocalMapper(predictor, run.threshold)
     from landslide_cli.stages.cluster import ClusterMapper
 
-    return ClusterMapper(recipe, scheduler, reporter)
+    plan = plan or make_plan(profile, run, images, reporter)[0]
+    recipe = Recipe(profile, run, plan, fingerprint)
+    return recipe, ClusterMapper(recipe, scheduler, reporter)
 
 
 def _map_all(
     mapper: Mapper,
-    jobs: Sequence[_Job],
+    recipe: Recipe,
+    images: Sequence[Path],
     folder: MapFolder,
     reporter: Reporter,
 ) -> list[FailedScene]:
     """Map the scenes, a few at a time; return those that failed, in order."""
-    failed: dict[str, FailedScene] = {}
-    with (
-        reporter.track(f"mapping {len(jobs)} scenes", sum(job.windows for job in jobs)) as advance,
-        _in_threads(mapper) as submit,
-    ):
-        step = _one_at_a_time(advance)
-        futures = {submit(_map, mapper, job, folder, step): job for job in jobs}
-        for future in as_completed(futures):
-            job = futures[future]
-            try:
-                future.result()
-            except (LandslideError, OSError) as error:
-                failed[job.name] = FailedScene(job.name, job.image, str(error))
-                reporter.warn(f"{job.name} is not mapped: {' '.join(str(error).split())}")
-    return [failed[job.name] for job in jobs if job.name in failed]
+    failed: dict[Path, FailedScene] = {}
+
+    def fail(image: Path, error: Exception) -> None:
+        failed[image] = FailedScene(image.stem, image, str(error))
+        # A single scene's failure is the command's own error.
+        if len(images) > 1:
+            reporter.warn(f"{image.stem} is not mapped: {' '.join(str(error).split())}")
+
+    with mapper:
+        jobs = _jobs(mapper, recipe, images, fail)
+        windows = sum(job.windows for job in jobs)
+        with (
+            reporter.track(f"windows of {len(jobs)} scenes", windows) as advance,
+            _in_threads(mapper) as submit,
+        ):
+            step = _one_at_a_time(advance)
+            futures = {submit(_map, mapper, recipe, job, folder, step): job for job in jobs}
+            for future in as_completed(futures):
+                try:
+                    future.result()
+                except (LandslideError, OSError) as error:
+                    fail(futures[future].image, error)
+    return [failed[image] for image in images if image in failed]
 
 
 @contextmanager
 def _in_threads(mapper: Mapper) -> Iterator[Callable[..., Future[None]]]:
     """Yield what gives work to a few threads; whatever ends the context early ends them too."""
-    with mapper, ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
             yield pool.submit
         except BaseException:
@@ -197,46 +214,46 @@ def _one_at_a_time(advance: Advance) -> Advance:
     return locked
 
 
-def _jobs(mapper: Mapper, images: Sequence[Path]) -> list[_Job]:
-    """Look at the scenes' headers, and have the model ready for the first."""
-    layouts = [_layout(mapper, image) for image in images]
-    first = next((layout for layout in layouts if layout is not None), None)
-    if first is not None:
-        mapper.prepare(first)
-    windows = [
-        0 if layout is None else sum(layout.windows(block) for block in mapper.blocks(layout))
-        for layout in layouts
-    ]
-    return [_Job(image.stem, image, count) for image, count in zip(images, windows, strict=True)]
+def _jobs(
+    mapper: Mapper,
+    recipe: Recipe,
+    images: Sequence[Path],
+    fail: Callable[[Path, Exception], None],
+) -> list[_Job]:
+    """Read the scenes' headers, once each, and have the model ready for the first."""
+    jobs = []
+    for image in images:
+        try:
+            with SceneReader(image, recipe.run.preprocessing) as scene:
+                layout = recipe.plan.layout(scene)
+        except (LandslideError, OSError) as error:
+            fail(image, error)
+            continue
+        windows = sum(layout.windows(block) for block in mapper.blocks(layout))
+        jobs.append(_Job(image, layout, windows))
+    if jobs:
+        mapper.prepare(jobs[0].layout)
+    return jobs
 
 
-def _layout(mapper: Mapper, image: Path) -> Layout | None:
-    """Lay out a scene; None if it cannot be read, which is reported when its turn comes."""
-    try:
-        with SceneReader(image, mapper.recipe.reading) as scene:
-            return mapper.recipe.layout(image, scene)
-    except LandslideError:
-        return None
-
-
-def _map(mapper: Mapper, job: _Job, folder: MapFolder, advance: Advance) -> None:
+def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: Advance) -> None:
     """Map one scene: windows to bands, bands to files, and the files into the folder."""
-    profile, left = mapper.recipe.profile, _Counter(job.windows, advance)
+    profile, counter = recipe.profile, _Counter(job.windows, advance)
     try:
         with scratch_folder(folder.folder / job.name) as scratch:
-            with SceneReader(job.image, mapper.recipe.reading) as scene:
-                layout = mapper.recipe.layout(job.image, scene)
-                facts = SceneFacts.of(job.image, scene, mapper.recipe.fingerprint)
+            with SceneReader(job.image, recipe.run.preprocessing) as scene:
+                facts = SceneFacts.of(job.image, scene, recipe.fingerprint)
                 maps = SceneMaps(scratch, facts, palette_of(profile), profile.infer)
                 with maps:
-                    for band in mapper.bands(job.image, scene, layout, maps.picture, left.step):
+                    bands = mapper.bands(job.image, scene, job.layout, maps.picture, counter.step)
+                    for band in bands:
                         maps.add(band)
             finished = FinishedScene(job.image, facts.width, facts.height, maps.finish())
             folder.finish(job.name, job.image, scratch, finished)
     except Stopped:
         return
     finally:
-        left.finish()
+        counter.finish()
 
 
 class _Counter:

@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.errors import OutputError
+from landslide_cli.errors import DataError, OutputError
 from landslide_cli.outputs import flush, write_csv, write_json
-from landslide_cli.records import refuse_foreign
+from landslide_cli.records import read_json, refuse_foreign
 from landslide_cli.stages.planning import Plan
-from landslide_cli.stages.scene_maps import SUFFIXES, ClassTotal, SceneSummary
+from landslide_cli.stages.run_files import MAP_SUFFIXES
+from landslide_cli.stages.scene_maps import ClassTotal, SceneSummary
 
 RECORD, TABLE = "infer.json", "landslides.csv"
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class MapFolder:
         Raises:
             OutputError: there is such a file, and `overwrite` is not set.
         """
-        paths = [self.folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES.values()]
+        suffixes = MAP_SUFFIXES.values()
+        paths = [self.folder / f"{name}{suffix}" for name in names for suffix in suffixes]
         refuse_foreign([path for path in paths if not self._is_mine(path)], overwrite)
 
     def finished(self, name: str, image: Path) -> FinishedScene | None:
@@ -141,7 +143,7 @@ class MapFolder:
 
     def _remove_stale(self, name: str, kept: set[str]) -> None:
         """Remove maps of the scene of kinds that are no longer asked for."""
-        for suffix in SUFFIXES.values():
+        for suffix in MAP_SUFFIXES.values():
             file = f"{name}{suffix}"
             if file in self._claimed and file not in kept:
                 (self.folder / file).unlink(missing_ok=True)
@@ -160,25 +162,17 @@ class MapFolder:
         )
 
 
-def polygon_files(folder: Path) -> list[Path]:
-    """List the landslides' polygons that are in a folder of maps, by name."""
-    endings = (SUFFIXES["gpkg"], SUFFIXES["geojson"])
-    return sorted(path for ending in endings for path in folder.glob(f"*{ending}"))
-
-
 def _read(path: Path) -> dict[str, Any]:
     """Read the record; an older form, or none, tells of claimed files at most."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        claimed = {"files": [str(name) for name in document["files"]]}
-        return document if document.get("format") == _FORMAT else claimed
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        document = read_json(path) or {"files": []}
+        files = [str(name) for name in document["files"]]
+    except (DataError, KeyError, TypeError) as error:
         raise OutputError(
             f"{path}: cannot be read as a record of maps ({type(error).__name__}); "
             "move the folder away, or name another one"
         ) from None
+    return document if document.get("format") == _FORMAT else {"files": files}
 
 
 def _finished(entry: Mapping[str, Any]) -> FinishedScene:

@@ -1,37 +1,36 @@
-"""A loaded model that maps scenes as a plan says, on this machine."""
+"""Mapping scenes as a plan says: what every mapper does, and the one of this machine."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.inference import foreground_probability, mask_of
-from landslide_cli.core.layout import Layout, Tiling
-from landslide_cli.core.palette import IGNORE, Mask
-from landslide_cli.core.streaming import Strip, predict_block
-from landslide_cli.core.symmetries import averaged
+from landslide_cli.core.layout import Layout
+from landslide_cli.core.palette import Mask
+from landslide_cli.core.streaming import Predict, Strip
 from landslide_cli.core.tiler import Image, Probabilities, Window
-from landslide_cli.core.windows import Watch
+from landslide_cli.core.windows import OnPixels
 from landslide_cli.imagery.pictures import Reduced
-from landslide_cli.imagery.reader import Reading, SceneReader
+from landslide_cli.imagery.reader import SceneReader
 from landslide_cli.profile import Profile
-from landslide_cli.reporting import Advance, Reporter
-from landslide_cli.stages.engines import Shape
-from landslide_cli.stages.planning import Plan, load_engine
+from landslide_cli.reporting import Advance
+from landslide_cli.stages.planning import Plan
 from landslide_cli.stages.runs import Run
-from landslide_cli.stages.sources import palette_of, reading_of, scales_of
+from landslide_cli.stages.scene_predictor import ScenePredictor, masked
 
 # Columns, in pixels of the model, that are mapped in one go: what is held grows with the width up
 # to here, and no further.
-_MOST_COLS = 8192
+COLS_AT_ONCE = 8192
 
 # How often a scene that waits for the model looks whether it is still wanted, in seconds.
-_PATIENCE = 0.2
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -58,75 +57,36 @@ class Recipe:
     profile: Profile
     run: Run
     plan: Plan
-    threshold: float | None
     fingerprint: str
 
     @property
     def key(self) -> str:
         """What tells recipes apart."""
-        run = self.run.folder, self.fingerprint
-        return repr((self.profile.model_dump_json(), run, self.plan, self.threshold))
-
-    @property
-    def reading(self) -> Reading:
-        """How scenes become images for the model."""
-        return reading_of(self.profile, self.run.standardized)
-
-    def layout(self, path: Path, scene: SceneReader) -> Layout:
-        """Lay out the windows over a scene.
-
-        Raises:
-            DataError: the scene's GSD is not known, or far from the model's.
-        """
-        plan, infer = self.plan, self.profile.infer
-        scales = scales_of(self.profile, self.run.scale, path, scene)
-        tiling = Tiling(
-            plan.tile,
-            infer.overlap,
-            plan.batch,
-            scales,
-            plan.fitted,
-            self.profile.model.multiple,
-        )
-        return tiling.layout(scene.height, scene.width)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave behind what the run has loaded."""
-        return self.__dict__ | {"run": replace(self.run)}
+        return repr((self.profile.model_dump_json(), self.run, self.plan, self.fingerprint))
 
 
-class Mapper:
-    """The model of a recipe.
+class Mapper(Protocol):
+    """Maps the scenes of a recipe; `seconds` counts how long the model was at work."""
 
-    One scene at a time has the model, until its last window is predicted; meanwhile the next one is
-    read, and the one before is finished.
-    """
+    seconds: float
 
-    def __init__(self, recipe: Recipe, reporter: Reporter) -> None:
-        self.recipe = recipe
-        plan = recipe.plan
-        self._engine = load_engine(plan.engine, recipe.run, plan.threads, reporter)
-        self._turn = threading.Lock()
-        self._stopped = threading.Event()
-        self.seconds = 0.0
+    def __enter__(self) -> Self: ...
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Let go what the mapper holds."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
     def stop(self) -> None:
         """Have all scenes give up at their next window."""
-        self._stopped.set()
 
     def prepare(self, layout: Layout) -> None:
         """Have the model ready for the windows of a scene."""
-        self._engine.compiled(self._shape(layout), self.recipe.plan.precision)
 
     def blocks(self, layout: Layout) -> list[Window]:
         """Divide a scene into what is mapped in one go."""
-        return list(layout.blocks(layout.height, round(_MOST_COLS / layout.cols.scale)))
 
     def bands(
         self,
@@ -149,6 +109,59 @@ class Mapper:
             DataError: the scene cannot be read.
             Stopped: the mapper was told to stop.
         """
+
+
+class LocalMapper:
+    """Maps scenes with a model on this machine.
+
+    One scene at a time has the model, until its last window is predicted; meanwhile the next one is
+    read, and the one before is finished.
+
+    Args:
+        predictor: the model.
+        threshold: of the foreground; None: the most probable class.
+        cols_at_once: columns of a block, in pixels of the model.
+    """
+
+    def __init__(
+        self,
+        predictor: ScenePredictor,
+        threshold: float | None,
+        cols_at_once: int = COLS_AT_ONCE,
+    ) -> None:
+        self._predictor, self._threshold = predictor, threshold
+        self._cols_at_once = cols_at_once
+        self._turn = threading.Lock()
+        self._stopped = threading.Event()
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """There is nothing to let go."""
+
+    def stop(self) -> None:
+        """Have all scenes give up at their next window."""
+        self._stopped.set()
+
+    def prepare(self, layout: Layout) -> None:
+        """Have the model ready for the windows of a scene."""
+        self._predictor.compile(layout)
+
+    def blocks(self, layout: Layout) -> list[Window]:
+        """Divide a scene into what is mapped in one go."""
+        return list(layout.blocks(layout.height, round(self._cols_at_once / layout.cols.scale)))
+
+    def bands(
+        self,
+        path: Path,
+        scene: SceneReader,
+        layout: Layout,
+        picture: Reduced,
+        advance: Advance,
+    ) -> Iterator[Band]:
+        """Map a scene; see `Mapper.bands`."""
         for block in self.blocks(layout):
             yield from self.block_bands(scene, layout, block, picture.put, advance)
 
@@ -157,50 +170,33 @@ class Mapper:
         scene: SceneReader,
         layout: Layout,
         block: Window,
-        watch: Watch,
+        on_pixels: OnPixels,
         advance: Advance = lambda: None,
     ) -> Iterator[Band]:
         """Map one block of a scene, from top to bottom."""
         turn = _Turn(self._turn, self._stopped)
-        predict = self._predict(layout, turn, advance)
-        classes = len(palette_of(self.recipe.profile))
-        batch, threshold = self.recipe.plan.batch, self.recipe.threshold
-        strips = predict_block(scene, predict, layout, block, classes, batch=batch, watch=watch)
+        predict = self._in_turn(self._predictor.model_for(layout), turn, advance)
+        strips = self._predictor.strips(scene, layout, block, predict, on_pixels)
         try:
             for strip in strips:
-                yield _band_of(strip, threshold)
+                yield _band_of(strip, self._threshold)
         finally:
             # A thread of the strips may wait for its turn, or have it.
             turn.cancel()
             strips.close()
             turn.give_up()
 
-    def _predict(
-        self, layout: Layout, turn: "_Turn", advance: Advance
-    ) -> Callable[[Image], Probabilities]:
-        """Return the model for a scene's windows; what it needs is prepared at the first call."""
-        plan, shape = self.recipe.plan, self._shape(layout)
-        turned = Shape(plan.batch, shape.cols, shape.rows)
-        symmetries = self.recipe.profile.infer.tta
-
+    def _in_turn(self, model: Predict, turn: "_Turn", advance: Advance) -> Predict:
         def predict(windows: Image) -> Probabilities:
             turn.take()
-            model = self._engine.compiled(shape, plan.precision)
-            other = model
-            if symmetries == "symmetries" and turned != shape:
-                other = self._engine.compiled(turned, plan.precision)
             began = time.perf_counter()
-            answer = averaged(model, other, symmetries)(windows)
+            answer = model(windows)
             self.seconds += time.perf_counter() - began
             for _ in range(len(windows)):
                 advance()
             return answer
 
         return predict
-
-    def _shape(self, layout: Layout) -> Shape:
-        grid = layout.grid
-        return Shape(self.recipe.plan.batch, grid.rows.side, grid.cols.side)
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -216,7 +212,7 @@ class _Turn:
 
     def take(self) -> None:
         while not self._is_mine and not self._is_over():
-            self._is_mine = self._lock.acquire(timeout=_PATIENCE)
+            self._is_mine = self._lock.acquire(timeout=_POLL_SECONDS)
         if self._is_over():
             raise Stopped
 
@@ -233,7 +229,5 @@ class _Turn:
 
 
 def _band_of(strip: Strip, threshold: float | None) -> Band:
-    mask = mask_of(strip.probabilities, threshold)
-    if strip.valid is not None:
-        mask[~strip.valid] = IGNORE
+    mask = masked(mask_of(strip.probabilities, threshold), strip.valid)
     return Band(strip.row_off, strip.col_off, mask, foreground_probability(strip.probabilities))

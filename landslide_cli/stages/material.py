@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landslide_cli.core.parts import Part
-from landslide_cli.errors import DataError, listed
+from landslide_cli.errors import DataError
 from landslide_cli.imagery.dataset import TileFiles, part_tiles
 from landslide_cli.imagery.examples import (
     CropExamples,
@@ -16,9 +16,9 @@ from landslide_cli.imagery.examples import (
 )
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.profile import Profile
-from landslide_cli.stages import split
+from landslide_cli.stages.dataset_files import SPLIT_RECORD
 from landslide_cli.stages.samples import scene_names
-from landslide_cli.stages.sources import labelled_scenes_of, palette_of, prepared_pair
+from landslide_cli.stages.sources import palette_of, prepared_pair, scenes_named
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,16 @@ def material_of(profile: Profile, part: Part, limit: int | None) -> Material:
         return Material(part)
     if profile.train.crop is None:
         return Material(part, tiles=part_tiles(profile.parts_folder, part)[:limit])
-    record = profile.dataset / split.RECORD
+    record = profile.dataset / SPLIT_RECORD
     if names is None:
         raise DataError(
             f"{record}: does not say which scenes are in {part}; run `landslide split` first, "
             "by group or scene"
         )
-    scenes = {scene.name: scene for scene in labelled_scenes_of(profile)}
-    missing = [name for name in names if name not in scenes]
-    if missing:
-        raise DataError(f"the source no longer has the scenes {listed(missing, most=3)}")
-    if not names:
+    scenes = scenes_named(profile, names)
+    if not scenes:
         raise DataError(f"{record}: puts no scene into {part}")
-    return Material(part, scenes=[scenes[name] for name in names[:limit]])
+    return Material(part, scenes=scenes[:limit])
 
 
 def examples_of(profile: Profile, material: Material, cache: Path | None) -> Examples:

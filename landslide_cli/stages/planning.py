@@ -1,20 +1,12 @@
-"""How a set of scenes is mapped: engine, precision and windows, chosen once and written down."""
+"""How scenes are predicted: engine, precision and windows, chosen once and written down."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from landslide_cli.core.inference import mask_of
-from landslide_cli.core.layout import LARGEST, Tiling
+from landslide_cli.core.layout import LARGEST, Layout, Tiling
 from landslide_cli.core.memory import free_memory
-from landslide_cli.core.streaming import Predict
-from landslide_cli.core.tiler import Image
-from landslide_cli.core.windows import View, views
-from landslide_cli.errors import LandslideError, ModelError, UsageError
+from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.imagery.reader import SceneReader
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
@@ -24,56 +16,55 @@ from landslide_cli.stages.engines import (
     EngineName,
     OpenVinoEngine,
     Precision,
-    Shape,
     TensorFlowEngine,
     may_have_gpu,
     processor_threads,
 )
+from landslide_cli.stages.precision import MOST_CHANGED, bfloat16_change
 from landslide_cli.stages.runs import Run
-from landslide_cli.stages.sources import reading_of, scales_of
-
-# A precision is taken if it changes less than this share of the first windows' pixels.
-MOST_CHANGED = 0.005
-
-# Windows on which precisions are compared, and the seconds that this may take; rows of a scene that
-# are searched for them at once.
-_COMPARED, _SECONDS, _ROWS = 4, 3.0, 4096
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How scenes are mapped.
+    """How scenes are predicted; results are the same bits for the same plan.
 
     `tile` is the largest side of a window in pixels of the model, None for whole scenes; `fitted`
-    windows are smaller where the scene allows. `changed` is the share of the compared windows'
-    pixels to which bfloat16 gives another class than float32, and `speedup` how many times as fast
-    it was; both None where they were not compared. Results are the same bits for the same plan.
+    windows are smaller where the scene allows. Neighbours share `overlap` pixels, and sides are
+    multiples of `multiple`. `changed` is the share of pixels to which bfloat16 gives another class
+    than float32, None where it was not compared.
     """
 
     engine: EngineName
     precision: Precision
     changed: float | None
-    speedup: float | None
     tile: int | None
     fitted: bool
+    overlap: int
+    multiple: int
     batch: int
     threads: int
 
+    def layout(self, scene: SceneReader) -> Layout:
+        """Lay out the windows over a scene.
+
+        Raises:
+            DataError: the scene's GSD is not known, or far from the model's.
+        """
+        tiling = Tiling(
+            self.tile, self.overlap, self.batch, scene.scales, self.fitted, self.multiple
+        )
+        return tiling.layout(scene.height, scene.width)
+
 
 def make_plan(
-    profile: Profile,
-    run: Run,
-    scenes: Sequence[Path],
-    threshold: float | None,
-    reporter: Reporter,
-) -> Plan:
-    """Choose what the profile leaves open.
+    profile: Profile, run: Run, scenes: Sequence[Path], reporter: Reporter
+) -> tuple[Plan, Engine]:
+    """Choose what the profile leaves open, and load the model accordingly.
 
     Args:
-        profile: its `infer`, `model`, `tile_side` and what reading needs are used.
+        profile: its `infer`, `model` and `tile_side` are used.
         run: the trained model.
-        scenes: precisions are compared on the first windows of the first that can be read.
-        threshold: of the foreground, which decides the compared pixels.
+        scenes: images on whose first windows precisions are compared, if they never were.
         reporter: told of what is not as asked for.
 
     Raises:
@@ -83,14 +74,40 @@ def make_plan(
     name, engine, on_gpu = _choose_engine(profile, run, reporter)
     batch = profile.infer.batch or (4 if on_gpu else 1)
     tile = _side(profile, engine, batch, on_gpu)
-    precision, changed, speedup = _choose_precision(profile, run, engine, scenes, threshold)
+    wanted, changed = profile.infer.precision, None
+    precision: Precision = "float32"
+    if wanted == "bfloat16" or (wanted == "auto" and "bfloat16" in engine.prefers()):
+        changed = bfloat16_change(name, engine, run, scenes, profile.tile_side, reporter)
+        if wanted == "bfloat16" or (changed is not None and changed < MOST_CHANGED):
+            precision = "bfloat16"
+    return _plan(profile, name, precision, changed, tile, batch), engine
+
+
+def training_plan(profile: Profile) -> Plan:
+    """Return how scenes are predicted with a model that is being trained."""
+    tile = profile.infer.tile
+    side = {"auto": LARGEST, "whole": None}[tile] if isinstance(tile, str) else tile
+    batch = profile.infer.batch or 1
+    return _plan(profile, "tensorflow", "float32", None, side, batch)
+
+
+def _plan(
+    profile: Profile,
+    engine: EngineName,
+    precision: Precision,
+    changed: float | None,
+    tile: int | None,
+    batch: int,
+) -> Plan:
+    infer = profile.infer
     return Plan(
-        engine=name,
+        engine=engine,
         precision=precision,
         changed=changed,
-        speedup=speedup,
         tile=tile,
-        fitted=profile.infer.tile == "auto",
+        fitted=infer.tile == "auto",
+        overlap=infer.overlap,
+        multiple=profile.model.multiple,
         batch=batch,
         threads=processor_threads(),
     )
@@ -103,14 +120,14 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
         ModelError: the model does not fit the profile, or the engine cannot run it.
     """
     if name == "tensorflow":
-        return TensorFlowEngine(run)
+        return TensorFlowEngine(run.load())
     try:
         network = converted(run.file, reporter, run.home)
     except ImportError as error:
         raise ModelError(
             f"OpenVINO cannot be imported ({error}); install it, or --set infer.engine=tensorflow"
         ) from None
-    return OpenVinoEngine(network, run.bands, run.outputs, threads)
+    return OpenVinoEngine(network, run.preprocessing.bands, run.outputs, threads)
 
 
 def _choose_engine(
@@ -149,7 +166,7 @@ def _side(profile: Profile, engine: Engine, batch: int, on_gpu: bool) -> int | N
     if infer.tile != "auto":
         return infer.tile
     allowed = infer.memory * 1e9 if infer.memory is not None else _available(on_gpu) / 4
-    fits = int((allowed / (batch * engine.bytes_a_pixel)) ** 0.5)
+    fits = int((allowed / (batch * engine.bytes_per_pixel)) ** 0.5)
     side = min(fits, max(LARGEST, multiple)) // multiple * multiple
     side = max(side, multiple)
     if side <= infer.overlap:
@@ -166,68 +183,3 @@ def _available(on_gpu: bool) -> float:
     from landslide_cli.core.backend import gpu_memory
 
     return float(gpu_memory() or free_memory())
-
-
-def _choose_precision(
-    profile: Profile,
-    run: Run,
-    engine: Engine,
-    scenes: Sequence[Path],
-    threshold: float | None,
-) -> tuple[Precision, float | None, float | None]:
-    """Return the precision, and what bfloat16 changes and how many times as fast it is."""
-    wanted = profile.infer.precision
-    if wanted == "float32" or (wanted == "auto" and "bfloat16" not in engine.prefers()):
-        return "float32", None, None
-    windows = _first_windows(profile, run, scenes)
-    if not windows:
-        return ("float32" if wanted == "auto" else wanted), None, None
-    shape = Shape(1, *windows[0].shape[:2])
-    exact = engine.compiled(shape, "float32")
-    fast = engine.compiled(shape, "bfloat16")
-    changed, speedup = _compared(exact, fast, windows, threshold)
-    if wanted == "auto" and (changed >= MOST_CHANGED or speedup <= 1.0):
-        return "float32", changed, speedup
-    return "bfloat16", changed, speedup
-
-
-def _compared(
-    exact: Predict, fast: Predict, windows: Sequence[Image], threshold: float | None
-) -> tuple[float, float]:
-    """Return the share of pixels that get another class, and how many times as fast it is."""
-    began, seconds, shares = time.monotonic(), {exact: [], fast: []}, []  # type: ignore[var-annotated]
-    for predict in (exact, fast):
-        predict(windows[0][None])  # what is prepared at the first call is not counted
-    for window in windows:
-        masks = []
-        for predict in (exact, fast):
-            start = time.perf_counter()
-            answer = predict(window[None])
-            seconds[predict].append(time.perf_counter() - start)
-            masks.append(mask_of(answer, threshold))
-        shares.append(float((masks[0] != masks[1]).mean()))
-        if time.monotonic() - began > _SECONDS:
-            break
-    return float(np.mean(shares)), min(seconds[exact]) / min(seconds[fast])
-
-
-def _first_windows(profile: Profile, run: Run, scenes: Sequence[Path]) -> list[Image]:
-    """Take the first windows with data, as large as a tile or crop of the training."""
-    for path in scenes:
-        try:
-            with SceneReader(path, reading_of(profile, run.standardized)) as scene:
-                scale = scales_of(profile, run.scale, path, scene)
-                layout = Tiling(profile.tile_side, 0, scale=scale).layout(scene.height, scene.width)
-                # Block by block: the levels of the whole scene take long to find out.
-                found = (
-                    one.pixels
-                    for block in layout.blocks(_ROWS, layout.width)
-                    for one in views(scene, layout, block)
-                    if isinstance(one, View) and one.pixels is not None
-                )
-                windows = list(islice(found, _COMPARED))
-        except LandslideError:
-            continue  # it is reported when its turn comes
-        if windows:
-            return windows
-    return []

@@ -20,6 +20,7 @@ from landslide_cli.outputs import whole_folder
 from landslide_cli.profile import Profile, SyntheticSettings
 from landslide_cli.records import Step, refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.stages.dataset_files import PREPARE_RECORD
 from landslide_cli.stages.processes import in_processes
 from landslide_cli.stages.sources import (
     labelled_scenes_of,
@@ -27,8 +28,6 @@ from landslide_cli.stages.sources import (
     prepared_scene,
     synthetic_folder,
 )
-
-RECORD = "prepare.json"
 
 
 @dataclass(frozen=True)
@@ -128,17 +127,17 @@ def prepare(
     settings |= {"limit": limit}
     settings.pop("prepare.workers")  # changes how fast, not what
     files = [path for scene in scenes for path in (scene.image, scene.mask)]
-    step = Step.of(folder / RECORD, settings, files)
+    step = Step.of(folder / PREPARE_RECORD, settings, files)
     finished = step.finished_before("prepare", overwrite)
     if finished is not None:
         return PrepareResult(**{**finished, "folder": folder, "unchanged": True})
-    if not (folder / RECORD).exists():
+    if not (folder / PREPARE_RECORD).exists():
         refuse_foreign([folder], overwrite)
     with whole_folder(folder) as partial:
         cuttings = _cut_all(scenes, profile, partial, reporter)
         result = _summary(folder, cuttings, profile)
         write_manifest(partial, [tile for cutting in cuttings for tile in cutting.tiles])
-        step.finish(result.document(), partial / RECORD)
+        step.finish(result.document(), partial / PREPARE_RECORD)
     if result.tiles == 0 and result.dropped:
         reporter.warn("every tile was dropped as empty")
     return result
@@ -280,17 +279,17 @@ def _draw_scenes(
         raise DataError("the synthetic source draws 3 bands and 2 classes; the profile has others")
     count = min(synthetic.scenes, limit or synthetic.scenes)
     settings = profile.settings("source", "classes") | {"source.synthetic.scenes": count}
-    step = Step.of(folder / RECORD, settings, [])
+    step = Step.of(folder / PREPARE_RECORD, settings, [])
     if step.finished_before("prepare", overwrite) is not None:
         return
-    if not (folder / RECORD).exists():
+    if not (folder / PREPARE_RECORD).exists():
         refuse_foreign([folder], overwrite)
     with whole_folder(folder) as partial:
         for name in (IMAGES, MASKS):
             (partial / name).mkdir()
         jobs = [(synthetic, index, palette, partial) for index in range(count)]
         in_processes(_draw_one, jobs, profile.prepare.workers, "drawing scenes", reporter)
-        step.finish({"scenes": count}, partial / RECORD)
+        step.finish({"scenes": count}, partial / PREPARE_RECORD)
 
 
 def _draw_one(job: tuple[SyntheticSettings, int, Palette, Path]) -> None:

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from landslide_cli.core.inference import mask_of, predict_scene, predictor
-from landslide_cli.core.layout import Tiling
 from landslide_cli.errors import ProfileError, listed
 from landslide_cli.imagery.pictures import captioned, comparison, fitted, strip, write_film
+from landslide_cli.imagery.preprocessing import Preprocessing
 from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
-from landslide_cli.stages.sources import labelled_scenes_of, palette_of, read_scene
+from landslide_cli.stages.engines import TensorFlowEngine
+from landslide_cli.stages.planning import training_plan
+from landslide_cli.stages.scene_predictor import ScenePredictor
+from landslide_cli.stages.sources import labelled_scenes_of, read_scene
 
 FOLDER = "previews"
 SIDE = 512  # pixels, the longer side of a preview
@@ -32,19 +34,21 @@ class Previews:
         ProfileError: a name is none of the source's scenes.
     """
 
-    def __init__(self, profile: Profile, model: Any, tiling: Tiling, run: Path) -> None:
+    def __init__(
+        self, profile: Profile, model: Any, preprocessing: Preprocessing, run: Path
+    ) -> None:
         self._profile = profile
-        self._classes = len(palette_of(profile))
         self._folder = run / FOLDER
         self._scenes = _chosen(profile, profile.train.preview_scenes)
-        self._predict = predictor(model)
-        self._tiling = tiling
+        self._predictor = ScenePredictor(
+            profile, preprocessing, training_plan(profile), TensorFlowEngine(model)
+        )
 
     def add(self, epoch: int) -> None:
         """Predict the scenes with the model as it is now."""
         for scene in self._scenes:
-            image, truth = read_scene(self._profile, scene)
-            predicted = mask_of(predict_scene(self._predict, image, self._classes, self._tiling))
+            image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
+            predicted = self._predictor.predict(scene.image).mask(threshold=None)
             with whole_file(self._picture(scene, epoch)) as partial:
                 write_image(partial, fitted(comparison(image, truth.mask, predicted), SIDE))
 

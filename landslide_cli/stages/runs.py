@@ -1,52 +1,39 @@
 """A run's directory: the trained model with what is known of it."""
 
-import json
 import zipfile
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.core.inference import predictor
-from landslide_cli.core.layout import LARGEST, Tiling
-from landslide_cli.core.streaming import Predict
-from landslide_cli.core.symmetries import Symmetries, averaged
 from landslide_cli.errors import ModelError, UsageError
+from landslide_cli.imagery.preprocessing import Preprocessing
 from landslide_cli.profile import Profile
-from landslide_cli.weights import FOLDER
-
-MODEL, RECORD, PROFILE, METRICS, CURVES, THRESHOLD = (
-    "model.keras",
-    "run.json",
-    "profile.yaml",
-    "metrics.csv",
-    "curves.png",
-    "threshold.json",
+from landslide_cli.records import damaged_record, read_json
+from landslide_cli.stages.run_files import (
+    MODEL,
+    PACKAGED,
+    RUN_RECORD,
+    THRESHOLD,
+    run_home,
+    unfinished_folder,
 )
-
-# The run in this package, by the word for it in `model.weights`.
-LANDSLIDE = "landslide"
-PACKAGED = FOLDER / LANDSLIDE
 
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model, loaded when it is first asked for.
+    """A trained model and what is known of it.
 
-    `home` is the folder for what comes of it, `folder` itself but for the packaged model. `bands`
-    and `outputs` are what the profile says of it. `scale` is the factor at which scenes were
-    resized for its tiles, `standardized` tells whether they were given standard levels; `threshold`
-    is the probability from which on foreground was best told on valid, None if that was not found
-    out.
+    `home` is the folder for what is derived from it, `folder` itself but for the packaged model.
+    `outputs` are the channels that the profile says the model gives, `preprocessing` is what scenes
+    go through before it, `threshold` the probability from which on a pixel is foreground, None for
+    the most probable class.
     """
 
     folder: Path
     home: Path
-    bands: int
     outputs: int
-    scale: float
+    preprocessing: Preprocessing
     threshold: float | None
-    standardized: bool = False
 
     @property
     def is_packaged(self) -> bool:
@@ -58,63 +45,80 @@ class Run:
         """The Keras model."""
         return self.folder / MODEL
 
-    @cached_property
-    def model(self) -> Any:
-        """The Keras model, loaded.
+    def load(self) -> Any:
+        """Load the Keras model.
 
         Raises:
             ModelError: the file is damaged, or it was made for other bands or classes.
         """
-        return _loaded(self.file, self.bands, self.outputs)
+        model = load_keras(self.file)
+        check_channels(self.file, _channels(model), (self.preprocessing.bands, self.outputs))
+        return model
 
-    def predict(self, tta: Symmetries = "none") -> Predict:
-        """Return the model as a function from windows to probabilities of all classes."""
-        predict = predictor(self.model)
-        return averaged(predict, predict, tta)
+    def for_tiles(self) -> "Run":
+        """Return the run for images that are prepared already, such as the dataset's tiles."""
+        return replace(self, preprocessing=Preprocessing(self.preprocessing.bands))
 
 
-def find_run(profile: Profile, folder: Path | None = None) -> Run:
-    """Return the profile's run; its model is not loaded yet.
+def find_run(
+    profile: Profile, folder: Path | None = None, stored: Preprocessing | None = None
+) -> Run:
+    """Return the profile's run.
 
     With `model.weights: landslide` that is the packaged one, as long as the profile's is not there.
 
+    The profile's `infer` goes before what the run has stored: `infer.gsd` and `infer.scale` before
+    the scale of its training, `infer.threshold` before the threshold chosen on its validation set.
+
     Args:
-        profile: its `run`, `fold`, `bands` and `classes` are used.
+        profile: its `run`, `fold`, `bands`, `classes`, `source.value_range` and `infer` are used.
         folder: where the run lies if it is not the profile's.
+        stored: what the scenes of its training went through, where that is not recorded yet.
 
     Raises:
         ModelError: there is no model.
+        DataError: what the run has stored is damaged.
     """
     if folder is None:
         check_trained(profile)
     home = folder or run_home(profile)
     folder = PACKAGED if folder is None and home != profile.run_folder else home
-    outputs = model_outputs(profile)
-    scale, threshold = _scale(folder), _threshold(folder)
-    standardized = is_standardized(folder)
-    return Run(folder, home, profile.bands, outputs, scale, threshold, standardized)
+    stored, infer = stored or stored_preprocessing(folder, profile.bands), profile.infer
+    preprocessing = replace(
+        stored,
+        bands=profile.bands,
+        order=None if infer.bands is None else tuple(infer.bands),
+        value_range=profile.source.value_range,
+        scale=infer.scale or stored.scale,
+        gsd=infer.gsd,
+    )
+    threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
+    return Run(folder, home, model_outputs(profile), preprocessing, threshold)
 
 
-def run_home(profile: Profile) -> Path:
-    """Return where the results of the profile's model lie.
+def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:
+    """Return what the scenes of a run went through in its training.
 
-    Those of the packaged model lie apart, so that they are never in the way of a training.
-    """
-    folder = profile.run_folder
-    if profile.model.weights != LANDSLIDE or (folder / MODEL).is_file():
-        return folder
-    return folder.with_name(f"{folder.name}.packaged")
-
-
-def load_run(profile: Profile, folder: Path | None = None) -> Run:
-    """Return the profile's run with its model loaded; see `find_run`.
+    Args:
+        folder: of the run; one without a record holds a model from elsewhere, which takes scenes
+            as they are.
+        bands: of such a model.
 
     Raises:
-        ModelError: there is none, the file is damaged, or it was made for other bands or classes.
+        DataError: the record is damaged.
     """
-    run = find_run(profile, folder)
-    run.model  # noqa: B018 - what is wrong with it shows now
-    return run
+    document = read_json(folder / RUN_RECORD)
+    if document is None:
+        return Preprocessing(bands)
+    try:
+        result = document["result"]
+        if "preprocessing" in result:
+            return Preprocessing.of(result["preprocessing"])
+        # Runs before version 0.2.
+        standardized = bool(result.get("standardized", False))
+        return Preprocessing(bands, scale=float(result["scale"]), standardized=standardized)
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged_record(folder / RUN_RECORD, error) from None
 
 
 def load_keras(path: Path) -> Any:
@@ -134,39 +138,22 @@ def load_keras(path: Path) -> Any:
         ) from error
 
 
-def _loaded(path: Path, bands: int, outputs: int) -> Any:
-    model = load_keras(path)
-    found = _ends(model)
-    if found != (bands, outputs):
-        raise other_ends(path, found, (bands, outputs))
-    return model
-
-
-def other_ends(
-    path: Path, found: tuple[int | None, int | None], wanted: tuple[int, int]
-) -> ModelError:
-    """Say that a model was made for other bands or classes than the profile's."""
-    return ModelError(
-        f"{path}: takes {found[0]} bands and gives {found[1]} classes, the profile says "
-        f"{wanted[0]} and {wanted[1]};\ntrain it again, or name another `run`"
-    )
-
-
-def tiling_of(profile: Profile, run_scale: float, standardized: bool) -> Tiling:
-    """Return how scenes in memory are predicted.
+def check_channels(path: Path, channels: tuple[int | None, ...], expected: tuple[int, int]) -> None:
+    """Check that a model was made for the profile's bands and classes.
 
     Args:
-        profile: its `infer` and `model` are used.
-        run_scale: the factor at which the model has learned from scenes.
-        standardized: whether it has learned from scenes of standard levels.
+        path: of the model.
+        channels: of its input and its output.
+        expected: likewise, by the profile.
+
+    Raises:
+        ModelError: it was not.
     """
-    infer, multiple = profile.infer, profile.model.multiple
-    fitted = infer.tile == "auto"
-    tile = {"auto": LARGEST, "whole": None}.get(str(infer.tile), infer.tile)
-    side = None if tile is None else -(-int(tile) // multiple) * multiple
-    scale = infer.scale or run_scale
-    batch = infer.batch or 1
-    return Tiling(side, infer.overlap, batch, scale, fitted, multiple, standardized)
+    if channels != expected:
+        raise ModelError(
+            f"{path}: expects {channels[0]} bands and gives {channels[1]} classes; the profile has "
+            f"{expected[0]} and {expected[1]};\ntrain it again, or name another `run`"
+        )
 
 
 def check_trained(profile: Profile) -> None:
@@ -195,46 +182,24 @@ def check_fold(profile: Profile) -> None:
         )
 
 
-def unfinished_folder(run: Path) -> Path:
-    """Return where a run lies until its training has finished."""
-    return run.with_name(f"{run.name}.unfinished")
-
-
 def model_outputs(profile: Profile) -> int:
     """Return how many channels the profile's model gives: one a class, a single one for one."""
     return len(profile.classes)
 
 
-def _ends(model: Any) -> tuple[int | None, int | None]:
+def _channels(model: Any) -> tuple[int | None, int | None]:
     try:
         return model.input_shape[-1], model.output_shape[-1]
     except (AttributeError, TypeError, IndexError):
         return None, None
 
 
-def _scale(run: Path) -> float:
-    try:
-        return float(_result(run)["scale"])
-    except (KeyError, TypeError, ValueError):
-        return 1.0  # a model from elsewhere
-
-
-def is_standardized(run: Path) -> bool:
-    """Tell whether a run's scenes were given standard levels."""
-    return bool(_result(run).get("standardized", False))
-
-
-def _result(run: Path) -> dict[str, Any]:
-    """Return what a training has recorded; nothing for a model from elsewhere."""
-    try:
-        result = json.loads((run / RECORD).read_text(encoding="utf-8"))["result"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return result if isinstance(result, dict) else {}
-
-
-def _threshold(run: Path) -> float | None:
-    try:
-        return float(json.loads((run / THRESHOLD).read_text(encoding="utf-8"))["threshold"])
-    except (OSError, ValueError, KeyError, TypeError):
+def _threshold(folder: Path) -> float | None:
+    """Return the threshold that a training has stored, None for a model from elsewhere."""
+    document = read_json(folder / THRESHOLD)
+    if document is None:
         return None
+    try:
+        return float(document["threshold"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged_record(folder / THRESHOLD, error) from None

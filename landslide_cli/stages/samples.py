@@ -1,22 +1,21 @@
 """What a part consists of when it is scored: whole scenes, or tiles; and the groups they are in."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from landslide_cli.core.parts import Part
-from landslide_cli.errors import DataError, LandslideError, listed
+from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.dataset import TILES, part_tiles, read_manifest
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.profile import Profile
-from landslide_cli.records import Input, Record
+from landslide_cli.records import Input, Record, read_json
 from landslide_cli.reporting import Reporter
-from landslide_cli.stages import split
+from landslide_cli.stages.dataset_files import SPLIT_RECORD
 from landslide_cli.stages.grouping import Evidence, own_groups
-from landslide_cli.stages.runs import PACKAGED, RECORD, run_home
-from landslide_cli.stages.sources import labelled_scenes_of
+from landslide_cli.stages.run_files import PACKAGED, RUN_RECORD, run_home
+from landslide_cli.stages.sources import labelled_scenes_of, scenes_named
 
 Units = Literal["scenes", "tiles"]
 
@@ -69,7 +68,7 @@ def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Report
             for one in scenes[:limit]
         ]
         if not items:
-            raise DataError(f"{profile.dataset / split.RECORD}: puts no scene into {part}")
+            raise DataError(f"{profile.dataset / SPLIT_RECORD}: puts no scene into {part}")
         return Samples("scenes", items, grouped=True)
     return _tiles(profile, part, limit)
 
@@ -104,12 +103,12 @@ def trained_on(profile: Profile, samples: Samples) -> list[str]:
     The packaged model knows its scenes by their contents.
     """
     if run_home(profile) != profile.run_folder:
-        packaged = Record.read(PACKAGED / RECORD)
+        packaged = Record.read(PACKAGED / RUN_RECORD)
         known = {one.digest for one in packaged.inputs.values()} if packaged else set()
         return [one.name for one in samples.items if Input.of(one.image).digest in known]
     group_of = groups_of(profile)
     try:
-        record = Record.read(profile.run_folder / RECORD)
+        record = Record.read(profile.run_folder / RUN_RECORD)
         seen = set() if record is None else _learned_scenes(profile, record)
     except (OSError, DataError):
         return []
@@ -128,11 +127,9 @@ def _learned_scenes(profile: Profile, record: Record) -> set[str]:
 
 
 def _split_result(profile: Profile) -> Mapping[str, Any]:
-    try:
-        text = (profile.dataset / split.RECORD).read_text(encoding="utf-8")
-        result = json.loads(text)["result"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    """Return what the split has recorded; nothing where another tool has divided the dataset."""
+    document = read_json(profile.dataset / SPLIT_RECORD) or {}
+    result = document.get("result", {})
     return result if isinstance(result, dict) else {}
 
 
@@ -142,20 +139,16 @@ def _scenes_in(profile: Profile, part: Part, reporter: Reporter) -> list[Scene] 
     if names is None and not insists:
         return None
     try:
+        if names is not None:
+            return scenes_named(profile, names)
         scenes = labelled_scenes_of(profile)
-        if names is None:
-            reporter.note("the dataset does not say which scenes are in which part: all are scored")
-            return scenes
-        by_name = {scene.name: scene for scene in scenes}
-        missing = [name for name in names if name not in by_name]
-        if missing:
-            raise DataError(f"the source no longer has the scenes {listed(missing, most=3)}")
+        reporter.note("the dataset does not say which scenes are in which part: all are scored")
+        return scenes
     except LandslideError as error:
         if insists:
             raise
         reporter.warn(f"scoring tiles instead of scenes: {error}")
         return None
-    return [by_name[name] for name in names]
 
 
 def _tiles(profile: Profile, part: Part, limit: int | None) -> Samples:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from landslide_cli.core.memory import give_back_memory
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.georeference import Georeference, gsd_of
+from landslide_cli.imagery.georeference import Georeference, gsd_of, pixel_area
 from landslide_cli.imagery.geotiff import Layer, MapWriter, finish_cog, finish_png
 from landslide_cli.imagery.outlines import Outliner
 from landslide_cli.imagery.pictures import Reduced, overlay
@@ -29,21 +29,12 @@ from landslide_cli.imagery.raster import write_image
 from landslide_cli.imagery.reader import SceneReader
 from landslide_cli.profile import InferSettings
 from landslide_cli.stages.mapping import Band
+from landslide_cli.stages.run_files import MAP_SUFFIXES
 
 # Longest side of the picture of a scene, in pixels; larger scenes are reduced.
 _PICTURE = 1536
 
 PERCENT_NODATA = 255
-
-# How the files of a scene are called after its name, by their kind.
-SUFFIXES = {
-    "mask": "_mask.tif",
-    "mask_png": "_mask.png",
-    "probability": "_probability.tif",
-    "overlay": "_overlay.jpg",
-    "gpkg": "_landslides.gpkg",
-    "geojson": "_landslides.geojson",
-}
 
 # Pixels of a scene from which on its files are made one after the other, for want of memory.
 _LARGE = 2**27
@@ -219,7 +210,7 @@ class SceneMaps:
         )
 
     def _file(self, kind: str) -> str:
-        return f"{self._facts.name}{SUFFIXES[kind]}"
+        return f"{self._facts.name}{MAP_SUFFIXES[kind]}"
 
     def _raw(self, kind: str) -> Path:
         return self._folder / f".{kind}.tif"
@@ -245,13 +236,14 @@ class SceneMaps:
         return values
 
     def _summary(self, files: dict[str, str], landslides: Sequence[Landslide]) -> SceneSummary:
-        names, gsd = self._palette.names, self._facts.gsd
+        names, facts = self._palette.names, self._facts
         counts = self._counts[: len(names)]
         pixels = int(counts.sum())
-        ground = pixels * (1.0 if gsd is None else gsd**2)
+        area = pixel_area(facts.georeference, facts.width, facts.height)
+        ground = pixels * (1.0 if area is None else area)
         totals = []
         for name in names[1:]:
-            areas = [one.area for one in landslides if one.class_name == name]
+            areas = [landslide.area for landslide in landslides if landslide.class_name == name]
             share = sum(areas) / ground if ground else 0.0
             totals.append(ClassTotal(name, len(areas), float(sum(areas)), share))
         shares = (counts / max(1, pixels)).tolist()
@@ -260,6 +252,6 @@ class SceneMaps:
             class_shares=dict(zip(names, shares, strict=True)),
             pixels=pixels,
             totals=totals,
-            unit="px" if gsd is None else "m2",
-            gsd=gsd,
+            unit="px" if facts.gsd is None else "m2",
+            gsd=facts.gsd,
         )

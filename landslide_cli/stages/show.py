@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.inference import mask_of, predict_scene
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.core.schedule import rises
-from landslide_cli.core.tiler import Image
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.dataset import TileFiles, part_tiles
 from landslide_cli.imagery.masks import read_mask
@@ -40,12 +38,19 @@ from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages.augmentations import picture_augmentations
-from landslide_cli.stages.evaluate import worst_scenes
 from landslide_cli.stages.grouping import Evidence
-from landslide_cli.stages.infer_tiled import maps_folder, mask_path
-from landslide_cli.stages.map_folder import polygon_files
-from landslide_cli.stages.runs import METRICS, MODEL, load_run, model_outputs, run_home, tiling_of
+from landslide_cli.stages.run_files import (
+    METRICS,
+    MODEL,
+    maps_folder,
+    mask_path,
+    polygon_files,
+    run_home,
+    worst_scenes,
+)
+from landslide_cli.stages.runs import find_run, model_outputs
 from landslide_cli.stages.samples import shared_ground
+from landslide_cli.stages.scene_predictor import ScenePredictor, load_predictor
 from landslide_cli.stages.sources import (
     labelled_scenes_of,
     palette_of,
@@ -161,7 +166,7 @@ def _layers(profile: Profile) -> ShowResult:
 
     trained = (profile.run_folder / MODEL).exists()
     model = (
-        load_run(profile).model
+        find_run(profile).load()
         if trained
         else build_model(profile.model, profile.bands, model_outputs(profile), profile.train.seed)
     )
@@ -180,6 +185,7 @@ class _Pictures:
         self._profile = profile
         self._folder = folder
         self._palette = palette_of(profile)
+        self._predictors: dict[int | None, ScenePredictor] = {}
         self._parts = {part: tiles for part in PARTS if (tiles := _tiles_if_any(profile, part))}
 
     def scenes(self, limit: int | None) -> list[Path]:
@@ -189,7 +195,7 @@ class _Pictures:
         predicted = [one for one in scenes if mask_path(maps, one.name).exists()]
         rows = []
         for scene in spread(predicted or scenes, limit or self._profile.show.items):
-            image, truth = read_scene(self._profile, scene)
+            image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
             prediction = self._mask(mask_path(maps, scene.name)) if predicted else None
             rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
         return self._sheet("scenes.png", rows)
@@ -200,14 +206,18 @@ class _Pictures:
         if part is None:
             return []
         chosen = spread(self._parts[part][:limit], limit or self._profile.show.items)
-        predict = None
+        run, predictor = None, None
         if (self._profile.run_folder / MODEL).exists():
-            predict = load_run(self._profile).predict()
+            run = find_run(self._profile).for_tiles()
+            images = [tile.image for tile in chosen]
+            predictor = load_predictor(self._profile, run, images, reporter)
         rows = []
         with reporter.track(f"picturing {part} tiles", len(chosen)) as advance:
             for tile in chosen:
                 image = read_image(tile.image, self._profile.bands)
-                prediction = mask_of(predict(image[None]))[0] if predict else None
+                prediction = None
+                if run is not None and predictor is not None:
+                    prediction = predictor.predict(tile.image).mask(run.threshold)
                 truth = self._mask(tile.mask)
                 rows.append((tile.image.stem, _row(image, truth, prediction, self._palette)))
                 advance()
@@ -259,8 +269,8 @@ class _Pictures:
         with reporter.track("picturing the worst scenes", len(named)) as advance:
             for one in named:
                 scene = scenes[one["scene"]]
-                image, truth = read_scene(self._profile, scene)
-                prediction = self._predict(image, one["fold"])
+                image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
+                prediction = self._predict(scene, one["fold"], reporter)
                 caption = f"{scene.name}: Dice {one['dice']:.3f}"
                 rows.append((caption, _row(image, truth.mask, prediction, self._palette)))
                 advance()
@@ -303,13 +313,13 @@ class _Pictures:
     def _mask(self, path: Path) -> Mask:
         return read_mask(path, self._palette, self._profile.prepare.nearest_colour).mask
 
-    def _predict(self, image: Image, fold: int | None) -> Mask:
+    def _predict(self, scene: Scene, fold: int | None, reporter: Reporter) -> Mask:
         """Predict a scene as `infer-tiled` does, by the model of a fold if there are folds."""
         profile = self._profile.model_copy(update={"fold": fold})
-        run = load_run(profile)
-        classes, tiling = len(self._palette), tiling_of(profile, run.scale, run.standardized)
-        probabilities = predict_scene(run.predict(profile.infer.tta), image, classes, tiling)
-        return mask_of(probabilities, profile.infer.threshold or run.threshold)
+        run = find_run(profile)
+        if fold not in self._predictors:
+            self._predictors = {fold: load_predictor(profile, run, [scene.image], reporter)}
+        return self._predictors[fold].predict(scene.image).mask(run.threshold)
 
     def _sheet(
         self,

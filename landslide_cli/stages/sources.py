@@ -1,28 +1,28 @@
 """The scenes that a profile names, drawn first where the source is synthetic."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from landslide_cli.core.levels import levelled, levels_of
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.resampling import resample
 from landslide_cli.core.tiler import Image
 from landslide_cli.core.windows import ImageSource
-from landslide_cli.errors import DataError, ProfileError
-from landslide_cli.imagery.dataset import IMAGES, MASKS
-from landslide_cli.imagery.georeference import gsd_of
+from landslide_cli.errors import DataError, ProfileError, listed
+from landslide_cli.imagery.dataset import IMAGES, MASKS, TILES
 from landslide_cli.imagery.masks import MaskReading, read_mask
+from landslide_cli.imagery.preprocessing import Preprocessing
 from landslide_cli.imagery.raster import probe, read_image
-from landslide_cli.imagery.reader import Reading, SceneReader
 from landslide_cli.imagery.scenes import Scene, labelled_scenes
 from landslide_cli.profile import Profile
+from landslide_cli.records import Record
+from landslide_cli.stages.dataset_files import PREPARE_RECORD
 
 SCENES = "scenes"
-
-# How much scenes may be resized by their GSD: what is beyond is a mistake in the units.
-_LEAST_SCALE, _MOST_SCALE = 1e-3, 8.0
 
 
 def palette_of(profile: Profile) -> Palette:
@@ -36,13 +36,20 @@ def synthetic_folder(profile: Profile) -> Path:
     return profile.dataset / SCENES
 
 
-def read_scene(profile: Profile, scene: Scene) -> tuple[Image, MaskReading]:
+def read_scene(
+    profile: Profile, scene: Scene, order: Sequence[int] | None = None
+) -> tuple[Image, MaskReading]:
     """Read a scene's image, (rows, cols, bands) uint8, and its mask, (rows, cols).
+
+    Args:
+        profile: its `bands`, `source`, `classes` and `prepare.nearest_colour` are used.
+        scene: of the profile's source.
+        order: numbers of the image's bands to read, from 1. Default: all.
 
     Raises:
         DataError: one of the files cannot be used.
     """
-    image = read_image(scene.image, profile.bands, profile.source.value_range)
+    image = read_image(scene.image, profile.bands, profile.source.value_range, order)
     return image, read_mask(scene.mask, palette_of(profile), profile.prepare.nearest_colour)
 
 
@@ -95,6 +102,30 @@ def prepared_scale(profile: Profile, scene: Scene) -> float:
     return 1.0 if size is None else size[0] / info.width
 
 
+def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preprocessing:
+    """Return what the images that a training learns from have gone through.
+
+    Args:
+        profile: its `bands`, `prepare`, `source` and `dataset` are used.
+        scenes: that crops are taken of, resized as the profile says now; none for tiles, which were
+            resized as it said when they were cut. Those of another tool count as they are.
+
+    Raises:
+        DataError: an image's header, or the record of the tiles, cannot be read.
+    """
+    if scenes:
+        scale = float(np.median([prepared_scale(profile, scene) for scene in scenes]))
+        standardized = profile.prepare.standardize
+    else:
+        record = Record.read(profile.dataset / TILES / PREPARE_RECORD)
+        result = {} if record is None else record.result
+        scale, standardized = float(result.get("scale", 1.0)), bool(result.get("standardized"))
+    value_range = profile.source.value_range
+    return Preprocessing(
+        profile.bands, value_range=value_range, scale=scale, standardized=standardized
+    )
+
+
 def _prepared_size(profile: Profile, cols: int, rows: int) -> tuple[int, int] | None:
     """Return the columns and rows to which a scene is resized; None to leave it as it is."""
     scale = profile.prepare.scale
@@ -111,54 +142,6 @@ def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:
     """
     prepared = prepared_scene(profile, scene)
     return prepared.image, prepared.reading.mask
-
-
-def reading_of(profile: Profile, standardized: bool) -> Reading:
-    """Return how scenes to be mapped become images for the profile's model.
-
-    Args:
-        profile: its `bands`, `infer.bands` and `source.value_range` are used.
-        standardized: as the model has learned them.
-    """
-    order = profile.infer.bands
-    return Reading(
-        profile.bands,
-        None if order is None else tuple(order),
-        profile.source.value_range,
-        standardized,
-    )
-
-
-def scales_of(
-    profile: Profile, run_scale: float, path: Path, scene: SceneReader
-) -> tuple[float, float]:
-    """Return the factors by which a scene's rows and columns are resized for the model.
-
-    Args:
-        profile: its `infer.gsd` or `infer.scale` is used.
-        run_scale: the factor of the model's tiles, taken where the profile names neither.
-        path: of the scene.
-        scene: opened.
-
-    Raises:
-        DataError: the model's GSD is given and the scene's own is not known, or far from it.
-    """
-    if profile.infer.gsd is None:
-        scale = profile.infer.scale or run_scale
-        return scale, scale
-    own = gsd_of(scene.georeference, scene.width, scene.height)
-    if own is None:
-        raise DataError(
-            f"{path}: has no georeference, so its GSD is not known; "
-            "give infer.scale instead of infer.gsd"
-        )
-    scales = own[0] / profile.infer.gsd, own[1] / profile.infer.gsd
-    if not all(_LEAST_SCALE <= scale <= _MOST_SCALE for scale in scales):
-        raise DataError(
-            f"{path}: has a GSD of {own[0]:.3g} m, too far from infer.gsd, "
-            f"{profile.infer.gsd:g} m; correct one of the two"
-        )
-    return scales
 
 
 def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene]:
@@ -180,3 +163,17 @@ def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene
             "for example with --set source.images='data/Landslide*.tif'"
         )
     return labelled_scenes(source.images, source.masks, limit)
+
+
+def scenes_named(profile: Profile, names: Sequence[str]) -> list[Scene]:
+    """Return the labelled scenes of these names, in their order.
+
+    Raises:
+        ProfileError: the profile names no source.
+        DataError: the source has them no more.
+    """
+    by_name = {scene.name: scene for scene in labelled_scenes_of(profile)}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise DataError(f"the source no longer has the scenes {listed(missing, most=3)}")
+    return [by_name[name] for name in names]

@@ -24,10 +24,8 @@ from landslide_cli.outputs import remove_folder, replace_folder, scratch_folder
 from landslide_cli.profile import Profile, SplitSettings
 from landslide_cli.records import Record, Step, refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
-from landslide_cli.stages import prepare
+from landslide_cli.stages.dataset_files import PREPARE_RECORD, SPLIT_RECORD
 from landslide_cli.stages.grouping import Evidence, Group, find_groups
-
-RECORD = "split.json"
 
 # Recorded beside the settings of a split that links no tiles.
 _WHOLE = "whole_scenes"
@@ -143,14 +141,14 @@ def split(
     tiles = read_manifest(dataset / TILES)
     settings = profile.settings("split", "bands") | {"limit": limit}
     settings |= {_WHOLE: True} if profile.prepare.tile is None else {}
-    step = Step.of(dataset / RECORD, settings, _inputs(profile))
+    step = Step.of(dataset / SPLIT_RECORD, settings, _inputs(profile))
     finished = step.finished_before("split", overwrite)
     if finished is not None:
         return SplitResult.of(finished, dataset)
     names = sorted({tile.scene for tile in tiles})
     _refuse_unknown(profile, names)
     names = names[:limit]
-    before = Record.read(dataset / RECORD)
+    before = Record.read(dataset / SPLIT_RECORD)
     if before is None:
         refuse_foreign([dataset / folder for folder in _linked_folders(profile)], overwrite)
     groups = find_groups(profile, names, reporter)
@@ -166,7 +164,7 @@ def split(
         if folders:
             _link_all(dealt, dataset / TILES, scratch, image_suffix(profile.bands), reporter)
         # The record goes first and comes back last: without it the parts are not finished.
-        (dataset / RECORD).unlink(missing_ok=True)
+        (dataset / SPLIT_RECORD).unlink(missing_ok=True)
         for folder in folders:
             replace_folder(scratch / folder, dataset / folder)
         for folder in _folders_of(before) - set(folders):
@@ -181,7 +179,7 @@ Dealt = dict[str, list[Tile]]  # by the part's folder below the dataset
 def _inputs(profile: Profile) -> list[Path]:
     """Name the files that a split depends on; the scenes stand in the record of `prepare`."""
     tiles = profile.dataset / TILES
-    files = [path for path in (tiles / MANIFEST, tiles / prepare.RECORD) if path.exists()]
+    files = [path for path in (tiles / MANIFEST, tiles / PREPARE_RECORD) if path.exists()]
     if profile.split.groups is not None and profile.split.pattern is None:
         path = Path(profile.split.groups)
         if not path.is_file():

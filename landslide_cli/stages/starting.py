@@ -7,7 +7,8 @@ from landslide_cli.core.weight_files import Arrays, assign_weights, weights_of
 from landslide_cli.errors import ModelError, listed
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
-from landslide_cli.stages.runs import LANDSLIDE, MODEL, PACKAGED, is_standardized, load_keras
+from landslide_cli.stages.run_files import LANDSLIDE, MODEL, PACKAGED
+from landslide_cli.stages.runs import load_keras, stored_preprocessing
 
 # Layers after the decoder, which have the classes' number of channels.
 _OF_CLASSES = ("classes", "enlarged_")
@@ -55,7 +56,7 @@ def start_from(
         )
     if left:
         reporter.note(f"{file} has other classes: the last layer starts anew")
-    if standardized != is_standardized(file.parent):
+    if standardized != stored_preprocessing(file.parent, profile.bands).standardized:
         wanted = "false" if standardized else "true"
         reporter.warn(
             f"{file} has learned from scenes of {'other' if standardized else 'standard'} levels; "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,32 +10,37 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.boundary import boundary_counts
 from landslide_cli.core.calibration import probability_counts
-from landslide_cli.core.inference import (
-    foreground_probability,
-    mask_of,
-    predict_scene,
-)
+from landslide_cli.core.inference import class_probabilities, foreground_probability
 from landslide_cli.core.objects import object_counts
 from landslide_cli.core.palette import Mask
 from landslide_cli.core.scores import Counts, confusion
-from landslide_cli.core.tiler import Probabilities
-from landslide_cli.imagery.footprints import pixel_area
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.georeference import pixel_area
 from landslide_cli.imagery.masks import read_mask
-from landslide_cli.imagery.raster import read_image
+from landslide_cli.imagery.raster import probe
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
-from landslide_cli.stages.runs import Run, tiling_of
+from landslide_cli.stages.runs import Run
 from landslide_cli.stages.samples import Sample, Samples
+from landslide_cli.stages.scene_predictor import (
+    ScenePrediction,
+    ScenePredictor,
+    load_predictor,
+    masked,
+)
 from landslide_cli.stages.sources import palette_of
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A sample with its mask, (rows, cols), and the probabilities, (rows, cols, classes)."""
+    """A sample with its ground truth, and what the model says of it.
+
+    `truth` is (rows, cols) uint8, `IGNORE` where there is no label or the image holds no data.
+    """
 
     sample: Sample
     truth: Mask
-    probabilities: Probabilities
+    predicted: ScenePrediction
 
 
 @dataclass(frozen=True)
@@ -73,25 +78,50 @@ class Tally:
 
 
 def predictions(
-    profile: Profile, run: Run, samples: Samples, description: str, reporter: Reporter
+    profile: Profile,
+    predictor: ScenePredictor,
+    samples: Samples,
+    description: str,
+    reporter: Reporter,
 ) -> Iterator[Prediction]:
-    """Predict the samples: scenes as `infer-tiled` does, tiles each in one pass.
+    """Predict the samples, as `infer-tiled` does.
+
+    Args:
+        profile: its `classes` and `prepare.nearest_colour` are used.
+        predictor: the model, by `predictor_for` these samples.
+        samples: scenes or tiles.
+        description: shown with the progress.
+        reporter: shown the progress.
 
     Raises:
         DataError: images or masks cannot be read, or do not fit the model.
     """
+    palette = palette_of(profile)
     with reporter.track(description, len(samples.items)) as advance:
-        predicted = _scenes if samples.units == "scenes" else _tiles
-        for prediction in predicted(profile, run, samples.items):
-            yield prediction
+        for sample in samples.items:
+            truth = read_mask(sample.mask, palette, profile.prepare.nearest_colour).mask
+            predicted = predictor.predict(sample.image)
+            yield Prediction(sample, masked(truth, predicted.valid), predicted)
             advance()
+
+
+def predictor_for(
+    profile: Profile, run: Run, samples: Samples, reporter: Reporter
+) -> ScenePredictor:
+    """Load the model for samples: scenes as they are, or tiles, which are prepared already.
+
+    Raises:
+        ModelError: the model does not fit the profile, or the engine asked for cannot run it.
+    """
+    images = [sample.image for sample in samples.items]
+    run = run if samples.units == "scenes" else run.for_tiles()
+    return load_predictor(profile, run, images, reporter)
 
 
 def tallied(
     profile: Profile,
     run: Run,
     samples: Samples,
-    threshold: float | None,
     measure: Measure,
     description: str,
     reporter: Reporter,
@@ -100,9 +130,8 @@ def tallied(
 
     Args:
         profile: its `classes`, `evaluate`, `infer`, `train` loss and what reading needs are used.
-        run: the model.
+        run: the model, with its threshold.
         samples: what is scored.
-        threshold: of the foreground; None: the most probable class.
         measure: units and tolerances, by `measure_of`.
         description: shown with the progress.
         reporter: shown the progress.
@@ -113,9 +142,10 @@ def tallied(
     from landslide_cli.core.losses import make_loss
 
     loss_of = make_loss(profile.train)
+    predictor = predictor_for(profile, run, samples, reporter)
     return [
-        _tally(prediction, profile, threshold, measure, loss_of)
-        for prediction in predictions(profile, run, samples, description, reporter)
+        _tally(prediction, profile, run.threshold, measure, loss_of)
+        for prediction in predictions(profile, predictor, samples, description, reporter)
     ]
 
 
@@ -125,45 +155,21 @@ def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
     Raises:
         DataError: an image cannot be read.
     """
-    found = {one.name: pixel_area(one.image) for one in samples}
-    known = {name: area for name, area in found.items() if area is not None}
-    metres, settings = len(known) == len(found), profile.evaluate
-    tolerances = dict.fromkeys(found, settings.boundary_pixels)
+    areas = {sample.name: _pixel_area(sample.image) for sample in samples}
+    known = {name: area for name, area in areas.items() if area is not None}
+    metres, settings = len(known) == len(areas), profile.evaluate
+    tolerances = dict.fromkeys(areas, settings.boundary_pixels)
     if settings.boundary_metres is not None:
         tolerances |= {n: settings.boundary_metres / a**0.5 for n, a in known.items()}
-    return Measure(metres, known if metres else dict.fromkeys(found, 1.0), tolerances)
+    return Measure(metres, known if metres else dict.fromkeys(areas, 1.0), tolerances)
 
 
-def _scenes(profile: Profile, run: Run, samples: Sequence[Sample]) -> Iterator[Prediction]:
-    tiling = tiling_of(profile, run.scale, run.standardized)
-    predict, palette = run.predict(profile.infer.tta), palette_of(profile)
-    for sample in samples:
-        image = read_image(sample.image, profile.bands, profile.source.value_range)
-        truth = read_mask(sample.mask, palette, profile.prepare.nearest_colour).mask
-        yield Prediction(sample, truth, predict_scene(predict, image, len(palette), tiling))
-
-
-def _tiles(profile: Profile, run: Run, samples: Sequence[Sample]) -> Iterator[Prediction]:
-    from landslide_cli.imagery.batches import Batches
-    from landslide_cli.imagery.dataset import TileFiles
-    from landslide_cli.imagery.examples import TileExamples
-
-    examples = TileExamples(
-        [TileFiles(sample.image, sample.mask) for sample in samples],
-        palette_of(profile),
-        profile.bands,
-        multiple=profile.model.multiple,
-        cache="none",
-        nearest_colour=profile.prepare.nearest_colour,
-    )
-    batches = Batches(examples, profile.bands, profile.evaluate.batch or profile.train.batch)
-    predict, left = run.predict(), iter(samples)
-    for images, masks in batches.epoch():
-        # The last batch is filled up with blank tiles.
-        some = list(islice(left, len(masks)))
-        answers = zip(masks.numpy(), predict(images), strict=True)
-        for sample, (truth, probabilities) in zip(some, answers, strict=False):
-            yield Prediction(sample, truth, probabilities)
+def _pixel_area(image: Path) -> float | None:
+    info = probe(image)
+    try:
+        return pixel_area(info.georeference, info.width, info.height)
+    except DataError as error:
+        raise DataError(f"{image}: {error}") from None
 
 
 def _tally(
@@ -175,9 +181,10 @@ def _tally(
 ) -> Tally:
     from landslide_cli.core.backend import tf
 
-    truth, probabilities = prediction.truth, prediction.probabilities
+    truth, predicted = prediction.truth, prediction.predicted
+    probabilities = class_probabilities(predicted.probabilities)
     name, classes = prediction.sample.name, probabilities.shape[-1]
-    mask = mask_of(probabilities, threshold)
+    mask = predicted.mask(threshold)
     tolerance, area, sizes = (
         measure.tolerances[name],
         measure.areas[name],
@@ -199,7 +206,7 @@ def _tally(
         objects=np.stack(
             [object_counts(truth, mask, index, sizes, area) for index in range(1, classes)]
         ),
-        probability=probability_counts(truth, foreground_probability(probabilities)),
+        probability=probability_counts(truth, foreground_probability(predicted.probabilities)),
         true_probability=float(of_truth[labelled].sum(dtype=np.float64)),
         loss=float(loss_of(*batch)),
     )

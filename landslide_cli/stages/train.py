@@ -4,39 +4,29 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Self
 
 import landslide_cli
 from landslide_cli.core.parts import Part
 from landslide_cli.errors import UsageError
-from landslide_cli.imagery.dataset import TILES
 from landslide_cli.imagery.plots import plot_curves
+from landslide_cli.imagery.preprocessing import Preprocessing
 from landslide_cli.outputs import write_text
 from landslide_cli.profile import Profile, dump_profile
-from landslide_cli.records import Record, Step, refuse_foreign
+from landslide_cli.records import Step, refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
-from landslide_cli.stages import checkpoints, prepare
+from landslide_cli.stages import checkpoints
 from landslide_cli.stages.checkpoints import Checkpoint
 from landslide_cli.stages.interruptions import interruptions
 from landslide_cli.stages.material import Material, examples_of, material_of
 from landslide_cli.stages.previews import Previews
-from landslide_cli.stages.runs import (
-    CURVES,
-    PROFILE,
-    RECORD,
-    check_fold,
-    load_run,
-    model_outputs,
-    tiling_of,
-    unfinished_folder,
-)
-from landslide_cli.stages.sources import palette_of, prepared_scale
+from landslide_cli.stages.run_files import CURVES, PROFILE, RUN_RECORD, unfinished_folder
+from landslide_cli.stages.runs import check_fold, find_run, model_outputs
+from landslide_cli.stages.sources import palette_of, training_preprocessing
 from landslide_cli.stages.starting import start_file, start_from
 from landslide_cli.stages.thresholds import choose_threshold, keep_even_threshold
 from landslide_cli.stages.unfinished import (
@@ -63,8 +53,8 @@ class TrainResult:
     """A finished training.
 
     `best` is the logged row of the epoch whose model was kept; `tiles` counts what an epoch takes
-    of a part, tiles or crops; `seconds` are those of all epochs. `scale` and `standardized` tell
-    how scenes were changed before.
+    of a part, tiles or crops; `seconds` are those of all epochs. `preprocessing` is what its scenes
+    went through.
     """
 
     run: Path
@@ -73,12 +63,18 @@ class TrainResult:
     parameters: int
     tiles: dict[Part, int]
     seconds: float
-    scale: float
     threshold: float
     versions: dict[str, str]
     hardware: dict[str, Any]
-    standardized: bool = False
+    preprocessing: Preprocessing
     unchanged: bool = False
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], run: Path, unchanged: bool = False) -> Self:
+        """Restore what `document` returned, for a run that lies in that folder now."""
+        preprocessing = Preprocessing.of(document["preprocessing"])
+        values = {"run": run, "preprocessing": preprocessing, "unchanged": unchanged}
+        return cls(**{**document, **values})
 
     def headline(self) -> str:
         """Say what was made, or that nothing had to be."""
@@ -154,7 +150,7 @@ def train(
             workers.agree("profile and data", _digest(step))
             finished = workers.broadcast_document(finished)
     if finished is not None:
-        return TrainResult(**{**finished, "run": profile.run_folder, "unchanged": True})
+        return TrainResult.of(finished, profile.run_folder, unchanged=True)
     if place.index == 0:
         return _lead(profile, materials, step, limit, overwrite, workers, reporter)
     return _help(profile, materials, workers or Workers(place), reporter)
@@ -171,7 +167,7 @@ def _lead(
 ) -> TrainResult:
     """Train as the process that writes the run."""
     folder = unfinished_folder(profile.run_folder)
-    if not (profile.run_folder / RECORD).exists():
+    if not (profile.run_folder / RUN_RECORD).exists():
         refuse_foreign([profile.run_folder], overwrite)
     machine = _hardware() | _versions()
     checkpoint = checkpoint_of(folder, step, machine, overwrite, reporter)
@@ -194,7 +190,7 @@ def _help(
     with workers.watched():
         _trained(profile, materials, folder, None, workers, reporter)
         document = workers.broadcast_document(None)
-    return TrainResult(**{**document, "run": profile.run_folder})
+    return TrainResult.of(document, profile.run_folder)
 
 
 def _trained(
@@ -222,7 +218,7 @@ def _trained(
         )
     if settings.deterministic:
         compute_exactly()
-    start = start_file(profile)
+    start, preprocessing = start_file(profile), _preprocessing(profile, materials)
     share = workers.share(settings.batch)
     cache = folder / CACHE / f"worker-{workers.place.index}"
     examples = {
@@ -252,11 +248,10 @@ def _trained(
             synchronized=workers.replicas > 1,
         )
         if start is not None and checkpoint is None:
-            start_from(profile, start, model, _standardized(profile, materials), reporter)
+            start_from(profile, start, model, preprocessing.standardized, reporter)
         model = with_fused_normalization(model)
     fitter = Fitter(model, settings, len(palette), workers)
-    tiling = tiling_of(profile, _scale(profile, materials), _standardized(profile, materials))
-    previews = Previews(profile, model, tiling, folder)
+    previews = Previews(profile, model, preprocessing, folder)
     training = Training(
         fitter,
         settings,
@@ -286,15 +281,13 @@ def _finish(
     """Film strips, curves, threshold, and the run's numbers."""
     training.previews.finish(len(training.rows))
     plot_curves(folder / CURVES, training.rows, round(training.best["epoch"]))
-    scale, standardized = _scale(profile, materials), _standardized(profile, materials)
-    # The run has no record yet that would tell these.
-    best = replace(load_run(profile, folder), scale=scale, standardized=standardized)
+    preprocessing = _preprocessing(profile, materials)
     has_valid = any(material.part == "valid" and material.files for material in materials)
-    threshold = (
-        choose_threshold(profile, best, folder, limit, reporter)
-        if has_valid
-        else keep_even_threshold(folder)
-    )
+    if has_valid:
+        run = find_run(profile, folder, preprocessing)
+        threshold = choose_threshold(profile, run, folder, limit, reporter)
+    else:
+        threshold = keep_even_threshold(folder)
     return TrainResult(
         run=profile.run_folder,
         epochs=len(training.rows),
@@ -302,11 +295,10 @@ def _finish(
         parameters=training.parameters,
         tiles=training.examples,
         seconds=sum(row["seconds"] for row in training.rows),
-        scale=scale,
         threshold=threshold,
         versions=_versions(),
         hardware=_hardware() | {"replicas": training.replicas},
-        standardized=standardized,
+        preprocessing=preprocessing,
     )
 
 
@@ -322,7 +314,7 @@ def _step(profile: Profile, materials: Sequence[Material], limit: int | None) ->
     files = [path for material in materials for path in material.files]
     start = start_file(profile)
     files += [] if start is None else [start]
-    return Step.of(profile.run_folder / RECORD, settings, files)
+    return Step.of(profile.run_folder / RUN_RECORD, settings, files)
 
 
 def _digest(step: Step) -> bytes:
@@ -332,24 +324,9 @@ def _digest(step: Step) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _scale(profile: Profile, materials: Sequence[Material]) -> float:
-    """Return the factor at which the scenes were resized; 1 for another tool's tiles.
-
-    Crops are resized as the profile says now, tiles as it said when they were cut.
-    """
+def _preprocessing(profile: Profile, materials: Sequence[Material]) -> Preprocessing:
     scenes = [scene for material in materials for scene in material.scenes]
-    if scenes:
-        return float(np.median([prepared_scale(profile, scene) for scene in scenes]))
-    record = Record.read(profile.dataset / TILES / prepare.RECORD)
-    return float(record.result["scale"]) if record is not None else 1.0
-
-
-def _standardized(profile: Profile, materials: Sequence[Material]) -> bool:
-    """Return whether the scenes were given standard levels; see `_scale`."""
-    if any(material.scenes for material in materials):
-        return profile.prepare.standardize
-    record = Record.read(profile.dataset / TILES / prepare.RECORD)
-    return bool(record is not None and record.result.get("standardized"))
+    return training_preprocessing(profile, scenes)
 
 
 def _versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ from landslide_cli.stages.fitting import Fitter, Tally
 from landslide_cli.stages.interruptions import Interruption
 from landslide_cli.stages.logs import TensorBoardLog
 from landslide_cli.stages.previews import Previews
-from landslide_cli.stages.runs import METRICS, MODEL
+from landslide_cli.stages.run_files import METRICS, MODEL
 from landslide_cli.stages.workers import Workers
 
 Row = dict[str, float]

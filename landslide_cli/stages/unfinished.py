@@ -12,7 +12,7 @@ from landslide_cli.records import Record, Step, refuse_foreign
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages import checkpoints
 from landslide_cli.stages.checkpoints import Checkpoint, last_checkpoint
-from landslide_cli.stages.runs import RECORD
+from landslide_cli.stages.run_files import RUN_RECORD
 
 UNFINISHED = "unfinished.json"
 CACHE = "cache"
@@ -97,7 +97,7 @@ def unfinished(
 
 def put_in_place(folder: Path, step: Step, result: dict[str, Any], run: Path) -> None:
     """Give a finished run its record and its name, without what only an unfinished one needs."""
-    step.finish(result, folder / RECORD)
+    step.finish(result, folder / RUN_RECORD)
     for name in (checkpoints.FOLDER, CACHE):
         remove_folder(folder / name)
     (folder / UNFINISHED).unlink(missing_ok=True)

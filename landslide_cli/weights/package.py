@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from landslide_cli.records import Record
-from landslide_cli.stages.runs import MODEL, PACKAGED, RECORD, THRESHOLD, load_keras
+from landslide_cli.stages.run_files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THRESHOLD
+from landslide_cli.stages.runs import load_keras
 
 # Of the run's result; the rest is about the machine.
 _KEPT = (
@@ -22,15 +23,14 @@ _KEPT = (
     "best",
     "parameters",
     "tiles",
-    "scale",
-    "standardized",
+    "preprocessing",
     "threshold",
     "versions",
 )
 
 
 def package(run: Path, target: Path = PACKAGED) -> None:
-    """Write a finished run's model, threshold and record in compact form to `target`."""
+    """Write a finished run's model and records in compact form to `target`."""
     target.mkdir(parents=True, exist_ok=True)
     model = load_keras(run / MODEL)
     for layer in model.layers:
@@ -41,8 +41,10 @@ def package(run: Path, target: Path = PACKAGED) -> None:
         whole = Path(scratch) / MODEL
         model.save(whole)
         _deflate(whole, target / MODEL)
-    _record(run / RECORD).write(target / RECORD)
-    shutil.copyfile(run / THRESHOLD, target / THRESHOLD)
+    _record(run / RUN_RECORD).write(target / RUN_RECORD)
+    for name in (THRESHOLD, PRECISION):
+        if (run / name).is_file():
+            shutil.copyfile(run / name, target / name)
     sys.stdout.write(f"{target}: {(target / MODEL).stat().st_size / 1e6:.2f} MB\n")
 
 
@@ -60,7 +62,7 @@ def _record(path: Path) -> Record:
     record = Record.read(path)
     if record is None:
         raise SystemExit(f"{path}: no such file; the run has not finished")
-    inputs = {Path(name).name: replace(one, modified=0) for name, one in record.inputs.items()}
+    inputs = {Path(name).name: replace(file, modified=0) for name, file in record.inputs.items()}
     settings = {key: value for key, value in record.settings.items() if key != "format"}
     return Record(settings, inputs, {key: record.result[key] for key in _KEPT})
 

@@ -17,6 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from landslide_cli.core.inference import predict_scene
 from landslide_cli.core.layout import Tiling
 from landslide_cli.core.model import build_model, summarise_layers
+from landslide_cli.core.windows import ImageSource
 from landslide_cli.imagery.raster import write_image
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
@@ -142,7 +143,8 @@ def _seams(folder: Path, profile: Profile) -> Rows:
         layout = tiling.layout(1024, 1024)
         shape = Shape(1, layout.grid.rows.side, layout.grid.cols.side)
         predict = engine.compiled(shape, "float32")
-        return predict_scene(predict, image, 2, tiling)[..., 1], len(layout.grid)
+        source = ImageSource(image)
+        return predict_scene(source, predict, layout, channels=1)[0][..., 0], len(layout.grid)
 
     whole, _ = predicted(None, 0)
     rows: Rows = []
@@ -249,7 +251,7 @@ def _megapixels(result: InferResult) -> float:
 
 
 def _gflop(profile: Profile, side: int) -> float:
-    model = find_run(profile).model
+    model = find_run(profile).load()
     return sum(layer.flop for layer in summarise_layers(model, side, side)) / 1e9
 
 

@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from landslide_cli.core.inference import foreground_probability, mask_of, predict_scene
+from landslide_cli.core.inference import (
+    channels_of,
+    class_probabilities,
+    foreground_probability,
+    mask_of,
+    model_channels,
+    predict_scene,
+)
 from landslide_cli.core.layout import Tiling
+from landslide_cli.core.streaming import Predict
+from landslide_cli.core.windows import ImageSource
 
 
 class Brightness:
@@ -22,7 +31,19 @@ class Brightness:
         self.shapes.append(windows.shape)
         self.dtypes.add(windows.dtype)
         bright = windows[..., 0].astype(np.float32) / 255
-        return np.stack([1 - bright, bright], axis=-1)
+        return bright[..., None].astype(np.float32)
+
+
+def predicted(
+    predict: Predict, image: NDArray[np.uint8], tiling: Tiling, classes: int = 2
+) -> NDArray[np.float32]:
+    """The probabilities of a scene in memory."""
+    layout = tiling.layout(*image.shape[:2])
+    probabilities, valid = predict_scene(
+        ImageSource(image), predict, layout, channels_of(classes), tiling.batch
+    )
+    assert valid is None
+    return probabilities
 
 
 def noise(rows: int, cols: int, bands: int = 3) -> NDArray[np.uint8]:
@@ -39,19 +60,18 @@ def ramp(rows: int, cols: int, bands: int = 3) -> NDArray[np.uint8]:
 )
 def test_a_scene_of_any_size_is_predicted_at_its_own_size(rows: int, cols: int) -> None:
     image = noise(rows, cols)
-    probabilities = predict_scene(Brightness(), image, 2, Tiling(tile=16, overlap=4))
-    assert probabilities.shape == (rows, cols, 2)
+    probabilities = predicted(Brightness(), image, Tiling(tile=16, overlap=4))
+    assert probabilities.shape == (rows, cols, 1)
     assert probabilities.dtype == np.float32
-    np.testing.assert_allclose(probabilities[..., 1], image[..., 0] / 255, atol=1e-6)
-    np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(probabilities[..., 0], image[..., 0] / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 7, 100])
 def test_the_result_does_not_depend_on_the_batch(batch: int) -> None:
     image, predict = noise(40, 52), Brightness()
     tiling = Tiling(tile=16, overlap=4, batch=batch)
-    probabilities = predict_scene(predict, image, 2, tiling)
-    one_by_one = predict_scene(Brightness(), image, 2, Tiling(tile=16, overlap=4))
+    probabilities = predicted(predict, image, tiling)
+    one_by_one = predicted(Brightness(), image, Tiling(tile=16, overlap=4))
     np.testing.assert_array_equal(probabilities, one_by_one)
     assert predict.shapes == [(batch, 16, 16, 3)] * -(-3 * 4 // batch)
 
@@ -60,7 +80,7 @@ def test_the_result_does_not_depend_on_the_batch(batch: int) -> None:
 def test_the_model_is_given_whole_uint8_windows_with_all_bands(bands: int) -> None:
     predict = Brightness()
     for scale in (1.0, 0.5, 2.0):
-        predict_scene(predict, noise(21, 10, bands), 2, Tiling(16, 4, scale=scale))
+        predicted(predict, noise(21, 10, bands), Tiling(16, 4, scale=scale))
     assert {shape[1:] for shape in predict.shapes} == {(16, 16, bands)}
     assert predict.dtypes == {np.dtype(np.uint8)}
 
@@ -69,27 +89,27 @@ def test_the_model_is_given_whole_uint8_windows_with_all_bands(bands: int) -> No
 @pytest.mark.parametrize(("rows", "cols"), [(40, 60), (33, 47), (1, 1), (1, 90)])
 def test_a_resized_scene_is_predicted_at_its_own_size(scale: float, rows: int, cols: int) -> None:
     image = np.full((rows, cols, 3), 51, np.uint8)
-    probabilities = predict_scene(Brightness(), image, 2, Tiling(16, 4, scale=scale))
-    assert probabilities.shape == (rows, cols, 2)
-    np.testing.assert_allclose(probabilities[..., 1], 0.2, atol=1e-6)
+    probabilities = predicted(Brightness(), image, Tiling(16, 4, scale=scale))
+    assert probabilities.shape == (rows, cols, 1)
+    np.testing.assert_allclose(probabilities, 0.2, atol=1e-6)
 
 
 def test_half_the_size_takes_a_quarter_of_the_windows() -> None:
     whole, half = Brightness(), Brightness()
-    predict_scene(whole, noise(64, 96), 2, Tiling(16, 0))
-    predict_scene(half, noise(64, 96), 2, Tiling(16, 0, scale=0.5))
+    predicted(whole, noise(64, 96), Tiling(16, 0))
+    predicted(half, noise(64, 96), Tiling(16, 0, scale=0.5))
     assert len(whole.shapes) == 4 * len(half.shapes) == 24
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
 def test_a_resized_prediction_stays_where_it_belongs(scale: float) -> None:
     image = ramp(32, 64)
-    probabilities = predict_scene(Brightness(), image, 2, Tiling(16, 4, scale=scale))
+    probabilities = predicted(Brightness(), image, Tiling(16, 4, scale=scale))
     inner = np.s_[:, 2:-2]
-    np.testing.assert_allclose(probabilities[..., 1][inner], image[..., 0][inner] / 255, atol=0.01)
+    np.testing.assert_allclose(probabilities[..., 0][inner], image[..., 0][inner] / 255, atol=0.01)
 
 
-@pytest.mark.parametrize("classes", [1, 2, 3, 7, 130])
+@pytest.mark.parametrize("classes", [3, 7, 130])
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_a_resized_prediction_keeps_every_class(classes: int, scale: float) -> None:
     shares = np.arange(1, classes + 1, dtype=np.float32) * 2 / (classes * (classes + 1))
@@ -97,7 +117,7 @@ def test_a_resized_prediction_keeps_every_class(classes: int, scale: float) -> N
     def predict(windows: NDArray[np.generic]) -> NDArray[np.float32]:
         return np.broadcast_to(shares, (*windows.shape[:3], classes))
 
-    probabilities = predict_scene(predict, noise(20, 30), classes, Tiling(16, 4, scale=scale))
+    probabilities = predicted(predict, noise(20, 30), Tiling(16, 4, scale=scale), classes)
     assert probabilities.shape == (20, 30, classes)
     np.testing.assert_allclose(probabilities[3, 5], shares, atol=1e-6)
 
@@ -105,7 +125,7 @@ def test_a_resized_prediction_keeps_every_class(classes: int, scale: float) -> N
 def test_the_image_is_left_as_it_was() -> None:
     image = noise(20, 30)
     before = image.copy()
-    predict_scene(Brightness(), image, 2, Tiling(16, 4, scale=0.5))
+    predicted(Brightness(), image, Tiling(16, 4, scale=0.5))
     np.testing.assert_array_equal(image, before)
 
 
@@ -124,8 +144,7 @@ def test_foreground_is_where_its_probability_reaches_the_threshold(
     values: NDArray[np.float32], threshold: float
 ) -> None:
     three = values / np.maximum(values.sum(axis=-1, keepdims=True), np.float32(1e-3))
-    two = np.stack([1 - values[..., 0], values[..., 0]], axis=-1)
-    for probabilities in (two, three):
+    for probabilities in (values[..., :1], three):
         mask = mask_of(probabilities, threshold)
         reached = foreground_probability(probabilities) >= np.float32(threshold)
         assert ((mask > 0) == reached).all()
@@ -135,8 +154,9 @@ def test_foreground_is_where_its_probability_reaches_the_threshold(
 
 
 def test_without_a_threshold_background_wins_a_tie() -> None:
-    assert mask_of(np.array([[0.5, 0.5]], np.float32)).tolist() == [0]
-    assert mask_of(np.array([[0.5, 0.5]], np.float32), 0.5).tolist() == [1]
+    for probabilities in ([[0.5]], [[0.5, 0.3, 0.2]], [[0.4, 0.4, 0.2]]):
+        assert mask_of(np.array(probabilities, np.float32)).tolist() == [0]
+    assert mask_of(np.array([[0.5]], np.float32), 0.5).tolist() == [1]
 
 
 def test_a_single_channel_is_the_foreground() -> None:
@@ -151,9 +171,18 @@ def test_a_single_channel_is_the_foreground() -> None:
     arrays(np.float32, (6, 1), elements=st.floats(0.0, 1.0, width=32)),
     st.none() | st.integers(1, 999).map(lambda number: number / 1000),
 )
-def test_a_single_channel_gives_the_mask_of_two(
+def test_a_softmax_of_two_classes_gives_the_mask_of_a_sigmoid(
     foreground: NDArray[np.float32], threshold: float | None
 ) -> None:
-    two = np.concatenate([1 - foreground, foreground], axis=-1)
-    np.testing.assert_array_equal(mask_of(foreground, threshold), mask_of(two, threshold))
-    np.testing.assert_array_equal(foreground_probability(foreground), foreground[..., 0])
+    softmax = np.concatenate([1 - foreground, foreground], axis=-1)
+    kept = model_channels(softmax)
+    np.testing.assert_array_equal(kept, model_channels(foreground))
+    np.testing.assert_array_equal(mask_of(kept, threshold), mask_of(foreground, threshold))
+    np.testing.assert_array_equal(class_probabilities(kept), softmax)
+
+
+@pytest.mark.parametrize(("classes", "channels"), [(2, 1), (3, 3), (7, 7)])
+def test_more_classes_than_two_keep_a_channel_each(classes: int, channels: int) -> None:
+    softmax = np.full((4, classes), 1 / classes, np.float32)
+    assert channels_of(classes) == channels == model_channels(softmax).shape[-1]
+    np.testing.assert_array_equal(class_probabilities(model_channels(softmax)), softmax)

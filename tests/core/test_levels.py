@@ -188,13 +188,14 @@ def test_windows_of_a_block_have_the_levels_that_they_have_in_the_scene(scale: f
             np.testing.assert_array_equal(pixels, whole[window])
 
 
-def test_a_scene_is_predicted_with_its_levels_where_the_tiling_says_so() -> None:
+def test_a_scene_is_predicted_with_its_levels_where_the_source_says_so() -> None:
     image, shown = noise(40, 40, (70.0,), 12.0), []
 
     def predict(windows: Image) -> NDArray[np.float32]:
         shown.append(float(windows[:, :40, :40].mean()))
-        return np.full((*windows.shape[:3], 2), 0.5, np.float32)
+        return np.full((*windows.shape[:3], 1), 0.5, np.float32)
 
     for standardized in (False, True):
-        predict_scene(predict, image, 2, Tiling(None, 0, standardized=standardized))
+        source = ImageSource(image, standardized)
+        predict_scene(source, predict, Tiling(None, 0).layout(40, 40), channels=1)
     assert shown == pytest.approx([70.0, MEAN], abs=2)

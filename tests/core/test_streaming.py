@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from landslide_cli.core import windows
+from landslide_cli.core import streaming
 from landslide_cli.core.layout import Layout, Tiling
 from landslide_cli.core.scaling import filled_up, to_model, to_scene
-from landslide_cli.core.streaming import Predict, Strip, channels_of, predict_block
+from landslide_cli.core.streaming import Predict, Strip
 from landslide_cli.core.tiler import Image, Probabilities, Window, blended, cut
 from landslide_cli.core.windows import ImageSource, Piece, Source
 
@@ -26,11 +27,7 @@ SCALES: list[float | tuple[float, float]] = [
 
 # Pixels that are read at once, far fewer than by default: so small scenes take many steps.
 AT_ONCE = 2**14
-
-
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "_AT_ONCE", AT_ONCE)
+predict_block = partial(streaming.predict_block, pixels_at_once=AT_ONCE)
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +67,8 @@ class Scene:
 class Model:
     """Says something of each pixel, of its neighbours and of its place; keeps what it was shown."""
 
-    def __init__(self, classes: int = 2) -> None:
-        self.classes = classes
+    def __init__(self, channels: int = 1) -> None:
+        self.channels = channels
         self.shapes: list[tuple[int, ...]] = []
         self.least = 255
 
@@ -85,9 +82,7 @@ class Model:
         rows, cols = bright.shape[1:]
         place = np.add.outer(2 * np.arange(rows), np.arange(cols)) / (8 * rows + 4 * cols)
         found = bright + place.astype(np.float32)
-        if self.classes == 2:
-            return np.stack([1 - found, found], axis=-1)
-        return np.stack([found / (one + 1) for one in range(self.classes)], axis=-1)
+        return np.stack([found / (one + 1) for one in range(self.channels)], axis=-1)
 
 
 def constant(windows: Image) -> Probabilities:
@@ -145,11 +140,11 @@ class Result:
     model: Model
 
 
-def predicted(case: Case, blocks: Iterable[Window], classes: int = 2) -> Result:
+def predicted(case: Case, blocks: Iterable[Window], channels: int = 1) -> Result:
     """Predict some blocks, and check of each what every block must keep to."""
-    scene, model = case.scene, Model(classes)
+    scene, model = case.scene, Model(channels)
     shape = (case.height, case.width)
-    probabilities = np.full((*shape, channels_of(classes)), np.nan, np.float32)
+    probabilities = np.full((*shape, channels), np.nan, np.float32)
     valid = np.zeros(shape, np.bool_)
     for block in blocks:
         inside = np.s_[block.row_off : block.row_stop, block.col_off : block.col_stop]
@@ -157,11 +152,17 @@ def predicted(case: Case, blocks: Iterable[Window], classes: int = 2) -> Result:
         watch = watching(seen, picture)
         row = block.row_off
         for strip in predict_block(
-            scene, model, case.layout, block, classes, batch=case.tiling.batch, watch=watch
+            scene,
+            model,
+            case.layout,
+            block,
+            channels,
+            batch=case.tiling.batch,
+            on_pixels=watch,
         ):
             rows = strip.probabilities.shape[0]
             assert (strip.row_off, strip.col_off) == (row, block.col_off)
-            assert strip.probabilities.shape == (rows, block.width, channels_of(classes))
+            assert strip.probabilities.shape == (rows, block.width, channels)
             assert strip.probabilities.dtype == np.float32
             part = np.s_[row : row + rows, block.col_off : block.col_stop]
             probabilities[part] = strip.probabilities
@@ -220,7 +221,7 @@ def test_a_scene_is_predicted_step_by_step_as_if_held_whole(case: Case) -> None:
     case = replace(case, gaps=False)
     scaled = to_model(case.scene.image, layout.rows, layout.cols)
     scaled = scaled[: grid.rows.length, : grid.cols.length]
-    answers = ((window, model(cut(scaled, window)[None])[0, ..., 1:]) for window in grid)
+    answers = ((window, model(cut(scaled, window)[None])[0]) for window in grid)
     area = Window(0, 0, grid.cols.length, grid.rows.length)
     merged = np.concatenate([rows.values for rows in blended(grid, area, answers, 1)])
     merged = filled_up(merged, layout.rows.units(case.height), layout.rows.model, axis=0)
@@ -252,13 +253,13 @@ def test_the_batch_changes_nothing(case: Case, batch: int) -> None:
     assert_same(predicted(one_by_one, whole), predicted(together, whole))
 
 
-@pytest.mark.parametrize("classes", [1, 2, 3, 7])
+@pytest.mark.parametrize("channels", [1, 3, 7])
 @pytest.mark.parametrize("scale", [1.0, 0.5])
-def test_blocks_keep_every_class(classes: int, scale: float) -> None:
+def test_blocks_keep_every_channel(channels: int, scale: float) -> None:
     case = Case(Tiling(16, 4, batch=2, scale=scale), 70, 90, True, 5)
-    whole = predicted(case, [case.layout.whole], classes)
-    assert whole.probabilities.shape == (70, 90, 1 if classes == 2 else classes)
-    assert_same(whole, predicted(case, case.layout.blocks(30, 40), classes))
+    whole = predicted(case, [case.layout.whole], channels)
+    assert whole.probabilities.shape == (70, 90, channels)
+    assert_same(whole, predicted(case, case.layout.blocks(30, 40), channels))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 100])
@@ -272,7 +273,7 @@ def test_a_scene_without_data_is_handed_on_without_a_call_of_the_model() -> None
     case = Case(Tiling(16, 4, batch=3), 100, 80, False, 0)
     scene, model = Scene(case.scene.image, np.zeros((100, 80), bool)), Model()
     layout = case.layout
-    strips = list(predict_block(scene, model, layout, layout.whole, 2, batch=3))
+    strips = list(predict_block(scene, model, layout, layout.whole, 1, batch=3))
     assert model.shapes == []
     assert sum(len(strip.probabilities) for strip in strips) == 100
     assert all(strip.valid is not None and not strip.valid.any() for strip in strips)
@@ -303,9 +304,13 @@ class Breaking(ImageSource):
         return super().read(rows, cols)
 
 
-def all_of(source: Source, predict: Predict, **options: Callable[..., None]) -> list[Strip]:
+def all_of(
+    source: Source, predict: Predict, on_pixels: Callable[..., None] | None = None
+) -> list[Strip]:
     layout = Tiling(32, 8).layout(source.height, source.width)
-    return list(predict_block(source, predict, layout, layout.whole, 2, batch=2, **options))
+    return list(
+        predict_block(source, predict, layout, layout.whole, 1, batch=2, on_pixels=on_pixels)
+    )
 
 
 def image(height: int, width: int) -> Image:
@@ -325,7 +330,7 @@ def test_a_model_that_breaks_raises_its_own_error() -> None:
         calls += 1
         if calls == 5:
             raise MemoryError("no more")
-        return constant(windows).repeat(2, axis=-1)
+        return constant(windows)
 
     with pytest.raises(MemoryError, match="no more"):
         all_of(ImageSource(image(2000, 40)), breaking)
@@ -336,7 +341,7 @@ def test_a_watcher_that_breaks_raises_its_own_error() -> None:
         raise ZeroDivisionError("blind")
 
     with pytest.raises(ZeroDivisionError, match="blind"):
-        all_of(ImageSource(image(200, 40)), Model(), watch=watch)
+        all_of(ImageSource(image(200, 40)), Model(), on_pixels=watch)
 
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
@@ -344,7 +349,7 @@ def test_closing_early_stops_the_threads(taken: int) -> None:
     scene = Scene(image(20_000, 40), np.ones((20_000, 40), bool))
     before = threading.active_count()
     layout = Tiling(32, 8).layout(20_000, 40)
-    with closing(predict_block(scene, Model(), layout, layout.whole, 2)) as strips:
+    with closing(predict_block(scene, Model(), layout, layout.whole, 1)) as strips:
         for _ in range(taken):
             next(strips)
         assert threading.active_count() <= before + 2
@@ -356,7 +361,7 @@ def test_an_error_of_who_takes_the_strips_stops_the_threads() -> None:
     scene = Scene(image(20_000, 40), np.ones((20_000, 40), bool))
     layout = Tiling(32, 8).layout(20_000, 40)
     before = threading.active_count()
-    strips = predict_block(scene, Model(), layout, layout.whole, 2)
+    strips = predict_block(scene, Model(), layout, layout.whole, 1)
     with pytest.raises(ZeroDivisionError):
         for _ in strips:
             raise ZeroDivisionError

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from landslide_cli.core import windows
 from landslide_cli.core.layout import Layout, Tiling
 from landslide_cli.core.scaling import to_model
 from landslide_cli.core.tiler import Image, Window, cut
-from landslide_cli.core.windows import Ground, ImageSource, Piece, View, views
+from landslide_cli.core.windows import Ground, ImageSource, Piece, View
 
 SCALES: list[float | tuple[float, float]] = [
     0.25,
@@ -32,11 +33,7 @@ Marks = NDArray[np.bool_]
 
 # Pixels that are read at once, far fewer than by default: so small scenes take many steps.
 AT_ONCE = 2**14
-
-
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "_AT_ONCE", AT_ONCE)
+views = partial(windows.views, pixels_at_once=AT_ONCE)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from landslide_cli.imagery.footprints import (
     Transform,
     footprint_of,
     overlapping,
-    pixel_area,
 )
+from landslide_cli.imagery.georeference import Georeference, pixel_area
+from landslide_cli.imagery.raster import probe
 
 WriteRaster = Callable[..., Path]
 Place = Callable[..., Footprint]
@@ -49,6 +50,11 @@ def filled(rows: int, cols: int, value: int = 7) -> NDArray[np.uint8]:
 def reprojected(x: float, y: float, source: str, target: str) -> tuple[float, float]:
     xs, ys = warp.transform(source, target, [x], [y])
     return xs[0], ys[0]
+
+
+def area_of_pixel(path: Path) -> float | None:
+    info = probe(path)
+    return pixel_area(info.georeference, info.width, info.height)
 
 
 def applied(transform: Transform, x: float, y: float) -> tuple[float, float]:
@@ -102,8 +108,8 @@ def only(footprints: Sequence[Footprint | None], least: float = 1e-6) -> Footpri
 def test_a_footprint_is_the_frame_of_the_scene(place: Place) -> None:
     one = place(ZONE_48, north_up(pixel=0.5), rows=60, cols=100)
     assert (one.width, one.height) == (100, 60)
-    assert one.transform == north_up(pixel=0.5)
-    assert "UTM zone 48N" in one.crs
+    assert one.georeference.transform == north_up(pixel=0.5)
+    assert "UTM zone 48N" in str(one.georeference.crs)
     expected = shapely.box(LEFT, TOP - 30, LEFT + 50, TOP)
     assert shapely.area(shapely.symmetric_difference(one.outline, expected)) < 1e-6
 
@@ -123,16 +129,16 @@ def test_without_georeference_a_scene_lies_nowhere(
 ) -> None:
     path = write_raster("scene.tif", filled(8, 8), **options)
     assert footprint_of(path) is None
-    assert pixel_area(path) is None
+    assert area_of_pixel(path) is None
 
 
 def test_a_picture_lies_nowhere(write_raster: WriteRaster) -> None:
     path = write_raster("scene.png", filled(8, 8))
     assert footprint_of(path) is None
-    assert pixel_area(path) is None
+    assert area_of_pixel(path) is None
 
 
-@pytest.mark.parametrize("read", [footprint_of, pixel_area])
+@pytest.mark.parametrize("read", [footprint_of, area_of_pixel])
 def test_an_unreadable_file_is_named(tmp_path: Path, read: Callable[[Path], object]) -> None:
     for name, content in (("empty.tif", b""), ("notes.tif", b"These are notes.\n")):
         (tmp_path / name).write_bytes(content)
@@ -369,10 +375,10 @@ def test_a_scene_without_any_data_overlaps_nothing(place: Place, crs: str) -> No
 def test_the_transform_takes_pixels_of_the_one_to_those_of_the_other(x: float, y: float) -> None:
     # Only the pixels' own transforms matter, not the outlines.
     around = shapely.box(-500, -500, 500, 500)
-    first = Footprint(ZONE_48, around, north_up(0, 0), 100, 60)
-    second = Footprint(ZONE_48, around, turned(50, -30, 30, 2.0), 90, 80)
+    first = Footprint(Georeference(ZONE_48, north_up(0, 0)), around, 100, 60)
+    second = Footprint(Georeference(ZONE_48, turned(50, -30, 30, 2.0)), around, 90, 80)
     overlap = only([first, second])
-    expected = ~second.transform @ (first.transform @ (x, y))
+    expected = ~second.georeference.transform @ (first.georeference.transform @ (x, y))
     assert applied(overlap.transform, x, y) == pytest.approx(expected, abs=1e-6)
 
 
@@ -387,8 +393,8 @@ def test_the_transform_is_right_to_a_fraction_of_a_pixel_across_projections(
     second = place(crs, north_up(*corner, pixel), rows=900, cols=800)
     overlap = only([first, second])
     for x, y in np.random.default_rng(0).uniform((300, 200), (1200, 1000), (20, 2)):
-        east, north = first.transform @ (x, y)
-        expected = ~second.transform @ reprojected(east, north, ZONE_48, crs)
+        east, north = first.georeference.transform @ (x, y)
+        expected = ~second.georeference.transform @ reprojected(east, north, ZONE_48, crs)
         assert applied(overlap.transform, x, y) == pytest.approx(expected, abs=0.05)
 
 
@@ -410,8 +416,8 @@ def test_the_area_of_a_pixel_of_utm_is_its_square_but_for_the_scale_factor(
     # The scale is 0.9996 on the central meridian and grows with the distance from it.
     middle = easting + 60 * pixel
     scale = 0.9996 * (1 + ((middle - 500_000) / 0.9996 / 6_371_000) ** 2 / 2)
-    assert pixel_area(path) == pytest.approx((pixel / scale) ** 2, rel=5e-5)
-    assert pixel_area(path) == pytest.approx(pixel**2, rel=0.003)
+    assert area_of_pixel(path) == pytest.approx((pixel / scale) ** 2, rel=5e-5)
+    assert area_of_pixel(path) == pytest.approx(pixel**2, rel=0.003)
 
 
 @pytest.mark.parametrize("latitude", [-44.0, 0.0, 30.7, 62.0])
@@ -423,7 +429,7 @@ def test_the_area_of_a_pixel_in_degrees_is_that_on_the_ellipsoid(
         "scene.tif", filled(80, 90), crs=DEGREES, transform=north_up(103.0, latitude, pixel)
     )
     whole = area_between(latitude - 80 * pixel, latitude, 90 * pixel)
-    assert pixel_area(path) == pytest.approx(whole / (80 * 90), rel=1e-4)
+    assert area_of_pixel(path) == pytest.approx(whole / (80 * 90), rel=1e-4)
 
 
 def test_the_area_of_a_pixel_of_web_maps_is_not_its_square(write_raster: WriteRaster) -> None:
@@ -434,19 +440,19 @@ def test_the_area_of_a_pixel_of_web_maps_is_not_its_square(write_raster: WriteRa
     )
     expected = area_between(south, north, east - west) / 50**2
     assert expected == pytest.approx(math.cos(math.radians(31)) ** 2, rel=0.01)
-    assert pixel_area(path) == pytest.approx(expected, rel=1e-4)
+    assert area_of_pixel(path) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_area_of_a_pixel_in_feet_is_in_square_metres(write_raster: WriteRaster) -> None:
     # New York, Long Island: US survey feet.
     transform = north_up(1_000_000.0, 200_000.0, 2.0)
     path = write_raster("scene.tif", filled(50, 50), crs="EPSG:2263", transform=transform)
-    assert pixel_area(path) == pytest.approx((2 * 1200 / 3937) ** 2, rel=0.001)
+    assert area_of_pixel(path) == pytest.approx((2 * 1200 / 3937) ** 2, rel=0.001)
 
 
 def test_the_area_of_a_pixel_minds_neither_turns_nor_collars(write_raster: WriteRaster) -> None:
     straight, slanting, marked = (
-        pixel_area(write_raster(name, values, crs=ZONE_48, transform=transform, nodata=nodata))
+        area_of_pixel(write_raster(name, values, crs=ZONE_48, transform=transform, nodata=nodata))
         for name, values, transform, nodata in (
             ("a.tif", filled(100, 100), north_up(), None),
             ("b.tif", filled(100, 100), turned(LEFT, TOP, 30), None),
@@ -462,7 +468,7 @@ def test_the_area_of_a_pixel_is_right_across_the_date_line(write_raster: WriteRa
     left, top = reprojected(180.0, -16.8, DEGREES, "EPSG:32701")
     transform = north_up(left - 50, top)
     path = write_raster("scene.tif", filled(100, 100), crs="EPSG:32701", transform=transform)
-    assert pixel_area(path) == pytest.approx(1.0, rel=0.003)
+    assert area_of_pixel(path) == pytest.approx(1.0, rel=0.003)
 
 
 def test_overlaps_are_right_across_the_date_line(place: Place) -> None:

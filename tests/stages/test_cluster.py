@@ -15,10 +15,12 @@ from landslide_cli.core.layout import Layout
 from landslide_cli.core.tiler import Window
 from landslide_cli.errors import UsageError
 from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter
 from landslide_cli.stages import cluster
 from landslide_cli.stages.cluster import ClusterMapper
 from landslide_cli.stages.infer_result import InferResult
 from landslide_cli.stages.infer_tiled import infer_tiled
+from landslide_cli.stages.mapping import Recipe
 
 Bright = Callable[..., Profile]
 Write = Callable[..., Path]
@@ -50,17 +52,18 @@ def scenes(write_raster: Write, tmp_path: Path) -> Path:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> list[Window]:
     """Blocks of about a hundred pixels, collected here; workers are told which part to map."""
-    monkeypatch.setattr(cluster, "_LEAST_SIDE", 96)
-    monkeypatch.setattr(cluster, "_LEAST_WINDOWS", 1)
     made: list[Window] = []
-    divide = ClusterMapper.blocks
 
-    def collected(self: ClusterMapper, layout: Layout) -> list[Window]:
-        blocks = divide(self, layout)
-        made.extend(block for block in blocks if block not in made)
-        return blocks
+    class SmallBlocks(ClusterMapper):
+        def __init__(self, recipe: Recipe, scheduler: str, reporter: Reporter) -> None:
+            super().__init__(recipe, scheduler, reporter, least_side=96, least_windows=1)
 
-    monkeypatch.setattr(ClusterMapper, "blocks", collected)
+        def blocks(self, layout: Layout) -> list[Window]:
+            blocks = super().blocks(layout)
+            made.extend(block for block in blocks if block not in made)
+            return blocks
+
+    monkeypatch.setattr(cluster, "ClusterMapper", SmallBlocks)
     return made
 
 
@@ -169,7 +172,7 @@ def test_block_that_kills_every_worker_is_given_up(
             bright(), [str(plant("a.tif"))], output=tmp_path / "maps", scheduler="local:1"
         )
     (one,) = result.failed
-    assert "a.tif: the workers died" in one.reason
+    assert "a.tif: workers were killed" in one.reason
     assert "infer.memory" in one.reason
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["infer.json"]
 

@@ -51,7 +51,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
 def says(network: Path, value: int) -> float:
     """The probability of a landslide at a pixel of a value."""
     predict = OpenVinoEngine(network, 3, 2, 1).compiled(Shape(1, 2, 2), "float32")
-    return float(predict(np.full((1, 2, 2, 3), value, np.uint8))[0, 0, 0, 1])
+    return float(predict(np.full((1, 2, 2, 3), value, np.uint8))[0, 0, 0, 0])
 
 
 def test_model_is_converted_beside_it_in_a_process_of_its_own(model: Path, reporter: Any) -> None:

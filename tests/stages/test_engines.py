@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
 
+from landslide_cli.core.inference import predictor
 from landslide_cli.errors import ModelError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
@@ -22,7 +22,7 @@ from landslide_cli.stages.engines import (
 )
 from landslide_cli.stages.infer_tiled import infer_tiled
 from landslide_cli.stages.planning import load_engine
-from landslide_cli.stages.runs import Run, find_run, load_run
+from landslide_cli.stages.runs import Run, find_run
 
 ENGINES: tuple[EngineName, EngineName] = ("openvino", "tensorflow")
 
@@ -41,11 +41,10 @@ def test_probabilities_agree_to_a_ten_thousandth(
 ) -> None:
     run, seen = find_run(trained), windows(*shape)
     one, other = (engine.compiled(Shape(*shape), "float32")(seen) for engine in both(run))
-    expected = run.predict()(seen)
+    expected = predictor(run.load())(seen)
     for answer in (one, other):
-        assert answer.shape == (*shape, 2)
+        assert answer.shape == (*shape, 1)
         assert answer.dtype == np.float32
-        np.testing.assert_allclose(answer.sum(axis=-1), 1.0, atol=1e-5)
         np.testing.assert_allclose(answer, expected, atol=1e-4)
     assert expected.std() > 0.05
     np.testing.assert_allclose(one, other, atol=1e-4)
@@ -97,8 +96,7 @@ def test_models_of_one_channel_work_with_both(
         )  # fmt: skip
         engine = load_engine(name, find_run(profile), 2, SilentReporter())
         answer = engine.compiled(Shape(1, 16, 16), "float32")(seen)
-        np.testing.assert_allclose(answer[..., 1], exact, atol=1e-5)
-        np.testing.assert_allclose(answer[..., 0], 1 - exact, atol=1e-5)
+        np.testing.assert_allclose(answer[..., 0], exact, atol=1e-5)
         (one,) = infer_tiled(profile, [str(plant("a.tif"))], output=tmp_path / name).scenes
         assert one.totals[0].name == "slide"
         assert one.totals[0].area == 1800.0
@@ -106,11 +104,12 @@ def test_models_of_one_channel_work_with_both(
 
 def test_one_engine_serves_windows_of_several_sizes(trained: Profile) -> None:
     run = find_run(trained)
+    predict = predictor(run.load())
     for engine in both(run):
         for shape in ((1, 32, 32), (1, 64, 32), (1, 32, 64), (1, 32, 32)):
             seen = windows(*shape)
             answer = engine.compiled(Shape(*shape), "float32")(seen)
-            np.testing.assert_allclose(answer, run.predict()(seen), atol=1e-4)
+            np.testing.assert_allclose(answer, predict(seen), atol=1e-4)
 
 
 def test_answers_stay_when_the_next_windows_are_predicted(trained: Profile) -> None:
@@ -123,7 +122,7 @@ def test_answers_stay_when_the_next_windows_are_predicted(trained: Profile) -> N
 
 
 def test_both_know_what_memory_a_pixel_takes(trained: Profile) -> None:
-    sizes = [engine.bytes_a_pixel for engine in both(find_run(trained))]
+    sizes = [engine.bytes_per_pixel for engine in both(find_run(trained))]
     # At the least: the input, and both convolutions of the first level with 4 filters.
     assert all(4 * 8 < size < 4 * 100 for size in sizes)
     assert sizes[0] == pytest.approx(sizes[1], rel=0.6)
@@ -143,11 +142,10 @@ def test_model_for_other_bands_is_refused_in_the_same_words(trained: Profile) ->
             load_engine(name, find_run(profile), 1, SilentReporter())
         said.append(str(caught.value).partition(": ")[2])
     assert said[0] == said[1]
-    assert "takes 3 bands and gives 2 classes, the profile says 7 and 2" in said[0]
+    assert "expects 3 bands and gives 2 classes; the profile has 7 and 2" in said[0]
 
 
-def test_tensorflow_predicts_as_the_run_itself(trained: Profile) -> None:
-    run: Any = load_run(trained)
-    seen = windows(2, 32, 32)
-    answer = TensorFlowEngine(run).compiled(Shape(2, 32, 32), "float32")(seen)
-    np.testing.assert_array_equal(answer, run.predict()(seen))
+def test_tensorflow_predicts_as_the_model_itself(trained: Profile) -> None:
+    model, seen = find_run(trained).load(), windows(2, 32, 32)
+    answer = TensorFlowEngine(model).compiled(Shape(2, 32, 32), "float32")(seen)
+    np.testing.assert_allclose(answer, model.predict(seen, verbose=0)[..., 1:], atol=1e-6)

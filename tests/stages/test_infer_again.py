@@ -19,7 +19,7 @@ import rasterio
 from landslide_cli.profile import Profile
 from landslide_cli.stages.infer_result import InferResult
 from landslide_cli.stages.infer_tiled import infer_tiled
-from landslide_cli.stages.mapping import Mapper
+from landslide_cli.stages.mapping import LocalMapper
 
 Bright = Callable[..., Profile]
 Write = Callable[..., Path]
@@ -48,7 +48,7 @@ def no_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*arguments: object) -> None:
         raise AssertionError("nothing is to be mapped")
 
-    monkeypatch.setattr(Mapper, "__init__", refused)
+    monkeypatch.setattr(LocalMapper, "__init__", refused)
 
 
 def test_nothing_is_mapped_twice(

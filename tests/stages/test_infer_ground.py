@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from rasterio.warp import transform
 
 from landslide_cli.profile import Profile
-from landslide_cli.stages import mapping
 from landslide_cli.stages.infer_tiled import infer_tiled
 
 Bright = Callable[..., Profile]
@@ -194,23 +193,6 @@ def test_maps_do_not_depend_on_the_windows(
     with rasterio.open(one.files["probability"]) as dataset, rasterio.open(path) as scene:
         exact = 1 / (1 + np.exp(-(scene.read(1).astype(float) - 127.5) / 32))
         np.testing.assert_allclose(dataset.read(1), exact, atol=1e-5)
-
-
-def test_maps_do_not_depend_on_the_columns_that_are_mapped_in_one_go(
-    bright: Bright, write_raster: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows, cols = np.mgrid[:130, :700]
-    image = (127 + 60 * (np.sin(rows / 11 + cols / 23) + np.sin(cols / 17))).clip(0, 255)
-    path = write_raster("wide.tif", image.astype(np.uint8)[..., None].repeat(3, axis=-1), **UTM)
-    profile = bright("infer.probability=float32", "infer.scale=0.75")
-    maps = []
-    for most in (12_288, 200, 64):
-        monkeypatch.setattr(mapping, "_MOST_COLS", most)
-        result = infer_tiled(profile, [str(path)], output=tmp_path / f"{most}")
-        (one,) = result.scenes
-        assert one.totals[0].landslides > 10
-        maps.append({kind: file.read_bytes() for kind, file in one.files.items()})
-    assert maps[0] == maps[1] == maps[2]
 
 
 def test_small_landslides_are_dropped_by_square_metres_or_pixels(

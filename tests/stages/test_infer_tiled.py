@@ -15,14 +15,17 @@ from affine import Affine
 from numpy.typing import NDArray
 from rio_cogeo import cog_validate
 
-from landslide_cli.core.inference import mask_of, predict_scene
+from landslide_cli.core.inference import mask_of, predict_scene, predictor
+from landslide_cli.core.layout import Tiling
 from landslide_cli.core.palette import IGNORE
+from landslide_cli.core.windows import ImageSource
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.infer_tiled import infer_tiled
-from landslide_cli.stages.runs import load_run, tiling_of
+from landslide_cli.stages.planning import training_plan
+from landslide_cli.stages.runs import find_run
 from landslide_cli.stages.sources import palette_of
 
 Bright = Callable[..., Profile]
@@ -296,18 +299,21 @@ def test_masks_are_those_that_evaluate_scores(
     profile = with_infer(trained, engine="tensorflow", precision="float32", tile=32)
     record = profile.run_folder / "run.json"
     document = json.loads(record.read_text(encoding="utf-8"))
-    document["result"]["standardized"] = standardized
+    document["result"]["preprocessing"]["standardized"] = standardized
     record.write_text(json.dumps(document), encoding="utf-8")
-    run = load_run(profile)
-    assert run.standardized == standardized
+    run = find_run(profile)
+    assert run.preprocessing.standardized == standardized
+    predict, plan = predictor(run.load()), training_plan(profile)
     result = infer_tiled(profile, output=tmp_path / "maps")
     assert result.threshold == run.threshold
     for one in result.scenes:
         image = read_image(one.image, 3)
         masks = {}
         for levels in (False, True):
-            tiling = tiling_of(profile, run.scale, levels)
-            probabilities = predict_scene(run.predict(), image, 2, tiling)
+            source = ImageSource(image, standardized=levels)
+            tiling = Tiling(plan.tile, plan.overlap, multiple=plan.multiple)
+            layout = tiling.layout(*image.shape[:2])
+            probabilities, _ = predict_scene(source, predict, layout, channels=1)
             masks[levels] = mask_of(probabilities, run.threshold)
         np.testing.assert_array_equal(values_of(one.mask), masks[standardized])
         assert (masks[False] != masks[True]).any()
@@ -393,7 +399,7 @@ def test_the_runs_threshold_decides_unless_the_profile_gives_one(
     own, low, high = mapped("own"), mapped("low", threshold=0.001), mapped("high", threshold=0.999)
     (trained.run / "threshold.json").unlink()
     mapped("none")
-    stored = load_run(load_profile(trained.run / "profile.yaml")).threshold
+    stored = find_run(load_profile(trained.run / "profile.yaml")).threshold
     assert thresholds == [stored, 0.001, 0.999, None]
     assert all(a > b > c for a, b, c in zip(low, own, high, strict=True))
 
@@ -415,4 +421,4 @@ def test_how_says_what_a_precision_changed(bright: Bright, plant: Write, tmp_pat
     assert result.plan.precision == "bfloat16"
     assert result.plan.changed is not None
     rows = {row[0]: row[1] for row in result.tables()[-1].rows}
-    assert re.search(r"bfloat16 \(.*%.* times as fast\)", rows["precision"])
+    assert re.search(r"bfloat16 \(bfloat16 changes .*% of the compared pixels\)", rows["precision"])

@@ -13,13 +13,13 @@ from landslide_cli.stages.map_folder import (
     RECORD,
     FinishedScene,
     MapFolder,
-    polygon_files,
 )
 from landslide_cli.stages.planning import Plan
+from landslide_cli.stages.run_files import polygon_files
 from landslide_cli.stages.scene_maps import ClassTotal, SceneSummary
 
 SETTINGS: dict[str, Any] = {"infer.tile": 64, "classes": ["a", "b"], "model": "3f2a"}
-PLAN = Plan("openvino", "float32", None, None, 64, False, 1, 2)
+PLAN = Plan("openvino", "float32", None, 64, False, 16, 4, 1, 2)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_plan_is_kept_for_the_same_settings_only(tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     folder = MapFolder(maps, SETTINGS)
     assert folder.plan is None
-    measured = replace(PLAN, precision="bfloat16", changed=0.001, speedup=1.9)
+    measured = replace(PLAN, precision="bfloat16", changed=0.001)
     folder.start(measured)
     assert MapFolder(maps, SETTINGS).plan == measured
     assert MapFolder(maps, SETTINGS | {"model": "other"}).plan is None

@@ -15,14 +15,8 @@ from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer_tiled import infer_tiled
 from landslide_cli.stages.prepare import prepare
-from landslide_cli.stages.runs import (
-    MODEL,
-    PACKAGED,
-    RECORD,
-    find_run,
-    is_standardized,
-    load_keras,
-)
+from landslide_cli.stages.run_files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THRESHOLD
+from landslide_cli.stages.runs import find_run, load_keras, stored_preprocessing
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
 from landslide_cli.weights.package import package
@@ -55,7 +49,7 @@ def small(*overrides: str) -> list[str]:
 def test_package_is_small_and_says_nothing_of_the_machine() -> None:
     files = [path for path in PACKAGED.parent.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 20e6
-    record = (PACKAGED / RECORD).read_text(encoding="utf-8")
+    record = (PACKAGED / RUN_RECORD).read_text(encoding="utf-8")
     assert '"/' not in record
     assert "hardware" not in record
     inputs = json.loads(record)["inputs"]
@@ -65,9 +59,9 @@ def test_package_is_small_and_says_nothing_of_the_machine() -> None:
 def test_packaged_profile_prepares_scenes_as_the_packaged_model_learned_them(
     landslide: Landslide,
 ) -> None:
-    assert landslide().prepare.standardize == is_standardized(PACKAGED)
-    record = json.loads((PACKAGED / RECORD).read_text(encoding="utf-8"))
-    assert landslide().prepare.scale == record["result"]["scale"]
+    learned = stored_preprocessing(PACKAGED, bands=3)
+    prepare = landslide().prepare
+    assert (prepare.scale, prepare.standardize) == (learned.scale, learned.standardized)
 
 
 @pytest.mark.parametrize("name", ["landslide", "landslide.yaml", "configs/landslide.yaml"])
@@ -87,7 +81,7 @@ def test_scene_is_mapped_without_any_training(
     result = infer_tiled(landslide(), ["data/images/s0.png"], reporter=reporter)
     assert result.folder == Path("runs/landslide.packaged/infer")
     assert result.scenes[0].mask.is_file()
-    assert result.scale == json.loads((PACKAGED / RECORD).read_text())["result"]["scale"]
+    assert result.scale == stored_preprocessing(PACKAGED, bands=3).scale
     assert any("mapping with the packaged one" in note for note in reporter.notes)
     # A training finds its place free, and the package is as it was.
     assert not Path("runs/landslide").exists()
@@ -109,7 +103,8 @@ def test_training_starts_from_it_and_then_has_a_model_of_its_own(landslide: Land
         if not name.endswith(("moving_mean", "moving_variance")):
             np.testing.assert_allclose(values, learned[name], atol=1e-4, err_msg=name)
     run = find_run(profile)
-    assert (run.folder, run.is_packaged, run.scale) == (profile.run, False, 1.0)
+    assert (run.folder, run.is_packaged) == (profile.run, False)
+    assert run.preprocessing.scale == 1.0
 
 
 def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
@@ -122,9 +117,9 @@ def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
     known.mkdir()
     for path in PACKAGED.iterdir():
         (known / path.name).write_bytes(path.read_bytes())
-    record = json.loads((known / RECORD).read_text(encoding="utf-8"))
+    record = json.loads((known / RUN_RECORD).read_text(encoding="utf-8"))
     train_record = record | {"inputs": {"s0.png": _described(Path("data/images/s0.png"))}}
-    (known / RECORD).write_text(json.dumps(train_record), encoding="utf-8")
+    (known / RUN_RECORD).write_text(json.dumps(train_record), encoding="utf-8")
     monkeypatch.setattr("landslide_cli.stages.samples.PACKAGED", known)
     evaluate(profile, limit=1, reporter=reporter)
     assert any("was trained on ground of 1 of these 1 scenes" in one for one in reporter.warnings)
@@ -140,23 +135,25 @@ def _described(path: Path) -> list[Any]:
 def test_packaging_halves_a_model_and_keeps_what_it_predicts(
     trained: Profile, tmp_path: Path
 ) -> None:
-    whole_record = json.loads((trained.run / RECORD).read_text(encoding="utf-8"))
-    whole_record["result"]["standardized"] = True
-    (trained.run / RECORD).write_text(json.dumps(whole_record), encoding="utf-8")
+    whole_record = json.loads((trained.run / RUN_RECORD).read_text(encoding="utf-8"))
+    whole_record["result"]["preprocessing"]["standardized"] = True
+    (trained.run / RUN_RECORD).write_text(json.dumps(whole_record), encoding="utf-8")
     packed = tmp_path / "package"
     package(trained.run, packed)
-    assert {path.name for path in packed.iterdir()} == {MODEL, RECORD, "threshold.json"}
+    names = {path.name for path in packed.iterdir()}
+    # Precisions are compared where the processor has bfloat16.
+    assert names - {PRECISION} == {MODEL, RUN_RECORD, THRESHOLD}
     whole, halved = load_keras(trained.run / MODEL), load_keras(packed / MODEL)
     image = bright_square(5, side=32)[0][None].astype(np.float32)
     np.testing.assert_allclose(np.asarray(halved(image)), np.asarray(whole(image)), atol=5e-3)
     assert (packed / MODEL).stat().st_size < 0.8 * (trained.run / MODEL).stat().st_size
-    record = json.loads((packed / RECORD).read_text(encoding="utf-8"))
+    record = json.loads((packed / RUN_RECORD).read_text(encoding="utf-8"))
     assert "hardware" not in record["result"]
-    assert is_standardized(packed)
+    assert stored_preprocessing(packed, bands=3).standardized
     assert all("/" not in name for name in record["inputs"])
 
 
 def test_run_that_has_not_finished_is_not_packaged(trained: Profile, tmp_path: Path) -> None:
-    (trained.run / RECORD).unlink()
+    (trained.run / RUN_RECORD).unlink()
     with pytest.raises(SystemExit, match="has not finished"):
         package(trained.run, tmp_path / "package")

@@ -1,7 +1,7 @@
 """How scenes are mapped is chosen once: engine, precision and windows."""
 
 import json
-import time
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from landslide_cli.reporting import SilentReporter
 from landslide_cli.stages import planning
 from landslide_cli.stages.engines import Precision, Shape
 from landslide_cli.stages.infer_tiled import infer_tiled
-from landslide_cli.stages.planning import MOST_CHANGED, Plan, load_engine, make_plan
+from landslide_cli.stages.planning import Plan, load_engine, make_plan
+from landslide_cli.stages.precision import MOST_CHANGED
+from landslide_cli.stages.run_files import PRECISION
 from landslide_cli.stages.runs import find_run
 
 Bright = Callable[..., Profile]
@@ -42,16 +44,17 @@ def infer(trained: Profile) -> WithInfer:
 
 
 def plan_for(profile: Profile, scenes: Sequence[Path] = (), reporter: Any = None) -> Plan:
-    return make_plan(profile, find_run(profile), scenes, None, reporter or SilentReporter())
+    plan, _ = make_plan(profile, find_run(profile), scenes, reporter or SilentReporter())
+    return plan
 
 
 class FakeEngine:
-    """A model that is dark left of a column, and slower in float32."""
+    """A model that is dark left of a column, which bfloat16 may move."""
 
-    bytes_a_pixel = 100.0
+    bytes_per_pixel = 100.0
 
-    def __init__(self, moved: int = 0, slow: Precision = "float32", able: bool = True) -> None:
-        self._moved, self._slow, self._able = moved, slow, able
+    def __init__(self, moved: int = 0, able: bool = True) -> None:
+        self._moved, self._able = moved, able
         self.calls: list[tuple[Shape, Precision]] = []
 
     def prefers(self) -> Sequence[Precision]:
@@ -64,10 +67,8 @@ class FakeEngine:
         edge = 20 + (self._moved if precision == "bfloat16" else 0)
 
         def predict(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-            if precision == self._slow:
-                time.sleep(0.02)
-            answer = np.zeros((*windows.shape[:3], 2), np.float32)
-            answer[:, :, :edge, 0] = answer[:, :, edge:, 1] = 1.0
+            answer = np.zeros((*windows.shape[:3], 1), np.float32)
+            answer[:, :, edge:] = 1.0
             return answer
 
         return predict
@@ -85,77 +86,108 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeEngine]:
     return put
 
 
-def test_auto_takes_bfloat16_where_it_is_faster_and_changes_little(
-    bright: Bright, plant: Write, fake: Callable[..., FakeEngine]
+@pytest.fixture
+def fresh(bright: Bright, bright_folder: Path, tmp_path: Path) -> Bright:
+    """The bright model's profile, with a copy of the run in which nothing is measured yet."""
+    shutil.copytree(bright_folder / "run", tmp_path / "fresh")
+    (tmp_path / "fresh" / PRECISION).unlink(missing_ok=True)
+    return lambda *overrides: bright(f"run={tmp_path / 'fresh'}", *overrides)
+
+
+def test_auto_takes_bfloat16_where_the_processor_has_it_and_it_changes_little(
+    fresh: Bright, plant: Write, fake: Callable[..., FakeEngine]
 ) -> None:
     engine = fake()
-    plan = plan_for(bright("infer.precision=auto"), [plant("a.tif", (200, 200))])
+    plan = plan_for(fresh("infer.precision=auto"), [plant("a.tif", (200, 200))])
     assert (plan.precision, plan.changed) == ("bfloat16", 0.0)
-    assert plan.speedup is not None
-    assert plan.speedup > 1.0
     # As large as the training's tiles.
     assert {shape for shape, _ in engine.calls} == {Shape(1, 64, 64)}
 
 
 @pytest.mark.parametrize(("moved", "precision"), [(0, "bfloat16"), (1, "float32")])
 def test_auto_keeps_float32_where_bfloat16_changes_too_much(
-    bright: Bright,
+    fresh: Bright,
     plant: Write,
     fake: Callable[..., FakeEngine],
     moved: int,
     precision: str,
 ) -> None:
     fake(moved=moved)
-    plan = plan_for(bright("infer.precision=auto"), [plant("a.tif", (64, 64))])
+    plan = plan_for(fresh("infer.precision=auto"), [plant("a.tif", (64, 64))])
     assert plan.precision == precision
     assert plan.changed == pytest.approx(moved / 64)
     assert moved == 0 or MOST_CHANGED < 1 / 64
 
 
-def test_auto_keeps_float32_where_bfloat16_is_no_faster(
-    bright: Bright, plant: Write, fake: Callable[..., FakeEngine]
+def test_the_measured_change_is_stored_with_the_run_and_decides_from_then_on(
+    fresh: Bright, plant: Write, fake: Callable[..., FakeEngine]
 ) -> None:
-    fake(slow="bfloat16")
-    plan = plan_for(bright("infer.precision=auto"), [plant("a.tif")])
-    assert (plan.precision, plan.changed) == ("float32", 0.0)
-    assert plan.speedup is not None
-    assert plan.speedup < 1.0
+    fake(moved=1)
+    profile = fresh("infer.precision=auto")
+    first = plan_for(profile, [plant("a.tif", (64, 64))])
+    stored = json.loads((profile.run_folder / PRECISION).read_text(encoding="utf-8"))
+    assert stored["openvino"] == {"changed": first.changed, "windows": 1}
+    engine = fake(moved=0)
+    assert plan_for(profile, [plant("b.tif")]) == first
+    assert engine.calls == []
+
+
+def test_the_change_of_another_model_is_measured_anew(
+    fresh: Bright, plant: Write, fake: Callable[..., FakeEngine], save_bright: Callable[..., None]
+) -> None:
+    fake(moved=1)
+    profile = fresh("infer.precision=auto")
+    plan_for(profile, [plant("a.tif")])
+    save_bright(profile.run_folder / "model.keras", middle=100.0)
+    fake(moved=0)
+    plan = plan_for(profile, [plant("a.tif")])
+    assert (plan.precision, plan.changed) == ("bfloat16", 0.0)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"model":'])
+def test_a_damaged_measurement_is_repeated(
+    fresh: Bright, plant: Write, fake: Callable[..., FakeEngine], content: str
+) -> None:
+    fake(moved=0)
+    profile = fresh("infer.precision=auto")
+    (profile.run_folder / PRECISION).write_text(content, encoding="utf-8")
+    assert plan_for(profile, [plant("a.tif")]).changed == 0.0
 
 
 def test_auto_does_not_compare_where_the_processor_has_no_bfloat16(
-    bright: Bright, plant: Write, fake: Callable[..., FakeEngine]
+    fresh: Bright, plant: Write, fake: Callable[..., FakeEngine]
 ) -> None:
     engine = fake(able=False)
-    plan = plan_for(bright("infer.precision=auto"), [plant("a.tif")])
-    assert (plan.precision, plan.changed, plan.speedup) == ("float32", None, None)
+    plan = plan_for(fresh("infer.precision=auto"), [plant("a.tif")])
+    assert (plan.precision, plan.changed) == ("float32", None)
     assert engine.calls == []
 
 
 def test_float32_is_not_compared_and_bfloat16_is_measured(
-    bright: Bright, plant: Write, fake: Callable[..., FakeEngine]
+    fresh: Bright, plant: Write, fake: Callable[..., FakeEngine]
 ) -> None:
     engine = fake(moved=3)
     scenes = [plant("a.tif")]
-    plan = plan_for(bright("infer.precision=float32"), scenes)
+    plan = plan_for(fresh("infer.precision=float32"), scenes)
     assert (plan.precision, plan.changed) == ("float32", None)
     assert engine.calls == []
-    plan = plan_for(bright("infer.precision=bfloat16"), scenes)
+    plan = plan_for(fresh("infer.precision=bfloat16"), scenes)
     assert plan.precision == "bfloat16"
     assert plan.changed == pytest.approx(3 / 64)
 
 
 def test_precisions_are_compared_on_the_first_scene_that_has_data(
-    bright: Bright, plant: Write, write_raster: Write, fake: Callable[..., FakeEngine]
+    fresh: Bright, plant: Write, write_raster: Write, fake: Callable[..., FakeEngine]
 ) -> None:
     fake(moved=1)
     bands = plant("bands.tif", bands=2, photometric="minisblack")
     empty = write_raster("empty.tif", np.zeros((90, 90, 3), np.uint8), nodata=0)
     scene = plant("scene.tif")
-    profile = bright("infer.precision=auto")
-    assert plan_for(profile, [bands, empty, scene]).changed == pytest.approx(1 / 64)
+    profile = fresh("infer.precision=auto")
     nothing = plan_for(profile, [bands, empty])
     assert (nothing.precision, nothing.changed) == ("float32", None)
-    assert plan_for(bright("infer.precision=bfloat16"), [empty]).precision == "bfloat16"
+    assert plan_for(fresh("infer.precision=bfloat16"), [empty]).precision == "bfloat16"
+    assert plan_for(profile, [bands, empty, scene]).changed == pytest.approx(1 / 64)
 
 
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
@@ -166,12 +198,10 @@ def test_measured_precision_stands_in_the_result_on_any_processor(
     result = infer_tiled(profile, output=tmp_path / "maps")
     document = result.document()
     assert document["precision"] in ("float32", "bfloat16")
-    assert (document["changed"] is None) == (document["speedup"] is None)
     if document["precision"] == "bfloat16":
         assert document["changed"] < MOST_CHANGED
-        assert document["speedup"] > 1.0
     record = json.loads((tmp_path / "maps" / "infer.json").read_text(encoding="utf-8"))
-    for key in ("engine", "precision", "changed", "speedup", "tile", "batch", "threads"):
+    for key in ("engine", "precision", "changed", "tile", "batch", "threads"):
         assert record["plan"][key] == document[key]
 
 
@@ -185,7 +215,7 @@ def test_plan_is_kept_for_the_runs_that_go_on(
         raise AssertionError("there is a plan")
 
     with monkeypatch.context() as patch:
-        patch.setattr("landslide_cli.stages.infer_tiled.make_plan", planned)
+        patch.setattr("landslide_cli.stages.scene_predictor.make_plan", planned)
         second = infer_tiled(infer(memory=0.001), output=maps)
         assert second.plan == first.plan
         assert [one.unchanged for one in second.scenes] == [True, False]
@@ -202,8 +232,8 @@ def test_auto_windows_fit_the_memory_and_the_model(infer: WithInfer) -> None:
         assert plan.tile is not None
         assert plan.fitted
         assert plan.tile % 4 == 0
-        assert plan.tile**2 * engine.bytes_a_pixel <= memory * 1e9
-        assert (plan.tile + 4) ** 2 * engine.bytes_a_pixel > memory * 1e9
+        assert plan.tile**2 * engine.bytes_per_pixel <= memory * 1e9
+        assert (plan.tile + 4) ** 2 * engine.bytes_per_pixel > memory * 1e9
         sides.append(plan.tile)
     assert sides == sorted(set(sides))
     assert plan_for(infer(tile="auto", memory=1e6)).tile == LARGEST
@@ -293,7 +323,7 @@ def test_model_for_other_bands_is_refused_in_the_same_words(
     infer: WithInfer, reporter: Any, engine: str
 ) -> None:
     profile = infer(engine=engine).model_copy(update={"bands": 5})
-    words = "takes 3 bands and gives 2 classes, the profile says 5 and 2"
+    words = "expects 3 bands and gives 2 classes; the profile has 5 and 2"
     with pytest.raises(ModelError, match=words):
         plan_for(profile, reporter=reporter)
     assert reporter.warnings == []

@@ -67,7 +67,7 @@ def test_scenes_of_other_levels_than_the_first_model_had_are_warned_of(
     assert not any("levels" in warning for warning in reporter.warnings)
     record = trained.run / "run.json"
     document = json.loads(record.read_text(encoding="utf-8"))
-    document["result"]["standardized"] = True
+    document["result"]["preprocessing"]["standardized"] = True
     record.write_text(json.dumps(document), encoding="utf-8")
     train(start(), limit=4, overwrite=True, reporter=reporter)
     (warning,) = (one for one in reporter.warnings if "levels" in one)

@@ -12,7 +12,7 @@ from landslide_cli.core.palette import Palette
 from landslide_cli.errors import ChangedError, DataError, LandslideError, OutputError, ProfileError
 from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.profile import Profile, load_profile
-from landslide_cli.stages.runs import load_run
+from landslide_cli.stages.runs import find_run
 from landslide_cli.stages.train import train
 
 
@@ -188,7 +188,7 @@ def test_interrupted_training_keeps_its_epochs_and_is_taken_up(untrained: Profil
     unfinished = untrained.run.with_name("run.unfinished")
     assert not untrained.run.exists()
     assert len(rows_of(unfinished)) == 1
-    assert load_run(untrained.model_copy(update={"run": unfinished})).model.count_params() > 0
+    assert find_run(untrained.model_copy(update={"run": unfinished})).load().count_params() > 0
     assert train(untrained).epochs == 2
     assert not unfinished.exists()
     assert len(rows_of(untrained.run)) == 2

@@ -457,7 +457,7 @@ def test_crops_of_whole_scenes_train_a_model_without_any_tiles(
     result = train(profile)
     # A scene has four windows of 32 pixels, side by side.
     assert result.tiles == {"train": 6, "valid": 4 * len(scenes_of(profile)["valid"])}
-    assert result.scale == 1.0
+    assert result.preprocessing.scale == 1.0
     assert not list(profile.dataset.rglob("*.png"))
     assert train(profile).unchanged
     scores = evaluate(profile)
@@ -512,7 +512,7 @@ def test_crops_of_resized_scenes_train_a_model_of_their_scale(
     # Scenes of 30 pixels; crops have their area together.
     assert result.tiles["train"] == -(-900 * len(scenes["train"]) // 16**2)
     assert result.tiles["valid"] == 4 * len(scenes["valid"])
-    assert result.scale == 0.5
+    assert result.preprocessing.scale == 0.5
     assert evaluate(profile).pixels == len(scenes["test"]) * 60 * 60
 
 
@@ -530,9 +530,9 @@ def test_a_run_knows_that_its_scenes_had_standard_levels(
         # What counts is how the tiles were made.
         settings = settings.model_copy(update={"standardize": False})
         profile = profile.model_copy(update={"prepare": settings})
-    assert train(profile).standardized
+    assert train(profile).preprocessing.standardized
     assert train(profile).unchanged
-    assert find_run(profile).standardized
+    assert find_run(profile).preprocessing.standardized
     if of == "crops":
         settings = profile.prepare.model_copy(update={"standardize": False})
         with pytest.raises(ChangedError, match=r"prepare\.standardize"):
@@ -544,7 +544,7 @@ def test_crops_have_the_scale_of_the_profile_whatever_it_was_when_scenes_were_pr
 ) -> None:
     profile = cropping("prepare.scale=0.5", "train.crop=16", "train.crops=2", "train.epochs=1")
     unscaled = profile.prepare.model_copy(update={"scale": None})
-    assert train(profile.model_copy(update={"prepare": unscaled})).scale == 1.0
+    assert train(profile.model_copy(update={"prepare": unscaled})).preprocessing.scale == 1.0
 
 
 def test_the_log_for_tensorboard_holds_the_logged_values(

@@ -1,0 +1,76 @@
+"""Where a run and all that is derived from it lies on disk."""
+
+from pathlib import Path
+from typing import Any
+
+from landslide_cli.profile import Profile
+from landslide_cli.records import read_json
+from landslide_cli.weights import FOLDER
+
+# Files of a run.
+MODEL = "model.keras"
+RUN_RECORD = "run.json"
+PROFILE = "profile.yaml"
+METRICS = "metrics.csv"
+CURVES = "curves.png"
+THRESHOLD = "threshold.json"
+PRECISION = "precision.json"
+EVALUATION = "evaluation.json"
+
+# The run in this package, by the word for it in `model.weights`.
+LANDSLIDE = "landslide"
+PACKAGED = FOLDER / LANDSLIDE
+
+# How the maps of a scene are called after its name, by their kind.
+MAP_SUFFIXES = {
+    "mask": "_mask.tif",
+    "mask_png": "_mask.png",
+    "probability": "_probability.tif",
+    "overlay": "_overlay.jpg",
+    "gpkg": "_landslides.gpkg",
+    "geojson": "_landslides.geojson",
+}
+
+
+def run_home(profile: Profile) -> Path:
+    """Return where the results of the profile's model lie.
+
+    Those of the packaged model lie apart, so that they are never in the way of a training.
+    """
+    folder = profile.run_folder
+    if profile.model.weights != LANDSLIDE or (folder / MODEL).is_file():
+        return folder
+    return folder.with_name(f"{folder.name}.packaged")
+
+
+def unfinished_folder(run: Path) -> Path:
+    """Return where a run lies until its training has finished."""
+    return run.with_name(f"{run.name}.unfinished")
+
+
+def maps_folder(profile: Profile) -> Path:
+    """Return where the maps lie unless the command line says otherwise."""
+    return profile.infer.output or run_home(profile) / "infer"
+
+
+def mask_path(folder: Path, scene: str) -> Path:
+    """Return where a scene's mask lies in the folder of the maps."""
+    return folder / f"{scene}{MAP_SUFFIXES['mask']}"
+
+
+def polygon_files(folder: Path) -> list[Path]:
+    """List the landslides' polygons that are in a folder of maps, by name."""
+    endings = (MAP_SUFFIXES["gpkg"], MAP_SUFFIXES["geojson"])
+    return sorted(path for ending in endings for path in folder.glob(f"*{ending}"))
+
+
+def worst_scenes(run: Path) -> list[dict[str, Any]]:
+    """Return the worst scenes by the last evaluation of a run on test; none if it scored tiles.
+
+    Raises:
+        DataError: what the evaluation has written is damaged.
+    """
+    document = read_json(run / EVALUATION)
+    if document is None or document.get("units") != "scenes":
+        return []
+    return list(document.get("worst", ()))
