@@ -1,3 +1,3 @@
 """Landslide maps from aerial imagery: one command line, six steps, one profile."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
