@@ -5,8 +5,6 @@ single channel, the foreground's; of more, a channel per class. `class_probabili
 background's channel where a distribution over all classes is wanted.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,14 +85,3 @@ def class_probabilities(probabilities: Probabilities) -> Probabilities:
 def model_channels(answer: Probabilities) -> Probabilities:
     """Bring a network's answer, of a sigmoid or a softmax, into the form that is used inside."""
     return np.ascontiguousarray(answer[..., 1:]) if answer.shape[-1] == 2 else answer
-
-
-def predictor(model: Any) -> Predict:
-    """Wrap a Keras model as a compiled function from windows to probabilities."""
-    from landslide_cli.core.backend import tf
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def call(windows: Any) -> Any:
-        return model(tf.cast(windows, tf.float32), training=False)
-
-    return lambda windows: model_channels(call(tf.constant(windows)).numpy())

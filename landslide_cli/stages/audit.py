@@ -14,7 +14,8 @@ from landslide_cli.imagery.overlap import Features, find_leaks
 from landslide_cli.imagery.scenes import find_files
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter, Table
-from landslide_cli.stages.grouping import features_of_all, match_settings, own_groups
+from landslide_cli.stages.grouping import features_of_all, match_settings
+from landslide_cli.stages.groups import own_groups
 
 Kind = Literal["copy", "content", "footprint", "scene"]
 

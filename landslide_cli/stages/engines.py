@@ -158,8 +158,8 @@ class TensorFlowEngine:
         return predict
 
     def _compile(self, precision: Precision) -> Predict:
-        from landslide_cli.core.inference import predictor
         from landslide_cli.core.model import in_precision
+        from landslide_cli.core.predictor import predictor
 
         model = self._model
         return predictor(in_precision(model, precision) if precision == "bfloat16" else model)

@@ -23,10 +23,10 @@ from landslide_cli.stages.mapping import LocalMapper, Mapper, Recipe, Stopped
 from landslide_cli.stages.planning import Plan, make_plan
 from landslide_cli.stages.run_files import maps_folder
 from landslide_cli.stages.runs import Run, check_fold, find_run
-from landslide_cli.stages.samples import scene_names
 from landslide_cli.stages.scene_maps import SceneFacts, SceneMaps
 from landslide_cli.stages.scene_predictor import load_predictor
 from landslide_cli.stages.sources import labelled_scenes_of, palette_of
+from landslide_cli.stages.split_record import scene_names
 
 # While one scene has the model, the next is read and the one before is finished.
 _AT_ONCE = 3

@@ -17,8 +17,8 @@ from landslide_cli.imagery.examples import (
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.profile import Profile
 from landslide_cli.stages.dataset_files import SPLIT_RECORD
-from landslide_cli.stages.samples import scene_names
 from landslide_cli.stages.sources import palette_of, prepared_pair, scenes_named
+from landslide_cli.stages.split_record import scene_names
 
 
 @dataclass(frozen=True)

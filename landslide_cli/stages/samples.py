@@ -1,21 +1,21 @@
 """What a part consists of when it is scored: whole scenes, or tiles; and the groups they are in."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from landslide_cli.core.parts import Part
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.dataset import TILES, part_tiles, read_manifest
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.profile import Profile
-from landslide_cli.records import Input, Record, read_json
+from landslide_cli.records import Input, Record
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages.dataset_files import SPLIT_RECORD
-from landslide_cli.stages.grouping import Evidence, own_groups
+from landslide_cli.stages.groups import own_groups
 from landslide_cli.stages.run_files import PACKAGED, RUN_RECORD, run_home
 from landslide_cli.stages.sources import labelled_scenes_of, scenes_named
+from landslide_cli.stages.split_record import groups_of, scene_names
 
 Units = Literal["scenes", "tiles"]
 
@@ -73,30 +73,6 @@ def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Report
     return _tiles(profile, part, limit)
 
 
-def scene_names(profile: Profile, part: Part) -> list[str] | None:
-    """Return the scenes that the split put into a part; None where it dealt out no scenes."""
-    result = _split_result(profile)
-    if result.get("by") == "tile":
-        return None
-    try:
-        parts = result["scenes"] if profile.fold is None else result["folds"][profile.fold - 1]
-        return list(parts[part])
-    except (KeyError, IndexError, TypeError):
-        return None
-
-
-def groups_of(profile: Profile) -> dict[str, str]:
-    """Return the group of each scene by the split, named after its first scene."""
-    groups = _split_result(profile).get("groups", [])
-    return {name: group["scenes"][0] for group in groups for name in group["scenes"]}
-
-
-def shared_ground(profile: Profile) -> list[Evidence]:
-    """Return the pairs of scenes that belong together, as the split found them."""
-    groups = _split_result(profile).get("groups", [])
-    return [Evidence.of(one) for group in groups for one in group["evidence"]]
-
-
 def trained_on(profile: Profile, samples: Samples) -> list[str]:
     """Name the samples whose ground the profile's run has seen in its training, by the split.
 
@@ -124,13 +100,6 @@ def _learned_scenes(profile: Profile, record: Record) -> set[str]:
     files = [Path(name) for name in record.inputs]
     learned = {file.stem for file in files if file.parent.parent.name == "train"}
     return {scene for tile, scene in _scene_of_tiles(profile).items() if tile in learned}
-
-
-def _split_result(profile: Profile) -> Mapping[str, Any]:
-    """Return what the split has recorded; nothing where another tool has divided the dataset."""
-    document = read_json(profile.dataset / SPLIT_RECORD) or {}
-    result = document.get("result", {})
-    return result if isinstance(result, dict) else {}
 
 
 def _scenes_in(profile: Profile, part: Part, reporter: Reporter) -> list[Scene] | None:

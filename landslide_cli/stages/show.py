@@ -38,7 +38,7 @@ from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages.augmentations import picture_augmentations
-from landslide_cli.stages.grouping import Evidence
+from landslide_cli.stages.groups import Evidence
 from landslide_cli.stages.run_files import (
     METRICS,
     MODEL,
@@ -49,7 +49,6 @@ from landslide_cli.stages.run_files import (
     worst_scenes,
 )
 from landslide_cli.stages.runs import find_run, model_outputs
-from landslide_cli.stages.samples import shared_ground
 from landslide_cli.stages.scene_predictor import ScenePredictor, load_predictor
 from landslide_cli.stages.sources import (
     labelled_scenes_of,
@@ -57,6 +56,7 @@ from landslide_cli.stages.sources import (
     read_scene,
     synthetic_folder,
 )
+from landslide_cli.stages.split_record import shared_ground
 
 # Longest side at which the scenes of an overlapping pair are read, in pixels.
 _PREVIEW = 768

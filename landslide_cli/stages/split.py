@@ -25,7 +25,8 @@ from landslide_cli.profile import Profile, SplitSettings
 from landslide_cli.records import Record, Step, refuse_foreign
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages.dataset_files import PREPARE_RECORD, SPLIT_RECORD
-from landslide_cli.stages.grouping import Evidence, Group, find_groups
+from landslide_cli.stages.grouping import find_groups
+from landslide_cli.stages.groups import Evidence, Group
 
 # Recorded beside the settings of a split that links no tiles.
 _WHOLE = "whole_scenes"

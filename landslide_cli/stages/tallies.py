@@ -1,6 +1,6 @@
 """What is counted of each scored scene or tile: additive, and all that the numbers come from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,35 +12,15 @@ from landslide_cli.core.boundary import boundary_counts
 from landslide_cli.core.calibration import probability_counts
 from landslide_cli.core.inference import class_probabilities, foreground_probability
 from landslide_cli.core.objects import object_counts
-from landslide_cli.core.palette import Mask
 from landslide_cli.core.scores import Counts, confusion
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.georeference import pixel_area
-from landslide_cli.imagery.masks import read_mask
 from landslide_cli.imagery.raster import probe
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
+from landslide_cli.stages.predictions import Prediction, predictions, predictor_for
 from landslide_cli.stages.runs import Run
 from landslide_cli.stages.samples import Sample, Samples
-from landslide_cli.stages.scene_predictor import (
-    ScenePrediction,
-    ScenePredictor,
-    load_predictor,
-    masked,
-)
-from landslide_cli.stages.sources import palette_of
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A sample with its ground truth, and what the model says of it.
-
-    `truth` is (rows, cols) uint8, `IGNORE` where there is no label or the image holds no data.
-    """
-
-    sample: Sample
-    truth: Mask
-    predicted: ScenePrediction
 
 
 @dataclass(frozen=True)
@@ -75,47 +55,6 @@ class Tally:
     probability: NDArray[np.float64]
     true_probability: float
     loss: float
-
-
-def predictions(
-    profile: Profile,
-    predictor: ScenePredictor,
-    samples: Samples,
-    description: str,
-    reporter: Reporter,
-) -> Iterator[Prediction]:
-    """Predict the samples, as `infer-tiled` does.
-
-    Args:
-        profile: its `classes` and `prepare.nearest_colour` are used.
-        predictor: the model, by `predictor_for` these samples.
-        samples: scenes or tiles.
-        description: shown with the progress.
-        reporter: shown the progress.
-
-    Raises:
-        DataError: images or masks cannot be read, or do not fit the model.
-    """
-    palette = palette_of(profile)
-    with reporter.track(description, len(samples.items)) as advance:
-        for sample in samples.items:
-            truth = read_mask(sample.mask, palette, profile.prepare.nearest_colour).mask
-            predicted = predictor.predict(sample.image)
-            yield Prediction(sample, masked(truth, predicted.valid), predicted)
-            advance()
-
-
-def predictor_for(
-    profile: Profile, run: Run, samples: Samples, reporter: Reporter
-) -> ScenePredictor:
-    """Load the model for samples: scenes as they are, or tiles, which are prepared already.
-
-    Raises:
-        ModelError: the model does not fit the profile, or the engine asked for cannot run it.
-    """
-    images = [sample.image for sample in samples.items]
-    run = run if samples.units == "scenes" else run.for_tiles()
-    return load_predictor(profile, run, images, reporter)
 
 
 def tallied(

@@ -10,10 +10,10 @@ from landslide_cli.core.scores import SCORE_NAMES
 from landslide_cli.outputs import write_json
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
+from landslide_cli.stages.predictions import predictions, predictor_for
 from landslide_cli.stages.run_files import THRESHOLD
 from landslide_cli.stages.runs import Run
 from landslide_cli.stages.samples import samples_of
-from landslide_cli.stages.tallies import predictions, predictor_for
 
 
 def keep_even_threshold(folder: Path) -> float:

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from landslide_cli.core.inference import predictor
+from landslide_cli.core.predictor import predictor
 from landslide_cli.errors import ModelError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter

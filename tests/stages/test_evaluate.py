@@ -12,8 +12,8 @@ import pytest
 import rasterio
 from affine import Affine
 
-from landslide_cli.core.inference import predictor
 from landslide_cli.core.palette import IGNORE
+from landslide_cli.core.predictor import predictor
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.dataset import part_tiles
 from landslide_cli.imagery.masks import read_mask

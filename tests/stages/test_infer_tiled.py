@@ -15,9 +15,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rio_cogeo import cog_validate
 
-from landslide_cli.core.inference import mask_of, predict_scene, predictor
+from landslide_cli.core.inference import mask_of, predict_scene
 from landslide_cli.core.layout import Tiling
 from landslide_cli.core.palette import IGNORE
+from landslide_cli.core.predictor import predictor
 from landslide_cli.core.windows import ImageSource
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.masks import read_mask

@@ -9,8 +9,9 @@ from landslide_cli.core.parts import PARTS
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.stages.prepare import prepare
-from landslide_cli.stages.samples import samples_of, scene_names, trained_on
+from landslide_cli.stages.samples import samples_of, trained_on
 from landslide_cli.stages.split import split
+from landslide_cli.stages.split_record import scene_names
 from landslide_cli.stages.train import train
 
 NAMES = "abcdef"

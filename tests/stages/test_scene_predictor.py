@@ -17,10 +17,10 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer_tiled import infer_tiled
+from landslide_cli.stages.predictions import predictions, predictor_for
 from landslide_cli.stages.runs import find_run
 from landslide_cli.stages.samples import samples_of
 from landslide_cli.stages.show import show
-from landslide_cli.stages.tallies import predictions, predictor_for
 
 Bright = Callable[..., Profile]
 Masks = dict[str, NDArray[np.uint8]]

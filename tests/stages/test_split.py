@@ -21,8 +21,8 @@ from landslide_cli.imagery.raster import read_image, write_image
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile
 from landslide_cli.stages.prepare import prepare
-from landslide_cli.stages.samples import scene_names
 from landslide_cli.stages.split import SplitPart, SplitResult, split
+from landslide_cli.stages.split_record import scene_names
 
 Content = Callable[[Path], dict[str, bytes | None]]
 ProfileWith = Callable[..., Profile]
