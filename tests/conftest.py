@@ -13,7 +13,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from landslide_cli.core.palette import Palette
-from landslide_cli.imagery.raster import write_image, write_mask
+from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
 
 settings.register_profile("tests", deadline=None, max_examples=40)

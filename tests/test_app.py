@@ -17,7 +17,7 @@ import pytest
 
 import landslide_cli
 from landslide_cli.app import main
-from landslide_cli.imagery.raster import write_image
+from landslide_cli.imagery.raster.images import write_image
 
 COMMANDS = ["prepare", "split", "train", "evaluate", "infer-tiled", "show"]
 
@@ -196,7 +196,7 @@ def test_debug_shows_the_traceback(
 @pytest.fixture(scope="module")
 def bright_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a profile, a model that takes bright ground for landslides, and two scenes."""
-    from landslide_cli.core.backend import keras
+    from landslide_cli.core.networks.backend import keras
 
     folder = tmp_path_factory.mktemp("bright")
     inputs = keras.Input((None, None, 3))

@@ -9,10 +9,10 @@ from landslide_cli.profile.data import (
     SyntheticSettings,
 )
 from landslide_cli.profile.loading import dump_profile, load_profile
-from landslide_cli.profile.network import FlexUNetSettings, ModelSettings, UNetSettings
+from landslide_cli.profile.model import FlexUNetSettings, ModelSettings, UNetSettings
+from landslide_cli.profile.profile import Profile
 from landslide_cli.profile.results import EvaluateSettings, InferSettings, ShowSettings
-from landslide_cli.profile.training import TrainSettings
-from landslide_cli.profile.tree import Profile
+from landslide_cli.profile.train import TrainSettings
 
 __all__ = [
     "ClassSettings",

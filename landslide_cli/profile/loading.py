@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from landslide_cli.errors import ProfileError, listed
-from landslide_cli.profile.network import ARCHITECTURES, network_settings
-from landslide_cli.profile.tree import Profile
+from landslide_cli.profile.model import ARCHITECTURES, network_settings
+from landslide_cli.profile.profile import Profile
 from landslide_cli.weights import FOLDER
 
 # The same as configs/landslide.yaml, for where there is no copy of the project.

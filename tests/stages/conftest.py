@@ -16,12 +16,12 @@ from pyogrio import raw as ogr
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.core.parts import PARTS
-from landslide_cli.core.streaming import Predict
-from landslide_cli.imagery.raster import write_image, write_mask
+from landslide_cli.core.tiling.streaming import Predict
+from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import SilentReporter
-from landslide_cli.stages import conversion
-from landslide_cli.stages.engines import OpenVinoEngine, Precision, Shape
+from landslide_cli.runs import openvino_model as conversion
+from landslide_cli.runs.engines import OpenVinoEngine, Precision, Shape
 
 PALETTE = Palette(("background", "landslide"), ((0, 0, 0), (255, 0, 255)))
 
@@ -123,7 +123,7 @@ def save_bright_model(
     The probability is 1 / (1 + exp(-steepness * (value - middle))). With more outputs than two,
     class i is where band i is the first that is bright.
     """
-    from landslide_cli.core.backend import keras
+    from landslide_cli.core.networks.backend import keras
 
     inputs = keras.Input((None, None, bands))
     activation = "sigmoid" if outputs == 1 else "softmax"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from landslide_cli.imagery.augmentation import distort
 from landslide_cli.imagery.overlap import (
     Features,
     MatchSettings,
@@ -17,6 +16,7 @@ from landslide_cli.imagery.overlap import (
     find_overlaps,
 )
 from landslide_cli.imagery.overlap.matching import moved
+from landslide_cli.imagery.warp import distort
 
 Image = NDArray[np.uint8]
 Points = NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""The networks in Keras: architectures, losses, metrics and weights."""

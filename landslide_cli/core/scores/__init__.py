@@ -1,0 +1,1 @@
+"""Scores of a segmentation: arrays in, arrays out, never TensorFlow."""

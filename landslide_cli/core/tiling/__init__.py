@@ -1,0 +1,1 @@
+"""Scenes of any size in windows: the grid, what the model sees, and blending."""

@@ -1,0 +1,223 @@
+"""Prediction of a scene of any size in one pass from top to bottom, in bounded memory.
+
+Rows of the scene are read and resized for the model, windows are cut from them, the model predicts
+these, and their blended predictions are resized back to the scene and handed on. Each step holds
+about a row of windows, and works in a thread of its own.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from landslide_cli.core.tiling.grid import Image, Probabilities, Rows, Window, blended
+from landslide_cli.core.tiling.layout import Layout
+from landslide_cli.core.tiling.prefetch import ahead
+from landslide_cli.core.tiling.scaling import filled_up, to_scene
+from landslide_cli.core.tiling.windows import (
+    PIXELS_AT_ONCE,
+    Ground,
+    OnPixels,
+    Source,
+    Valid,
+    View,
+    units_at_once,
+    views,
+)
+
+# Windows (batch, rows, cols, bands) uint8 to probabilities (batch, rows, cols, channels); of two
+# classes the foreground's alone, of more one channel a class (`channels_of`).
+Predict = Callable[[Image], Probabilities]
+
+# Batches that wait for the model, and that it has answered: what is done when a row of windows is
+# complete takes as long as some of them.
+_READY, _ANSWERED = 3, 6
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Finished pixels of a scene, from its row `row_off` and column `col_off` on.
+
+    `probabilities` are (rows, cols, channels) in [0, 1], a single channel being the foreground's;
+    they mean nothing where `valid`, (rows, cols) or None for everywhere, is false.
+    """
+
+    row_off: int
+    col_off: int
+    probabilities: Probabilities
+    valid: Valid = None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The model's prediction for a window; None where there was no data."""
+
+    window: Window
+    probabilities: Probabilities | None
+
+
+def predict_block(
+    source: Source,
+    predict: Predict,
+    layout: Layout,
+    block: Window,
+    channels: int,
+    *,
+    batch: int = 1,
+    on_pixels: OnPixels | None = None,
+    pixels_at_once: int = PIXELS_AT_ONCE,
+) -> Generator[Strip]:
+    """Predict a block of a scene.
+
+    A pixel's value does not depend on the block: each looks as far beyond itself as the windows
+    reach that hold its pixels.
+
+    Args:
+        source: the scene; one thread alone reads it, and another one calls `predict`.
+        predict: the model, or anything with its signature.
+        layout: of the scene.
+        block: a part of the scene, such as one of `layout.blocks`.
+        channels: that `predict` returns.
+        batch: windows of a model call; the last ones are filled up to that number.
+        on_pixels: shown the block's pixels as they are read, in the reading thread.
+        pixels_at_once: of the scene, that are read and handed on in one step.
+
+    Yields:
+        The block from top to bottom.
+    """
+
+    area = layout.area(block)
+    patience = max(batch, 2 * len(layout.grid.cols.touching(area.col_off, area.col_stop)))
+    with (
+        ahead(views(source, layout, block, on_pixels, pixels_at_once), _READY * batch) as ready,
+        ahead(_predicted(ready, predict, batch, patience), _ANSWERED * batch) as answers,
+    ):
+        yield from _strips(answers, layout, block, channels, pixels_at_once)
+
+
+def _predicted(
+    stream: Iterable[Ground | View], predict: Predict, batch: int, patience: int
+) -> Iterator[Ground | _Answer]:
+    """Have the model predict the windows, `batch` at a time, and let the rest pass.
+
+    A batch that is not full waits until so many windows without data stand in its line, so that
+    what has been read meanwhile stays little.
+    """
+    waiting: list[View] = []
+    full = 0
+    for item in stream:
+        if isinstance(item, Ground):
+            yield item
+            continue
+        waiting.append(item)
+        full += item.pixels is not None
+        if full in (0, batch) or len(waiting) - full >= patience:
+            yield from _answers(waiting, predict, batch)
+            waiting, full = [], 0
+    yield from _answers(waiting, predict, batch)
+
+
+def _answers(waiting: list[View], predict: Predict, batch: int) -> Iterator[_Answer]:
+    pixels = [view.pixels for view in waiting if view.pixels is not None]
+    # Always the same shape: a model that is compiled for it has nothing to prepare anew.
+    spare = pixels[-1:] * (batch - len(pixels))
+    predictions = iter(predict(np.stack(pixels + spare)) if pixels else ())
+    for view in waiting:
+        yield _Answer(view.window, None if view.pixels is None else next(predictions))
+
+
+def _strips(
+    stream: Iterable[Ground | _Answer],
+    layout: Layout,
+    block: Window,
+    channels: int,
+    pixels_at_once: int,
+) -> Iterator[Strip]:
+    """Blend, resize to the scene's own size, and add which pixels hold data."""
+    ground = _GroundRows()
+
+    def answers() -> Iterator[tuple[Window, Probabilities | None]]:
+        for item in stream:
+            if isinstance(item, Ground):
+                ground.add(item)
+            else:
+                yield item.window, item.probabilities
+
+    area = layout.area(block)
+    units = units_at_once(block.width, layout.rows, pixels_at_once)
+    rows = blended(layout.grid, area, answers(), channels, units * layout.rows.model)
+    for row_off, values in _at_scene_size(rows, layout, block, units):
+        valid = ground.take(row_off, values.shape[0], values.shape[1])
+        yield Strip(row_off, block.col_off, values, valid)
+
+
+class _GroundRows:
+    """Which pixels of the block hold data, from the first row on that is still to be handed on."""
+
+    def __init__(self) -> None:
+        self._held: deque[Ground] = deque()
+
+    def add(self, ground: Ground) -> None:
+        self._held.append(ground)
+
+    def take(self, row_off: int, rows: int, cols: int) -> Valid:
+        """Hand on so many rows; they are the next ones."""
+        valid: Valid = None
+        while self._held and self._held[0].row_off < row_off + rows:
+            ground = self._held.popleft()
+            count = min(ground.rows, row_off + rows - ground.row_off)
+            if ground.valid is not None:
+                valid = np.ones((rows, cols), np.bool_) if valid is None else valid
+                begin = ground.row_off - row_off
+                valid[begin : begin + count] = ground.valid[:count]
+            if count < ground.rows:
+                left = None if ground.valid is None else ground.valid[count:]
+                rest = Ground(ground.row_off + count, ground.rows - count, left)
+                self._held.appendleft(rest)
+        return valid
+
+
+def _at_scene_size(
+    rows: Iterable[Rows], layout: Layout, block: Window, units_at_once: int
+) -> Iterator[tuple[int, Probabilities]]:
+    """Resize blended rows back to the scene, a few units of rows at a time.
+
+    Yields:
+        The first row in the scene, and (rows, cols, channels), from the block's top to its bottom.
+    """
+    ratio, area = layout.rows, layout.area(block)
+    unit, last = block.row_off // ratio.scene, ratio.units(block.row_stop)
+    held, first = np.zeros((0, 0, 0), np.float32), area.row_off
+    for more in rows:
+        held = np.concatenate([held, more.values]) if held.size else more.values
+        there = first + held.shape[0]
+        complete = there // ratio.model - ratio.halo_to_scene
+        ready = last if there == area.row_stop else min(last, complete)
+        while unit < ready:
+            until = min(ready, unit + units_at_once)
+            top = max(unit * ratio.scene, block.row_off)
+            yield top, _resized(held, first, (unit, until), layout, block)
+            unit = until
+        needless = max(0, (unit - ratio.halo_to_scene) * ratio.model - first)
+        held, first = held[needless:], first + min(needless, held.shape[0])
+
+
+def _resized(
+    held: Probabilities, first: int, units: tuple[int, int], layout: Layout, block: Window
+) -> Probabilities:
+    """Resize the rows of some units; `first` is the model's row at which `held` begins."""
+    rows, cols = layout.rows, layout.cols
+    begin = max(first // rows.model, units[0] - rows.halo_to_scene)
+    end = units[1] + rows.halo_to_scene
+    left = layout.area(block).col_off // cols.model
+    values = held[begin * rows.model - first : end * rows.model - first]
+    if (rows.scene, rows.model, cols.scene, cols.model) != (1, 1, 1, 1):
+        # The scene's last pixels may lie beyond the last whole pixel of the model.
+        values = filled_up(values, units[1] - begin, rows.model, axis=0)
+        values = filled_up(values, cols.units(block.col_stop) - left, cols.model, axis=1)
+        values = to_scene(values, rows, cols)
+    top = max(units[0] * rows.scene, block.row_off) - begin * rows.scene
+    bottom = min(units[1] * rows.scene, block.row_stop) - begin * rows.scene
+    start = block.col_off - left * cols.scene
+    return values[top:bottom, start : start + block.width]

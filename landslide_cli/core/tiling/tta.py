@@ -1,0 +1,48 @@
+"""Test-time augmentation: the average of what a model says of a window's symmetric views."""
+
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from landslide_cli.core.tiling.grid import Image, Probabilities
+from landslide_cli.core.tiling.streaming import Predict
+
+Symmetries = Literal["none", "flips", "symmetries"]
+
+
+def averaged(predict: Predict, turned: Predict, symmetries: Symmetries) -> Predict:
+    """Average a model's predictions over the mirror images of its windows.
+
+    Args:
+        predict: the model.
+        turned: the model for windows whose rows and columns have changed places.
+        symmetries: `none` for the model as it is; `flips` for the four ways to mirror rows and
+            columns; `symmetries` for the eight symmetries of the square, these and their
+            transposes.
+    """
+    if symmetries == "none":
+        return predict
+    views = [
+        (transpose, axes)
+        for transpose in ((False, True) if symmetries == "symmetries" else (False,))
+        for axes in _flips()
+    ]
+
+    def mean(windows: Image) -> Probabilities:
+        total: Probabilities | None = None
+        for transpose, axes in views:
+            seen = np.flip(windows.swapaxes(1, 2) if transpose else windows, axes)
+            answer = (turned if transpose else predict)(np.ascontiguousarray(seen))
+            answer = np.flip(answer, axes)
+            answer = answer.swapaxes(1, 2) if transpose else answer
+            total = answer.copy() if total is None else total + answer
+        assert total is not None  # noqa: S101 - there are views
+        return np.asarray(total / np.float32(len(views)), np.float32)
+
+    return mean
+
+
+def _flips() -> list[tuple[int, ...]]:
+    choices = product((False, True), repeat=2)
+    return [tuple(axis for axis, flip in zip((1, 2), one, strict=True) if flip) for one in choices]

@@ -1,0 +1,164 @@
+"""Scenes and their masks on disk: finding them by glob and pairing them by name."""
+
+import glob
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landslide_cli.errors import DataError, LandslideError, listed
+from landslide_cli.imagery.raster.images import SUFFIXES, probe
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A whole image as delivered, with its mask."""
+
+    name: str
+    image: Path
+    mask: Path
+
+
+def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[Scene]:
+    """Find images and masks, pair them, and check their headers.
+
+    An image and a mask belong together when the wildcards of the two globs matched the same text;
+    where the globs have another number of wildcards, or are folders, when their names without
+    suffix are equal. A file that the masks' glob matches is never an image.
+
+    Args:
+        images: glob or folder of the images.
+        masks: glob or folder of the masks.
+        limit: take only the first images, by name, and look at no other file.
+
+    Returns:
+        The scenes, in the order of their names.
+
+    Raises:
+        DataError: a glob finds nothing, files find no partner or cannot be read, or a mask has
+            another size than its image; all such files are named, up to ten.
+    """
+    mask_files = find_files(masks)
+    are_masks = {path.resolve() for path in mask_files}
+    image_files = [path for path in find_files(images) if path.resolve() not in are_masks]
+    for pattern, found in ((images, image_files), (masks, mask_files)):
+        if not found:
+            raise DataError(f"{pattern}: no image found; check the glob in the profile's `source`")
+    image_keys, mask_keys = _keys(image_files, images, mask_files, masks)
+    names = _names(image_keys)
+    wanted = sorted(image_keys, key=names.__getitem__)[:limit]
+    scenes = [Scene(names[k], image_keys[k], mask_keys[k]) for k in wanted if k in mask_keys]
+    problems = [f"{image_keys[key]} has no mask" for key in wanted if key not in mask_keys]
+    if limit is None:
+        spare = mask_keys.keys() - image_keys.keys()
+        problems += [f"{mask_keys[key]} has no image" for key in spare]
+    problems += _problems(scenes, decode=False)
+    if problems:
+        # Whoever has to mend files wants to hear of all of them, so now each is read whole.
+        raise bad_files({*problems, *_problems(scenes, decode=True)})
+    return scenes
+
+
+def bad_files(problems: Collection[str]) -> DataError:
+    """Put the problems of several files into one error."""
+    if len(problems) == 1:
+        return DataError(next(iter(problems)))
+    texts = [" ".join(problem.split()) for problem in sorted(problems)]
+    return DataError(f"{len(texts)} files cannot be used:\n{listed(texts)}")
+
+
+def find_files(pattern: str) -> list[Path]:
+    """List the files of a glob (with `**` for folders), or the images of a folder, by name."""
+    expanded = Path(pattern).expanduser()
+    if expanded.is_dir():
+        return sorted(path for path in expanded.iterdir() if path.suffix.lower() in SUFFIXES)
+    found = glob.glob(str(expanded), recursive=True)  # noqa: PTH207 - a glob with folders of its own
+    return sorted(path for name in found if (path := Path(name)).is_file())
+
+
+def _keys(
+    image_files: Sequence[Path], images: str, mask_files: Sequence[Path], masks: str
+) -> tuple[dict[Key, Path], dict[Key, Path]]:
+    """Key both lists alike: by what the wildcards matched if that ever agrees, or by name."""
+    if _wildcards(images) == _wildcards(masks) > 0:
+        image_keys, mask_keys = _keyed(image_files, images), _keyed(mask_files, masks)
+        if image_keys.keys() & mask_keys.keys():
+            return image_keys, mask_keys
+    return _keyed(image_files, None), _keyed(mask_files, None)
+
+
+def _keyed(paths: Sequence[Path], pattern: str | None) -> dict[Key, Path]:
+    """Give each file its key: what the wildcards matched, or the name without suffix."""
+    matcher = _matcher(pattern) if pattern is not None else None
+    keyed: dict[Key, Path] = {}
+    for path in paths:
+        match = matcher.fullmatch(os.path.normpath(path)) if matcher else None
+        key = match.groups() if match else (path.stem,)
+        if key in keyed:
+            raise DataError(f"{keyed[key]} and {path} have the same name; narrow the glob")
+        keyed[key] = path
+    return keyed
+
+
+def _names(images: Mapping[Key, Path]) -> dict[Key, str]:
+    """Name each scene after its image; where names repeat, the folders' wildcards tell apart."""
+    stems = [path.stem for path in images.values()]
+    if len(set(stems)) == len(stems):
+        return {key: path.stem for key, path in images.items()}
+    return {key: "-".join(part.strip("/").replace("/", "-") for part in key) for key in images}
+
+
+def _problems(scenes: Sequence[Scene], decode: bool) -> list[str]:
+    return [problem for scene in scenes for problem in _problems_of(scene, decode)]
+
+
+def _problems_of(scene: Scene, decode: bool) -> Iterator[str]:
+    sizes = []
+    for path in (scene.image, scene.mask):
+        try:
+            info = probe(path, decode)
+            sizes.append((info.width, info.height))
+        except LandslideError as error:
+            yield str(error)
+    if len(sizes) == 2 and sizes[0] != sizes[1]:
+        (width, height), (mask_width, mask_height) = sizes
+        yield (
+            f"{scene.mask}: the mask is {mask_width} x {mask_height} pixels, "
+            f"its image {width} x {height}"
+        )
+
+
+# A run of wildcards counts as one: `???` and `*` match the same number.
+_WILDCARD = re.compile(r"\*\*/|(?:\*+|\?|\[!?\]?[^\]]*\])+")
+_PIECE = re.compile(r"\*+|\?|\[!?\]?[^\]]*\]")
+
+
+def _wildcards(pattern: str) -> int:
+    return len(_WILDCARD.findall(os.path.normpath(Path(pattern).expanduser())))
+
+
+def _matcher(pattern: str) -> re.Pattern[str]:
+    """Translate a glob into a regular expression with a group for each run of wildcards."""
+    text = os.path.normpath(Path(pattern).expanduser())
+    pieces, end = [], 0
+    for wildcard in _WILDCARD.finditer(text):
+        pieces += [re.escape(text[end : wildcard.start()]), _as_group(wildcard.group())]
+        end = wildcard.end()
+    return re.compile("".join([*pieces, re.escape(text[end:])]))
+
+
+def _as_group(wildcards: str) -> str:
+    if wildcards == "**/":
+        return "((?:.*/)?)"
+    return f"({''.join(_as_expression(piece) for piece in _PIECE.findall(wildcards))})"
+
+
+def _as_expression(piece: str) -> str:
+    if piece.startswith("["):
+        negated = piece.startswith("[!")
+        characters = piece[2 if negated else 1 : -1].replace("\\", "\\\\").replace("[", "\\[")
+        return f"[{'^' if negated else ''}{characters}]"
+    return "[^/]" if piece == "?" else "[^/]*"

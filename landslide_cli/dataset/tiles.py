@@ -1,0 +1,149 @@
+"""A dataset of tiles on disk: the manifest of all tiles, and the three parts in folders.
+
+    <dataset>/tiles/manifest.csv, images/, masks/         every tile and every augmented copy
+    <dataset>/{train,valid,test}/{images,masks}/          the parts: the layout of the experiment
+    <dataset>/fold-K/{train,valid,test}/{images,masks}/   the same for each fold
+
+Image and mask of a tile have the same name without suffix. The parts may come from any tool.
+"""
+
+import csv
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landslide_cli.core.parts import Part
+from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster.images import SUFFIXES
+from landslide_cli.outputs import write_csv
+
+IMAGES, MASKS, TILES, MANIFEST = "images", "masks", "tiles", "manifest.csv"
+
+_COLUMNS = ["tile", "scene", "row", "column", "augmentation", "labelled_pixels", "foreground_share"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A line of the manifest.
+
+    `tile` is the file's name of image and mask without suffix; `row` and `column` are the offset of
+    its upper left pixel in the resized scene; `augmentation` is empty for the tile itself;
+    `labelled_pixels` counts those that are not padding, and `foreground_share` is the share of them
+    that are not background. Where no tiles are cut, a line is a whole scene under its own name.
+    """
+
+    tile: str
+    scene: str
+    row: int
+    column: int
+    augmentation: str
+    labelled_pixels: int
+    foreground_share: float
+
+
+@dataclass(frozen=True)
+class TileFiles:
+    """Image and mask of a tile."""
+
+    image: Path
+    mask: Path
+
+
+def write_manifest(folder: Path, tiles: Sequence[Tile]) -> None:
+    """Write the manifest of a folder of tiles."""
+    rows = [
+        (
+            *(t.tile, t.scene, t.row, t.column, t.augmentation, t.labelled_pixels),
+            f"{t.foreground_share:.6f}",
+        )
+        for t in tiles
+    ]
+    write_csv(folder / MANIFEST, _COLUMNS, rows)
+
+
+def read_manifest(folder: Path) -> list[Tile]:
+    """Read the manifest of a folder of tiles.
+
+    Raises:
+        DataError: there is none, or it is not one.
+    """
+    path = folder / MANIFEST
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if reader.fieldnames != _COLUMNS:
+                raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
+            return [_tile(row) for row in reader]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no tiles yet; run `landslide prepare` first") from None
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise DataError(f"{path}: is not a manifest of tiles ({error})") from None
+
+
+def link_tile(tile: Tile, source: Path, target: Path, suffix: str) -> None:
+    """Hard-link a tile's image and mask, or copy them where the file system has no hard links.
+
+    Args:
+        tile: a line of the manifest.
+        source: folder with the tile in its `images` and `masks`.
+        target: the same for the links.
+        suffix: of the image.
+
+    Raises:
+        DataError: a file is not there.
+        OSError: it cannot be copied.
+    """
+    for folder, name in ((IMAGES, f"{tile.tile}{suffix}"), (MASKS, f"{tile.tile}.png")):
+        file = source / folder / name
+        if not file.is_file():
+            raise DataError(f"{file}: is in the manifest but not there; run `landslide prepare`")
+        try:
+            os.link(file, target / folder / name)
+        except OSError:
+            shutil.copy2(file, target / folder / name)
+
+
+def part_tiles(dataset: Path, part: Part) -> list[TileFiles]:
+    """List the tiles of a part, by name.
+
+    Raises:
+        DataError: the part is missing or empty, or images and masks do not match.
+    """
+    images = _by_stem(dataset / part / IMAGES)
+    masks = _by_stem(dataset / part / MASKS)
+    if not images:
+        raise DataError(
+            f"{dataset / part / IMAGES}: no {part} tiles; run `landslide split` first (where "
+            "prepare.tile is null there are none), or name another `dataset`"
+        )
+    alone = [str(images[stem]) for stem in sorted(images.keys() - masks.keys())]
+    alone += [str(masks[stem]) for stem in sorted(masks.keys() - images.keys())]
+    if alone:
+        raise DataError(f"images and masks do not match: {listed(alone)}")
+    return [TileFiles(images[stem], masks[stem]) for stem in sorted(images)]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and found.setdefault(path.stem, path) != path:
+            raise DataError(f"{found[path.stem]} and {path} have the same name; keep one of them")
+    return found
+
+
+def _tile(row: dict[str, str]) -> Tile:
+    if Path(row["tile"]).name != row["tile"]:
+        raise ValueError(f"a tile's name is no path: {row['tile']}")
+    return Tile(
+        tile=row["tile"],
+        scene=row["scene"],
+        row=int(row["row"]),
+        column=int(row["column"]),
+        augmentation=row["augmentation"],
+        labelled_pixels=int(row["labelled_pixels"]),
+        foreground_share=float(row["foreground_share"]),
+    )

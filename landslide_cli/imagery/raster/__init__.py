@@ -1,0 +1,1 @@
+"""Rasters: reading, writing, and where they lie on the ground."""

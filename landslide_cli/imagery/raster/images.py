@@ -1,0 +1,242 @@
+"""Images as wholes: reading them for the model, for the eye and as masks, and writing them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
+
+from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
+from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.reader import (
+    SceneReader,
+    colour_bands,
+    is_palette,
+    opened,
+    palette_of,
+)
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".vrt", ".bmp"})
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a raster's header says: size in pixels, bands without alpha, type, and place."""
+
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    georeference: Georeference
+
+
+def probe(path: Path, decode: bool = False) -> RasterInfo:
+    """Read a raster's header; with `decode` also all its pixels, which finds hidden damage.
+
+    Raises:
+        DataError: as `opened`.
+    """
+    with opened(path) as dataset:
+        bands = 3 if is_palette(dataset) else len(colour_bands(dataset))
+        if decode:
+            dataset.read()
+        return RasterInfo(
+            dataset.width, dataset.height, bands, dataset.dtypes[0], georeference_of(dataset)
+        )
+
+
+def read_image(
+    path: Path,
+    bands: int,
+    value_range: tuple[float, float] | None = None,
+    order: Sequence[int] | None = None,
+) -> NDArray[np.uint8]:
+    """Read a whole image for the model.
+
+    Gray becomes as many equal bands as asked for, a palette its colours; alpha is dropped. Pixels
+    without data, as `SceneReader` tells them, are 0.
+
+    Args:
+        path: any raster that GDAL reads.
+        bands: bands that the model takes.
+        value_range: the values that become 0 and 255. Default: the range of the type, for uint8 and
+            uint16.
+        order: numbers of the bands to read, from 1. Default: all.
+
+    Returns:
+        (rows, cols, bands) uint8.
+
+    Raises:
+        DataError: as `SceneReader`; or values lie outside the range given.
+    """
+    preprocessing = Preprocessing(bands, None if order is None else tuple(order), value_range)
+    with SceneReader(path, preprocessing) as scene:
+        return scene.read((0, scene.height), (0, scene.width)).image
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A reduced copy, (rows, cols, 1 or 3) uint8, of a raster of `width` x `height` pixels."""
+
+    image: NDArray[np.uint8]
+    width: int
+    height: int
+
+
+def read_preview(path: Path, longest: int) -> Preview:
+    """Read a raster of any size reduced, without ever holding all its pixels.
+
+    Values other than 8-bit are stretched between their 2nd and 98th percentile: good for looking
+    and for comparing, not for the model. Of many bands the first three are taken.
+
+    Args:
+        path: any raster that GDAL reads.
+        longest: the longer side of the copy, in pixels; smaller rasters keep their size.
+
+    Raises:
+        DataError: as `opened`.
+    """
+    with opened(path) as dataset:
+        factor = min(1.0, longest / max(dataset.width, dataset.height))
+        size = max(1, round(dataset.height * factor)), max(1, round(dataset.width * factor))
+        if is_palette(dataset):
+            values = _painted(path, dataset, size)[..., :3]
+        else:
+            bands = colour_bands(dataset)
+            bands = bands[:3] if len(bands) >= 3 else bands[:1]
+            if "complex" in dataset.dtypes[0]:
+                raise DataError(f"{path}: holds complex values, which make no picture")
+            reduced = dataset.read(
+                bands, out_shape=(len(bands), *size), resampling=Resampling.average, masked=True
+            )
+            values = np.moveaxis(reduced, 0, -1)
+        return Preview(_stretched(values), dataset.width, dataset.height)
+
+
+def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(np.ma.getdata(values))
+    known = np.isfinite(np.ma.getdata(values)) & ~np.ma.getmaskarray(values)
+    if not known.any():
+        return np.zeros(values.shape, np.uint8)
+    low, high = np.percentile(np.ma.getdata(values)[known], (2, 98))
+    scaled = (np.where(known, values, low) - low) * (255.0 / max(high - low, 1e-9))
+    return np.asarray(np.rint(np.clip(scaled, 0.0, 255.0)), np.uint8)
+
+
+@dataclass(frozen=True)
+class MaskValues:
+    """A mask file as it is.
+
+    `colours` is (rows, cols, 3) uint8, `gray` the single band of a gray or palette image, (rows,
+    cols) uint8, `clear` is (rows, cols) bool: the transparent pixels. `painted` tells a palette
+    image, whose colours are its palette's, from a gray one.
+    """
+
+    colours: Colours
+    gray: NDArray[np.uint8] | None
+    clear: NDArray[np.bool_]
+    painted: bool = False
+
+
+def read_mask_values(path: Path) -> MaskValues:
+    """Read a mask file without deciding what its values mean.
+
+    Raises:
+        DataError: as `opened`; or the file is neither gray nor colour, 8 bits deep.
+    """
+    with opened(path) as dataset:
+        if is_palette(dataset):
+            painted = _painted(path, dataset)
+            return MaskValues(painted[..., :3], dataset.read(1), painted[..., 3] == 0, True)
+        bands = colour_bands(dataset)
+        values = np.moveaxis(dataset.read(bands), 0, -1)
+        alpha = [index for index in dataset.indexes if index not in bands]
+        clear = dataset.read(alpha[0]) == 0 if alpha else np.zeros(values.shape[:2], np.bool_)
+    whole = values.astype(np.uint8)
+    if values.shape[-1] not in (1, 3) or not (whole == values).all():
+        raise DataError(
+            f"{path}: is no mask: {values.shape[-1]} bands of {values.dtype}; "
+            "a mask is gray, palette or RGB, with values from 0 to 255"
+        )
+    gray = whole[..., 0] if values.shape[-1] == 1 else None
+    return MaskValues(np.broadcast_to(whole, (*clear.shape, 3)), gray, clear)
+
+
+def write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write (rows, cols, bands) uint8, by the suffix.
+
+    As PNG for 1, 3 or 4 (RGBA) bands, as JPEG, which is smaller and not exact, for 1 or 3, and as
+    TIFF for any number.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if path.suffix == ".png":
+        path.write_bytes(_encoded(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]))
+    elif path.suffix == ".jpg":
+        path.write_bytes(_encoded(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90]))
+    else:
+        path.write_bytes(_tiff(image))
+
+
+def write_mask(path: Path, mask: Mask, palette: Palette) -> None:
+    """Write class indices as a PNG in the class colours; where there is no label it is transparent.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    colours = palette.colourise(mask)
+    if (mask == IGNORE).any():
+        alpha = np.where(mask == IGNORE, 0, 255).astype(np.uint8)
+        colours = np.dstack([colours, alpha])
+    path.write_bytes(_encoded(colours, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]))
+
+
+def _encoded(image: NDArray[np.uint8], suffix: str, options: list[int]) -> bytes:
+    # OpenCV has blue first. Encoding in memory leaves the writing, and its errors, to Python.
+    bands = image.shape[-1]
+    if bands in (3, 4):
+        turned = cv2.COLOR_RGB2BGR if bands == 3 else cv2.COLOR_RGBA2BGRA
+        image = cv2.cvtColor(np.ascontiguousarray(image), turned)
+    elif bands != 1:
+        raise ValueError(f"no {suffix} for an array of shape {image.shape}")
+    ok, encoded = cv2.imencode(suffix, image, options)
+    if not ok:
+        raise ValueError(f"no {suffix} for an array of shape {image.shape}")
+    return bytes(encoded)
+
+
+def _tiff(image: NDArray[np.uint8]) -> bytes:
+    height, width, count = image.shape
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            width=width,
+            height=height,
+            count=count,
+            dtype="uint8",
+            compress="deflate",
+            photometric="minisblack",
+            alpha="no",
+        ) as dataset:
+            dataset.write(np.moveaxis(image, -1, 0))
+        return bytes(memory.read())
+
+
+def image_suffix(bands: int) -> str:
+    """Return the suffix of a tile's image: PNG where it can hold the bands."""
+    return ".png" if bands in (1, 3) else ".tif"
+
+
+def _painted(path: Path, dataset: Any, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Read a palette image as (rows, cols, 4), red, green, blue, alpha; of the size if given."""
+    painted: NDArray[np.uint8] = palette_of(path, dataset)[dataset.read(1, out_shape=size)]
+    return painted

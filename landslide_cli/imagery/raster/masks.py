@@ -1,0 +1,89 @@
+"""Mask files to class indices: class colours, class indices and 0/255 binary are told apart."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from landslide_cli.core.palette import IGNORE, Mask, Palette
+from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster.images import MaskValues, read_mask_values
+
+Encoding = Literal["colours", "indices", "binary"]
+
+
+@dataclass(frozen=True)
+class MaskReading:
+    """A mask, how its file wrote the classes, and how many pixels the nearest class was given."""
+
+    mask: Mask
+    encoding: Encoding
+    changed: int = 0
+
+
+def read_mask(path: Path, palette: Palette, nearest: bool = False) -> MaskReading:
+    """Read a mask file.
+
+    Colours and palettes hold class colours. A gray file holds class indices if all its values are
+    such, 255 beside them meaning no label; 0 and 255 alone are background and foreground if there
+    are two classes; otherwise its grays are class colours. A palette whose colours are no classes
+    may hold class indices as well. Transparent pixels have no label.
+
+    Args:
+        path: a gray, palette, RGB or RGBA image, 8 bits deep.
+        palette: the classes.
+        nearest: give colours that are no class to the nearest class, as JPEG masks need.
+
+    Returns:
+        (rows, cols) uint8 class indices, `IGNORE` where there is no label.
+
+    Raises:
+        DataError: the file cannot be read, or a colour is no class.
+    """
+    values = read_mask_values(path)
+    reading = _recognised(values, palette, nearest, path)
+    reading.mask[values.clear] = IGNORE
+    return reading
+
+
+def _recognised(values: MaskValues, palette: Palette, nearest: bool, path: Path) -> MaskReading:
+    gray, labelled = values.gray, ~values.clear
+    present = set(np.unique(gray[labelled]).tolist()) if gray is not None else set()
+    # A plain gray file is taken by its values first, a palette by its colours.
+    if gray is not None and not values.painted and _are_indices(present, palette):
+        return MaskReading(gray.copy(), "indices")
+    mask, _ = palette.indices_of(values.colours)
+    strays = (mask == IGNORE) & labelled
+    if not strays.any():
+        return MaskReading(mask, "colours")
+    if gray is not None and values.painted and _are_indices(present, palette):
+        return MaskReading(gray.copy(), "indices")
+    if gray is not None and not values.painted and _are_binary(present, palette, nearest):
+        between = (gray != 0) & (gray != 255) & labelled
+        return MaskReading((gray > 127).astype(np.uint8), "binary", int(between.sum()))
+    if nearest:
+        colours, inverse = np.unique(values.colours[strays], axis=0, return_inverse=True)
+        classes = palette.nearest([tuple(colour) for colour in colours.tolist()])
+        mask[strays] = classes[inverse.reshape(-1)]
+        return MaskReading(mask, "colours", int(strays.sum()))
+    unknown = [str(one) for one in palette.indices_of(values.colours[labelled])[1]]
+    raise DataError(
+        f"{path}: holds colours that are no class: {listed(unknown, most=3)};\n"
+        "add them to `classes`, or set prepare.nearest_colour: true to take the nearest class"
+    )
+
+
+def _are_indices(present: set[int], palette: Palette) -> bool:
+    """Tell class indices from other grays; 255 beside them is `IGNORE`, as many tools write it."""
+    if IGNORE in present and (present <= {0, IGNORE} or (255, 255, 255) in palette.colours):
+        return False
+    return all(value < len(palette) or value == IGNORE for value in present)
+
+
+def _are_binary(present: set[int], palette: Palette, nearest: bool) -> bool:
+    """Tell 0 and 255, or with `nearest` whatever is near to them, from grays that are colours."""
+    if len(palette) != 2:
+        return False
+    gray_classes = all(len(set(colour)) == 1 for colour in palette.colours)
+    return present <= {0, 255} or (nearest and not gray_classes)

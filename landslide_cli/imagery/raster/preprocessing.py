@@ -1,0 +1,81 @@
+"""How rasters become the input of a model: one value, stored with a run, asked by its readers."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.georeference import Georeference, gsd_of
+
+# How much scenes may be resized by their GSD: what is beyond is a mistake in the units.
+_LEAST_SCALE, _MOST_SCALE = 1e-3, 8.0
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a raster before a model sees it.
+
+    Args:
+        bands: bands that the model takes.
+        order: numbers of the raster's bands, from 1, in the order in which the model takes them; of
+            a palette's colours red is 1. Default: all that are not alpha, and gray as often as
+            needed.
+        value_range: the values that become 0 and 255. Default: the range of the type, for uint8 and
+            uint16.
+        scale: factor by which rows and columns are resized for the model.
+        gsd: GSD of the model's input in metres, to which georeferenced rasters are resized instead.
+        standardized: bands get the same mean and deviation in all scenes (`core.levels`).
+    """
+
+    bands: int
+    order: tuple[int, ...] | None = None
+    value_range: tuple[float, float] | None = None
+    scale: float = 1.0
+    gsd: float | None = None
+    standardized: bool = False
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """Restore what `document` returned, from JSON.
+
+        Raises:
+            TypeError: it is of another form.
+        """
+        pairs = ("order", "value_range")
+        tuples = {key: tuple(document[key]) for key in pairs if document.get(key) is not None}
+        return cls(**{**document, **tuples})
+
+    def document(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+    def scales_of(
+        self, path: Path, georeference: Georeference, height: int, width: int
+    ) -> tuple[float, float]:
+        """Return the factors by which a raster's rows and columns are resized for the model.
+
+        Args:
+            path: of the raster, for messages.
+            georeference: of the raster.
+            height: rows of the raster.
+            width: columns of the raster.
+
+        Raises:
+            DataError: the model's GSD is given and the raster's own is not known, or far from it.
+        """
+        if self.gsd is None:
+            return self.scale, self.scale
+        own = gsd_of(georeference, height=height, width=width)
+        if own is None:
+            raise DataError(
+                f"{path}: has no georeference, so its GSD is not known; "
+                "give infer.scale instead of infer.gsd"
+            )
+        rows, cols = own[0] / self.gsd, own[1] / self.gsd
+        if not all(_LEAST_SCALE <= scale <= _MOST_SCALE for scale in (rows, cols)):
+            raise DataError(
+                f"{path}: has a GSD of {own[0]:.3g} m, too far from infer.gsd, {self.gsd:g} m; "
+                "correct one of the two"
+            )
+        return rows, cols

@@ -1,0 +1,403 @@
+"""Reading scenes for the model, whole or piece by piece, in memory that does not grow with them.
+
+All formats go through rasterio (GDAL), which reads 8- and 16-bit gray, RGB, RGBA, palette and
+many-band rasters alike and reports damage as an error.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import cv2
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+
+from landslide_cli.core.tiling.windows import Piece
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
+from landslide_cli.imagery.raster.preprocessing import Preprocessing
+
+Bools = NDArray[np.bool_]
+
+# GDAL's cache of decoded blocks, in megabytes; its default, 5 % of the memory, grows with the
+# machine. It is one for the process: rasterio.Env would set it for all threads and reset it when
+# the first of them leaves. GDAL reads it from the environment at its first use, and whoever set it
+# there knows better.
+BLOCK_CACHE = 128
+os.environ.setdefault("GDAL_CACHEMAX", str(BLOCK_CACHE))
+
+# GDAL's fast PNG reader returns a truncated file as a whole one, and a truncated JPEG is a warning:
+# both must be errors.
+_READING = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO", "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE"}
+
+# Pixels from which several threads decode a compressed TIFF: below, starting them costs more.
+_LARGE = 2**22
+
+# Errors reach the caller as exceptions; GDAL's log lines would only repeat them on stderr. Scenes
+# without georeference are nothing to warn of; the filter is global, as a thread's own is not safe.
+logging.getLogger("rasterio").addHandler(logging.NullHandler())
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a raster for reading.
+
+    Raises:
+        DataError: the file is missing, unreadable, truncated or not an image.
+    """
+    with _explained(path), rasterio.open(path) as dataset:
+        yield dataset
+
+
+class SceneReader:
+    """A scene of any size, read piece by piece; to be opened and used in one thread.
+
+    A pixel holds no data if all its bands have the raster's nodata value, if the raster's alpha
+    band or mask says so, or if one of its bands is NaN.
+
+    Args:
+        path: any raster that GDAL reads.
+        preprocessing: how it becomes an image.
+
+    Raises:
+        DataError: as `opened`; or the raster has other bands than asked for, or values that no
+            range is known for, complex ones or a palette of more than 256 colours.
+    """
+
+    def __init__(self, path: Path, preprocessing: Preprocessing) -> None:
+        self._path, self._preprocessing = path, preprocessing
+        with _explained(path):
+            self._dataset = _open_to_decode(path)
+        try:
+            self._plan = _planned(path, self._dataset, preprocessing)
+            self.height: int = self._dataset.height
+            self.width: int = self._dataset.width
+            self.georeference: Georeference = georeference_of(self._dataset)
+        except BaseException:
+            self._dataset.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._dataset.close()
+
+    @property
+    def standardized(self) -> bool:
+        """Whether the model wants standard levels; the pixels read have the scene's own."""
+        return self._preprocessing.standardized
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """The factors by which rows and columns are resized for the model.
+
+        Raises:
+            DataError: the model's GSD is given and the scene's own is not known, or far from it.
+        """
+        return self._preprocessing.scales_of(self._path, self.georeference, self.height, self.width)
+
+    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
+        """Read a rectangle.
+
+        Args:
+            rows: first row, and the row after the last.
+            cols: likewise.
+
+        Raises:
+            DataError: the file is damaged there, or holds values outside the value range.
+            ValueError: the rectangle is empty or not inside the scene.
+        """
+        if not (0 <= rows[0] < rows[1] <= self.height and 0 <= cols[0] < cols[1] <= self.width):
+            raise ValueError(f"rows {rows}, cols {cols} of {self.height} x {self.width} pixels")
+        window = Window.from_slices(rows, cols)
+        plan = self._plan
+        with _explained(self._path):
+            values = self._dataset.read(plan.bands_read, window=window)
+            masks = None
+            if plan.mask_bands:
+                masks = self._dataset.read_masks(plan.mask_bands, window=window)
+        valid = _valid(values, masks, plan)
+        image = self._image(values[: len(plan.bands)], valid)
+        if valid is not None:
+            image[~valid] = 0
+        return Piece(image, valid)
+
+    def _image(self, values: NDArray[Any], valid: Bools | None) -> NDArray[np.uint8]:
+        """Turn (bands, rows, cols) of any type into (rows, cols, bands) uint8."""
+        if self._plan.painting is not None:
+            return _merged([cv2.LUT(values[0], column) for column in self._plan.painting])
+        scaled = _scaled(values, valid, self._preprocessing.value_range, self._path)
+        return _merged([*scaled] * self._plan.copies)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a raster is read: its bands by their numbers, from 1.
+
+    `copies` tells how often a gray band is repeated. `alpha` is the alpha band, `nodata` each
+    band's value of no data, both None if there is none; `mask_bands` are those whose masks of
+    another kind must be read; `floating` tells that values may be NaN. Of a palette image
+    `painting` is (bands, 256) uint8, each index's colour, and `shown` (256,) bool, whether it is
+    opaque.
+    """
+
+    bands: list[int]
+    copies: int = 1
+    alpha: int | None = None
+    nodata: list[np.generic] | None = None
+    mask_bands: tuple[int, ...] = ()
+    floating: bool = False
+    painting: NDArray[np.uint8] | None = None
+    shown: Bools | None = None
+
+    @property
+    def bands_read(self) -> list[int]:
+        return self.bands if self.alpha is None else [*self.bands, self.alpha]
+
+
+def _planned(path: Path, dataset: Any, preprocessing: Preprocessing) -> _Plan:
+    if is_palette(dataset):
+        return _plan_of_palette(path, dataset, preprocessing)
+    bands = colour_bands(dataset)
+    chosen = _chosen(path, bands, dataset.count, preprocessing)
+    dtype = _checked_type(path, dataset, chosen[0], preprocessing)
+    alpha = next((i for i in dataset.indexes if i not in bands and i not in chosen), None)
+    nodata = _nodata(dataset, chosen, dtype)
+    return _Plan(
+        bands=chosen,
+        copies=preprocessing.bands if len(chosen) < preprocessing.bands else 1,
+        alpha=alpha,
+        nodata=nodata,
+        mask_bands=_mask_bands(dataset, chosen),
+        floating=dtype.kind == "f",
+    )
+
+
+def _plan_of_palette(path: Path, dataset: Any, preprocessing: Preprocessing) -> _Plan:
+    table = palette_of(path, dataset)
+    chosen = _chosen(path, [1, 2, 3], 3, preprocessing)
+    return _Plan(
+        bands=[1],
+        nodata=_nodata(dataset, [1], np.dtype(np.uint8)),
+        mask_bands=_mask_bands(dataset, [1]),
+        painting=np.ascontiguousarray(table.T[[band - 1 for band in chosen]]),
+        shown=table[:, 3] != 0,
+    )
+
+
+def _chosen(path: Path, bands: list[int], count: int, preprocessing: Preprocessing) -> list[int]:
+    """Return the bands to read out of those with colours; `count` is how many there are in all."""
+    if preprocessing.order is not None:
+        bands = list(preprocessing.order)
+        absent = [band for band in bands if not 1 <= band <= count]
+        if absent:
+            raise DataError(
+                f"{path}: has {count} bands, and infer.bands: {bands} names band {absent[0]}; "
+                "choose others in the profile"
+            )
+    if len(bands) == preprocessing.bands or (len(bands) == 1 and preprocessing.order is None):
+        return bands
+    if preprocessing.order is not None:
+        raise DataError(
+            f"{path}: infer.bands chooses {len(bands)} bands where the profile says bands: "
+            f"{preprocessing.bands}; name as many"
+        )
+    raise DataError(
+        f"{path}: has {len(bands)} bands where the profile says bands: {preprocessing.bands}; "
+        "choose other images or change the profile\n(infer.bands chooses bands for inference)"
+    )
+
+
+def _checked_type(
+    path: Path, dataset: Any, band: int, preprocessing: Preprocessing
+) -> np.dtype[Any]:
+    name = dataset.dtypes[band - 1]
+    if name.startswith("complex"):
+        raise DataError(f"{path}: holds complex values, which make no picture; choose other images")
+    if preprocessing.value_range is None and name not in ("uint8", "uint16"):
+        raise DataError(
+            f"{path}: holds {name} values; say which range becomes 0 to 255 with "
+            "source.value_range in the profile"
+        )
+    dtype: np.dtype[Any] = np.dtype(name)
+    return dtype
+
+
+def _nodata(dataset: Any, bands: list[int], dtype: np.dtype[Any]) -> list[np.generic] | None:
+    """Return the bands' values of no data; None if a band has none, or one it cannot hold."""
+    values = [dataset.nodatavals[band - 1] for band in bands]
+    if any(value is None or np.isnan(value) for value in values):
+        return None
+    # Values beyond the type's range do not get here.
+    if dtype.kind != "f" and any(value % 1 for value in values):
+        return None
+    return [dtype.type(value) for value in values]
+
+
+def _mask_bands(dataset: Any, bands: list[int]) -> tuple[int, ...]:
+    """Return the bands with masks, in the file or beside it, that no value and no alpha band tells.
+
+    If the bands share one mask, it is that of the first.
+    """
+    flags = {band: set(dataset.mask_flag_enums[band - 1]) for band in bands}
+    masked = [
+        band
+        for band in bands
+        if not flags[band] & {MaskFlags.all_valid, MaskFlags.alpha}
+        and (MaskFlags.nodata not in flags[band] or dataset.nodatavals[band - 1] is None)
+    ]
+    shared = bool(masked) and MaskFlags.per_dataset in flags[masked[0]]
+    return tuple(masked[:1] if shared else masked)
+
+
+def _valid(values: NDArray[Any], masks: NDArray[np.uint8] | None, plan: _Plan) -> Bools | None:
+    """Tell the pixels that hold data, (rows, cols); None if all do.
+
+    `values` and `masks` are (bands, rows, cols), of the bands read and of the bands with masks.
+    """
+    colours = values[: len(plan.bands)]
+    known: list[Bools] = []
+    if plan.nodata is not None:
+        known.append(~_all_equal(colours, plan.nodata))
+    if plan.floating:
+        known.append(~np.asarray(np.isnan(colours).any(axis=0)))
+    if plan.alpha is not None:
+        known.append(values[-1] != 0)
+    if masks is not None:
+        known.append(np.asarray(masks.any(axis=0)))
+    if plan.shown is not None and not plan.shown.all():
+        known.append(plan.shown[values[0]])
+    if not known:
+        return None
+    valid: Bools = np.logical_and.reduce(known)
+    return None if valid.all() else valid
+
+
+def _all_equal(bands: NDArray[Any], wanted: list[np.generic]) -> Bools:
+    equal: Bools = bands[0] == wanted[0]
+    for band, value in zip(bands[1:], wanted[1:], strict=True):
+        if not equal.any():
+            break
+        equal &= band == value
+    return equal
+
+
+def _scaled(
+    values: NDArray[Any], valid: Bools | None, value_range: tuple[float, float] | None, path: Path
+) -> NDArray[np.uint8]:
+    """Map the value range to 0..255, (bands, rows, cols); any value where there is no data."""
+    if value_range is None:
+        if values.dtype == np.uint8:
+            return values
+        # Rounds each of the 65536 values as below, at six times the speed.
+        return np.stack([cv2.convertScaleAbs(band, alpha=255.0 / 65535.0) for band in values])
+    low, high = value_range
+    _require_in_range(values if valid is None else values[:, valid], value_range, path)
+    scaled = np.empty(values.shape, np.uint8)
+    for band, target in zip(values, scaled, strict=True):
+        numbers = band.astype(np.float32)
+        if valid is not None:
+            numbers[~valid] = low
+        numbers -= low
+        numbers *= 255.0 / (high - low)
+        target[:] = np.rint(numbers, out=numbers)
+    return scaled
+
+
+def _require_in_range(values: NDArray[Any], value_range: tuple[float, float], path: Path) -> None:
+    """Refuse values outside the range: clipping would hide a wrong one."""
+    if values.size == 0:
+        return
+    (low, high), least, most = value_range, float(values.min()), float(values.max())
+    if not (least >= low and most <= high):
+        raise DataError(
+            f"{path}: holds values from {least:g} to {most:g}, outside source.value_range "
+            f"[{low:g}, {high:g}]; widen it in the profile"
+        )
+
+
+def _merged(bands: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Turn bands of (rows, cols) into (rows, cols, bands).
+
+    Reading the bands apart and merging them takes less time than having them transposed by GDAL,
+    and much less than by numpy.
+    """
+    if len(bands) == 1:
+        return np.expand_dims(bands[0], -1)
+    merged: NDArray[np.uint8] = cv2.merge(bands)
+    return merged
+
+
+def is_palette(dataset: Any) -> bool:
+    """Tell an image whose values are indices into a palette."""
+    return bool(dataset.count == 1 and dataset.colorinterp[0] == ColorInterp.palette)
+
+
+def palette_of(path: Path, dataset: Any) -> NDArray[np.uint8]:
+    """Return the red, green, blue and alpha of a palette image's indices, (256, 4).
+
+    Raises:
+        DataError: the indices are not 8 bits deep.
+    """
+    if dataset.dtypes[0] != "uint8":
+        raise DataError(
+            f"{path}: has a palette for {dataset.dtypes[0]} indices, not uint8; convert it to RGB"
+        )
+    table = np.zeros((256, 4), np.uint8)
+    for index, colour in dataset.colormap(1).items():
+        table[index] = colour
+    return table
+
+
+def colour_bands(dataset: Any) -> list[int]:
+    """Return the numbers of the bands that are not alpha."""
+    interpretations = zip(dataset.indexes, dataset.colorinterp, strict=True)
+    return [index for index, meaning in interpretations if meaning != ColorInterp.alpha]
+
+
+def _open_to_decode(path: Path) -> Any:
+    """Open a raster, with all processors for what decodes in parallel at no cost in total."""
+    dataset = rasterio.open(path)
+    packed = "COMPRESSION" in dataset.tags(ns="IMAGE_STRUCTURE")
+    if dataset.driver != "GTiff" or not packed or dataset.width * dataset.height < _LARGE:
+        return dataset
+    dataset.close()
+    return rasterio.open(path, num_threads="all_cpus")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Have GDAL report all damage, and say in plain words what is wrong with the file.
+
+    Each call of GDAL has a context of its own, as contexts of one thread must be nested and
+    datasets need not be.
+    """
+    with rasterio.Env(**_READING):
+        try:
+            yield
+        except RasterioError as error:
+            raise DataError(f"{path}: {_why_unreadable(path, error)}") from error
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return "no such file"
+    if path.is_dir():
+        return "is a folder, not an image"
+    if path.stat().st_size == 0:
+        return "is an empty file; replace it or take it away"
+    if "not recognized" in str(error):
+        return "is not an image of a known format; replace it or take it away"
+    reason = str(error.__cause__ or error).splitlines()[0].removeprefix(f"{path.name}: ")
+    return f"is damaged or cut short ({reason}); replace it"

@@ -1,0 +1,1 @@
+"""Polygons: outlines of masks, landslides and their files, footprints."""

@@ -1,0 +1,201 @@
+"""Every key of a profile: its type, range, meaning and default, in one place.
+
+The sections stand in `data`, `training` and `results`. The README's reference and the editors' JSON
+schema are generated from these classes. Defaults are those of the published FlexUNet experiment on
+the Sichuan landslide scenes (antillia.com, 2025).
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from landslide_cli.core.parts import fold_folder
+from landslide_cli.profile.augment import COLOUR_KINDS
+from landslide_cli.profile.base import Settings, wrong
+from landslide_cli.profile.data import (
+    ClassSettings,
+    PrepareSettings,
+    SourceSettings,
+    SplitSettings,
+)
+from landslide_cli.profile.model import FlexUNetSettings, ModelSettings
+from landslide_cli.profile.results import EvaluateSettings, InferSettings, ShowSettings
+from landslide_cli.profile.train import TrainSettings
+
+# `evaluate` writes each class's scores under the class's name, beside these keys.
+RESERVED_CLASS_NAMES = frozenset(
+    {
+        "command", "run", "part", "folds", "units", "scenes", "groups", "tiles", "pixels",
+        "threshold", "loss", "dice_coef_multiclass", "mean", "calibration", "worst",
+        "comparison", "bootstrap", "files",
+    }
+)  # fmt: skip
+
+
+class Profile(Settings):
+    """One experiment, from raw scenes to maps."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)] = Field(
+        "landslide", description="Names the default folders."
+    )
+    dataset: Path = Field(
+        default_factory=lambda data: Path("datasets") / data.get("name", "landslide"),
+        description="Folder of the tiles and the three parts.",
+    )
+    run: Path = Field(
+        default_factory=lambda data: Path("runs") / data.get("name", "landslide"),
+        description="Folder of the trained model and all that comes from it.",
+    )
+    fold: int | None = Field(
+        None,
+        ge=1,
+        description="The fold of the cross-validation to work on, if `split.folds` is set; "
+        "`--fold` sets it. Its run lies in `<run>/fold-<fold>`.",
+    )
+    bands: int = Field(3, ge=1, le=64, description="Bands of the images.")
+    classes: list[ClassSettings] = Field(
+        [
+            ClassSettings(name="background", colour=(0, 0, 0)),
+            ClassSettings(name="landslide", colour=(255, 0, 255)),
+        ],
+        min_length=1,
+        max_length=254,
+        description="The classes in the order of their indices, background first. A single class "
+        "is the foreground of a one-channel sigmoid model, on a black background.",
+    )
+    source: SourceSettings = Field(SourceSettings(), description="The labelled scenes.")
+    prepare: PrepareSettings = Field(PrepareSettings(), description="Scenes to tiles.")
+    split: SplitSettings = Field(SplitSettings(), description="Scenes into parts.")
+    model: ModelSettings = Field(FlexUNetSettings(), description="The network.")
+    train: TrainSettings = Field(TrainSettings(), description="Tiles to a model.")
+    evaluate: EvaluateSettings = Field(EvaluateSettings(), description="A model to numbers.")
+    infer: InferSettings = Field(InferSettings(), description="Scenes to masks.")
+    show: ShowSettings = Field(ShowSettings(), description="Results to pictures.")
+
+    @model_validator(mode="after")
+    def _distinct_classes(self) -> Self:
+        names: dict[str, int] = {}
+        colours: dict[tuple[int, int, int], int] = {}
+        for index, one in enumerate(self.palette_classes):
+            key = f"classes.{index if len(self.classes) > 1 else 0}"
+            if one.name in RESERVED_CLASS_NAMES:
+                raise wrong(f"{key}.name", f"'{one.name}' is a key of evaluation.json")
+            if one.name in names:
+                raise wrong(f"{key}.name", f"two classes are called '{one.name}'")
+            if one.colour in colours:
+                other = self.palette_classes[colours[one.colour]].name
+                raise wrong(f"{key}.colour", f"'{one.name}' has the colour of '{other}'")
+            names[one.name] = colours[one.colour] = index
+        return self
+
+    @model_validator(mode="after")
+    def _tiles_fit_the_model(self) -> Self:
+        multiple = self.model.multiple
+        given = [
+            ("prepare.tile", self.prepare.tile),
+            ("train.crop", self.train.crop),
+            ("infer.tile", self.infer.tile),
+        ]
+        for key, tile in given:
+            if isinstance(tile, int) and tile % multiple:
+                below, above = tile // multiple * multiple, -(-tile // multiple) * multiple
+                near = f"{below} or {above}" if below else f"{above}"
+                raise wrong(
+                    key,
+                    f"must be a multiple of {multiple} for {self.model.described}, not {tile}; "
+                    f"take {near}",
+                )
+        if isinstance(self.infer.tile, int) and self.infer.overlap >= self.infer.tile:
+            raise wrong("infer.overlap", f"must be below the window's side, {self.infer.tile}")
+        return self
+
+    @model_validator(mode="after")
+    def _tiles_or_crops(self) -> Self:
+        if self.prepare.tile is None:
+            if self.train.crop is None:
+                raise wrong("prepare.tile", "null needs train.crop")
+            if self.split.by == "tile":
+                raise wrong("split.by", "'tile' needs tiles, and prepare.tile is null")
+        return self
+
+    @model_validator(mode="after")
+    def _every_class_has_a_weight(self) -> Self:
+        weights, classes = self.train.class_weights, len(self.palette_classes)
+        if weights is not None and len(weights) != classes:
+            raise wrong(
+                "train.class_weights",
+                f"must be {classes} weights, one a class and the background's first, "
+                f"not {len(weights)}",
+            )
+        if weights is not None and not any(weights):
+            raise wrong("train.class_weights", "must not all be 0")
+        return self
+
+    @model_validator(mode="after")
+    def _colours_are_there_to_change(self) -> Self:
+        if self.bands != 3:
+            for name in self.train.augment.switched_on():
+                if name in COLOUR_KINDS:
+                    raise wrong(
+                        f"train.augment.{name}", f"needs images of 3 bands, not of {self.bands}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _compiled_or_deterministic(self) -> Self:
+        # "GPU MaxPool gradient ops do not yet have a deterministic XLA implementation."
+        if self.train.jit and self.train.deterministic:
+            raise wrong(
+                "train.jit",
+                "needs train.deterministic: false; XLA pools without a deterministic gradient",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fold_is_there(self) -> Self:
+        if self.fold is not None and self.fold > (self.split.folds or 0):
+            folds = self.split.folds
+            raise wrong("fold", f"must be 1 to {folds}" if folds else "needs split.folds")
+        return self
+
+    @property
+    def parts_folder(self) -> Path:
+        """Folder of train, valid and test: the dataset's, or the fold's in it."""
+        return self.dataset if self.fold is None else self.dataset / fold_folder(self.fold)
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the trained model: the run's, or the fold's in it."""
+        return self.run if self.fold is None else self.run / fold_folder(self.fold)
+
+    @property
+    def tile_side(self) -> int:
+        """Side of what the model is trained on, in pixels: of the crops, or else of the tiles."""
+        return next(side for side in (self.train.crop, self.prepare.tile) if side is not None)
+
+    @property
+    def palette_classes(self) -> list[ClassSettings]:
+        """The classes by mask index; the implicit background of a single class included."""
+        if len(self.classes) == 1:
+            return [ClassSettings(name="background", colour=(0, 0, 0)), *self.classes]
+        return self.classes
+
+    def settings(self, *sections: str) -> dict[str, Any]:
+        """Return the dotted keys in the given sections, and their values as JSON types."""
+        flat = _flat("", self.model_dump(mode="json"))
+        return {
+            key: value
+            for key, value in flat.items()
+            if any(f"{key}.".startswith(f"{section}.") for section in sections)
+        }
+
+
+def _flat(prefix: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        key: leaf
+        for name, child in value.items()
+        for key, leaf in _flat(f"{prefix}.{name}" if prefix else name, child).items()
+    }

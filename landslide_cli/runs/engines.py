@@ -1,0 +1,200 @@
+"""The engines that run a trained model: OpenVINO, which a CPU is fastest with, or TensorFlow."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from landslide_cli.core.memory import peak_size
+from landslide_cli.core.tiling.grid import Image, Probabilities
+from landslide_cli.core.tiling.predict import model_channels
+from landslide_cli.core.tiling.streaming import Predict
+from landslide_cli.errors import ModelError
+from landslide_cli.runs.run import check_channels
+
+Precision = Literal["float32", "bfloat16"]
+EngineName = Literal["openvino", "tensorflow"]
+
+# Sizes of window that a model is kept compiled for: scenes of other sizes may take turns.
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The windows of a model call."""
+
+    batch: int
+    rows: int
+    cols: int
+
+
+class Engine(Protocol):
+    """A loaded model."""
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Memory that its features take for each pixel of a window, in float32."""
+
+    def prefers(self) -> Sequence[Precision]:
+        """Return the precisions that the processor computes natively, the fastest first."""
+
+    def compiled(self, shape: Shape, precision: Precision) -> Predict:
+        """Return the model for windows of one shape."""
+
+
+class OpenVinoEngine:
+    """A network in OpenVINO's form on the CPU.
+
+    Args:
+        network: the file.
+        bands: what the profile says of its input.
+        outputs: what the profile says of its output.
+        threads: to compute with; results are the same bits only for the same number.
+
+    Raises:
+        ModelError: the file cannot be read, or the network has other bands or classes.
+    """
+
+    def __init__(self, network: Path, bands: int, outputs: int, threads: int) -> None:
+        import openvino
+
+        self._openvino, self._core, self._threads = openvino, _core(), threads
+        try:
+            self._model = self._core.read_model(network)
+        except RuntimeError as error:
+            raise ModelError(f"{network}: cannot be read; delete its folder") from error
+        ends = (*self._model.inputs, *self._model.outputs)
+        channels = tuple(int(end.partial_shape[-1].get_length()) for end in ends)
+        check_channels(network, channels, (bands, outputs))
+        self._bands = bands
+        self._compiled = lru_cache(_KEPT)(self._compile)
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Memory that its features take for each pixel of a window, in float32."""
+        side = 512
+        model = self._model.clone()
+        model.reshape([1, side, side, self._bands])
+        operations = [op for op in model.get_ordered_ops() if op.get_type_name() != "Constant"]
+        index = {op.get_name(): number for number, op in enumerate(operations)}
+        sizes = [_bytes_of(op) if _is_feature(op) else 0 for op in operations]
+        inputs = [
+            [
+                index[name]
+                for value in op.input_values()
+                if (name := value.get_node().get_name()) in index
+            ]
+            for op in operations
+        ]
+        return peak_size(sizes, inputs) / side**2
+
+    def prefers(self) -> Sequence[Precision]:
+        """Return the precisions that the processor computes natively, the fastest first."""
+        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return ("bfloat16", "float32") if "BF16" in able else ("float32",)
+
+    def compiled(self, shape: Shape, precision: Precision) -> Predict:
+        """Return the model for windows of one shape."""
+        predict: Predict = self._compiled(shape, precision)
+        return predict
+
+    def _compile(self, shape: Shape, precision: Precision) -> Predict:
+        openvino = self._openvino
+        model = self._model.clone()
+        model.reshape([shape.batch, shape.rows, shape.cols, self._bands])
+        entrance = openvino.preprocess.PrePostProcessor(model)
+        entrance.input().tensor().set_element_type(openvino.Type.u8)
+        compiled = self._core.compile_model(
+            entrance.build(),
+            "CPU",
+            {
+                # Without this it takes bfloat16 by itself where the processor has it.
+                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": self._threads,
+            },
+        )
+        request = compiled.create_infer_request()
+
+        def predict(windows: Image) -> Probabilities:
+            (answer,) = request.infer([windows], share_inputs=True).to_tuple()
+            return model_channels(np.asarray(answer, np.float32))
+
+        return predict
+
+
+class TensorFlowEngine:
+    """A Keras model, on the GPU where there is one.
+
+    Args:
+        model: gives the probability of one class per channel, or of the foreground alone.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._predict = lru_cache(None)(self._compile)
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Memory that its features take for each pixel of a window, in float32."""
+        from landslide_cli.core.networks.build import feature_sizes
+
+        side = 512
+        return 4.0 * peak_size(*feature_sizes(self._model, side, side)) / side**2
+
+    def prefers(self) -> Sequence[Precision]:
+        """Return the precisions that the processor computes natively, the fastest first."""
+        from landslide_cli.core.networks.backend import computes_bfloat16
+
+        return ("bfloat16", "float32") if computes_bfloat16() else ("float32",)
+
+    def compiled(self, shape: Shape, precision: Precision) -> Predict:
+        """Return the model for windows of one shape."""
+        predict: Predict = self._predict(precision)
+        return predict
+
+    def _compile(self, precision: Precision) -> Predict:
+        from landslide_cli.core.networks.build import in_precision
+        from landslide_cli.core.networks.predictor import predictor
+
+        model = self._model
+        return predictor(in_precision(model, precision) if precision == "bfloat16" else model)
+
+
+@cache
+def _core() -> Any:
+    """Return OpenVINO, kept for as long as the process lives.
+
+    Its CPU plugin gives the thread that first compiles a stack for signal handlers. Unloaded by
+    another thread it would take the stack away, and the next Ctrl-C would be a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
+def may_have_gpu() -> bool:
+    """Whether it is worth asking TensorFlow for a GPU, which takes it seconds to answer."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
+
+
+def processor_threads() -> int:
+    """Return how many processor cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _is_feature(operation: Any) -> bool:
+    """Whether an operation's result depends on the image: weights belong to the model's size."""
+    return operation.get_output_size() > 0 and len(operation.get_output_shape(0)) == 4
+
+
+def _bytes_of(operation: Any) -> int:
+    return sum(
+        4 * int(np.prod(list(operation.get_output_shape(index)), dtype=np.int64))
+        for index in range(operation.get_output_size())
+    )

@@ -1,0 +1,102 @@
+"""A trained model in OpenVINO's form, made once and kept beside the run's own."""
+
+import multiprocessing
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from pathlib import Path
+
+from landslide_cli.errors import DataError, ModelError, OutputError
+from landslide_cli.outputs import whole_folder, write_json
+from landslide_cli.records import Input, read_json
+from landslide_cli.reporting import Reporter
+
+FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
+
+
+def fingerprint_of(model: Path, home: Path | None = None) -> str:
+    """Return what identifies a model file: the digest of its bytes, read once a version."""
+    return _current(model, _folder(model, home)).digest
+
+
+def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path:
+    """Return the model in OpenVINO's form, converting it first if that was not done yet.
+
+    It is kept in `openvino` in a folder, or for this process alone where nothing can be written
+    there.
+
+    Args:
+        model: the Keras file.
+        reporter: told what takes its time.
+        home: the folder. Default: the model's.
+
+    Raises:
+        ModelError: the model cannot be converted.
+    """
+    folder = _folder(model, home)
+    current = _current(model, folder)
+    made_from = _recorded(folder)
+    if (folder / NETWORK).is_file() and made_from and made_from.digest == current.digest:
+        return folder / NETWORK
+    reporter.note(f"converting {model} for OpenVINO, once")
+    try:
+        return _convert_into(folder, model, current)
+    except OutputError as error:
+        reporter.warn(f"the converted model is not kept: {error}")
+        # Removed by the system: the model is read from it again for each size of window.
+        place = tempfile.mkdtemp(prefix="landslide-")
+        return _convert_into(Path(place) / FOLDER, model, current)
+
+
+def _convert_into(folder: Path, model: Path, current: Input) -> Path:
+    with whole_folder(folder) as scratch:
+        # In a process of its own: TensorFlow's memory is given back with it.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, context) as pool:
+            try:
+                pool.submit(_convert, model, scratch).result()
+            except BrokenProcessPool:
+                raise ModelError(
+                    f"{model}: its conversion for OpenVINO was killed, probably out of memory; "
+                    "try --set infer.engine=tensorflow"
+                ) from None
+        write_json(scratch / RECORD, asdict(current))
+    return folder / NETWORK
+
+
+def _convert(model: Path, folder: Path) -> None:
+    """Export the Keras model, and write what OpenVINO reads of it, in full precision."""
+    import openvino
+
+    from landslide_cli.core.networks.backend import keras
+
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as exported:
+            loaded = keras.saving.load_model(model, compile=False)
+            loaded.export(exported, format="tf_saved_model", verbose=False)
+            # Its weights are mapped from the exported files: written before these are removed.
+            network = openvino.Core().read_model(exported)
+            openvino.save_model(network, folder / NETWORK, compress_to_fp16=False)
+            del network
+    except OSError:
+        raise
+    except Exception as error:  # each library raises its own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{model}: cannot be converted for OpenVINO ({reason})") from None
+
+
+def _folder(model: Path, home: Path | None) -> Path:
+    return (home or model.parent) / FOLDER
+
+
+def _current(model: Path, folder: Path) -> Input:
+    return Input.of(model, _recorded(folder))
+
+
+def _recorded(folder: Path) -> Input | None:
+    try:
+        document = read_json(folder / RECORD)
+        return None if document is None else Input(**document)
+    except (DataError, TypeError):
+        return None  # converted anew

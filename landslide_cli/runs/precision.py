@@ -1,0 +1,108 @@
+"""Whether bfloat16 gives the masks of float32: measured once per model, and stored with its run."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landslide_cli.core.tiling.grid import Image
+from landslide_cli.core.tiling.layout import Tiling
+from landslide_cli.core.tiling.predict import mask_of
+from landslide_cli.core.tiling.windows import View, views
+from landslide_cli.errors import DataError, LandslideError, OutputError
+from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.outputs import write_json
+from landslide_cli.records import read_json
+from landslide_cli.reporting import Reporter
+from landslide_cli.runs.engines import Engine, EngineName, Shape
+from landslide_cli.runs.files import PRECISION
+from landslide_cli.runs.openvino_model import fingerprint_of
+from landslide_cli.runs.run import Run
+
+# bfloat16 is taken if it changes less than this share of the compared pixels.
+MOST_CHANGED = 0.005
+
+# Windows that are compared; rows of a scene that are searched for them at once.
+_WINDOWS, _ROWS = 4, 4096
+
+
+def bfloat16_change(
+    name: EngineName,
+    engine: Engine,
+    run: Run,
+    scenes: Sequence[Path],
+    side: int,
+    reporter: Reporter,
+) -> float | None:
+    """Return the share of pixels to which bfloat16 gives another class than float32.
+
+    The first windows with data of the first scenes are compared, by the most probable class. What
+    came out is stored with the model and holds for all later runs: the same command gives the same
+    bits however busy the machine is.
+
+    Args:
+        name: of the engine.
+        engine: with the run's model.
+        run: the model.
+        scenes: images to compare on, if nothing is stored.
+        side: of a window in pixels of the model, as large as in training.
+        reporter: warned if the result cannot be stored.
+
+    Returns:
+        The share; None if nothing is stored and the scenes have no data.
+    """
+    digest = fingerprint_of(run.file, run.home)
+    stored = _stored(run, digest)
+    if name in stored:
+        return float(stored[name]["changed"])
+    windows = list(islice(_windows(run, scenes, side), _WINDOWS))
+    if not windows:
+        return None
+    changed = _changed_share(engine, windows)
+    measured = {"changed": changed, "windows": len(windows)}
+    try:
+        write_json(run.home / PRECISION, {"model": digest, **stored, name: measured})
+    except OutputError as error:
+        reporter.warn(f"the comparison of precisions is not kept: {error}")
+    return changed
+
+
+def _stored(run: Run, digest: str) -> dict[str, Any]:
+    """Return what is stored of this model, by engine."""
+    stored: dict[str, Any] = {}
+    for folder in (run.folder, run.home):
+        try:
+            document = read_json(folder / PRECISION) or {}
+        except DataError:
+            continue  # measured anew
+        if document.pop("model", None) == digest:
+            stored |= document
+    return stored
+
+
+def _windows(run: Run, scenes: Sequence[Path], side: int) -> Iterator[Image]:
+    """Yield the windows with data of the scenes that can be read."""
+    for path in scenes:
+        try:
+            with SceneReader(path, run.preprocessing) as scene:
+                tiling = Tiling(side, 0, scale=scene.scales)
+                layout = tiling.layout(scene.height, scene.width)
+                # Block by block: the levels of the whole scene take long to find out.
+                for block in layout.blocks(_ROWS, layout.width):
+                    for view in views(scene, layout, block):
+                        if isinstance(view, View) and view.pixels is not None:
+                            yield view.pixels
+        except LandslideError:
+            continue  # it is reported when its turn comes
+
+
+def _changed_share(engine: Engine, windows: Sequence[Image]) -> float:
+    shape = Shape(1, *windows[0].shape[:2])
+    models = [engine.compiled(shape, precision) for precision in ("float32", "bfloat16")]
+    shares = []
+    for window in windows:
+        exact, rounded = (mask_of(model(window[None])) for model in models)
+        shares.append(float((exact != rounded).mean()))
+    return float(np.mean(shares))

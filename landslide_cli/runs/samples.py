@@ -1,0 +1,147 @@
+"""What a part consists of when it is scored: whole scenes, or tiles; and the groups they are in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from landslide_cli.core.parts import Part
+from landslide_cli.dataset.files import SPLIT_RECORD
+from landslide_cli.dataset.groups import own_groups
+from landslide_cli.dataset.prepared import labelled_scenes_of, scenes_named
+from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.split_record import groups_of, scene_names
+from landslide_cli.dataset.tiles import TILES, part_tiles, read_manifest
+from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.profile import Profile
+from landslide_cli.records import Input, Record
+from landslide_cli.reporting import Reporter
+from landslide_cli.runs.files import PACKAGED, RUN_RECORD, run_home
+
+Units = Literal["scenes", "tiles"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A scene or a tile to be scored; `group` names the ground that it shares with others."""
+
+    name: str
+    group: str
+    image: Path
+    mask: Path
+    fold: int | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a part, by name: whole scenes or tiles.
+
+    `grouped` tells whether it is known which of them share ground; if not, each is its own group.
+    """
+
+    units: Units
+    items: list[Sample]
+    grouped: bool
+
+
+def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Reporter) -> Samples:
+    """List what is to be scored of a part.
+
+    Whole scenes where the split names them and the source has them, otherwise the part's tiles;
+    `evaluate.units` may insist on one of the two. A profile that insists on scenes of a source
+    that was never split means all of them.
+
+    Args:
+        profile: its `evaluate.units`, `source`, `dataset`, `fold` and `split.groups` are used.
+        part: which part.
+        limit: take only the first, by name.
+        reporter: told what was chosen if that may surprise.
+
+    Raises:
+        DataError: there are none, or they cannot be used.
+    """
+    units = profile.evaluate.units
+    scenes = None if units == "tiles" else _scenes_in(profile, part, reporter)
+    if scenes is not None:
+        group_of = groups_of(profile)
+        items = [
+            Sample(one.name, group_of.get(one.name, one.name), one.image, one.mask, profile.fold)
+            for one in scenes[:limit]
+        ]
+        if not items:
+            raise DataError(f"{profile.dataset / SPLIT_RECORD}: puts no scene into {part}")
+        return Samples("scenes", items, grouped=True)
+    return _tiles(profile, part, limit)
+
+
+def trained_on(profile: Profile, samples: Samples) -> list[str]:
+    """Name the samples whose ground the profile's run has seen in its training, by the split.
+
+    The packaged model knows its scenes by their contents.
+    """
+    if run_home(profile) != profile.run_folder:
+        packaged = Record.read(PACKAGED / RUN_RECORD)
+        known = {one.digest for one in packaged.inputs.values()} if packaged else set()
+        return [one.name for one in samples.items if Input.of(one.image).digest in known]
+    group_of = groups_of(profile)
+    try:
+        record = Record.read(profile.run_folder / RUN_RECORD)
+        seen = set() if record is None else _learned_scenes(profile, record)
+    except (OSError, DataError):
+        return []
+    ground = {group_of.get(scene, scene) for scene in seen}
+    return [one.name for one in samples.items if one.group in ground]
+
+
+def _learned_scenes(profile: Profile, record: Record) -> set[str]:
+    """Name the scenes that a run with this record has learned from."""
+    if record.settings.get("train.crop") is not None:
+        # The source's own files do not tell the parts apart.
+        return set(scene_names(profile, "train") or ())
+    files = [Path(name) for name in record.inputs]
+    learned = {file.stem for file in files if file.parent.parent.name == "train"}
+    return {scene for tile, scene in _scene_of_tiles(profile).items() if tile in learned}
+
+
+def _scenes_in(profile: Profile, part: Part, reporter: Reporter) -> list[Scene] | None:
+    insists = profile.evaluate.units == "scenes"
+    names = scene_names(profile, part)
+    if names is None and not insists:
+        return None
+    try:
+        if names is not None:
+            return scenes_named(profile, names)
+        scenes = labelled_scenes_of(profile)
+        reporter.note("the dataset does not say which scenes are in which part: all are scored")
+        return scenes
+    except LandslideError as error:
+        if insists:
+            raise
+        reporter.warn(f"scoring tiles instead of scenes: {error}")
+        return None
+
+
+def _tiles(profile: Profile, part: Part, limit: int | None) -> Samples:
+    tiles = part_tiles(profile.parts_folder, part)[:limit]
+    names = [tile.image.stem for tile in tiles]
+    group_of = _groups_of_tiles(profile, names)
+    items = [
+        Sample(name, group_of.get(name, name), tile.image, tile.mask, profile.fold)
+        for name, tile in zip(names, tiles, strict=True)
+    ]
+    return Samples("tiles", items, grouped=bool(group_of))
+
+
+def _groups_of_tiles(profile: Profile, names: list[str]) -> dict[str, str]:
+    """Return the group of each tile: by the split, or by the profile's pattern on the names."""
+    group_of = groups_of(profile)
+    try:
+        scene_of = _scene_of_tiles(profile) if group_of else {}
+    except DataError:
+        scene_of = {}
+    if scene_of:
+        return {tile: group_of.get(scene, scene) for tile, scene in scene_of.items()}
+    return own_groups(profile, names)
+
+
+def _scene_of_tiles(profile: Profile) -> dict[str, str]:
+    return {tile.tile: tile.scene for tile in read_manifest(profile.dataset / TILES)}

@@ -1,0 +1,155 @@
+"""The one way in which scenes are predicted: to map, score or picture them, or find a threshold.
+
+What `evaluate` scores is what `infer-tiled` maps: the same scale or GSD, bands, pixels without
+data, windows, test-time augmentation, engine and precision.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.core.tiling.grid import Image, Probabilities, Window
+from landslide_cli.core.tiling.layout import Layout
+from landslide_cli.core.tiling.predict import channels_of, mask_of, predict_scene
+from landslide_cli.core.tiling.streaming import Predict, Strip, predict_block
+from landslide_cli.core.tiling.tta import averaged
+from landslide_cli.core.tiling.windows import OnPixels, Valid
+from landslide_cli.dataset.prepared import palette_of
+from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter
+from landslide_cli.runs.engines import Engine, Shape
+from landslide_cli.runs.plan import Plan, load_engine, make_plan
+from landslide_cli.runs.run import Run
+
+
+@dataclass(frozen=True)
+class ScenePrediction:
+    """A whole scene as the model sees it.
+
+    `probabilities` are (rows, cols, channels) float32 at the scene's own size, `valid` which pixels
+    hold data, (rows, cols), None for all.
+    """
+
+    probabilities: Probabilities
+    valid: Valid = None
+
+    def mask(self, threshold: float | None) -> Mask:
+        """Return the class of each pixel, `IGNORE` where there is no data, (rows, cols) uint8."""
+        return masked(mask_of(self.probabilities, threshold), self.valid)
+
+
+def masked(mask: Mask, valid: Valid) -> Mask:
+    """Mark the pixels of a mask that hold no data, in place."""
+    if valid is not None:
+        mask[~valid] = IGNORE
+    return mask
+
+
+class ScenePredictor:
+    """A model in an engine, which predicts scenes of any size as a plan says.
+
+    Args:
+        profile: its `classes` and `infer.tta` are used.
+        preprocessing: what scenes go through before the model.
+        plan: windows and precision.
+        engine: with the model.
+    """
+
+    def __init__(
+        self, profile: Profile, preprocessing: Preprocessing, plan: Plan, engine: Engine
+    ) -> None:
+        self.plan, self._preprocessing = plan, preprocessing
+        self._engine, self._tta = engine, profile.infer.tta
+        self._channels = channels_of(len(palette_of(profile)))
+
+    def predict(self, path: Path) -> ScenePrediction:
+        """Predict a whole scene, which must fit into memory.
+
+        Raises:
+            DataError: it cannot be read, or does not fit the model.
+        """
+        with SceneReader(path, self._preprocessing) as scene:
+            layout = self.plan.layout(scene)
+            model, batch = self.model_for(layout), self.plan.batch
+            return ScenePrediction(*predict_scene(scene, model, layout, self._channels, batch))
+
+    def strips(
+        self,
+        scene: SceneReader,
+        layout: Layout,
+        block: Window,
+        predict: Predict,
+        on_pixels: OnPixels | None = None,
+    ) -> Generator[Strip]:
+        """Predict a block of a scene of any size, in bounded memory; see `predict_block`.
+
+        Args:
+            scene: opened; another thread reads it.
+            layout: of the scene, by the plan.
+            block: of the scene.
+            predict: `model_for(layout)`, or what the caller has wrapped around it.
+            on_pixels: given the scene's own pixels as they are read.
+        """
+        return predict_block(
+            scene,
+            predict,
+            layout,
+            block,
+            self._channels,
+            batch=self.plan.batch,
+            on_pixels=on_pixels,
+        )
+
+    def model_for(self, layout: Layout) -> Predict:
+        """Return the model for a scene's windows, averaged over their views as the profile says.
+
+        It is compiled at the first call.
+        """
+        upright = self._shape(layout)
+        transposed = Shape(upright.batch, upright.cols, upright.rows)
+
+        def predict(windows: Image) -> Probabilities:
+            model = other = self._engine.compiled(upright, self.plan.precision)
+            if self._tta == "symmetries":
+                other = self._engine.compiled(transposed, self.plan.precision)
+            return averaged(model, other, self._tta)(windows)
+
+        return predict
+
+    def compile(self, layout: Layout) -> None:
+        """Have the model ready for the windows of a scene."""
+        self._engine.compiled(self._shape(layout), self.plan.precision)
+
+    def _shape(self, layout: Layout) -> Shape:
+        return Shape(self.plan.batch, layout.grid.rows.side, layout.grid.cols.side)
+
+
+def load_predictor(
+    profile: Profile,
+    run: Run,
+    scenes: Sequence[Path],
+    reporter: Reporter,
+    plan: Plan | None = None,
+) -> ScenePredictor:
+    """Load a run's model into the engine of a plan.
+
+    Args:
+        profile: its `infer`, `model`, `classes` and `tile_side` are used.
+        run: the trained model.
+        scenes: images that will be predicted; precisions are compared on the first, if they never
+            were.
+        reporter: told of what is not as asked for.
+        plan: to go by. Default: `make_plan` chooses one.
+
+    Raises:
+        ModelError: as `make_plan`.
+        UsageError: as `make_plan`.
+    """
+    if plan is None:
+        plan, engine = make_plan(profile, run, scenes, reporter)
+    else:
+        engine = load_engine(plan.engine, run, plan.threads, reporter)
+    return ScenePredictor(profile, run.preprocessing, plan, engine)

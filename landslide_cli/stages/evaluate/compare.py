@@ -1,0 +1,149 @@
+"""Two runs on the same samples, paired by group: is the difference larger than chance?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.core.parts import fold_folder
+from landslide_cli.core.scores.confusion import SCORE_NAMES, score_values
+from landslide_cli.errors import ModelError
+from landslide_cli.profile import EvaluateSettings, Profile, load_profile
+from landslide_cli.reporting import Table
+from landslide_cli.runs.files import PROFILE
+from landslide_cli.stages.evaluate.counts import Tally
+from landslide_cli.stages.evaluate.report import Bootstrap
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A score of this run and of the other, this minus the other, and its 95 % interval.
+
+    The interval is None with fewer than two groups.
+    """
+
+    this: float
+    other: float
+    difference: float
+    interval: list[float] | None
+
+    @property
+    def larger_than_chance(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.interval is not None and not self.interval[0] <= 0.0 <= self.interval[1]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs by the scores of one class, from the pooled counts of the same samples."""
+
+    against: Path
+    class_name: str
+    scores: dict[str, Difference]
+
+    def sentence(self) -> str:
+        """Say plainly what came out, by IoU."""
+        iou = self.scores["iou"]
+        if iou.interval is None:
+            return "one group of scenes cannot tell a difference from chance"
+        low, high = iou.interval
+        verdict = "larger than chance" if iou.larger_than_chance else "not larger than chance"
+        return (
+            f"the {self.class_name} IoU differs by {iou.difference:+.4f} "
+            f"(95 % interval {low:+.4f} to {high:+.4f}), {verdict}"
+        )
+
+    def table(self) -> Table:
+        """Show the scores side by side."""
+        rows = [
+            (
+                *(name, f"{one.this:.4f}", f"{one.other:.4f}", f"{one.difference:+.4f}"),
+                "-"
+                if one.interval is None
+                else f"{one.interval[0]:+.4f} to {one.interval[1]:+.4f}",
+            )
+            for name, one in self.scores.items()
+        ]
+        columns = [self.class_name, "this run", "the other", "difference", "95 % interval"]
+        return Table(f"against {self.against}", columns, rows)
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it."""
+        scores = {
+            name: {
+                "this": one.this,
+                "other": one.other,
+                "difference": one.difference,
+                "interval": one.interval,
+                "larger_than_chance": one.larger_than_chance,
+            }
+            for name, one in self.scores.items()
+        }
+        return {"against": str(self.against), "scores": scores, "verdict": self.sentence()}
+
+
+def compare(
+    these: Sequence[Tally],
+    others: Sequence[Tally],
+    against: Path,
+    names: Sequence[str],
+    index: int,
+    settings: EvaluateSettings,
+) -> Comparison:
+    """Compare two runs by one class.
+
+    Args:
+        these: the samples as this run predicts them.
+        others: the same samples, in the same order, as the other does.
+        against: the other run.
+        names: of all classes.
+        index: the class that is compared.
+        settings: of the bootstrap.
+    """
+    pairs = [
+        np.stack([one.confusion, other.confusion]) for one, other in zip(these, others, strict=True)
+    ]
+    this, other = score_values(np.sum(pairs, axis=0), index)
+
+    def subtracted(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = score_values(sums, index)
+        return np.asarray(scores[:, 0] - scores[:, 1])
+
+    draw = Bootstrap.of(these, settings)
+    intervals = draw.intervals(these, pairs, subtracted, SCORE_NAMES)
+    scores = {
+        name: Difference(float(a), float(b), float(a - b), intervals.get(name))
+        for name, a, b in zip(SCORE_NAMES, this, other, strict=True)
+    }
+    return Comparison(against, names[index], scores)
+
+
+def profile_of_run(run: Path, fold: int | None, like: Profile) -> Profile:
+    """Load the profile that a run was trained with, to predict with it wherever it lies now.
+
+    Args:
+        run: the run's folder, of a cross-validation the one that holds the folds.
+        fold: which fold's run is meant, if any.
+        like: the profile of what is scored; the two must have the same bands and classes.
+
+    Raises:
+        ModelError: there is no such run, or it tells other bands or classes.
+    """
+    folder = run if fold is None else run / fold_folder(fold)
+    if not (folder / PROFILE).is_file():
+        raise ModelError(f"{folder}: is no run; name the folder that `landslide train` wrote")
+    profile = load_profile(folder / PROFILE)
+    # A fold's run may be compared on its own; its folder is then the run.
+    in_folds = profile.fold is not None and folder.name == fold_folder(profile.fold)
+    moved = {
+        "run": folder.parent if in_folds else folder,
+        "fold": profile.fold if in_folds else None,
+    }
+    profile = profile.model_copy(update=moved)
+    names = [[one.name for one in p.palette_classes] for p in (profile, like)]
+    if (profile.bands, names[0]) != (like.bands, names[1]):
+        raise ModelError(f"{folder}: was trained for other bands or classes than the profile says")
+    return profile

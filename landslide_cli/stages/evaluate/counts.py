@@ -1,0 +1,151 @@
+"""What is counted of each scored scene or tile: additive, and all that the numbers come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.core.scores.boundary import boundary_counts
+from landslide_cli.core.scores.calibration import probability_counts
+from landslide_cli.core.scores.confusion import Counts, confusion
+from landslide_cli.core.scores.objects import object_counts
+from landslide_cli.core.tiling.predict import class_probabilities, foreground_probability
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.georeference import pixel_area
+from landslide_cli.imagery.raster.images import probe
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter
+from landslide_cli.runs.predictions import Prediction, predictions, predictor_for
+from landslide_cli.runs.run import Run
+from landslide_cli.runs.samples import Sample, Samples
+
+
+@dataclass(frozen=True)
+class Measure:
+    """In which units the samples are measured.
+
+    `metres` tells square metres, if all of them are georeferenced, from pixels; `areas` gives each
+    sample's pixel area in those units, and `tolerances` that of the boundary in pixels, by name.
+    """
+
+    metres: bool
+    areas: dict[str, float]
+    tolerances: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The counts of one sample.
+
+    `confusion` is (classes, classes); `boundary` (foreground classes, 4) and `objects` (foreground
+    classes, sizes, 6) as in `core.boundary` and `core.objects`; `probability` (3, BINS) as in
+    `core.calibration`. `true_probability` is the sum over the labelled pixels of the probability of
+    the true class; `loss` the training's loss. `pixel_area` is in the units of the measure.
+    """
+
+    sample: Sample
+    threshold: float | None
+    pixel_area: float
+    confusion: Counts
+    boundary: Counts
+    objects: Counts
+    probability: NDArray[np.float64]
+    true_probability: float
+    loss: float
+
+
+def tallied(
+    profile: Profile,
+    run: Run,
+    samples: Samples,
+    measure: Measure,
+    description: str,
+    reporter: Reporter,
+) -> list[Tally]:
+    """Predict the samples and count, one after the other.
+
+    Args:
+        profile: its `classes`, `evaluate`, `infer`, `train` loss and what reading needs are used.
+        run: the model, with its threshold.
+        samples: what is scored.
+        measure: units and tolerances, by `measure_of`.
+        description: shown with the progress.
+        reporter: shown the progress.
+
+    Raises:
+        DataError: as `predictions`.
+    """
+    from landslide_cli.core.networks.losses import make_loss
+
+    loss_of = make_loss(profile.train)
+    predictor = predictor_for(profile, run, samples, reporter)
+    return [
+        _tally(prediction, profile, run.threshold, measure, loss_of)
+        for prediction in predictions(profile, predictor, samples, description, reporter)
+    ]
+
+
+def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
+    """Find out whether the samples can be measured in metres.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    areas = {sample.name: _pixel_area(sample.image) for sample in samples}
+    known = {name: area for name, area in areas.items() if area is not None}
+    metres, settings = len(known) == len(areas), profile.evaluate
+    tolerances = dict.fromkeys(areas, settings.boundary_pixels)
+    if settings.boundary_metres is not None:
+        tolerances |= {n: settings.boundary_metres / a**0.5 for n, a in known.items()}
+    return Measure(metres, known if metres else dict.fromkeys(areas, 1.0), tolerances)
+
+
+def _pixel_area(image: Path) -> float | None:
+    info = probe(image)
+    try:
+        return pixel_area(info.georeference, info.width, info.height)
+    except DataError as error:
+        raise DataError(f"{image}: {error}") from None
+
+
+def _tally(
+    prediction: Prediction,
+    profile: Profile,
+    threshold: float | None,
+    measure: Measure,
+    loss_of: Any,
+) -> Tally:
+    from landslide_cli.core.networks.backend import tf
+
+    truth, predicted = prediction.truth, prediction.predicted
+    probabilities = class_probabilities(predicted.probabilities)
+    name, classes = prediction.sample.name, probabilities.shape[-1]
+    mask = predicted.mask(threshold)
+    tolerance, area, sizes = (
+        measure.tolerances[name],
+        measure.areas[name],
+        profile.evaluate.object_sizes,
+    )
+    labelled = truth < classes
+    of_truth = np.take_along_axis(
+        probabilities, np.where(labelled, truth, 0)[..., None].astype(np.intp), axis=-1
+    )[..., 0]
+    batch = tf.constant(truth[None]), tf.constant(probabilities[None])
+    return Tally(
+        sample=prediction.sample,
+        threshold=threshold,
+        pixel_area=area,
+        confusion=confusion(truth, mask, classes),
+        boundary=np.stack(
+            [boundary_counts(truth, mask, index, tolerance) for index in range(1, classes)]
+        ),
+        objects=np.stack(
+            [object_counts(truth, mask, index, sizes, area) for index in range(1, classes)]
+        ),
+        probability=probability_counts(truth, foreground_probability(predicted.probabilities)),
+        true_probability=float(of_truth[labelled].sum(dtype=np.float64)),
+        loss=float(loss_of(*batch)),
+    )

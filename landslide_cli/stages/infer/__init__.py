@@ -1,0 +1,319 @@
+"""`landslide infer-tiled`: whole scenes of any size to georeferenced maps."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landslide_cli.core.tiling.layout import Layout
+from landslide_cli.dataset.prepared import labelled_scenes_of, palette_of
+from landslide_cli.dataset.scenes import find_files
+from landslide_cli.dataset.split_record import scene_names
+from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.outputs import scratch_folder
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Advance, Reporter, SilentReporter
+from landslide_cli.runs.files import maps_folder
+from landslide_cli.runs.openvino_model import fingerprint_of
+from landslide_cli.runs.plan import Plan, make_plan
+from landslide_cli.runs.run import Run, check_fold, find_run
+from landslide_cli.runs.scene_predictor import load_predictor
+from landslide_cli.stages.infer.folder import FinishedScene, MapFolder
+from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe, Stopped
+from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene
+from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps
+
+# While one scene has the model, the next is read and the one before is finished.
+_AT_ONCE = 3
+
+# What a scene's maps do not depend on.
+_IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A scene to be mapped: what its header says, and how many windows that takes."""
+
+    image: Path
+    layout: Layout
+    windows: int
+
+    @property
+    def name(self) -> str:
+        return self.image.stem
+
+
+def infer_tiled(
+    profile: Profile,
+    scenes: Sequence[str] = (),
+    *,
+    output: Path | None = None,
+    probability: bool = False,
+    scheduler: str | None = None,
+    limit: int | None = None,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> InferResult:
+    """Map whole scenes of any size with the profile's trained model.
+
+    Scenes that were mapped before from the same image, settings and model are left as they are. A
+    scene that fails is reported in the result, and the others are mapped nevertheless.
+
+    Args:
+        profile: its `infer`, `classes`, `bands` and `run` are used.
+        scenes: files, folders or globs. Default: `infer.scenes`, or else the source's scenes in the
+            test part, or all of them where there is no split.
+        output: folder of the results. Default: `infer.output`, or else `<run>/infer`.
+        probability: write the foreground's probability too, in per cent unless the profile says
+            otherwise.
+        scheduler: address of a Dask scheduler to spread the work over, or `local:N` for N processes
+            on this machine.
+        limit: take only the first scenes.
+        overwrite: map all scenes again, and replace files that another program wrote.
+        reporter: shown the progress.
+
+    Raises:
+        UsageError: the dataset is split into folds and the profile names none; or the windows or
+            the scheduler cannot be as asked for.
+        ModelError: there is no model that fits.
+        DataError: there are no scenes.
+        OutputError: the folder cannot be written, or files in it are not this program's.
+    """
+    reporter = reporter or SilentReporter()
+    check_fold(profile)
+    if probability and profile.infer.probability == "none":
+        infer = profile.infer.model_copy(update={"probability": "percent"})
+        profile = profile.model_copy(update={"infer": infer})
+    run = find_run(profile)
+    if run.is_packaged:
+        reporter.note(f"no model in {profile.run_folder}: mapping with the packaged one")
+    images = _images(profile, scenes or profile.infer.scenes)[:limit]
+    fingerprint = fingerprint_of(run.file, run.home)
+    folder = MapFolder(output or maps_folder(profile), _made_from(profile, run, fingerprint))
+    names = [image.stem for image in images]
+    folder.refuse_foreign(names, overwrite)
+    if overwrite:
+        folder.forget(names)
+    unchanged = {image for image in images if folder.finished(image.stem, image) is not None}
+    outdated = [image for image in images if image not in unchanged]
+    plan, failed, seconds, model_seconds = folder.plan, [], 0.0, 0.0
+    if outdated or plan is None:
+        recipe, mapper = _mapper(
+            profile, run, fingerprint, outdated, folder.plan, scheduler, reporter
+        )
+        plan = recipe.plan
+        folder.start(plan)
+        began = time.monotonic()
+        failed = _map_all(mapper, recipe, outdated, folder, reporter)
+        seconds, model_seconds = time.monotonic() - began, mapper.seconds
+    mapped = [
+        _mapped(image, folder, finished, unchanged=image in unchanged)
+        for image in images
+        if (finished := folder.finished(image.stem, image)) is not None
+    ]
+    return InferResult(
+        folder=folder.folder,
+        table=folder.write_table() if mapped else None,
+        scenes=mapped,
+        failed=failed,
+        plan=plan,
+        scale=run.preprocessing.scale,
+        threshold=run.threshold,
+        model=fingerprint,
+        seconds=seconds,
+        model_seconds=model_seconds,
+    )
+
+
+def _made_from(profile: Profile, run: Run, fingerprint: str) -> dict[str, Any]:
+    """Describe what the maps follow from, as far as it may change between two calls."""
+    settings = profile.settings("infer", "classes", "bands", "source.value_range")
+    relevant = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
+    scale = run.preprocessing.scale
+    return relevant | {"threshold": run.threshold, "scale": scale, "model": fingerprint}
+
+
+def _mapper(
+    profile: Profile,
+    run: Run,
+    fingerprint: str,
+    images: Sequence[Path],
+    plan: Plan | None,
+    scheduler: str | None,
+    reporter: Reporter,
+) -> tuple[Recipe, Mapper]:
+    """Load the model once: here, or only to make a plan by which a cluster's workers load it."""
+    if scheduler is None:
+        predictor = load_predictor(profile, run, images, reporter, plan)
+        recipe = Recipe(profile, run, predictor.plan, fingerprint)
+        return recipe, LocalMapper(predictor, run.threshold)
+    from landslide_cli.stages.infer.cluster import ClusterMapper
+
+    plan = plan or make_plan(profile, run, images, reporter)[0]
+    recipe = Recipe(profile, run, plan, fingerprint)
+    return recipe, ClusterMapper(recipe, scheduler, reporter)
+
+
+def _map_all(
+    mapper: Mapper,
+    recipe: Recipe,
+    images: Sequence[Path],
+    folder: MapFolder,
+    reporter: Reporter,
+) -> list[FailedScene]:
+    """Map the scenes, a few at a time; return those that failed, in order."""
+    failed: dict[Path, FailedScene] = {}
+
+    def fail(image: Path, error: Exception) -> None:
+        failed[image] = FailedScene(image.stem, image, str(error))
+        # A single scene's failure is the command's own error.
+        if len(images) > 1:
+            reporter.warn(f"{image.stem} is not mapped: {' '.join(str(error).split())}")
+
+    with mapper:
+        jobs = _jobs(mapper, recipe, images, fail)
+        windows = sum(job.windows for job in jobs)
+        with (
+            reporter.track(f"windows of {len(jobs)} scenes", windows) as advance,
+            _in_threads(mapper) as submit,
+        ):
+            step = _one_at_a_time(advance)
+            futures = {submit(_map, mapper, recipe, job, folder, step): job for job in jobs}
+            for future in as_completed(futures):
+                try:
+                    future.result()
+                except (LandslideError, OSError) as error:
+                    fail(futures[future].image, error)
+    return [failed[image] for image in images if image in failed]
+
+
+@contextmanager
+def _in_threads(mapper: Mapper) -> Iterator[Callable[..., Future[None]]]:
+    """Yield what gives work to a few threads; whatever ends the context early ends them too."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        try:
+            yield pool.submit
+        except BaseException:
+            mapper.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _one_at_a_time(advance: Advance) -> Advance:
+    lock = threading.Lock()
+
+    def locked() -> None:
+        with lock:
+            advance()
+
+    return locked
+
+
+def _jobs(
+    mapper: Mapper,
+    recipe: Recipe,
+    images: Sequence[Path],
+    fail: Callable[[Path, Exception], None],
+) -> list[_Job]:
+    """Read the scenes' headers, once each, and have the model ready for the first."""
+    jobs = []
+    for image in images:
+        try:
+            with SceneReader(image, recipe.run.preprocessing) as scene:
+                layout = recipe.plan.layout(scene)
+        except (LandslideError, OSError) as error:
+            fail(image, error)
+            continue
+        windows = sum(layout.windows(block) for block in mapper.blocks(layout))
+        jobs.append(_Job(image, layout, windows))
+    if jobs:
+        mapper.prepare(jobs[0].layout)
+    return jobs
+
+
+def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: Advance) -> None:
+    """Map one scene: windows to bands, bands to files, and the files into the folder."""
+    profile, counter = recipe.profile, _Counter(job.windows, advance)
+    try:
+        with scratch_folder(folder.folder / job.name) as scratch:
+            with SceneReader(job.image, recipe.run.preprocessing) as scene:
+                facts = SceneFacts.of(job.image, scene, recipe.fingerprint)
+                maps = SceneMaps(scratch, facts, palette_of(profile), profile.infer)
+                with maps:
+                    bands = mapper.bands(job.image, scene, job.layout, maps.picture, counter.step)
+                    for band in bands:
+                        maps.add(band)
+            finished = FinishedScene(job.image, facts.width, facts.height, maps.finish())
+            folder.finish(job.name, job.image, scratch, finished)
+    except Stopped:
+        return
+    finally:
+        counter.finish()
+
+
+class _Counter:
+    """Advances the progress by a scene's windows, whether they were all needed or not."""
+
+    def __init__(self, total: int, advance: Advance) -> None:
+        self._left, self._advance = total, advance
+
+    def step(self) -> None:
+        if self._left > 0:
+            self._left -= 1
+            self._advance()
+
+    def finish(self) -> None:
+        while self._left > 0:
+            self.step()
+
+
+def _mapped(
+    image: Path, folder: MapFolder, finished: FinishedScene, unchanged: bool
+) -> MappedScene:
+    summary = finished.summary
+    return MappedScene(
+        scene=image.stem,
+        image=image,
+        files={kind: folder.folder / file for kind, file in summary.files.items()},
+        width=finished.width,
+        height=finished.height,
+        gsd=summary.gsd,
+        class_shares=summary.class_shares,
+        totals=summary.totals,
+        unit=summary.unit,
+        unchanged=unchanged,
+    )
+
+
+def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
+    if not patterns:
+        return _test_images(profile)
+    images = [path for pattern in patterns for path in _found(pattern)]
+    names: dict[str, Path] = {}
+    for path in images:
+        if names.setdefault(path.stem, path) != path:
+            raise DataError(
+                f"{names[path.stem]} and {path} would both be written as {path.stem}_mask.tif; "
+                "map them one after the other with another --output"
+            )
+    return list(names.values())
+
+
+def _found(pattern: str) -> list[Path]:
+    files = find_files(pattern)
+    if not files:
+        raise DataError(f"{pattern}: no such image; name files, folders or globs")
+    return files
+
+
+def _test_images(profile: Profile) -> list[Path]:
+    scenes = labelled_scenes_of(profile)
+    test = scene_names(profile, "test")
+    if test is None:
+        return [scene.image for scene in scenes]
+    return [scene.image for scene in scenes if scene.name in set(test)]

@@ -1,0 +1,233 @@
+"""Mapping scenes as a plan says: what every mapper does, and the one of this machine."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.core.palette import Mask
+from landslide_cli.core.tiling.grid import Image, Probabilities, Window
+from landslide_cli.core.tiling.layout import Layout
+from landslide_cli.core.tiling.predict import foreground_probability, mask_of
+from landslide_cli.core.tiling.streaming import Predict, Strip
+from landslide_cli.core.tiling.windows import OnPixels
+from landslide_cli.imagery.pictures import Reduced
+from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Advance
+from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.run import Run
+from landslide_cli.runs.scene_predictor import ScenePredictor, masked
+
+# Columns, in pixels of the model, that are mapped in one go: what is held grows with the width up
+# to here, and no further.
+COLS_AT_ONCE = 8192
+
+# How often a scene that waits for the model looks whether it is still wanted, in seconds.
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Band:
+    """Finished rows of a block of a scene, from its row `row_off` and column `col_off` on.
+
+    `mask` has class indices, `IGNORE` where there is no data; `probability` is the foreground's;
+    both are (rows, cols).
+    """
+
+    row_off: int
+    col_off: int
+    mask: Mask
+    probability: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that the maps of a scene follow from; it can be sent to another process.
+
+    `fingerprint` is the model's: a run that was trained again is another recipe.
+    """
+
+    profile: Profile
+    run: Run
+    plan: Plan
+    fingerprint: str
+
+    @property
+    def key(self) -> str:
+        """What tells recipes apart."""
+        return repr((self.profile.model_dump_json(), self.run, self.plan, self.fingerprint))
+
+
+class Mapper(Protocol):
+    """Maps the scenes of a recipe; `seconds` counts how long the model was at work."""
+
+    seconds: float
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def stop(self) -> None:
+        """Have all scenes give up at their next window."""
+
+    def prepare(self, layout: Layout) -> None:
+        """Have the model ready for the windows of a scene."""
+
+    def blocks(self, layout: Layout) -> list[Window]:
+        """Divide a scene into what is mapped in one go."""
+
+    def bands(
+        self,
+        path: Path,
+        scene: SceneReader,
+        layout: Layout,
+        picture: Reduced,
+        advance: Advance,
+    ) -> Iterator[Band]:
+        """Map a scene: its blocks one after the other, each from top to bottom.
+
+        Args:
+            path: of the scene.
+            scene: opened; another thread reads it.
+            layout: of the scene.
+            picture: given the scene's own pixels as they are read.
+            advance: called for each window that is predicted.
+
+        Raises:
+            DataError: the scene cannot be read.
+            Stopped: the mapper was told to stop.
+        """
+
+
+class LocalMapper:
+    """Maps scenes with a model on this machine.
+
+    One scene at a time has the model, until its last window is predicted; meanwhile the next one is
+    read, and the one before is finished.
+
+    Args:
+        predictor: the model.
+        threshold: of the foreground; None: the most probable class.
+        cols_at_once: columns of a block, in pixels of the model.
+    """
+
+    def __init__(
+        self,
+        predictor: ScenePredictor,
+        threshold: float | None,
+        cols_at_once: int = COLS_AT_ONCE,
+    ) -> None:
+        self._predictor, self._threshold = predictor, threshold
+        self._cols_at_once = cols_at_once
+        self._turn = threading.Lock()
+        self._stopped = threading.Event()
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """There is nothing to let go."""
+
+    def stop(self) -> None:
+        """Have all scenes give up at their next window."""
+        self._stopped.set()
+
+    def prepare(self, layout: Layout) -> None:
+        """Have the model ready for the windows of a scene."""
+        self._predictor.compile(layout)
+
+    def blocks(self, layout: Layout) -> list[Window]:
+        """Divide a scene into what is mapped in one go."""
+        return list(layout.blocks(layout.height, round(self._cols_at_once / layout.cols.scale)))
+
+    def bands(
+        self,
+        path: Path,
+        scene: SceneReader,
+        layout: Layout,
+        picture: Reduced,
+        advance: Advance,
+    ) -> Iterator[Band]:
+        """Map a scene; see `Mapper.bands`."""
+        for block in self.blocks(layout):
+            yield from self.block_bands(scene, layout, block, picture.put, advance)
+
+    def block_bands(
+        self,
+        scene: SceneReader,
+        layout: Layout,
+        block: Window,
+        on_pixels: OnPixels,
+        advance: Advance = lambda: None,
+    ) -> Iterator[Band]:
+        """Map one block of a scene, from top to bottom."""
+        turn = _Turn(self._turn, self._stopped)
+        predict = self._in_turn(self._predictor.model_for(layout), turn, advance)
+        strips = self._predictor.strips(scene, layout, block, predict, on_pixels)
+        try:
+            for strip in strips:
+                yield _band_of(strip, self._threshold)
+        finally:
+            # A thread of the strips may wait for its turn, or have it.
+            turn.cancel()
+            strips.close()
+            turn.give_up()
+
+    def _in_turn(self, model: Predict, turn: "_Turn", advance: Advance) -> Predict:
+        def predict(windows: Image) -> Probabilities:
+            turn.take()
+            began = time.perf_counter()
+            answer = model(windows)
+            self.seconds += time.perf_counter() - began
+            for _ in range(len(windows)):
+                advance()
+            return answer
+
+        return predict
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """The mapper was told to stop."""
+
+
+class _Turn:
+    """A scene's right to the model, from its first window to its last."""
+
+    def __init__(self, lock: threading.Lock, stopped: threading.Event) -> None:
+        self._lock, self._stopped = lock, stopped
+        self._is_mine = self._cancelled = False
+
+    def take(self) -> None:
+        while not self._is_mine and not self._is_over():
+            self._is_mine = self._lock.acquire(timeout=_POLL_SECONDS)
+        if self._is_over():
+            raise Stopped
+
+    def _is_over(self) -> bool:
+        return self._cancelled or self._stopped.is_set()
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def give_up(self) -> None:
+        if self._is_mine:
+            self._is_mine = False
+            self._lock.release()
+
+
+def _band_of(strip: Strip, threshold: float | None) -> Band:
+    mask = masked(mask_of(strip.probabilities, threshold), strip.valid)
+    return Band(strip.row_off, strip.col_off, mask, foreground_probability(strip.probabilities))

@@ -1,0 +1,156 @@
+"""What `infer-tiled` returns: the maps of each scene, and how they were made."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from landslide_cli.errors import listed
+from landslide_cli.reporting import Table
+from landslide_cli.runs.plan import Plan
+from landslide_cli.stages.infer.scene_maps import ClassTotal
+
+
+@dataclass(frozen=True)
+class MappedScene:
+    """A scene's maps.
+
+    `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `class_shares`
+    are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
+    are of its polygons. `unchanged` tells that the scene had been mapped before.
+    """
+
+    scene: str
+    image: Path
+    files: dict[str, Path]
+    width: int
+    height: int
+    gsd: float | None
+    class_shares: dict[str, float]
+    totals: list[ClassTotal]
+    unit: str
+    unchanged: bool
+
+    @property
+    def mask(self) -> Path:
+        """The class mask, a GeoTIFF."""
+        return self.files["mask"]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it, the files beside the rest."""
+        values = asdict(self) | {"image": str(self.image)}
+        files = {kind: str(path) for kind, path in values.pop("files").items()}
+        return values | files
+
+
+@dataclass(frozen=True)
+class FailedScene:
+    """A scene that could not be mapped, and why."""
+
+    scene: str
+    image: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class InferResult:
+    """The mapped scenes, and how they were mapped.
+
+    `threshold` is the probability from which on a pixel is foreground, None: the most probable
+    class; `model` the model's fingerprint; `table` is `landslides.csv`. `seconds` counts from the
+    first window to the last file; `model_seconds` of these the model was at work.
+    """
+
+    folder: Path
+    table: Path | None
+    scenes: list[MappedScene]
+    failed: list[FailedScene]
+    plan: Plan
+    scale: float
+    threshold: float | None
+    model: str
+    seconds: float
+    model_seconds: float
+
+    @property
+    def exit_status(self) -> int:
+        """1 if a scene could not be mapped."""
+        return 1 if self.failed else 0
+
+    @property
+    def complaint(self) -> str | None:
+        """Which scenes could not be mapped, and why."""
+        if not self.failed:
+            return None
+        reasons = [" ".join(one.reason.split()) for one in self.failed]
+        if len(reasons) == 1:
+            return self.failed[0].reason
+        return f"{len(reasons)} scenes could not be mapped:\n{listed(reasons, most=10)}"
+
+    def headline(self) -> str:
+        """Say where the maps lie."""
+        unchanged = sum(one.unchanged for one in self.scenes)
+        counts = f"{len(self.scenes)} scenes mapped"
+        counts += f", {unchanged} of them unchanged since" if unchanged else ""
+        counts += f", {len(self.failed)} failed" if self.failed else ""
+        return f"{counts}: {self.folder}"
+
+    def tables(self) -> Sequence[Table]:
+        """Show each scene's landslides, and how it was mapped."""
+        rows = [
+            (
+                one.scene,
+                f"{one.width} x {one.height}",
+                "" if one.gsd is None else f"{one.gsd:.3g} m",
+                total.name,
+                f"{one.class_shares[total.name]:.1%}",
+                f"{total.landslides:,}",
+                f"{total.area:,.0f} {'m²' if one.unit == 'm2' else 'px'}",
+            )
+            for one in self.scenes
+            for total in one.totals
+        ]
+        heads = ["scene", "pixels", "GSD", "class", "of the pixels", "polygons", "their area"]
+        tables = [Table("scenes", heads, rows)] if rows else []
+        if self.failed:
+            failures = [(one.scene, " ".join(one.reason.split())) for one in self.failed]
+            tables.append(Table("not mapped", ["scene", "why"], failures))
+        return [*tables, Table("how", ["", "value"], self._how())]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {
+            "folder": str(self.folder),
+            "table": None if self.table is None else str(self.table),
+            "scenes": [one.document() for one in self.scenes],
+            "failed": [asdict(one) | {"image": str(one.image)} for one in self.failed],
+            **asdict(self.plan),
+            "scale": self.scale,
+            "threshold": self.threshold,
+            "model": self.model,
+            "megapixels": self._megapixels,
+            "seconds": self.seconds,
+            "model_seconds": self.model_seconds,
+        }
+
+    @property
+    def _megapixels(self) -> float:
+        fresh = [one for one in self.scenes if not one.unchanged]
+        return sum(one.width * one.height for one in fresh) / 1e6
+
+    def _how(self) -> list[tuple[str, str]]:
+        plan = self.plan
+        precision: str = plan.precision
+        if plan.changed is not None:
+            precision += f" (bfloat16 changes {plan.changed:.2%} of the compared pixels)"
+        tile = "whole scenes" if plan.tile is None else f"{plan.tile} pixels"
+        if plan.fitted:
+            tile += " at the most"
+        rows = [("engine", plan.engine), ("precision", precision), ("windows", tile)]
+        if self._megapixels:
+            rate = f"{self._megapixels / max(self.seconds, 1e-9):.2f}"
+            rows += [
+                ("seconds, and with the model", f"{self.seconds:.1f}, {self.model_seconds:.1f}"),
+                ("megapixels a second", rate),
+            ]
+        return rows

@@ -1,0 +1,75 @@
+"""A picture of what the model will see: examples of train, each as training may change it."""
+
+from pathlib import Path
+
+from landslide_cli.core.palette import IGNORE, Mask, Palette
+from landslide_cli.core.tiling.grid import Image
+from landslide_cli.dataset.prepared import palette_of
+from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, sheet, spread
+from landslide_cli.imagery.raster.images import write_image
+from landslide_cli.outputs import whole_file
+from landslide_cli.profile import Profile
+from landslide_cli.profile.augment import OnlineAugmentSettings
+from landslide_cli.reporting import Reporter
+from landslide_cli.training_data.inputs import examples_of, material_of
+
+# What is drawn for an example, and in what order, depends on the epoch. They count from 1.
+_DRAWS = range(1, 6)
+
+
+def picture_augmentations(
+    profile: Profile, path: Path, limit: int | None, reporter: Reporter
+) -> None:
+    """Lay out examples of the first epoch as they are, and as several draws change them.
+
+    The first draw is what the first epoch of a training has. Each has its mask laid over it, and
+    pixels without a label are hatched.
+
+    Args:
+        profile: its `dataset`, `train` and `show` are used, with `train.crop` also its `source`.
+        path: the picture to write.
+        limit: take only the first tiles or scenes, and so many examples.
+        reporter: shown the progress, and told if nothing is switched on.
+
+    Raises:
+        DataError: there is nothing to train on, or it cannot be used.
+    """
+    from landslide_cli.training_data.augment import Augmenter
+
+    settings, palette = profile.train, palette_of(profile)
+    # A disk cache would need a folder, and these few examples are read once.
+    uncached = profile.model_copy(update={"train": settings.model_copy(update={"cache": "none"})})
+    examples = examples_of(uncached, material_of(profile, "train", limit), cache=None)
+    if settings.augment.is_off:
+        reporter.note(_how_to_switch_on())
+    augmenter = Augmenter(settings.augment, settings.seed)
+    first = _DRAWS[0]
+    chosen = spread(range(len(examples)), limit or profile.show.items)
+    rows = []
+    with reporter.track("picturing augmentations", len(chosen)) as advance:
+        for position in chosen:
+            image, mask = examples.example(first, position)
+            pictures = [_picture(image, mask, palette)]
+            for draw in _DRAWS:
+                warped = augmenter.warp(image, mask, draw, position)
+                changed, moved = augmenter.transform(*warped, draw, position)
+                pictures.append(_picture(changed.numpy(), moved.numpy(), palette))
+            name = examples.name(first, position)
+            rows.append((name if settings.crop else Path(name).stem, pictures))
+            advance()
+    columns = ["as it is", *(f"draw {draw}" for draw in _DRAWS)]
+    legend = [*zip(palette.names[1:], palette.colours[1:], strict=True), ("no label", HATCHING)]
+    with whole_file(path) as partial:
+        write_image(partial, sheet(columns, rows, profile.show.cell, legend))
+
+
+def _picture(image: Image, mask: Mask, palette: Palette) -> Picture:
+    return hatched(overlay(image, mask, palette), mask == IGNORE)
+
+
+def _how_to_switch_on() -> str:
+    kinds = ", ".join(OnlineAugmentSettings.model_fields)
+    return (
+        "nothing is switched on, so training sees each example as it is; to change it, set "
+        f"train.augment.KIND.probability above 0, where KIND is one of {kinds}"
+    )

@@ -1,0 +1,230 @@
+"""Who trains: a process with one processor or several GPUs, or the processes of several machines.
+
+Several machines are told by the environment: `TF_CONFIG`, as TensorFlow defines it, or a SLURM job
+step with several tasks. Each runs the same command; the first, the chief, alone writes files.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.errors import LandslideError, UsageError
+
+# Where the tasks of a SLURM job listen; each job has ports of its own.
+_FIRST_PORT, _PORTS = 20_000, 20_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """A process's place among the workers: its number from 0, and how many there are."""
+
+    index: int
+    count: int
+
+
+def place_of(environment: Mapping[str, str]) -> Place:
+    """Tell from the environment which of the workers this process is.
+
+    Raises:
+        UsageError: `TF_CONFIG` is not what TensorFlow defines.
+    """
+    if environment.get("TF_CONFIG"):
+        return _of_tf_config(environment["TF_CONFIG"])
+    if int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        return Place(int(environment["SLURM_PROCID"]), int(environment["SLURM_STEP_NUM_TASKS"]))
+    return Place(0, 1)
+
+
+def _of_tf_config(text: str) -> Place:
+    try:
+        document = json.loads(text)
+        cluster = document.get("cluster", {})
+        count = len(cluster.get("chief", [])) + len(cluster.get("worker", []))
+        task = document.get("task", {"type": "worker", "index": 0})
+        index = int(task["index"])
+        if task["type"] not in ("chief", "worker"):
+            raise ValueError(f"a training has no task of type '{task['type']}'")
+        if task["type"] == "worker":
+            index += len(cluster.get("chief", []))
+        if not index < max(1, count):
+            raise ValueError(f"there are {count} workers, and this is number {index}")
+        return Place(index, max(1, count))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"TF_CONFIG cannot be used: {error};\nit should be "
+            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+        ) from None
+
+
+class Workers:
+    """This process among those that train together, and TensorFlow's strategy for them.
+
+    To be made before TensorFlow does anything else: its collectives are set up at the start.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.strategy = self._strategy()
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the files."""
+        return self.place.index == 0
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there are other processes."""
+        return self.place.count > 1
+
+    @cached_property
+    def replicas(self) -> int:
+        """On how many processors or GPUs a batch is spread, over all processes."""
+        return int(self.strategy.num_replicas_in_sync)
+
+    def share(self, batch: int) -> range:
+        """Return which images of a batch this process takes.
+
+        Raises:
+            UsageError: the batch cannot be divided evenly.
+        """
+        if batch % self.replicas:
+            raise UsageError(
+                f"train.batch: {batch} images cannot be divided among {self.replicas} processors; "
+                f"take a multiple of {self.replicas}"
+            )
+        mine = batch // self.place.count
+        return range(self.place.index * mine, (self.place.index + 1) * mine)
+
+    def spread(self, values: Any) -> Any:
+        """Divide this process's share of a batch among its processors or GPUs."""
+        if self.replicas == 1:
+            return values
+        local = self.replicas // self.place.count
+        first = self.place.index * local
+
+        def of(context: Any) -> Any:
+            size = values.shape[0] // local
+            start = (context.replica_id_in_sync_group - first) * size
+            return values[start : start + size]
+
+        return self.strategy.experimental_distribute_values_from_function(of)
+
+    def broadcast(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return the chief's array; the others give one of the same shape and type."""
+        if not self.are_several:
+            return array
+        # Adding nothing to it leaves any number as it is; small types have no collectives.
+        small = array.dtype.kind == "b" or array.dtype.itemsize < 4
+        values = array.astype(np.int32) if small else array
+        summed = self._summed(values if self.is_chief else np.zeros_like(values))
+        return summed.astype(array.dtype)
+
+    def broadcast_document(self, document: Any) -> Any:
+        """Return the chief's JSON document; waits until the chief has one."""
+        if not self.are_several:
+            return document
+        text = json.dumps(document).encode() if self.is_chief else b""
+        length = int(self.broadcast(np.array([len(text)], np.int32))[0])
+        text = text.ljust(length)
+        return json.loads(self.broadcast(np.frombuffer(text, np.uint8)).tobytes())
+
+    def agree(self, what: str, digest: bytes) -> None:
+        """Check that all workers have the same of something.
+
+        Raises:
+            LandslideError: they have not.
+        """
+        if not self.are_several:
+            return
+        mine = np.frombuffer(digest, np.uint8).astype(np.int32)
+        differs = int((self.broadcast(mine) != mine).any())
+        if self._summed(np.array([differs], np.int32))[0]:
+            raise LandslideError(f"the workers do not have the same {what}; give each the same")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Say clearly that another worker was lost.
+
+        Raises:
+            LandslideError: it was.
+        """
+        from landslide_cli.core.networks.backend import tf
+
+        lost = (
+            tf.errors.UnavailableError,
+            tf.errors.AbortedError,
+            tf.errors.CancelledError,
+            tf.errors.DeadlineExceededError,
+        )
+        try:
+            yield
+        except lost as error:
+            if not self.are_several:
+                raise
+            raise LandslideError(
+                f"worker {self.place.index + 1} of {self.place.count} has lost another worker, "
+                "which ended or cannot be reached;\nstart all of them again: the training goes on "
+                "from its last checkpoint"
+            ) from error
+
+    def _summed(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Add up what each process gives."""
+        return np.asarray(self._adder(values).numpy())
+
+    @cached_property
+    def _adder(self) -> Any:
+        from landslide_cli.core.networks.backend import tf
+
+        local = self.replicas // self.place.count
+
+        def on_replica(values: Any) -> Any:
+            context = tf.distribute.get_replica_context()
+            # A process with several GPUs counts once. The product is on the replica's own device.
+            counts = context.replica_id_in_sync_group % local == 0
+            once = values * tf.cast(counts, values.dtype)
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, once)
+
+        def added(values: Any) -> Any:
+            summed = self.strategy.run(on_replica, args=(values,))
+            return self.strategy.experimental_local_results(summed)[0]
+
+        return tf.function(added, reduce_retracing=True)
+
+    def _strategy(self) -> Any:
+        from landslide_cli.core.networks.backend import tf
+
+        if self.are_several:
+            if not os.environ.get("TF_CONFIG"):
+                os.environ["TF_CONFIG"] = slurm_cluster(os.environ)
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        if len(tf.config.list_physical_devices("GPU")) > 1:
+            return tf.distribute.MirroredStrategy()
+        return tf.distribute.get_strategy()
+
+
+def slurm_cluster(environment: Mapping[str, str]) -> str:
+    """Write the `TF_CONFIG` of a SLURM job step: every task is a worker, in blocks of a node.
+
+    Args:
+        environment: with SLURM's own variables of a task.
+    """
+    # TensorFlow's own resolver sorts node10 before node2, and numbers its tasks otherwise.
+    from tensorflow.python.distribute.cluster_resolver import slurm_cluster_resolver as slurm
+
+    hosts = slurm.expand_hostlist(environment["SLURM_STEP_NODELIST"])
+    tasks = slurm.expand_tasks_per_node(environment["SLURM_STEP_TASKS_PER_NODE"])
+    port = _FIRST_PORT + int(environment.get("SLURM_JOB_ID", "0")) % _PORTS
+    addresses = [
+        f"{host}:{port + number}"
+        for host, count in zip(hosts, tasks, strict=True)
+        for number in range(count)
+    ]
+    task = {"type": "worker", "index": int(environment["SLURM_PROCID"])}
+    return json.dumps({"cluster": {"worker": addresses}, "task": task})

@@ -1,0 +1,1 @@
+"""What a training learns from: examples, batches and augmentation."""

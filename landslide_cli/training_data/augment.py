@@ -1,0 +1,305 @@
+"""Online augmentation: every image and its mask changed at random, anew in each epoch.
+
+Most changes are made by Keras's preprocessing layers (keras.io/api/layers/preprocessing_layers).
+What is drawn for an image is a function of seed, epoch and the image's position alone, so neither
+the batch, nor the number of workers or threads, nor an interruption changes any pixel.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.core.networks.backend import keras, tf
+from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.warp import distort
+from landslide_cli.profile.augment import OnlineAugmentSettings
+
+Image = NDArray[np.uint8]
+
+layers = keras.layers
+fold_in = tf.random.experimental.stateless_fold_in
+
+# Whatever the global policy is; and a fixed seed, or else each layer takes one from `random`.
+_PLAIN = {"dtype": "float32", "seed": 0}
+_REFLECT = {**_PLAIN, "fill_mode": "reflect"}
+
+# Least and most that the contrast within what is recoloured is changed by, and the deviation in
+# pixels of the Gaussian by which it passes into its surroundings.
+_RECOLOURED, _SOFT_EDGE = (0.4, 1.3), 1.0
+
+
+class Draws(keras.random.SeedGenerator):  # type: ignore[misc]
+    """The random numbers of one image for one kind of change, each a function of the key.
+
+    Keras's generator counts in a variable. Inside tf.data that runs ahead of the training, and
+    parallel calls reach it in any order. This one counts while the graph is built.
+    """
+
+    def __init__(self, key: Any) -> None:
+        # Without the base class's, which would make that variable.
+        self._key = key
+        self._drawn = 0
+
+    def next(self, ordered: bool = True) -> Any:
+        """Return the next seed, (2,) int32."""
+        self._drawn += 1
+        return fold_in(self._key, self._drawn)
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, shape: tuple[int, ...] = ()) -> Any:
+        """Draw float32 numbers evenly from [low, high)."""
+        return tf.random.stateless_uniform(shape, self.next(), low, high)
+
+    def normal(self, shape: tuple[int, ...]) -> Any:
+        """Draw float32 numbers from the standard normal distribution."""
+        return tf.random.stateless_normal(shape, self.next())
+
+
+# Changes an image (1, rows, cols, bands) float32 of 0 to 255 and its mask (1, rows, cols, 1) uint8.
+Step = Callable[[Draws, Any, Any], tuple[Any, Any]]
+# What a layer is to do instead of what it drew, as entries of its transformation.
+Instead = Callable[[Draws, dict[str, Any]], dict[str, Any]]
+
+
+class Augmenter:
+    """Changes images and masks as `train.augment` says.
+
+    `warp` comes first; it is OpenCV's part, `transform` TensorFlow's.
+    """
+
+    def __init__(self, settings: OnlineAugmentSettings, seed: int) -> None:
+        self._settings = settings
+        self._seed = seed
+        # However large the seed is, TensorFlow's are two numbers of 32 bits.
+        self._key = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
+        # By their places in the settings, the kinds draw apart from each other: switching one on
+        # changes no other's numbers.
+        self._steps = [
+            (index, kind.probability, _KINDS[name](*getattr(kind, "range", (0.0, 0.0))))
+            for index, (name, kind) in enumerate(settings)
+            if name in _KINDS and kind.probability > 0.0
+        ]
+
+    def warp(self, image: Image, mask: Mask, epoch: int, position: int) -> tuple[Image, Mask]:
+        """Warp an image and its mask smoothly; the settings' `elastic`.
+
+        Keras's RandomElasticTransform draws one field for the image and another for the mask.
+
+        Args:
+            image: (rows, cols, bands) uint8.
+            mask: (rows, cols) uint8 class indices, `IGNORE` where there is no label.
+            epoch: number of the epoch, from 0.
+            position: number of the image in the epoch, from 0.
+        """
+        elastic = self._settings.elastic
+        rng = np.random.default_rng([self._seed, epoch, position])
+        if rng.random() >= elastic.probability:
+            return image, mask
+        return distort(image, mask, rng.uniform(*elastic.range), rng)
+
+    def transform(self, image: Any, mask: Any, epoch: Any, position: Any) -> tuple[Any, Any]:
+        """Change an image and its mask; all kinds but `elastic`. For tf.data's `map`, or eagerly.
+
+        Args:
+            image: (rows, cols, bands) uint8 tensor of static shape.
+            mask: (rows, cols) uint8 class indices, `IGNORE` where there is no label.
+            epoch: scalar integer tensor, from 0.
+            position: number of the image in the epoch, scalar integer tensor, from 0.
+
+        Returns:
+            Image and mask of the same shapes and types. Beyond the edges both are reflected, but
+            what `perspective` brings into view is black and `IGNORE`.
+
+        Raises:
+            DataError: a kind that is on cannot be applied to images of this shape.
+        """
+        self._check(*image.shape)
+        key = fold_in(self._key, tf.cast(epoch, tf.int64))
+        key = fold_in(key, tf.cast(position, tf.int64))
+        pixels, labels = tf.cast(image, tf.float32)[None], mask[None, ..., None]
+        for index, probability, step in self._steps:
+            draws = Draws(fold_in(key, index))
+            pixels, labels = tf.cond(
+                draws.uniform() < probability,
+                partial(step, draws, pixels, labels),
+                partial(_keep, pixels, labels),
+            )
+        pixels = tf.clip_by_value(tf.round(pixels), 0.0, 255.0)
+        return (
+            tf.ensure_shape(tf.cast(pixels, tf.uint8)[0], image.shape),
+            tf.ensure_shape(labels[0, ..., 0], mask.shape),
+        )
+
+    def _check(self, rows: int, cols: int, bands: int) -> None:
+        settings = self._settings
+        if settings.rotate90.probability > 0.0 and rows != cols:
+            raise DataError(
+                f"train.augment.rotate90 needs square images, not {cols} x {rows} pixels; "
+                "train.augment.rotate turns any"
+            )
+        if settings.needs_colour and bands != 3:
+            raise DataError(
+                f"train.augment.saturation and .hue need images of three bands, not {bands}; "
+                "switch them off"
+            )
+
+
+def _keep(image: Any, mask: Any) -> tuple[Any, Any]:
+    return image, mask
+
+
+def _by(layer: Any, instead: Instead = lambda draws, drawn: {}) -> Step:
+    """Make a step of a layer; those that change colours leave the mask alone."""
+
+    def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        drawn = layer.get_random_transformation(image, training=True, seed=draws)
+        drawn |= instead(draws, drawn)
+        moved = layer.transform_segmentation_masks(mask, drawn)
+        return layer.transform_images(image, drawn), tf.cast(moved, tf.uint8)
+
+    return step
+
+
+def _flip(mode: str) -> Step:
+    # The layer flips one image in two, the profile as many as it says.
+    return _by(
+        layers.RandomFlip(mode, **_PLAIN), lambda *_: {"flips": tf.ones((1, 1, 1, 1), tf.bool)}
+    )
+
+
+def _turn(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+    turns = tf.random.stateless_uniform((), draws.next(), 1, 4, tf.int32)
+    moved, moved_mask = tf.image.rot90(image, turns), tf.image.rot90(mask, turns)
+    return tf.ensure_shape(moved, image.shape), tf.ensure_shape(moved_mask, mask.shape)
+
+
+def _zoom(low: float, high: float) -> Step:
+    # The layer's factor is how much more of the image is seen, as a share.
+    return _by(layers.RandomZoom((1.0 / high - 1.0, 1.0 / low - 1.0), **_REFLECT))
+
+
+def _shear(low: float, high: float) -> Step:
+    # The layer shears both ways at once, which flattens the image to a line where both are 1.
+    def one_way(draws: Draws, drawn: dict[str, Any]) -> dict[str, Any]:
+        way = tf.cast(draws.uniform() < 0.5, tf.int32)
+        return {"shear_factor": drawn["shear_factor"] * tf.one_hot([way], 2)}
+
+    return _by(layers.RandomShear((low, high), (low, high), **_REFLECT), one_way)
+
+
+def _perspective(low: float, high: float) -> Step:
+    # The layer draws shifts in proportion to a corner's coordinates, so that the upper left one
+    # never moves, and has one fill value for image and mask.
+    on_image, on_mask = (
+        layers.RandomPerspective(fill_value=float(fill), **_PLAIN) for fill in (0, IGNORE)
+    )
+
+    def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        _, rows, cols, _ = image.shape
+        right, bottom = cols - 1.0, rows - 1.0
+        corners = tf.constant([[[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]]])
+        reach = draws.uniform(low, high) * tf.constant([cols, rows], tf.float32)
+        how = {
+            "apply_perspective": tf.constant([True]),
+            "start_points": corners,
+            "end_points": corners + draws.uniform(-1.0, 1.0, (1, 4, 2)) * reach,
+        }
+        moved = on_mask.transform_segmentation_masks(mask, how)
+        return on_image.transform_images(image, how), moved
+
+    return step
+
+
+def _contrast(low: float, high: float) -> Step:
+    # The layer sorts a range's two distances from 1, and so mixes them up.
+    return _by(
+        layers.RandomContrast(0.5, **_PLAIN),
+        lambda draws, _: {"contrast_factor": draws.uniform(low, high, (1, 1, 1, 1))},
+    )
+
+
+def _saturation(low: float, high: float) -> Step:
+    # The layer draws f / (1 - f) from a range of f. Its value range is the saturation's.
+    return _by(
+        layers.RandomSaturation(0.5, value_range=(0, 1), **_PLAIN),
+        lambda draws, _: {"factor": draws.uniform(low, high, (1,))},
+    )
+
+
+def _hue(low: float, high: float) -> Step:
+    # The layer draws a size and a sign of its own; what it takes is a share of the circle.
+    return _by(
+        layers.RandomHue(0.5, **_PLAIN),
+        lambda draws, _: {"factor": draws.uniform(low / 360.0, high / 360.0, (1,))},
+    )
+
+
+def _recolour(low: float, high: float) -> Step:
+    def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        there = tf.cast((mask > 0) & (mask != IGNORE), tf.float32)
+        # Of nothing, any mean will do.
+        count = tf.maximum(1.0, tf.reduce_sum(there))
+        pale = draws.uniform()
+        paler = image + pale * (tf.reduce_mean(image, -1, keepdims=True) - image)
+        mean = tf.reduce_sum(paler * there, (1, 2), keepdims=True) / count
+        contrast, target = draws.uniform(*_RECOLOURED), draws.uniform(low, high)
+        shift = mean * (1.0 - contrast) + target - tf.reduce_mean(mean)
+        changed = paler * contrast + shift
+        share = _smoothed(there, _SOFT_EDGE, math.ceil(3.0 * _SOFT_EDGE))
+        return image + share * (tf.clip_by_value(changed, 0.0, 255.0) - image), mask
+
+    return step
+
+
+def _blur(low: float, high: float) -> Step:
+    # Keras's RandomGaussianBlur sees black beyond the edges, draws another sigma for x than for y,
+    # no larger than 1, and has a kernel of two dimensions where two of one do.
+    def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        return _smoothed(image, draws.uniform(low, high), math.ceil(3.0 * high)), mask
+
+    return step
+
+
+def _smoothed(image: Any, sigma: Any, radius: int) -> Any:
+    """Convolve with a Gaussian that is cut off at a radius; edges are mirrored."""
+    _, rows, cols, bands = image.shape
+    radius = min(radius, rows, cols)
+    offsets = tf.range(-radius, radius + 1, dtype=tf.float32)
+    kernel = tf.exp(-0.5 * tf.square(offsets / sigma))
+    kernel = tf.tile((kernel / tf.reduce_sum(kernel))[:, None, None, None], [1, 1, bands, 1])
+    edge = (radius, radius)
+    smoothed = tf.pad(image, [(0, 0), edge, edge, (0, 0)], "SYMMETRIC")
+    for one_way in (kernel, tf.transpose(kernel, (1, 0, 2, 3))):
+        smoothed = tf.nn.depthwise_conv2d(smoothed, one_way, [1, 1, 1, 1], "VALID")
+    return smoothed
+
+
+def _noise(low: float, high: float) -> Step:
+    def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        return image + draws.uniform(low, high) * draws.normal(image.shape), mask
+
+    return step
+
+
+# The step of each kind, by its name in the settings, from the range that the profile gives it.
+_KINDS: dict[str, Callable[[float, float], Step]] = {
+    "hflip": lambda *_: _flip("horizontal"),
+    "vflip": lambda *_: _flip("vertical"),
+    "rotate90": lambda *_: _turn,
+    "rotate": lambda low, high: _by(layers.RandomRotation((low / 360, high / 360), **_REFLECT)),
+    "zoom": _zoom,
+    "shear": _shear,
+    "translate": lambda *both: _by(layers.RandomTranslation(both, both, **_REFLECT)),
+    "perspective": _perspective,
+    "recolour": _recolour,
+    "brightness": lambda *both: _by(layers.RandomBrightness(both, **_PLAIN)),
+    "contrast": _contrast,
+    "saturation": _saturation,
+    "hue": _hue,
+    "blur": _blur,
+    "noise": _noise,
+}

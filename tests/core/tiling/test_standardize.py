@@ -1,0 +1,201 @@
+"""Levels: every scene, and every part of a large one, gets the same mean and contrast."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from landslide_cli.core.tiling.grid import Image, Window
+from landslide_cli.core.tiling.layout import Tiling
+from landslide_cli.core.tiling.predict import predict_scene
+from landslide_cli.core.tiling.standardize import DEVIATION, MEAN, levelled, levels_of
+from landslide_cli.core.tiling.windows import ImageSource, Piece, View, views
+
+WHOLE = (1.0, 1.0)
+
+
+def noise(rows: int, cols: int, means: tuple[float, ...], deviation: float, seed: int = 0) -> Image:
+    values = np.random.default_rng(seed).normal(means, deviation, (rows, cols, len(means)))
+    return np.clip(np.rint(values), 1, 255).astype(np.uint8)
+
+
+def standard(image: Image) -> Image:
+    return levelled(image, levels_of(ImageSource(image), WHOLE))
+
+
+@given(
+    means=st.lists(st.floats(60.0, 190.0), min_size=1, max_size=5).map(tuple),
+    deviation=st.floats(9.0, 30.0),
+)
+@settings(max_examples=25)
+def test_all_scenes_get_the_same_mean_and_deviation(
+    means: tuple[float, ...], deviation: float
+) -> None:
+    image = noise(80, 60, means, deviation)
+    found = standard(image)
+    assert found.shape == image.shape
+    assert found.dtype == np.uint8
+    np.testing.assert_allclose(found.mean(axis=(0, 1)), MEAN, atol=3)
+    assert found.std(axis=(0, 1)).mean() == pytest.approx(DEVIATION, abs=4)
+
+
+def test_a_scene_that_another_light_falls_on_looks_the_same() -> None:
+    image = noise(64, 64, (120.0, 100.0, 90.0), 15.0)
+    hazy = np.rint(image * 0.6 + [60.0, 70.0, 80.0]).astype(np.uint8)
+    # What is left is rounding, enlarged.
+    assert np.abs(standard(image).astype(int) - standard(hazy)).max() <= 4
+
+
+def test_bands_keep_their_contrast_to_each_other() -> None:
+    image = np.dstack([noise(64, 64, (120.0,), 10.0), noise(64, 64, (80.0,), 30.0, seed=1)])
+    spreads = standard(image).std(axis=(0, 1))
+    assert spreads[1] / spreads[0] == pytest.approx(3, rel=0.1)
+
+
+def test_what_there_is_little_of_is_not_blown_up() -> None:
+    even = np.full((32, 32, 3), 200, np.uint8)
+    even[0] += 1
+    found = standard(even)
+    assert np.ptp(found) <= 7
+    np.testing.assert_allclose(found.mean(axis=(0, 1)), MEAN, atol=1)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_scene_of_one_value_is_possible(value: int) -> None:
+    assert len(np.unique(standard(np.full((5, 7, 3), value, np.uint8)))) == 1
+
+
+class Collar(ImageSource):
+    """A scene whose right half holds no data: white, or black."""
+
+    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
+        piece = super().read(rows, cols)
+        valid = np.ones(piece.image.shape[:2], np.bool_)
+        valid[:, max(0, self.width // 2 - cols[0]) :] = False
+        return Piece(piece.image, valid)
+
+
+@pytest.mark.parametrize("fill", [0, 255])
+@pytest.mark.parametrize("side", [40, 700])
+def test_what_holds_no_data_does_not_count(fill: int, side: int) -> None:
+    image = noise(40, side, (100.0, 120.0), 20.0)
+    wide = np.concatenate([image, np.full_like(image, fill)], axis=1)
+    found = levelled(wide, levels_of(Collar(wide), WHOLE))[:, :side]
+    np.testing.assert_allclose(found.mean(axis=(0, 1)), MEAN, atol=2)
+    assert found.std() == pytest.approx(DEVIATION, rel=0.05)
+
+
+def test_parts_of_a_scene_in_other_lights_get_the_same_levels() -> None:
+    lights = [(60.0, 10.0), (170.0, 25.0), (110.0, 15.0)]
+    image = np.concatenate(
+        [noise(1024, 1024, (mean,), spread, seed) for seed, (mean, spread) in enumerate(lights)],
+        axis=1,
+    )
+    small = image.reshape(256, 4, 768, 4, 1)[:, 0, :, 0]
+    scales = (0.25, 0.25)
+    found = levelled(small, levels_of(ImageSource(image), scales), scales=scales)
+    for index in range(3):
+        # In the middle; towards the edges one passes into the other.
+        middle = found[:, 256 * index + 124 : 256 * index + 132]
+        assert middle.mean() == pytest.approx(MEAN, abs=5)
+        assert middle.std() == pytest.approx(DEVIATION, rel=0.1)
+    # Nowhere is there an edge that was not in the scene.
+    steps = np.abs(np.diff(found.mean(axis=0)[:, 0]))
+    assert np.delete(steps, [255, 511]).max() < 20
+
+
+class Counting(ImageSource):
+    """Counts the pixels that are read."""
+
+    pixels = 0
+
+    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
+        type(self).pixels += (rows[1] - rows[0]) * (cols[1] - cols[0])
+        return super().read(rows, cols)
+
+
+def test_of_a_large_scene_a_quarter_is_looked_at() -> None:
+    side = 6144
+    slope = np.linspace(40, 200, side)[:, None, None]
+    image = np.broadcast_to(np.rint(slope).astype(np.uint8), (side, side, 1))
+    levels = levels_of(Counting(image), (0.25, 0.25))
+    assert Counting.pixels == side * side // 4
+    found = levelled(image[::4, ::4], levels, scales=(0.25, 0.25))
+    assert found[256:-256].mean() == pytest.approx(MEAN, abs=3)
+
+
+@given(data=st.data(), scale=st.sampled_from([0.25, 0.5, 1.0, 2.0]))
+@settings(max_examples=30)
+def test_a_part_is_changed_as_it_is_within_the_whole(data: st.DataObject, scale: float) -> None:
+    rows, cols = data.draw(st.integers(1, 900)), data.draw(st.integers(1, 900))
+    slope = np.linspace(0, 90, cols).astype(np.uint8)[None, :, None]
+    image = noise(rows, cols, (60.0, 100.0), 12.0) + slope
+    scales = (scale, scale)
+    resized = np.repeat(image, 2, axis=0).repeat(2, axis=1) if scale == 2.0 else image
+    step = round(1 / min(1.0, scale))
+    resized = np.ascontiguousarray(resized[::step, ::step])
+    whole = levelled(resized, levels_of(ImageSource(image), scales), scales=scales)
+    top = data.draw(st.integers(0, resized.shape[0] - 1))
+    left = data.draw(st.integers(0, resized.shape[1] - 1))
+    bottom = data.draw(st.integers(top + 1, resized.shape[0]))
+    right = data.draw(st.integers(left + 1, resized.shape[1]))
+
+    def of_scene(start: int, stop: int, length: int) -> tuple[int, int]:
+        return int(start / scale), min(length, int(np.ceil(stop / scale)))
+
+    levels = levels_of(
+        ImageSource(image), scales, of_scene(top, bottom, rows), of_scene(left, right, cols)
+    )
+    part = levelled(resized[top:bottom, left:right], levels, (top, left), scales)
+    np.testing.assert_array_equal(part, whole[top:bottom, left:right])
+
+
+def seen(source: ImageSource, tiling: Tiling, block: Window | None = None) -> dict[Any, Image]:
+    layout = tiling.layout(source.height, source.width)
+    found = views(source, layout, block or layout.whole)
+    return {one.window: one.pixels for one in found if isinstance(one, View)}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25, 2.0])
+def test_windows_have_the_levels_and_whoever_watches_sees_the_scene_itself(scale: float) -> None:
+    image = noise(100, 90, (70.0, 90.0, 60.0), 12.0)
+    tiling, scales = Tiling(16, 4, scale=scale), (scale, scale)
+    levels, plain = levels_of(ImageSource(image), scales), seen(ImageSource(image), tiling)
+    for window, pixels in seen(ImageSource(image, standardized=True), tiling).items():
+        expected = levelled(plain[window], levels, (window.row_off, window.col_off), scales)
+        np.testing.assert_array_equal(pixels, expected)
+    watched = np.zeros_like(image)
+
+    def watch(row: int, col: int, pixels: Image) -> None:
+        watched[row : row + pixels.shape[0], col : col + pixels.shape[1]] = pixels
+
+    layout = tiling.layout(100, 90)
+    list(views(ImageSource(image, standardized=True), layout, layout.whole, watch))
+    np.testing.assert_array_equal(watched, image)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_windows_of_a_block_have_the_levels_that_they_have_in_the_scene(scale: float) -> None:
+    slope = np.linspace(0, 120, 1500).astype(np.uint8)[:, None, None]
+    source = ImageSource(noise(1500, 1300, (60.0,), 12.0) + slope, standardized=True)
+    tiling = Tiling(128, 32, scale=scale)
+    whole = seen(source, tiling)
+    for block in tiling.layout(1500, 1300).blocks(500, 400):
+        for window, pixels in seen(source, tiling, block).items():
+            np.testing.assert_array_equal(pixels, whole[window])
+
+
+def test_a_scene_is_predicted_with_its_levels_where_the_source_says_so() -> None:
+    image, shown = noise(40, 40, (70.0,), 12.0), []
+
+    def predict(windows: Image) -> NDArray[np.float32]:
+        shown.append(float(windows[:, :40, :40].mean()))
+        return np.full((*windows.shape[:3], 1), 0.5, np.float32)
+
+    for standardized in (False, True):
+        source = ImageSource(image, standardized)
+        predict_scene(source, predict, Tiling(None, 0).layout(40, 40), channels=1)
+    assert shown == pytest.approx([70.0, MEAN], abs=2)

@@ -1,0 +1,265 @@
+"""What a mask file says, however it says it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from landslide_cli.core.palette import IGNORE, Palette
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.images import write_mask
+from landslide_cli.imagery.raster.masks import read_mask
+
+WriteRaster = Callable[..., Path]
+
+THREE = Palette(("ground", "slide", "water"), ((0, 0, 0), (255, 0, 255), (0, 0, 255)))
+GRAYS = Palette(("ground", "slide"), ((0, 0, 0), (100, 100, 100)))
+
+
+def classes(count: int, rows: int = 20, cols: int = 30) -> NDArray[np.uint8]:
+    mask = np.random.default_rng(count).integers(0, count, (rows, cols), np.uint8)
+    mask[0, :count] = range(count)
+    return mask
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
+def test_class_colours_are_recognised(write_raster: WriteRaster, suffix: str) -> None:
+    mask = classes(3)
+    reading = read_mask(write_raster(f"mask{suffix}", THREE.colourise(mask)), THREE)
+    assert (reading.encoding, reading.changed) == ("colours", 0)
+    assert reading.mask.dtype == np.uint8
+    np.testing.assert_array_equal(reading.mask, mask)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_class_indices_are_recognised(write_raster: WriteRaster, dtype: type) -> None:
+    mask = classes(3)
+    reading = read_mask(write_raster("mask.tif", mask.astype(dtype)), THREE)
+    assert (reading.encoding, reading.changed) == ("indices", 0)
+    np.testing.assert_array_equal(reading.mask, mask)
+
+
+def test_0_and_255_are_background_and_foreground(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    mask = classes(2)
+    reading = read_mask(write_raster("mask.png", mask * np.uint8(255)), palette)
+    assert (reading.encoding, reading.changed) == ("binary", 0)
+    np.testing.assert_array_equal(reading.mask, mask)
+
+
+def test_an_all_foreground_binary_mask_is_recognised(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    reading = read_mask(write_raster("mask.png", np.full((4, 5), 255, np.uint8)), palette)
+    assert reading.encoding == "binary"
+    assert (reading.mask == 1).all()
+
+
+def test_an_all_black_mask_is_all_background(write_raster: WriteRaster, palette: Palette) -> None:
+    for bands in (1, 3):
+        reading = read_mask(write_raster("mask.png", np.zeros((4, 5, bands), np.uint8)), palette)
+        assert not reading.mask.any()
+
+
+def test_0_and_255_among_three_classes_are_refused(write_raster: WriteRaster) -> None:
+    path = write_raster("mask.png", classes(2) * np.uint8(255))
+    with pytest.raises(DataError, match=r"\(255, 255, 255\) on \d+ pixels"):
+        read_mask(path, THREE)
+
+
+def test_grays_that_are_class_colours_are_recognised(write_raster: WriteRaster) -> None:
+    mask = classes(2)
+    reading = read_mask(write_raster("mask.png", mask * np.uint8(100)), GRAYS)
+    assert reading.encoding == "colours"
+    np.testing.assert_array_equal(reading.mask, mask)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_palette_of_class_colours_is_recognised(write_raster: WriteRaster, suffix: str) -> None:
+    mask = classes(3)
+    # The file's palette has the classes in another order.
+    colormap = {2 - i: (*colour, 255) for i, colour in enumerate(THREE.colours)}
+    path = write_raster(f"mask{suffix}", (2 - mask).astype(np.uint8), colormap)
+    reading = read_mask(path, THREE)
+    assert reading.encoding == "colours"
+    np.testing.assert_array_equal(reading.mask, mask)
+
+
+def test_a_palette_of_other_colours_holds_class_indices(write_raster: WriteRaster) -> None:
+    mask = classes(3)
+    colormap = {i: (10 * i + 5, 7, 9, 255) for i in range(3)}
+    reading = read_mask(write_raster("mask.png", mask, colormap), THREE)
+    assert reading.encoding == "indices"
+    np.testing.assert_array_equal(reading.mask, mask)
+
+
+def test_transparent_pixels_have_no_label_whatever_their_colour(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    mask = classes(2)
+    rgba = np.dstack([palette.colourise(mask), np.full(mask.shape, 255, np.uint8)])
+    rgba[:2, :5] = (12, 34, 56, 0)
+    reading = read_mask(write_raster("mask.png", rgba), palette)
+    expected = mask.copy()
+    expected[:2, :5] = IGNORE
+    np.testing.assert_array_equal(reading.mask, expected)
+    assert reading.changed == 0
+
+
+@pytest.mark.parametrize("factor", [1, 255])
+def test_transparent_pixels_of_a_gray_mask_have_no_label(
+    write_raster: WriteRaster, palette: Palette, factor: int
+) -> None:
+    mask = classes(2)
+    gray_alpha = np.dstack([mask * np.uint8(factor), np.full(mask.shape, 255, np.uint8)])
+    gray_alpha[3] = (77, 0)
+    reading = read_mask(write_raster("mask.png", gray_alpha), palette)
+    expected = mask.copy()
+    expected[3] = IGNORE
+    np.testing.assert_array_equal(reading.mask, expected)
+
+
+def test_a_transparent_palette_entry_has_no_label(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    indices = classes(3)
+    colormap = {0: (0, 0, 0, 255), 1: (255, 0, 255, 255), 2: (9, 9, 9, 0)}
+    reading = read_mask(write_raster("mask.png", indices, colormap), palette)
+    np.testing.assert_array_equal(reading.mask, np.where(indices == 2, IGNORE, indices))
+
+
+def test_a_wholly_transparent_mask_has_no_label_at_all(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    reading = read_mask(write_raster("mask.png", np.zeros((4, 5, 4), np.uint8)), palette)
+    assert (reading.mask == IGNORE).all()
+
+
+def test_an_unknown_colour_is_named_with_its_count_and_file(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    rgb = palette.colourise(classes(2))
+    rgb[5, :7] = (0, 255, 0)
+    rgb[6, :2] = (1, 2, 3)
+    path = write_raster("mask.png", rgb)
+    with pytest.raises(DataError) as caught:
+        read_mask(path, palette)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "(0, 255, 0) on 7 pixels, (1, 2, 3) on 2 pixels" in message
+    assert "prepare.nearest_colour" in message
+    assert len(message.splitlines()) <= 2
+
+
+def test_many_unknown_colours_are_not_all_listed(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    rgb = np.random.default_rng(0).integers(1, 255, (60, 60, 3), np.uint8)
+    with pytest.raises(DataError, match=r"and \d+ more") as caught:
+        read_mask(write_raster("mask.png", rgb), palette)
+    assert len(str(caught.value)) < 500
+
+
+def test_an_index_beyond_the_classes_is_refused(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    mask = classes(2)
+    mask[2, :3] = 2
+    with pytest.raises(DataError, match=r"\(2, 2, 2\) on 3 pixels"):
+        read_mask(write_raster("mask.png", mask), palette)
+
+
+def test_the_nearest_class_is_given_when_asked_for(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    mask = classes(2)
+    rgb = palette.colourise(mask)
+    rgb[0, 0], rgb[0, 1], rgb[0, 2] = (20, 30, 10), (240, 10, 250), (126, 0, 126)
+    reading = read_mask(write_raster("mask.png", rgb), palette, nearest=True)
+    expected = mask.copy()
+    expected[0, :3] = 0, 1, 0
+    assert reading.changed == 3
+    np.testing.assert_array_equal(reading.mask, expected)
+
+
+def test_a_jpeg_mask_needs_the_nearest_class(write_raster: WriteRaster, palette: Palette) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[13:45, 11:50] = 1
+    path = write_raster("mask.jpg", palette.colourise(mask), quality=60)
+    with pytest.raises(DataError, match="nearest_colour"):
+        read_mask(path, palette)
+    reading = read_mask(path, palette, nearest=True)
+    assert reading.changed > 0
+    np.testing.assert_array_equal(reading.mask, mask)
+
+
+def test_a_gray_jpeg_mask_takes_the_nearer_of_black_and_white(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    gray = np.array([[0, 3, 127, 128, 250, 255]], np.uint8)
+    path = write_raster("mask.png", gray)
+    with pytest.raises(DataError, match="colours that are no class"):
+        read_mask(path, palette)
+    reading = read_mask(path, palette, nearest=True)
+    assert reading.encoding == "binary"
+    assert reading.mask.tolist() == [[0, 0, 0, 1, 1, 1]]
+    assert reading.changed == 4
+
+
+@pytest.mark.parametrize(
+    ("palette", "bands"), [(THREE, 3), (GRAYS, 3), (GRAYS, 1)], ids=["rgb", "gray rgb", "gray"]
+)
+def test_the_nearest_class_changes_nothing_where_every_colour_is_one(
+    write_raster: WriteRaster, palette: Palette, bands: int
+) -> None:
+    mask = classes(2)
+    values = palette.colourise(mask)[..., :bands]
+    reading = read_mask(write_raster("mask.png", values), palette, nearest=True)
+    assert reading.changed == 0
+    np.testing.assert_array_equal(reading.mask, mask)
+
+
+def test_transparent_pixels_are_not_given_the_nearest_class(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    rgba = np.full((4, 5, 4), (240, 0, 240, 255), np.uint8)
+    rgba[0, :, 3] = 0
+    reading = read_mask(write_raster("mask.png", rgba), palette, nearest=True)
+    assert (reading.mask[0] == IGNORE).all()
+    assert (reading.mask[1:] == 1).all()
+    assert reading.changed == 15
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.full((3, 3), 300, np.uint16),
+        np.full((3, 3), 0.5, np.float32),
+        np.zeros((3, 3, 5), np.uint8),
+    ],
+    ids=["above 255", "fraction", "five bands"],
+)
+def test_what_cannot_be_a_mask_is_called_so(
+    write_raster: WriteRaster, palette: Palette, values: NDArray[np.generic]
+) -> None:
+    path = write_raster("mask.tif", values, photometric="minisblack")
+    with pytest.raises(DataError, match="is no mask") as caught:
+        read_mask(path, palette)
+    assert str(path) in str(caught.value)
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_a_written_mask_is_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, ignoring: bool
+) -> None:
+    path = tmp_path_factory.mktemp("mask") / "mask.png"
+    rng = np.random.default_rng(seed)
+    values = [0, 1, 2, IGNORE] if ignoring else [0, 1, 2]
+    mask = rng.choice(np.array(values, np.uint8), rng.integers(1, 12, 2))
+    write_mask(path, mask, THREE)
+    np.testing.assert_array_equal(read_mask(path, THREE).mask, mask)

@@ -1,0 +1,205 @@
+"""The record of a folder of maps: what is finished, and which files are this program's."""
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from landslide_cli.errors import OutputError
+from landslide_cli.runs.files import polygon_files
+from landslide_cli.runs.plan import Plan
+from landslide_cli.stages.infer.folder import (
+    RECORD,
+    FinishedScene,
+    MapFolder,
+)
+from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
+
+SETTINGS: dict[str, Any] = {"infer.tile": 64, "classes": ["a", "b"], "model": "3f2a"}
+PLAN = Plan("openvino", "float32", None, 64, False, 16, 4, 1, 2)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "scene.tif"
+    path.write_bytes(b"pixels")
+    return path
+
+
+def finish(folder: MapFolder, name: str, image: Path, *kinds: str, area: float = 12.0) -> None:
+    """Finish a scene as the stage does: its files lie in a folder beside."""
+    files = {kind: f"{name}_{kind}.tif" for kind in kinds or ("mask",)}
+    scratch = folder.folder / f".{name}.partial"
+    scratch.mkdir(parents=True)
+    (scratch / ".raw.tif").write_text("of no use any more")
+    for file in files.values():
+        (scratch / file).write_text(f"map of {file}")
+    total = ClassTotal("slide", 3, area, 0.25)
+    summary = SceneSummary(files, {"ground": 0.75, "slide": 0.25}, 48, [total], "px", None)
+    folder.finish(name, image, scratch, FinishedScene(image, 8, 6, summary))
+    assert not scratch.exists()
+
+
+def test_finished_scene_is_known_to_the_next_run(tmp_path: Path, image: Path) -> None:
+    maps = tmp_path / "maps"
+    folder = MapFolder(maps, SETTINGS)
+    assert folder.finished("scene", image) is None
+    finish(folder, "scene", image, "mask", "probability")
+    for known in (folder, MapFolder(maps, SETTINGS)):
+        found = known.finished("scene", image)
+        assert found is not None
+        assert (found.image, found.width, found.height) == (image, 8, 6)
+        assert found.summary.totals == [ClassTotal("slide", 3, 12.0, 0.25)]
+        assert set(found.summary.files) == {"mask", "probability"}
+    assert (maps / "scene_mask.tif").read_text() == "map of scene_mask.tif"
+
+
+def test_scene_of_other_settings_another_image_or_changed_files_is_not_finished(
+    tmp_path: Path, image: Path
+) -> None:
+    maps = tmp_path / "maps"
+    finish(MapFolder(maps, SETTINGS), "scene", image)
+    assert MapFolder(maps, SETTINGS).finished("scene", image) is not None
+    assert MapFolder(maps, SETTINGS | {"infer.tile": 32}).finished("scene", image) is None
+    assert MapFolder(maps, SETTINGS).finished("scene", tmp_path / "other.tif") is None
+    mask = maps / "scene_mask.tif"
+    mask.write_text("another map of it")
+    assert MapFolder(maps, SETTINGS).finished("scene", image) is None
+    mask.unlink()
+    assert MapFolder(maps, SETTINGS).finished("scene", image) is None
+
+
+def test_settings_are_compared_as_json_has_them(tmp_path: Path, image: Path) -> None:
+    finish(MapFolder(tmp_path / "maps", {"order": (1, 2)}), "scene", image)
+    assert MapFolder(tmp_path / "maps", {"order": [1, 2]}).finished("scene", image) is not None
+
+
+def test_plan_is_kept_for_the_same_settings_only(tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    folder = MapFolder(maps, SETTINGS)
+    assert folder.plan is None
+    measured = replace(PLAN, precision="bfloat16", changed=0.001)
+    folder.start(measured)
+    assert MapFolder(maps, SETTINGS).plan == measured
+    assert MapFolder(maps, SETTINGS | {"model": "other"}).plan is None
+
+
+def test_forgotten_scene_is_mapped_again_and_the_others_are_not(
+    tmp_path: Path, image: Path
+) -> None:
+    folder = MapFolder(tmp_path / "maps", SETTINGS)
+    folder.start(PLAN)
+    for name in ("one", "two"):
+        finish(folder, name, image)
+    folder.forget(["one", "unheard of"])
+    assert folder.plan is None
+    assert folder.finished("one", image) is None
+    assert folder.finished("two", image) is not None
+
+
+def test_own_files_are_not_foreign_and_others_are(tmp_path: Path, image: Path) -> None:
+    maps = tmp_path / "maps"
+    finish(MapFolder(maps, SETTINGS), "scene", image)
+    MapFolder(maps, SETTINGS).refuse_foreign(["scene"], overwrite=False)
+    (maps / "scene_landslides.gpkg").write_text("drawn by hand")
+    with pytest.raises(OutputError, match=r"scene_landslides\.gpkg"):
+        MapFolder(maps, SETTINGS).refuse_foreign(["scene"], overwrite=False)
+    MapFolder(maps, SETTINGS).refuse_foreign(["other"], overwrite=False)
+    MapFolder(maps, SETTINGS).refuse_foreign(["scene"], overwrite=True)
+
+
+def test_file_that_was_changed_since_is_foreign(tmp_path: Path, image: Path) -> None:
+    maps = tmp_path / "maps"
+    finish(MapFolder(maps, SETTINGS), "scene", image)
+    (maps / "scene_mask.tif").write_text("corrected by hand")
+    with pytest.raises(OutputError, match=r"scene_mask\.tif"):
+        MapFolder(maps, SETTINGS).refuse_foreign(["scene"], overwrite=False)
+
+
+def test_files_of_a_scene_that_was_stopped_half_way_may_be_replaced(
+    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that dies between the names of two files, after it claimed them."""
+    maps = tmp_path / "maps"
+    replace_file = Path.replace
+
+    def dies(self: Path, target: Path) -> Path:
+        if self.name == "scene_probability.tif":
+            raise KeyboardInterrupt
+        return replace_file(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", dies)
+        with pytest.raises(KeyboardInterrupt):
+            finish(MapFolder(maps, SETTINGS), "scene", image, "mask", "probability")
+    assert (maps / "scene_mask.tif").exists()
+    folder = MapFolder(maps, SETTINGS)
+    assert folder.finished("scene", image) is None
+    folder.refuse_foreign(["scene"], overwrite=False)
+
+
+def test_map_of_a_kind_that_is_no_longer_made_is_removed(tmp_path: Path, image: Path) -> None:
+    maps = tmp_path / "maps"
+    finish(MapFolder(maps, SETTINGS), "scene", image, "mask", "probability")
+    finish(MapFolder(maps, SETTINGS | {"infer.tile": 32}), "scene", image, "mask")
+    assert {path.name for path in maps.glob("scene*")} == {"scene_mask.tif"}
+    assert json.loads((maps / RECORD).read_text(encoding="utf-8"))["files"] == ["scene_mask.tif"]
+
+
+def test_table_has_a_line_for_each_scene_by_name(tmp_path: Path, image: Path) -> None:
+    folder = MapFolder(tmp_path / "maps", SETTINGS)
+    for name, area in (("b", 7.25), ("a", 1234567.0)):
+        finish(folder, name, image, area=area)
+    assert folder.write_table().read_text(encoding="utf-8").splitlines() == [
+        "scene,class,landslides,area,unit,share,pixels,gsd_m",
+        "a,slide,3,1234567.0,px,0.250000,48,",
+        "b,slide,3,7.2,px,0.250000,48,",
+    ]
+
+
+def test_scenes_that_finish_at_once_are_all_recorded(tmp_path: Path, image: Path) -> None:
+    folder = MapFolder(tmp_path / "maps", SETTINGS)
+    names = [f"scene{number}" for number in range(16)]
+    threads = [threading.Thread(target=finish, args=(folder, name, image)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    later = MapFolder(tmp_path / "maps", SETTINGS)
+    assert all(later.finished(name, image) for name in names)
+
+
+def test_record_of_an_older_form_tells_only_whose_the_files_are(
+    tmp_path: Path, image: Path
+) -> None:
+    maps = tmp_path / "maps"
+    finish(MapFolder(maps, SETTINGS), "scene", image)
+    record = json.loads((maps / RECORD).read_text(encoding="utf-8"))
+    (maps / RECORD).write_text(json.dumps({"files": record["files"], "scenes": "of yore"}))
+    folder = MapFolder(maps, SETTINGS)
+    assert folder.finished("scene", image) is None
+    folder.refuse_foreign(["scene"], overwrite=False)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"format": 3}', '{"files": 3}'])
+def test_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / RECORD).write_text(text)
+    with pytest.raises(OutputError, match=r"infer\.json: cannot be read"):
+        MapFolder(tmp_path, SETTINGS)
+
+
+def test_folder_below_a_file_has_no_record(tmp_path: Path, image: Path) -> None:
+    folder = MapFolder(image / "maps", SETTINGS)
+    with pytest.raises(OutputError, match="cannot be written"):
+        folder.start(PLAN)
+
+
+def test_polygons_of_a_folder_are_listed(tmp_path: Path) -> None:
+    for name in ("b_landslides.gpkg", "a_landslides.geojson", "a_mask.tif", "landslides.csv"):
+        (tmp_path / name).touch()
+    found = [path.name for path in polygon_files(tmp_path)]
+    assert found == ["a_landslides.geojson", "b_landslides.gpkg"]
+    assert polygon_files(tmp_path / "nowhere") == []

@@ -1,0 +1,313 @@
+"""Mapping again: finished scenes are skipped, and what was stopped goes on."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+
+from landslide_cli.profile import Profile
+from landslide_cli.stages.infer import infer_tiled
+from landslide_cli.stages.infer.mapper import LocalMapper
+from landslide_cli.stages.infer.result import InferResult
+
+Bright = Callable[..., Profile]
+Write = Callable[..., Path]
+ContentOf = Callable[[Path], dict[str, bytes | None]]
+
+RECORD = "infer.json"  # holds the times of the files
+
+
+@pytest.fixture
+def again(bright: Bright, plant: Write, tmp_path: Path) -> Callable[..., dict[str, bool]]:
+    """Map two scenes, and tell which were mapped afresh."""
+    for name in "ab":
+        plant(f"scenes/{name}.tif", crs="EPSG:32648", transform=(0.5, 0, 5e5, 0, -0.5, 3.4e6))
+
+    def mapped(*overrides: str, **options: Any) -> dict[str, bool]:
+        scenes, maps = [str(tmp_path / "scenes")], tmp_path / "maps"
+        result = infer_tiled(bright(*overrides), scenes, output=maps, **options)
+        assert result.exit_status == 0
+        return {one.scene: not one.unchanged for one in result.scenes}
+
+    assert mapped() == {"a": True, "b": True}
+    return mapped
+
+
+def no_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> None:
+        raise AssertionError("nothing is to be mapped")
+
+    monkeypatch.setattr(LocalMapper, "__init__", refused)
+
+
+def test_nothing_is_mapped_twice(
+    again: Callable[..., dict[str, bool]],
+    content_of: ContentOf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = content_of(tmp_path / "maps")
+    no_mapping(monkeypatch)
+    assert again() == {"a": False, "b": False}
+    assert content_of(tmp_path / "maps") == before
+
+
+def test_result_of_a_scene_that_was_mapped_before_is_the_same(
+    again: Callable[..., dict[str, bool]], bright: Bright, tmp_path: Path
+) -> None:
+    scenes, maps = [str(tmp_path / "scenes")], tmp_path / "maps"
+    old = infer_tiled(bright(), scenes, output=maps)
+    new = infer_tiled(bright(), scenes, output=maps, overwrite=True)
+    for kept, made in zip(old.scenes, new.scenes, strict=True):
+        assert kept.document() | {"unchanged": False} == made.document()
+    assert old.document()["megapixels"] == 0.0
+    assert "2 of them unchanged" in old.headline()
+    assert {row[0] for row in old.tables()[-1].rows} == {"engine", "precision", "windows"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["infer.min_area=50", "infer.threshold=0.7", "infer.overlap=8", "infer.tta=flips",
+     "infer.polygons=geojson", "classes=[{name: rock, colour: [0, 0, 0]}, {name: slide, colour: "
+     "[9, 9, 9]}]"],
+)  # fmt: skip
+def test_other_settings_map_again(again: Callable[..., dict[str, bool]], change: str) -> None:
+    assert again(change) == {"a": True, "b": True}
+    assert again(change) == {"a": False, "b": False}
+
+
+@pytest.mark.parametrize("change", ["infer.memory=3", "show.items=3", "train.epochs=7"])
+def test_settings_that_change_no_map_do_not_map_again(
+    again: Callable[..., dict[str, bool]], change: str
+) -> None:
+    assert again(change) == {"a": False, "b": False}
+
+
+def test_scene_that_was_touched_is_mapped_again(
+    again: Callable[..., dict[str, bool]], tmp_path: Path
+) -> None:
+    os.utime(tmp_path / "scenes" / "b.tif", ns=(0, 10**18))
+    assert again() == {"a": False, "b": True}
+
+
+@pytest.mark.parametrize("suffix", ["_mask.tif", "_landslides.gpkg", "_overlay.jpg"])
+def test_scene_of_which_a_map_was_deleted_is_mapped_again(
+    again: Callable[..., dict[str, bool]], tmp_path: Path, suffix: str
+) -> None:
+    lost = tmp_path / "maps" / f"a{suffix}"
+    before = lost.read_bytes()
+    lost.unlink()
+    assert again() == {"a": True, "b": False}
+    assert lost.read_bytes() == before
+
+
+def test_another_model_maps_again(
+    again: Callable[..., dict[str, bool]],
+    save_bright: Callable[..., None],
+    quick_conversion: None,
+    tmp_path: Path,
+) -> None:
+    save_bright(tmp_path / "run" / "model.keras", steepness=1 / 16)
+    assert again(f"run={tmp_path / 'run'}") == {"a": True, "b": True}
+
+
+def test_copy_of_the_same_model_does_not_map_again(
+    again: Callable[..., dict[str, bool]], bright_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(bright_folder / "run", tmp_path / "run", copy_function=shutil.copyfile)
+    assert again(f"run={tmp_path / 'run'}") == {"a": False, "b": False}
+
+
+def test_overwrite_maps_all_again(again: Callable[..., dict[str, bool]]) -> None:
+    assert again(overwrite=True) == {"a": True, "b": True}
+
+
+def test_overwriting_one_scene_keeps_what_is_known_of_the_others(
+    again: Callable[..., dict[str, bool]], tmp_path: Path
+) -> None:
+    table = (tmp_path / "maps" / "landslides.csv").read_text(encoding="utf-8")
+    assert again(overwrite=True, limit=1) == {"a": True}
+    assert (tmp_path / "maps" / "landslides.csv").read_text(encoding="utf-8") == table
+    assert again() == {"a": False, "b": False}
+
+
+def test_table_keeps_scenes_of_earlier_runs(
+    again: Callable[..., dict[str, bool]], bright: Bright, plant: Write, tmp_path: Path
+) -> None:
+    result = infer_tiled(bright(), [str(plant("c.tif"))], output=tmp_path / "maps")
+    assert result.table is not None
+    lines = result.table.read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["scene", "a", "b", "c"]
+
+
+def test_maps_that_are_no_longer_asked_for_are_removed(
+    again: Callable[..., dict[str, bool]], tmp_path: Path
+) -> None:
+    maps = tmp_path / "maps"
+    again("infer.polygons=geojson", probability=True)
+    names = {path.name for path in maps.glob("a_*")}
+    assert names == {"a_mask.tif", "a_overlay.jpg", "a_probability.tif", "a_landslides.geojson"}
+    again("infer.polygons=none")
+    assert {path.name for path in maps.glob("a_*")} == {"a_mask.tif", "a_overlay.jpg"}
+
+
+def test_foreign_file_beside_the_maps_is_not_removed(
+    again: Callable[..., dict[str, bool]], tmp_path: Path
+) -> None:
+    mine = tmp_path / "maps" / "a_probability.tif"
+    mine.write_text("mine")
+    again("infer.min_area=1", overwrite=True)
+    assert mine.read_text() == "mine"
+
+
+def test_ctrl_c_leaves_no_scratch_and_a_record_to_go_on_from(
+    bright: Bright, plant: Write, tmp_path: Path, reporter: Any, content_of: ContentOf
+) -> None:
+    for name in "abcdef":
+        plant(f"scenes/{name}.tif", (200, 300))
+    scenes = [str(tmp_path / "scenes")]
+    profile = bright("infer.tile=32", "infer.overlap=8", "infer.probability=float32")
+    reporter.interrupt_after = 300  # in the third scene, of 117 windows each
+    with pytest.raises(KeyboardInterrupt):
+        infer_tiled(profile, scenes, output=tmp_path / "maps", reporter=reporter)
+    names = {path.name for path in (tmp_path / "maps").iterdir()}
+    assert not [name for name in names if name.startswith(".")]
+    assert RECORD in names
+    finished = {name.removesuffix("_mask.tif") for name in names if name.endswith("_mask.tif")}
+    assert len(finished) < 6
+    result = infer_tiled(profile, scenes, output=tmp_path / "maps")
+    assert {one.scene for one in result.scenes if one.unchanged} == finished
+    infer_tiled(profile, scenes, output=tmp_path / "undisturbed")
+    assert maps_in(tmp_path / "maps", content_of) == maps_in(tmp_path / "undisturbed", content_of)
+
+
+def maps_in(folder: Path, content_of: ContentOf) -> dict[str, bytes | None]:
+    content = content_of(folder)
+    content.pop(RECORD)
+    return content
+
+
+@pytest.fixture
+def many_scenes(write_raster: Write, tmp_path: Path) -> Path:
+    """Six scenes that take some tenths of a second each."""
+    for number in range(6):
+        rng = np.random.default_rng(number)
+        rows, cols = np.mgrid[:600, :700]
+        waves = sum(np.sin(rows / rng.uniform(9, 30) + cols / rng.uniform(9, 30)) for _ in range(4))
+        image = np.clip(127 + 60 * np.asarray(waves), 0, 255).astype(np.uint8)
+        write_raster(
+            f"scenes/s{number}.tif",
+            np.repeat(image[..., None], 3, axis=-1),
+            crs="EPSG:32648",
+            transform=(0.5, 0, 5e5 + 400 * number, 0, -0.5, 3.4e6),
+        )
+    return tmp_path / "scenes"
+
+
+class Watch:
+    """Opens every map that appears, as long as the program that writes them is at work."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.damaged: list[str] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.look()
+
+    def look(self) -> None:
+        for path in self._folder.glob("*.tif"):
+            try:
+                with rasterio.open(path) as dataset:
+                    dataset.read(1)
+            except rasterio.errors.RasterioError as error:
+                self.damaged.append(f"{path.name}: {error}")
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.02):
+            self.look()
+
+
+MOMENTS: dict[str, Callable[[Path], bool]] = {
+    "a scene is begun": lambda maps: any(maps.glob(".*.partial")),
+    "a map has its name": lambda maps: any(maps.glob("*.tif")),
+    "two scenes are finished": lambda maps: len(list(maps.glob("*_mask.tif"))) >= 2,
+}
+
+
+def test_run_that_was_killed_goes_on_to_the_maps_of_an_undisturbed_one(
+    bright: Bright,
+    bright_folder: Path,
+    many_scenes: Path,
+    tmp_path: Path,
+    content_of: ContentOf,
+) -> None:
+    overrides = ("infer.probability=percent", "infer.tta=flips", "infer.min_area=20")
+    maps = tmp_path / "maps"
+    for moment in MOMENTS.values():
+        shutil.rmtree(maps, ignore_errors=True)
+        with Watch(maps) as watch:
+            kill_when(moment, bright_folder / "profile.yaml", many_scenes, maps, overrides)
+        assert watch.damaged == []
+        finished = scenes_on_record(maps)
+        times = {path.name: path.stat().st_mtime_ns for path in maps.glob("s*_*")}
+        result = run(bright(*overrides), many_scenes, maps)
+        assert {one.scene for one in result.scenes if one.unchanged} == finished
+        assert len(finished) < 6
+        for one in result.scenes:
+            for path in one.files.values():
+                assert not one.unchanged or path.stat().st_mtime_ns == times[path.name]
+        if not (tmp_path / "undisturbed").exists():
+            run(bright(*overrides), many_scenes, tmp_path / "undisturbed")
+        content = maps_in(maps, content_of)
+        assert content == maps_in(tmp_path / "undisturbed", content_of)
+
+
+def run(profile: Profile, scenes: Path, maps: Path) -> InferResult:
+    result = infer_tiled(profile, [str(scenes)], output=maps)
+    assert result.exit_status == 0
+    assert len(result.scenes) == 6
+    return result
+
+
+def scenes_on_record(maps: Path) -> set[str]:
+    return set(json.loads((maps / RECORD).read_text(encoding="utf-8"))["scenes"])
+
+
+def kill_when(
+    moment: Callable[[Path], bool],
+    profile: Path,
+    scenes: Path,
+    maps: Path,
+    overrides: tuple[str, ...],
+) -> None:
+    command = [sys.executable, "-m", "landslide_cli", "infer-tiled", str(profile), str(scenes)]
+    sets = [part for override in overrides for part in ("--set", override)]
+    process = subprocess.Popen(
+        [*command, "--output", str(maps), "--quiet", *sets], stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not moment(maps):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL

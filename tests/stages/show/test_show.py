@@ -1,0 +1,195 @@
+"""Pictures of what there is."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from landslide_cli.core.palette import IGNORE, Palette
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.pictures import FALSE_ALARM, HIT, MISS, OUTLINE
+from landslide_cli.imagery.raster.images import read_image
+from landslide_cli.imagery.raster.masks import read_mask
+from landslide_cli.imagery.synthetic import draw_scene
+from landslide_cli.profile import Profile
+from landslide_cli.stages.evaluate import evaluate
+from landslide_cli.stages.infer import infer_tiled
+from landslide_cli.stages.prepare import prepare
+from landslide_cli.stages.show import show
+from landslide_cli.stages.split import split
+
+ProfileWith = Callable[..., Profile]
+WriteScene = Callable[..., tuple[Path, Path]]
+
+UTM = Affine(0.5, 0, 500_000, 0, -0.5, 3_400_000)
+
+
+def test_trained_run_is_pictured_in_full(trained: Profile, tmp_path: Path) -> None:
+    result = show(trained, output=tmp_path / "show")
+    names = [path.name for path in result.files]
+    assert names == ["scenes.png", "tiles-test.png", "classes.png", "foreground.png", "curves.png"]
+    for path in result.files:
+        assert read_image(path, 3).std() > 1.0
+    assert result.headline().splitlines() == [str(path) for path in result.files]
+
+
+def test_scene_sheet_grows_by_the_prediction_and_the_comparison(
+    trained: Profile, tmp_path: Path
+) -> None:
+    before = read_image(show(trained, output=tmp_path / "before").files[0], 3)
+    mapped = trained.infer.model_copy(update={"output": tmp_path / "maps"})
+    profile = trained.model_copy(update={"infer": mapped})
+    infer_tiled(profile)
+    after = read_image(show(profile, output=tmp_path / "after").files[0], 3)
+    assert after.shape[1] > before.shape[1]
+
+
+def test_mask_of_infer_tiled_is_pictured_as_the_prediction(
+    trained: Profile, trained_folder: Path, palette: Palette, tmp_path: Path
+) -> None:
+    truth = trained_folder / "scenes" / "masks" / "s0.png"
+    (tmp_path / "maps").mkdir()
+    mask = read_mask(truth, palette).mask
+    with rasterio.open(
+        tmp_path / "maps" / "s0_mask.tif", "w", "GTiff", *mask.shape[::-1], 1, dtype="uint8",
+        nodata=IGNORE,
+    ) as dataset:  # fmt: skip
+        dataset.write(mask, 1)
+        dataset.write_colormap(1, dict(enumerate(palette.colours)))
+    mapped = trained.infer.model_copy(update={"output": tmp_path / "maps"})
+    profile = trained.model_copy(update={"infer": mapped})
+    page = read_image(show(profile, output=tmp_path / "show").files[0], 3)
+    # One scene has been mapped: a row of image, mask, prediction and comparison.
+    cell = trained.show.cell
+    row = page[-cell - 22 - 6 : -22 - 6]
+    _, second, third, fourth = (
+        row[:, 6 + col * (cell + 6) :][:, :cell].astype(int) for col in range(4)
+    )
+    assert page.shape[0] < 2 * cell
+    np.testing.assert_array_equal(second, third)
+    hits = (np.abs(fourth - HIT) < 5).all(axis=-1)
+    assert hits.any()
+    for wrong in (MISS, FALSE_ALARM):
+        assert not (fourth == wrong).all(axis=-1).any()
+
+
+def map_scenes(profile: Profile, maps: Path, *scenes: Path) -> Profile:
+    """Map scenes into a folder, and return the profile that names it."""
+    infer_tiled(profile, [str(scene) for scene in scenes], output=maps)
+    mapped = profile.infer.model_copy(update={"output": maps})
+    return profile.model_copy(update={"infer": mapped})
+
+
+@pytest.mark.parametrize("kind", ["gpkg", "geojson"])
+def test_sizes_of_the_mapped_landslides_are_drawn(
+    bright: ProfileWith, plant: Callable[..., Path], tmp_path: Path, kind: str
+) -> None:
+    places = [np.s_[5:10, 5:9], np.s_[20:40, 20:60], np.s_[60:90, 10:90], np.s_[50:52, 100:103]]
+    here = plant("here.tif", (96, 160), places, crs="EPSG:32648", transform=UTM)
+    nowhere = plant("nowhere.tif", (96, 160), places[:2])
+    profile = bright(f"infer.polygons={kind}")
+    for scenes, names in (
+        ([here], ["frequency_area_m2.png"]),
+        ([nowhere], ["frequency_area_px.png"]),
+        ([here, nowhere], ["frequency_area_m2.png", "frequency_area_px.png"]),
+    ):
+        folder = tmp_path / "-".join(scene.stem for scene in scenes)
+        mapped = map_scenes(profile, folder / "maps", *scenes)
+        result = show(mapped, output=folder / "show")
+        assert [path.name for path in result.files] == names
+        for path in result.files:
+            assert read_image(path, 3).std() > 1.0
+
+
+def test_without_landslides_no_sizes_are_drawn(
+    bright: ProfileWith, plant: Callable[..., Path], tmp_path: Path
+) -> None:
+    empty = plant("empty.tif", (96, 160), [], crs="EPSG:32648", transform=UTM)
+    profile = map_scenes(bright(), tmp_path / "maps", empty)
+    assert (tmp_path / "maps" / "empty_landslides.gpkg").is_file()
+    with pytest.raises(DataError, match="nothing to show"):
+        show(profile, output=tmp_path / "show")
+    full = plant("full.tif", crs="EPSG:32648", transform=UTM)
+    profile = map_scenes(bright("infer.polygons=none"), tmp_path / "other", full)
+    with pytest.raises(DataError, match="nothing to show"):
+        show(profile, output=tmp_path / "show")
+
+
+def test_the_worst_scenes_of_the_last_evaluation_are_pictured(
+    trained: Profile, tmp_path: Path
+) -> None:
+    scenes = trained.evaluate.model_copy(update={"units": "scenes"})
+    evaluate(trained.model_copy(update={"evaluate": scenes}))
+    files = {path.name: path for path in show(trained, output=tmp_path / "show").files}
+    # Two scenes, each a row of image, mask, prediction and comparison.
+    rows, cols, _ = read_image(files["worst.png"], 3).shape
+    cell = trained.show.cell
+    assert 2 * cell < rows < 3 * cell
+    assert 4 * cell < cols < 5 * cell
+
+
+def test_scenes_that_share_ground_are_pictured_with_each_others_outline(
+    profile_with: ProfileWith, write_scene: WriteScene
+) -> None:
+    canvas, mask = draw_scene(7, 0, 300, 192)
+    write_scene("a", image=canvas[:, :192], mask=mask[:, :192])
+    write_scene("b", image=canvas[:, 108:], mask=mask[:, 108:])
+    for index, name in enumerate("cd", start=1):
+        image, mask = draw_scene(7, index, 192, 192)
+        write_scene(name, image=image, mask=mask)
+    profile = profile_with("prepare.tile=192", "show.cell=192")
+    prepare(profile)
+    split(profile)
+    files = {path.name: path for path in show(profile).files}
+    page = read_image(files["overlaps.png"], 3).astype(int)
+    lower = np.asarray((abs(page - OUTLINE) < 40).all(axis=-1))[-180:-6]
+    # On a the frame of b begins at 108 of 192 columns; on b that of a ends at 84.
+    assert lower[:, 6 + 103 : 6 + 113].any(axis=1).mean() > 0.8
+    assert lower[:, 198 + 6 + 79 : 198 + 6 + 89].any(axis=1).mean() > 0.8
+    assert not lower[:, 6 + 20 : 6 + 90].any()
+
+
+def test_limit_takes_the_first_tiles(trained: Profile, tmp_path: Path) -> None:
+    one = read_image(show(trained, output=tmp_path / "one", limit=1).files[1], 3)
+    two = read_image(show(trained, output=tmp_path / "two", limit=2).files[1], 3)
+    assert two.shape[0] > one.shape[0]
+
+
+def test_untrained_dataset_is_pictured_beside_the_dataset(untrained: Profile) -> None:
+    result = show(untrained.model_copy(update={"show": untrained.show}))
+    assert all(path.parent == untrained.dataset / "show" for path in result.files)
+    assert not untrained.run.exists()
+
+
+def test_layers_are_listed_with_shapes_parameters_and_work(untrained: Profile) -> None:
+    result = show(untrained, model=True)
+    assert result.files == []
+    assert result.layers[0]["shape"] == (32, 32, 3)
+    assert sum(layer["parameters"] for layer in result.layers) == result.parameters
+    assert result.gflop == pytest.approx(sum(layer["gflop"] for layer in result.layers))
+    assert len(result.tables()[0].rows) == len(result.layers)
+
+
+def test_scenes_without_tiles_are_pictured_and_the_layers_are_those_for_a_crop(
+    profile_with: ProfileWith, write_scene: WriteScene
+) -> None:
+    for name in "abc":
+        write_scene(name)
+    profile = profile_with("prepare.tile=null", "train.crop=32", "model.base_filters=2")
+    assert [path.name for path in show(profile).files] == ["scenes.png"]
+    prepare(profile)
+    split(profile)
+    assert [path.name for path in show(profile).files] == ["scenes.png"]
+    result = show(profile, model=True)
+    assert (result.tile, result.layers[0]["shape"]) == (32, (32, 32, 3))
+
+
+def test_nothing_to_show_is_said(untrained: Profile, tmp_path: Path) -> None:
+    source = untrained.source.model_copy(update={"images": None, "masks": None})
+    empty = untrained.model_copy(update={"dataset": tmp_path / "none", "source": source})
+    with pytest.raises(DataError, match="nothing to show"):
+        show(empty)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,593 @@
+"""`landslide split`: whole scenes into three parts, called from Python."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.dataset.split_record import scene_names
+from landslide_cli.dataset.tiles import part_tiles, read_manifest
+from landslide_cli.errors import ChangedError, DataError, OutputError
+from landslide_cli.imagery.raster.images import read_image, write_image
+from landslide_cli.imagery.synthetic import draw_scene
+from landslide_cli.profile import Profile
+from landslide_cli.stages.prepare import prepare
+from landslide_cli.stages.split import SplitPart, SplitResult, split
+
+Content = Callable[[Path], dict[str, bytes | None]]
+ProfileWith = Callable[..., Profile]
+WriteScene = Callable[..., tuple[Path, Path]]
+
+AUGMENT = "prepare.augment.hflip=true"
+
+
+def chained(parts: Mapping[Part, list[str]]) -> list[str]:
+    return list(chain.from_iterable(parts[part] for part in PARTS))
+
+
+def part_of(result: SplitResult, name: str) -> SplitPart:
+    (part,) = (part for part in result.parts if part.name == name)
+    return part
+
+
+@pytest.fixture
+def prepared(profile_with: ProfileWith, write_scene: WriteScene) -> ProfileWith:
+    """Six scenes of one tile each, with a mirrored copy."""
+    for name in "abcdef":
+        write_scene(name, rows=16, cols=16)
+    prepare(profile_with(AUGMENT))
+    return lambda *overrides: profile_with(AUGMENT, *overrides)
+
+
+def error_of(kind: type[Exception], profile: Profile, **options: Any) -> str:
+    with pytest.raises(kind) as caught:
+        split(profile, **options)
+    message = str(caught.value)
+    assert len(message.splitlines()) <= 2
+    return message
+
+
+def test_every_tile_stands_in_the_part_of_its_scene_and_in_no_other(
+    profile_with: ProfileWith, write_scene: WriteScene
+) -> None:
+    for name in "abcdef":
+        write_scene(name, rows=16, cols=40)
+    profile = profile_with()
+    prepare(profile)
+    result = split(profile)
+    scene_of = {tile.tile: tile.scene for tile in read_manifest(profile.dataset / "tiles")}
+    seen = []
+    for part in PARTS:
+        files = part_tiles(profile.dataset, part)
+        assert {scene_of[file.image.stem] for file in files} == set(result.scenes[part])
+        assert part_of(result, part).tiles == len(files) == 3 * len(result.scenes[part])
+        seen += [file.image.stem for file in files]
+    assert sorted(seen) == sorted(scene_of)
+    assert sorted(chained(result.scenes)) == list("abcdef")
+
+
+def test_augmented_copies_go_to_train_only(prepared: ProfileWith) -> None:
+    profile = prepared()
+    result = split(profile)
+    augmented = {
+        tile.tile for tile in read_manifest(profile.dataset / "tiles") if tile.augmentation
+    }
+    there = {
+        part: {file.image.stem for file in part_tiles(profile.dataset, part)} for part in PARTS
+    }
+    assert there["train"] & augmented == {
+        tile for tile in augmented if tile[0] in result.scenes["train"]
+    }
+    assert not (there["valid"] | there["test"]) & augmented
+    assert [part.augmented for part in result.parts] == [len(result.scenes["train"]), 0, 0]
+    assert [part.tiles for part in result.parts] == [len(result.scenes[part]) for part in PARTS]
+
+
+def test_tiles_are_linked_not_copied(prepared: ProfileWith) -> None:
+    profile = prepared()
+    split(profile)
+    for part in PARTS:
+        for file in part_tiles(profile.dataset, part):
+            for path, folder in ((file.image, "images"), (file.mask, "masks")):
+                assert path.samefile(profile.dataset / "tiles" / folder / path.name)
+
+
+def test_tiles_are_copied_where_there_are_no_hard_links(
+    prepared: ProfileWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(source: object, target: object) -> NoReturn:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", no_links)
+    profile = prepared()
+    split(profile)
+    for file in part_tiles(profile.dataset, "train"):
+        original = profile.dataset / "tiles" / "images" / file.image.name
+        assert not file.image.samefile(original)
+        assert file.image.read_bytes() == original.read_bytes()
+
+
+def test_the_dataset_holds_the_parts_the_record_and_nothing_else(prepared: ProfileWith) -> None:
+    profile = prepared()
+    result = split(profile)
+    assert {path.name for path in profile.dataset.iterdir()} == {
+        "tiles",
+        *PARTS,
+        "split.json",
+    }
+    record = json.loads((profile.dataset / "split.json").read_text(encoding="utf-8"))
+    assert record["result"]["scenes"] == result.scenes
+    assert record["settings"]["split.seed"] == 137
+
+
+def test_repeating_it_does_nothing_and_says_so(prepared: ProfileWith, tmp_path: Path) -> None:
+    first = split(prepared())
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    again = split(prepared("train.epochs=3", "model.base_filters=4"))
+    assert (first.unchanged, again.unchanged) == (False, True)
+    assert "unchanged" in again.headline()
+    assert again.document() == first.document() | {"unchanged": True}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "limit", "says"),
+    [
+        (["split.seed=1"], None, "split.seed (137 -> 1)"),
+        (["split.train=0.5", "split.test=0.35"], None, "split.train (0.7 -> 0.5)"),
+        ([], 4, "limit (null -> 4)"),
+    ],
+)
+def test_changed_settings_are_refused_by_name_and_leave_all_as_it_was(
+    prepared: ProfileWith,
+    content_of: Content,
+    tmp_path: Path,
+    overrides: list[str],
+    limit: int | None,
+    says: str,
+) -> None:
+    split(prepared())
+    before = content_of(tmp_path)
+    message = error_of(ChangedError, prepared(*overrides), limit=limit)
+    assert says in message
+    assert "--overwrite" in message
+    assert content_of(tmp_path) == before
+
+
+def test_other_tiles_are_refused_until_overwritten(
+    prepared: ProfileWith, write_scene: WriteScene
+) -> None:
+    split(prepared())
+    write_scene("g", rows=16, cols=16)
+    prepare(prepared(), overwrite=True)
+    assert "manifest.csv (edited)" in error_of(ChangedError, prepared())
+    assert "g" in chained(split(prepared(), overwrite=True).scenes)
+
+
+def test_tiles_made_again_from_an_edited_image_are_not_taken_for_the_old_ones(
+    prepared: ProfileWith, raw: Path
+) -> None:
+    """The manifest is the same then, but the parts still hold the old pixels."""
+    profile = prepared()
+    split(profile)
+    write_image(raw / "images" / "a.png", np.full((16, 16, 3), 77, np.uint8))
+    prepare(profile, overwrite=True)
+    with pytest.raises(ChangedError):
+        split(profile)
+    split(profile, overwrite=True)
+    (tile,) = (
+        tile
+        for part in PARTS
+        for tile in profile.dataset.glob(f"{part}/images/a_r00000_c00000.png")
+    )
+    assert (read_image(tile, 3) == 77).all()
+
+
+def test_overwriting_replaces_the_parts_whole(prepared: ProfileWith) -> None:
+    split(prepared())
+    stray = prepared().dataset / "test" / "images" / "stray.png"
+    stray.touch()
+    result = split(prepared("split.seed=1"), overwrite=True)
+    assert not result.unchanged
+    assert not stray.exists()
+    for part in PARTS:
+        stems = {file.image.stem[0] for file in part_tiles(prepared().dataset, part)}
+        assert stems == set(result.scenes[part])
+    assert {path.name for path in prepared().dataset.iterdir()} == {"tiles", *PARTS, "split.json"}
+    assert split(prepared("split.seed=1")).unchanged
+
+
+def test_a_limit_takes_the_first_scenes_by_name(prepared: ProfileWith) -> None:
+    result = split(prepared(), limit=4)
+    assert sorted(chained(result.scenes)) == list("abcd")
+    assert [len(result.scenes[part]) for part in PARTS] == [2, 1, 1]
+
+
+def test_a_part_without_a_share_is_an_empty_folder(prepared: ProfileWith) -> None:
+    profile = prepared("split={train: 0.5, valid: 0.5, test: 0.0}")
+    result = split(profile)
+    assert result.scenes["test"] == []
+    assert list((profile.dataset / "test" / "images").iterdir()) == []
+
+
+def test_the_same_tiles_split_the_same_way_elsewhere(prepared: ProfileWith, tmp_path: Path) -> None:
+    here = split(prepared())
+    elsewhere = prepared(f"dataset={tmp_path / 'elsewhere'}")
+    prepare(elsewhere)
+    assert split(elsewhere).scenes == here.scenes
+
+
+def test_without_tiles_it_says_which_step_comes_first(
+    profile_with: ProfileWith, content_of: Content, tmp_path: Path
+) -> None:
+    before = content_of(tmp_path)
+    assert "landslide prepare" in error_of(DataError, profile_with())
+    assert content_of(tmp_path) == before
+
+
+def test_too_few_scenes_leave_no_parts(prepared: ProfileWith) -> None:
+    message = error_of(DataError, prepared(), limit=2)
+    assert message.startswith("2 scenes cannot be split into train, valid, test; add scenes")
+    assert {path.name for path in prepared().dataset.iterdir()} == {"tiles"}
+
+
+def test_a_tile_that_is_gone_leaves_the_parts_as_they_were(
+    prepared: ProfileWith, content_of: Content
+) -> None:
+    dataset = prepared().dataset
+    split(prepared())
+    gone = dataset / "tiles" / "masks" / "c_r00000_c00000.png"
+    gone.unlink()
+    before = content_of(dataset)
+    assert str(gone) in error_of(DataError, prepared("split.seed=1"), overwrite=True)
+    assert content_of(dataset) == before
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_that_somebody_else_made_are_refused(
+    prepared: ProfileWith, content_of: Content, part: Part
+) -> None:
+    dataset = prepared().dataset
+    (dataset / part / "images").mkdir(parents=True)
+    (dataset / part / "images" / "mine.png").write_bytes(b"mine")
+    before = content_of(dataset)
+    assert str(dataset / part) in error_of(OutputError, prepared())
+    assert content_of(dataset) == before
+    split(prepared(), overwrite=True)
+    assert not (dataset / part / "images" / "mine.png").exists()
+
+
+def test_an_interrupted_split_leaves_everything_as_it_was(
+    prepared: ProfileWith, content_of: Content, reporter: Any
+) -> None:
+    dataset = prepared().dataset
+    for overwrite in (False, True):
+        before = content_of(dataset)
+        reporter.interrupt_after = reporter.advances + 2
+        with pytest.raises(KeyboardInterrupt):
+            split(prepared("split.seed=1"), overwrite=overwrite, reporter=reporter)
+        assert content_of(dataset) == before
+        if not overwrite:
+            split(prepared())
+
+
+def test_progress_counts_the_tiles(prepared: ProfileWith, reporter: Any) -> None:
+    result = split(prepared("split.overlap.content=false"), reporter=reporter)
+    assert reporter.advances == sum(part.tiles + part.augmented for part in result.parts)
+
+
+def test_the_result_is_json_and_a_table(prepared: ProfileWith) -> None:
+    result = split(prepared())
+    document = result.document()
+    assert json.loads(json.dumps(document)) == document
+    (table,) = result.tables()
+    assert [row[0] for row in table.rows] == list(PARTS)
+    assert [row[1] for row in table.rows] == [str(len(result.scenes[part])) for part in PARTS]
+
+
+def test_the_command_never_imports_tensorflow(prepared: ProfileWith, profile_file: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-X", "importtime", "-m", "landslide_cli"),
+            *("split", str(profile_file), "--json", "--quiet"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["unchanged"] is False
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "landslide_cli.stages.split" in imported
+    assert {name.partition(".")[0] for name in imported}.isdisjoint({"tensorflow", "keras"})
+
+
+@pytest.fixture
+def overlapping(profile_with: ProfileWith, write_scene: WriteScene) -> ProfileWith:
+    """Seven scenes of 192 pixels: a, b and c overlap in a chain, the others lie elsewhere."""
+    canvas, mask = draw_scene(5, 0, 480, 200)
+    for name, left in (("a", 0), ("b", 120), ("c", 240)):
+        window = slice(4, 196), slice(left, left + 192)
+        write_scene(name, image=canvas[window], mask=mask[window])
+    for index, name in enumerate("defg", start=1):
+        image, mask = draw_scene(5, index, 192, 192)
+        write_scene(name, image=image, mask=mask)
+    profile = profile_with("prepare.tile=192")
+    prepare(profile)
+    return lambda *overrides: profile_with("prepare.tile=192", *overrides)
+
+
+def groups_in(result: SplitResult) -> list[list[str]]:
+    return [group.scenes for group in result.groups if len(group.scenes) > 1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scenes_that_share_ground_stay_together(overlapping: ProfileWith, seed: int) -> None:
+    result = split(overlapping(f"split.seed={seed}"))
+    assert groups_in(result) == [["a", "b", "c"]]
+    assert sum(bool({"a", "b", "c"} & set(scenes)) for scenes in result.scenes.values()) == 1
+    assert sorted(chained(result.scenes)) == list("abcdefg")
+    assert result.separated == 0
+
+
+def test_every_group_is_recorded_with_its_evidence(overlapping: ProfileWith) -> None:
+    profile = overlapping()
+    result = split(profile)
+    record = json.loads((profile.dataset / "split.json").read_text(encoding="utf-8"))["result"]
+    assert [group["scenes"] for group in record["groups"]] == [["a", "b", "c"], *map(list, "defg")]
+    first, second = record["groups"][0]["evidence"]
+    assert (first["first"], first["second"], first["kind"]) == ("a", "b", "content")
+    assert (second["first"], second["second"]) == ("b", "c")
+    assert first["inliers"] >= 10
+    assert first["overlap"] == pytest.approx(72 / 192, abs=0.03)
+    expected = [[1.0, 0.0, -120.0], [0.0, 1.0, 0.0]]
+    assert np.allclose(first["transform"], expected, atol=1.5)
+    assert SplitResult.of(record, profile.dataset).groups == result.groups
+
+
+def test_scenes_are_separated_only_on_request_and_with_a_warning(
+    overlapping: ProfileWith, reporter: Any
+) -> None:
+    names = ["split.test=[a, d]", "split.valid=[b, e]", "split.by=scene"]
+    result = split(overlapping(*names), reporter=reporter)
+    assert (result.scenes["test"], result.scenes["valid"]) == (["a", "d"], ["b", "e"])
+    assert result.separated == 2
+    assert any("flatter" in text for text in reporter.warnings)
+
+
+def test_named_scenes_stand_where_the_profile_puts_them(overlapping: ProfileWith) -> None:
+    result = split(overlapping("split.test=[d, g]", "split.valid=[e]"))
+    assert result.scenes == {"train": ["a", "b", "c", "f"], "valid": ["e"], "test": ["d", "g"]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["split.test=[a, d]"], ["split.test=[b]", "split.valid=[c]"], ["split.train=[a, b]"]],
+)
+def test_names_that_would_separate_a_group_are_refused_by_the_pair(
+    overlapping: ProfileWith, given: list[str]
+) -> None:
+    message = error_of(DataError, overlapping(*given))
+    assert any(f"{first} (" in message and f"{second} (" in message for first, second in PAIRS)
+    assert "content" in message
+    assert not (overlapping().dataset / "split.json").exists()
+
+
+PAIRS = [("a", "b"), ("b", "c")]
+
+
+def test_a_name_that_is_no_scene_is_refused(overlapping: ProfileWith) -> None:
+    assert "names z" in error_of(DataError, overlapping("split.test=[z]"))
+
+
+def test_scenes_in_no_part_are_refused(overlapping: ProfileWith) -> None:
+    given = ["split.test=[d]", "split.valid=[e]", "split.train=[f]"]
+    assert "are in no part" in error_of(DataError, overlapping(*given))
+
+
+def test_the_users_own_groups_are_merged_with_those_found(
+    overlapping: ProfileWith, tmp_path: Path
+) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("scene,group\nc,north\nd,north\nf,south\ng,south\n", encoding="utf-8")
+    result = split(overlapping(f"split.groups={table}"))
+    assert groups_in(result) == [["a", "b", "c", "d"], ["f", "g"]]
+    kinds = [one.kind for group in result.groups for one in group.evidence]
+    assert sorted(kinds) == ["content", "content", "named", "named"]
+    table.write_text("scene,group\nf,south\ng,south\n", encoding="utf-8")
+    assert "groups.csv (edited)" in error_of(ChangedError, overlapping(f"split.groups={table}"))
+
+
+def test_a_pattern_on_the_names_makes_groups(
+    profile_with: ProfileWith, write_scene: WriteScene
+) -> None:
+    for name in ("north-1", "north-2", "south-1", "south-2", "west-1", "other"):
+        write_scene(name, rows=16, cols=16)
+    prepare(profile_with())
+    result = split(profile_with("split.groups=^(\\w+)-"))
+    assert groups_in(result) == [["north-1", "north-2"], ["south-1", "south-2"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "no such file"),
+        ("name,group\na,1\n", "columns"),
+        ("scene,group\na,1\na,2\n", "two groups"),
+        ("scene,group\nz,1\n", "none of the scenes"),
+        ("scene,group\na\n", "every line"),
+    ],
+)
+def test_a_table_of_groups_that_is_none_is_refused(
+    prepared: ProfileWith, tmp_path: Path, text: str | None, says: str
+) -> None:
+    table = tmp_path / "groups.csv"
+    if text is not None:
+        table.write_text(text, encoding="utf-8")
+    message = error_of(DataError, prepared(f"split.groups={table}"))
+    assert str(table) in message
+    assert says in message
+
+
+def test_each_group_is_tested_in_exactly_one_fold(overlapping: ProfileWith) -> None:
+    profile = overlapping("split.folds=4")
+    result = split(profile)
+    assert sorted(name for fold in result.folds for name in fold["test"]) == list("abcdefg")
+    assert sorted(name for fold in result.folds for name in fold["valid"]) == list("abcdefg")
+    for number, fold in enumerate(result.folds, start=1):
+        assert sorted(chained(fold)) == list("abcdefg")
+        assert sum(bool({"a", "b", "c"} & set(scenes)) for scenes in fold.values()) == 1
+        folder = profile.dataset / f"fold-{number}"
+        for part in PARTS:
+            stems = [file.image.stem[0] for file in part_tiles(folder, part)]
+            assert stems == fold[part]
+    assert [part.name for part in result.parts] == [f"fold-{k}" for k in (1, 2, 3, 4)]
+    assert not (profile.dataset / "train").exists()
+
+
+def test_folds_give_way_to_parts_and_parts_to_folds(overlapping: ProfileWith) -> None:
+    dataset = overlapping().dataset
+    split(overlapping())
+    split(overlapping("split.folds=3"), overwrite=True)
+    assert {path.name for path in dataset.iterdir()} == {
+        *("tiles", "split.json", "fold-1", "fold-2", "fold-3")
+    }
+    split(overlapping(), overwrite=True)
+    assert {path.name for path in dataset.iterdir()} == {"tiles", "split.json", *PARTS}
+
+
+def test_fewer_groups_than_folds_are_refused(overlapping: ProfileWith) -> None:
+    message = error_of(DataError, overlapping("split.folds=6"))
+    assert "5 groups of 7 scenes cannot be split into 6 folds" in message
+
+
+def test_single_tiles_are_dealt_out_only_on_request_and_with_a_warning(
+    prepared: ProfileWith, reporter: Any
+) -> None:
+    profile = prepared("split.by=tile")
+    result = split(profile, reporter=reporter)
+    assert result.scenes == {}
+    assert sum(part.tiles + part.augmented for part in result.parts) == 12
+    assert [part.tiles + part.augmented for part in result.parts] == [8, 2, 2]
+    assert any("copies of one tile" in text for text in reporter.warnings)
+
+
+@pytest.fixture
+def uncut(profile_with: ProfileWith, write_scene: WriteScene) -> ProfileWith:
+    """Six scenes of which no tiles were cut."""
+    for name in "abcdef":
+        write_scene(name, rows=24, cols=40)
+    settings = ("prepare.tile=null", "train.crop=16")
+    prepare(profile_with(*settings))
+    return lambda *overrides: profile_with(*settings, *overrides)
+
+
+def test_scenes_without_tiles_are_dealt_out_with_nothing_to_link(
+    uncut: ProfileWith, reporter: Any
+) -> None:
+    profile = uncut()
+    result = split(profile, reporter=reporter)
+    assert sorted(chained(result.scenes)) == list("abcdef")
+    assert [len(result.scenes[part]) for part in PARTS] == [4, 1, 1]
+    assert [(part.scenes, part.tiles, part.augmented) for part in result.parts] == [
+        *((4, 0, 0), (1, 0, 0), (1, 0, 0))
+    ]
+    assert sum(part.pixels for part in result.parts) == pytest.approx(1.0)
+    assert {path.name for path in profile.dataset.iterdir()} == {"tiles", "split.json"}
+    assert {part: scene_names(profile, part) for part in PARTS} == result.scenes
+    assert list(result.tables()[0].columns) == ["part", "scenes", "of the pixels", "of landslides"]
+    assert split(profile).unchanged
+
+
+def test_scenes_without_tiles_are_split_as_those_with_tiles(uncut: ProfileWith) -> None:
+    whole = split(uncut())
+    cut = uncut("prepare.tile=16", "prepare.augment.hflip=true")
+    prepare(cut, overwrite=True)
+    assert split(cut, overwrite=True).scenes == whole.scenes
+
+
+def test_scenes_without_tiles_go_into_folds(uncut: ProfileWith) -> None:
+    profile = uncut("split.folds=3", "split.by=scene")
+    result = split(profile)
+    assert [len(fold["test"]) for fold in result.folds] == [2, 2, 2]
+    assert {path.name for path in profile.dataset.iterdir()} == {"tiles", "split.json"}
+    fold = profile.model_copy(update={"fold": 2})
+    assert scene_names(fold, "test") == result.folds[1]["test"]
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_parts_of_an_earlier_split_are_removed_when_there_are_no_tiles_any_more(
+    prepared: ProfileWith, folds: int | None
+) -> None:
+    split(prepared(f"split.folds={'null' if folds is None else folds}"))
+    whole = prepared("prepare.augment.hflip=false", "prepare.tile=null", "train.crop=16")
+    prepare(whole, overwrite=True)
+    message = error_of(ChangedError, whole)
+    assert "manifest.csv (edited)" in message
+    split(whole, overwrite=True)
+    assert {path.name for path in whole.dataset.iterdir()} == {"tiles", "split.json"}
+
+
+def test_folders_that_it_never_made_are_left_alone(uncut: ProfileWith) -> None:
+    mine = uncut().dataset / "train" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    split(uncut())
+    split(uncut("split.seed=1"), overwrite=True)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_tiles_that_were_never_cut_cannot_be_linked(uncut: ProfileWith) -> None:
+    split(uncut())
+    profile = uncut("prepare.tile=16")
+    assert "whole_scenes (true -> null)" in error_of(ChangedError, profile)
+    assert "run `landslide prepare`" in error_of(DataError, profile, overwrite=True)
+
+
+def test_tiles_of_a_part_that_has_none_are_missed_with_the_reason(uncut: ProfileWith) -> None:
+    split(uncut())
+    with pytest.raises(DataError, match=r"where prepare\.tile is null there are none"):
+        part_tiles(uncut().dataset, "test")
+
+
+def test_without_the_scenes_it_says_how_to_do_without(prepared: ProfileWith, raw: Path) -> None:
+    for path in (raw / "images").iterdir():
+        path.unlink()
+    message = error_of(DataError, prepared())
+    assert "split.overlap.content=false" in message
+    assert sorted(chained(split(prepared("split.overlap.content=false")).scenes)) == list("abcdef")
+
+
+def test_georeferenced_scenes_are_grouped_by_their_footprints(
+    profile_with: ProfileWith, write_scene: WriteScene, raw: Path
+) -> None:
+    for name in "abcde":
+        write_scene(name, rows=16, cols=16)
+    for index, name in enumerate("abcde"):
+        # a to d lie 12 m apart and are 16 m wide; e is far away.
+        left = 400_000.0 + (5000.0 if name == "e" else 12.0 * index)
+        source = raw / "images" / f"{name}.png"
+        pixels = np.moveaxis(read_image(source, 3), -1, 0)
+        source.unlink()
+        with rasterio.open(
+            *(raw / "images" / f"{name}.tif", "w", "GTiff", 16, 16, 3, "EPSG:32648"),
+            transform=Affine(1.0, 0.0, left, 0.0, -1.0, 3_400_000.0),
+            dtype="uint8",
+        ) as dataset:
+            dataset.write(pixels)
+    prepare(profile_with())
+    result = split(profile_with("split={train: 0.5, valid: 0.5, test: 0.0}"))
+    assert groups_in(result) == [["a", "b", "c", "d"]]
+    evidence = result.groups[0].evidence
+    assert {one.kind for one in evidence} == {"footprint"}
+    assert [one.overlap for one in evidence] == pytest.approx([0.25] * 3)
+    assert np.allclose(evidence[0].transform or (), [[1, 0, -12], [0, 1, 0]], atol=1e-6)

@@ -1,0 +1,86 @@
+"""Trainings that start from another model's weights."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from landslide_cli.core.networks.weight_files import weights_of
+from landslide_cli.errors import ModelError, ProfileError
+from landslide_cli.profile import Profile, load_profile
+from landslide_cli.runs.run import load_keras
+from landslide_cli.stages.train import train
+
+Start = Callable[..., Profile]
+
+
+@pytest.fixture
+def start(trained: Profile, trained_folder: Path, tmp_path: Path) -> Start:
+    """A profile that starts from the trained run, at a rate at which hardly anything changes."""
+
+    def profile(*overrides: str) -> Profile:
+        known = [f"run={tmp_path / 'run'}", "train.epochs=1", "train.learning_rate=1e-7"]
+        known += ["train.preview_scenes=[]", f"model.weights={trained.run}"]
+        return load_profile(trained_folder / "profile.yaml", [*known, *overrides])
+
+    return profile
+
+
+def test_training_starts_where_the_other_one_ended(trained: Profile, start: Start) -> None:
+    profile = start()
+    result = train(profile, limit=4)
+    learned = weights_of(load_keras(trained.run / "model.keras"))
+    for name, values in weights_of(load_keras(profile.run / "model.keras")).items():
+        np.testing.assert_allclose(values, learned[name], atol=1e-4, err_msg=name)
+    assert result.best["valid_dice"] > 0.5
+    assert train(profile, limit=4).unchanged
+
+
+def test_other_classes_get_a_new_last_layer(
+    trained: Profile, start: Start, reporter: object
+) -> None:
+    classes = "classes=[{name: landslide, colour: [255, 0, 255]}]"
+    profile = start(classes)
+    train(profile, limit=4, reporter=reporter)  # type: ignore[arg-type]
+    found = weights_of(load_keras(profile.run / "model.keras"))
+    learned = weights_of(load_keras(trained.run / "model.keras"))
+    assert found["classes/kernel"].shape[-1] == 1
+    name = "encoder_0_first/kernel"
+    np.testing.assert_allclose(found[name], learned[name], atol=1e-4)
+    assert any("other classes" in note for note in reporter.notes)  # type: ignore[attr-defined]
+
+
+def test_another_network_is_refused_by_name(start: Start) -> None:
+    profile = start("model.base_filters=6")
+    with pytest.raises(ModelError, match="is another network than the profile's"):
+        train(profile, limit=4)
+    assert not profile.run.exists()
+
+
+def test_scenes_of_other_levels_than_the_first_model_had_are_warned_of(
+    trained: Profile, start: Start, reporter: Any
+) -> None:
+    train(start(), limit=4, reporter=reporter)
+    assert not any("levels" in warning for warning in reporter.warnings)
+    record = trained.run / "run.json"
+    document = json.loads(record.read_text(encoding="utf-8"))
+    document["result"]["preprocessing"]["standardized"] = True
+    record.write_text(json.dumps(document), encoding="utf-8")
+    train(start(), limit=4, overwrite=True, reporter=reporter)
+    (warning,) = (one for one in reporter.warnings if "levels" in one)
+    assert "starts better with prepare.standardize: true" in warning
+
+
+def test_missing_model_is_named(start: Start, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere"
+    with pytest.raises(ModelError, match="no such model") as caught:
+        train(start(f"model.weights={missing}"), limit=4)
+    assert str(missing) in str(caught.value)
+
+
+def test_packaged_model_is_no_flexunet(start: Start) -> None:
+    with pytest.raises(ProfileError, match=r"model\.weights 'landslide' is a model of"):
+        start("model.weights=landslide")

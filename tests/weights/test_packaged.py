@@ -1,0 +1,159 @@
+"""The model in this package: maps right after installation, and is what trainings start from."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from landslide_cli.core.networks.weight_files import weights_of
+from landslide_cli.errors import ModelError
+from landslide_cli.imagery.raster.images import write_image, write_mask
+from landslide_cli.profile import Profile, load_profile
+from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THRESHOLD
+from landslide_cli.runs.run import find_run, load_keras, stored_preprocessing
+from landslide_cli.stages.evaluate import evaluate
+from landslide_cli.stages.infer import infer_tiled
+from landslide_cli.stages.prepare import prepare
+from landslide_cli.stages.split import split
+from landslide_cli.stages.train import train
+from tests.stages.conftest import PALETTE, bright_square
+from tools.package_model import package
+
+Landslide = Callable[..., Profile]
+
+
+@pytest.fixture
+def landslide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Landslide:
+    """The packaged profile, as it is found in a folder that has no profile, with four scenes."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("images", "masks"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for index in range(4):
+        image, mask = bright_square(index, side=96)
+        write_image(tmp_path / "data" / "images" / f"s{index}.png", image)
+        write_mask(tmp_path / "data" / "masks" / f"s{index}.png", mask, PALETTE)
+    return lambda *overrides: load_profile(Path("configs/landslide.yaml"), overrides)
+
+
+def small(*overrides: str) -> list[str]:
+    return [
+        *("train.crop=32", "train.crops=4", "train.batch=2", "train.epochs=1", "prepare.scale=1"),
+        *("train.crop_scale=[1.0, 1.0]", "split.by=scene", "split.overlap.content=false"),
+        *("split.train=0.5", "split.valid=0.25", "split.test=0.25", *overrides),
+    ]
+
+
+def test_package_is_small_and_says_nothing_of_the_machine() -> None:
+    files = [path for path in PACKAGED.parent.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 20e6
+    record = (PACKAGED / RUN_RECORD).read_text(encoding="utf-8")
+    assert '"/' not in record
+    assert "hardware" not in record
+    inputs = json.loads(record)["inputs"]
+    assert len([name for name in inputs if "Label" not in name]) == 28
+
+
+def test_packaged_profile_prepares_scenes_as_the_packaged_model_learned_them(
+    landslide: Landslide,
+) -> None:
+    learned = stored_preprocessing(PACKAGED, bands=3)
+    prepare = landslide().prepare
+    assert (prepare.scale, prepare.standardize) == (learned.scale, learned.standardized)
+
+
+@pytest.mark.parametrize("name", ["landslide", "landslide.yaml", "configs/landslide.yaml"])
+def test_packaged_profile_stands_in_where_there_is_no_such_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_profile(Path(name)).model.weights == "landslide"
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_text("name: mine", encoding="utf-8")
+    assert load_profile(Path(name)).name == "mine"
+
+
+def test_scene_is_mapped_without_any_training(
+    landslide: Landslide, tmp_path: Path, reporter: Any
+) -> None:
+    result = infer_tiled(landslide(), ["data/images/s0.png"], reporter=reporter)
+    assert result.folder == Path("runs/landslide.packaged/infer")
+    assert result.scenes[0].mask.is_file()
+    assert result.scale == stored_preprocessing(PACKAGED, bands=3).scale
+    assert any("mapping with the packaged one" in note for note in reporter.notes)
+    # A training finds its place free, and the package is as it was.
+    assert not Path("runs/landslide").exists()
+    assert not (PACKAGED / "openvino").exists()
+
+
+def test_without_the_word_for_it_there_is_no_model(landslide: Landslide) -> None:
+    with pytest.raises(ModelError, match="no trained model"):
+        infer_tiled(landslide("model.weights=null"), ["data/images/s0.png"])
+
+
+def test_training_starts_from_it_and_then_has_a_model_of_its_own(landslide: Landslide) -> None:
+    profile = landslide(*small("train.learning_rate=1e-7"))
+    prepare(profile)
+    split(profile)
+    train(profile)
+    learned = weights_of(load_keras(PACKAGED / MODEL))
+    for name, values in weights_of(load_keras(profile.run / MODEL)).items():
+        if not name.endswith(("moving_mean", "moving_variance")):
+            np.testing.assert_allclose(values, learned[name], atol=1e-4, err_msg=name)
+    run = find_run(profile)
+    assert (run.folder, run.is_packaged) == (profile.run, False)
+    assert run.preprocessing.scale == 1.0
+
+
+def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
+    landslide: Landslide, reporter: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    profile = landslide("evaluate.units=scenes", "evaluate.draws=100")
+    evaluate(profile, limit=1, reporter=reporter)
+    assert reporter.warnings == []
+    known = tmp_path / "package"
+    known.mkdir()
+    for path in PACKAGED.iterdir():
+        (known / path.name).write_bytes(path.read_bytes())
+    record = json.loads((known / RUN_RECORD).read_text(encoding="utf-8"))
+    train_record = record | {"inputs": {"s0.png": _described(Path("data/images/s0.png"))}}
+    (known / RUN_RECORD).write_text(json.dumps(train_record), encoding="utf-8")
+    monkeypatch.setattr("landslide_cli.stages.samples.PACKAGED", known)
+    evaluate(profile, limit=1, reporter=reporter)
+    assert any("was trained on ground of 1 of these 1 scenes" in one for one in reporter.warnings)
+
+
+def _described(path: Path) -> list[Any]:
+    from landslide_cli.records import Input
+
+    one = Input.of(path)
+    return [one.size, one.modified, one.digest]
+
+
+def test_packaging_halves_a_model_and_keeps_what_it_predicts(
+    trained: Profile, tmp_path: Path
+) -> None:
+    whole_record = json.loads((trained.run / RUN_RECORD).read_text(encoding="utf-8"))
+    whole_record["result"]["preprocessing"]["standardized"] = True
+    (trained.run / RUN_RECORD).write_text(json.dumps(whole_record), encoding="utf-8")
+    packed = tmp_path / "package"
+    package(trained.run, packed)
+    names = {path.name for path in packed.iterdir()}
+    # Precisions are compared where the processor has bfloat16.
+    assert names - {PRECISION} == {MODEL, RUN_RECORD, THRESHOLD}
+    whole, halved = load_keras(trained.run / MODEL), load_keras(packed / MODEL)
+    image = bright_square(5, side=32)[0][None].astype(np.float32)
+    np.testing.assert_allclose(np.asarray(halved(image)), np.asarray(whole(image)), atol=5e-3)
+    assert (packed / MODEL).stat().st_size < 0.8 * (trained.run / MODEL).stat().st_size
+    record = json.loads((packed / RUN_RECORD).read_text(encoding="utf-8"))
+    assert "hardware" not in record["result"]
+    assert stored_preprocessing(packed, bands=3).standardized
+    assert all("/" not in name for name in record["inputs"])
+
+
+def test_run_that_has_not_finished_is_not_packaged(trained: Profile, tmp_path: Path) -> None:
+    (trained.run / RUN_RECORD).unlink()
+    with pytest.raises(SystemExit, match="has not finished"):
+        package(trained.run, tmp_path / "package")

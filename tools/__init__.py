@@ -1,0 +1,1 @@
+"""Tools for developers; the package does not need them."""

@@ -1,0 +1,146 @@
+"""Start-up, preparing, input, training and tiled inference, against the least that each could cost.
+
+And the search for scenes that share ground, among a thousand. Run with `make bench`; it takes about
+forty minutes and writes nothing outside a temporary folder.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+
+from landslide_cli.console import show_result
+from landslide_cli.imagery.raster.images import read_image, write_image
+from landslide_cli.imagery.synthetic import draw_scene
+from landslide_cli.profile import Profile, load_profile
+from landslide_cli.reporting import Table
+from tools.bench.inference import bench_inference
+from tools.bench.overlaps import bench_overlaps
+from tools.bench.training import bench_training
+
+SCENE = 1024  # pixels
+
+
+def seconds(work: Callable[[], object], least: float = 1.0) -> float:
+    """Return the least of several measured times of `work`, after one that is not counted."""
+    work()
+    times: list[float] = []
+    while not times or sum(times) < least:
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def bench_start_up(folder: Path) -> list[tuple[str, ...]]:
+    """Compare `landslide --help` with a Python that does nothing."""
+    python = seconds(lambda: subprocess.run([sys.executable, "-c", ""], check=True))
+    command = [sys.executable, "-m", "landslide_cli", "--help"]
+    answer = seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+    return [("landslide --help, to an empty Python", f"{answer:.2f} s", f"{answer / python:.1f}")]
+
+
+def bench_prepare(folder: Path) -> list[tuple[str, ...]]:
+    """Compare two worker processes with one, on eight scenes."""
+    from landslide_cli.stages.prepare import prepare
+
+    def profile(workers: int) -> Profile:
+        settings = folder / "prepare.yaml"
+        settings.write_text(
+            f"dataset: '{folder / 'dataset'}'\n"
+            "source: {synthetic: {scenes: 8, width: 1024, height: 1024}}\n"
+            f"prepare: {{workers: {workers}, augment: {{hflip: true, distortions: [0.02]}}}}\n"
+        )
+        return load_profile(settings)
+
+    prepare(profile(2))
+    times = {
+        workers: seconds(lambda: prepare(profile(workers), overwrite=True), least=0.1)  # noqa: B023
+        for workers in (1, 2)
+    }
+    megapixels = 8 * SCENE**2 / 1e6
+    return [
+        (
+            f"prepare, drawing included, {workers} workers to 1",
+            f"{megapixels / taken:.1f} Mpx/s",
+            f"{times[1] / taken:.2f}",
+        )
+        for workers, taken in times.items()
+    ]
+
+
+def bench_reading(folder: Path) -> list[tuple[str, ...]]:
+    """Compare reading a PNG, damage noticed, with OpenCV's plain reading."""
+    image, _ = draw_scene(1, 0, SCENE, SCENE)
+    path = folder / "scene.png"
+    write_image(path, image)
+    ours, plain = seconds(lambda: read_image(path, 3)), seconds(lambda: cv2.imread(str(path)))
+    return [
+        ("read a 1024 x 1024 PNG, to cv2.imread", f"{1e3 * ours:.0f} ms", f"{ours / plain:.2f}")
+    ]
+
+
+def bench_training_input(folder: Path) -> list[tuple[str, ...]]:
+    """Compare reading the training tiles with reading them again from memory."""
+    from landslide_cli.dataset.prepared import palette_of
+    from landslide_cli.dataset.tiles import TILES, TileFiles
+    from landslide_cli.training_data.batches import Batches
+    from landslide_cli.training_data.examples import TileExamples
+
+    tiles = folder / "dataset" / TILES
+    files = [
+        TileFiles(image, tiles / "masks" / image.name)
+        for image in sorted((tiles / "images").iterdir())
+    ]
+
+    def pixels_a_second(cache: str) -> float:
+        examples = TileExamples(files, palette_of(Profile()), 3, cache=cache)  # type: ignore[arg-type]
+        batches = Batches(examples, 3, 8)
+        taken = seconds(lambda: [None for _ in batches.epoch()])
+        return len(files) * examples.rows * examples.cols / taken / 1e6
+
+    fresh, kept = pixels_a_second("none"), pixels_a_second("memory")
+    return [
+        ("tiles read from disk", f"{fresh:.0f} Mpx/s", "1.00"),
+        ("tiles kept in memory, to disk", f"{kept:.0f} Mpx/s", f"{kept / fresh:.2f}"),
+    ]
+
+
+class Measured:
+    """The benchmark's table, in the form of a stage's result."""
+
+    def __init__(self, rows: list[tuple[str, ...]]) -> None:
+        self._rows = rows
+
+    def headline(self) -> str:
+        return f"{len(self._rows)} measurements"
+
+    def tables(self) -> list[Table]:
+        return [Table("landslide bench", ["what", "measured", "ratio"], self._rows)]
+
+    def document(self) -> dict[str, object]:
+        return {name: [value, ratio] for name, value, ratio in self._rows}
+
+
+def main() -> None:
+    rows: list[tuple[str, ...]] = []
+    with tempfile.TemporaryDirectory() as name:
+        for bench in (
+            bench_start_up,
+            bench_reading,
+            bench_prepare,
+            bench_training_input,
+            bench_training,
+            bench_inference,
+            bench_overlaps,
+        ):
+            rows += bench(Path(name))
+    show_result(Measured(rows), as_json="--json" in sys.argv)
+
+
+if __name__ == "__main__":
+    main()

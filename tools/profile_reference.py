@@ -1,0 +1,156 @@
+"""The profile's reference for people (in the README) and for editors (a JSON schema).
+
+`make reference` writes both from the settings classes, and copies configs/landslide.yaml into the
+package; a test compares them with what is there.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from landslide_cli.profile.augment import Kind
+from landslide_cli.profile.base import Settings
+from landslide_cli.profile.data import ClassSettings
+from landslide_cli.profile.loading import PACKAGED_PROFILE
+from landslide_cli.profile.model import ARCHITECTURES
+from landslide_cli.profile.profile import Profile
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PROFILE = ROOT / "configs" / PACKAGED_PROFILE.name
+SCHEMA = ROOT / "configs" / "profile.schema.json"
+BEGIN = "<!-- profile reference: begin (make reference) -->"
+END = "<!-- profile reference: end -->"
+
+_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true, false",
+}
+_HEAD = ["| key | value | default | meaning |", "|---|---|---|---|"]
+
+
+def reference() -> str:
+    """Write the tables of all keys, as Markdown."""
+    schema = Profile.model_json_schema()
+    tables = [_table("", Profile, schema, schema)]
+    return "\n\n".join(tables)
+
+
+def schema_text() -> str:
+    """Write the JSON schema that editors complete and check profiles with."""
+    schema = Profile.model_json_schema()
+    return json.dumps(
+        {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema, indent=1
+    )
+
+
+def with_reference(readme: str) -> str:
+    """Replace the reference between the README's two marks."""
+    head, _, rest = readme.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n{reference()}\n{END}{tail}"
+
+
+def _table(prefix: str, model: type[Settings], node: Any, schema: Any) -> str:
+    rows, sections = list(_HEAD), []
+    for name, field in model.model_fields.items():
+        key, child = f"{prefix}{name}", node["properties"][name]
+        if name == "model":
+            # Its keys depend on the architecture.
+            for settings in ARCHITECTURES.values():
+                of_its_own = _resolved({"$ref": f"#/$defs/{settings.__name__}"}, schema)
+                title = f"**`{key}`**: {settings.__doc__}"
+                sections.append(f"{title}\n\n{_table(f'{key}.', settings, of_its_own, schema)}")
+            continue
+        inner = _section(field)
+        if inner is None:
+            rows.append(
+                f"| `{key}` | {_values(child, schema)} | {_default(field)} | {field.description} |"
+            )
+        else:
+            title = f"**`{key}`**: {field.description}"
+            table = _table(f"{key}.", inner, _resolved(child, schema), schema)
+            sections.append(f"{title}\n\n{table}")
+    return "\n\n".join(["\n".join(rows), *sections])
+
+
+def _section(field: FieldInfo) -> type[Settings] | None:
+    """Return the settings class of a section, or None for a plain key."""
+    for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            # A list of settings, such as the classes, is one key, and so is a line of augmentation.
+            is_list = getattr(field.annotation, "__origin__", None) is list
+            return None if is_list or issubclass(kind, Kind) else kind
+    return None
+
+
+def _resolved(node: Any, schema: Any) -> Any:
+    """Follow a reference, through an optional value."""
+    for option in [node, *node.get("anyOf", [])]:
+        if "$ref" in option:
+            return schema["$defs"][option["$ref"].rpartition("/")[2]]
+    return node
+
+
+def _values(node: Any, schema: Any) -> str:
+    """Say in words which values the key takes."""
+    node = {**_resolved(node, schema), **{k: v for k, v in node.items() if k != "$ref"}}
+    if "anyOf" in node:
+        options = [_values(option, schema) for option in node["anyOf"]]
+        return " or ".join(option for option in options if option != "null")
+    if "enum" in node or "const" in node:
+        return ", ".join(f"`{value}`" for value in node.get("enum", [node.get("const")]))
+    if node["type"] == "array":
+        items = node.get("prefixItems")
+        each = _values(items[0] if items else node["items"], schema)
+        return f"list of {len(items)}: {each}" if items else f"list of {each}"
+    if node["type"] == "object":
+        children = node["properties"].items()
+        return ", ".join(f"`{name}` ({_values(child, schema)})" for name, child in children)
+    kind = str(node["type"])
+    return _WORDS.get(kind, kind) + _range(node)
+
+
+def _range(node: Any) -> str:
+    low, high = node.get("minimum"), node.get("maximum")
+    above, below = node.get("exclusiveMinimum"), node.get("exclusiveMaximum")
+    limits = [
+        f"from {low:g}" if low is not None else f"above {above:g}" if above is not None else "",
+        f"to {high:g}" if high is not None else f"below {below:g}" if below is not None else "",
+    ]
+    return " ".join(["", *filter(None, limits)])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={"name": "<name>"})
+    if isinstance(value, Path):
+        return f"`{value}`"
+    if isinstance(value, Kind):
+        return f"`{', '.join(_short(size) for size in value.model_dump().values())}`"
+    if isinstance(value, list) and value and isinstance(value[0], ClassSettings):
+        return ", ".join(f"{item.name} `{list(item.colour)}`" for item in value)
+    return f"`{json.dumps(value)}`" if value is not None else ""
+
+
+def _short(size: Any) -> str:
+    """Write a number, or a range of numbers, without needless zeros."""
+    return f"[{', '.join(map(_short, size))}]" if isinstance(size, tuple) else f"{size:g}"
+
+
+def main() -> None:
+    """Write the README's reference, the schema, and the package's copy of a profile."""
+    README.write_text(with_reference(README.read_text(encoding="utf-8")), encoding="utf-8")
+    SCHEMA.write_text(schema_text() + "\n", encoding="utf-8")
+    PACKAGED_PROFILE.write_bytes(PROFILE.read_bytes())
+    sys.stdout.write(f"{README}\n{SCHEMA}\n{PACKAGED_PROFILE}\n")
+
+
+if __name__ == "__main__":
+    main()
