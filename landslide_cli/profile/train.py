@@ -171,3 +171,8 @@ class TrainSettings(Settings):
         if metric not in ("loss", "dice", *self.metrics):
             raise wrong("train.watch", f"is '{self.watch}', and train.metrics has no '{metric}'")
         return self
+
+
+def higher_is_better(watched: str) -> bool:
+    """Whether a logged value, such as `train.watch` names, is better when it is larger."""
+    return watched.removeprefix("valid_") != "loss"

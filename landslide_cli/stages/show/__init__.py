@@ -43,6 +43,7 @@ from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.imagery.vector.landslides import read_areas
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
+from landslide_cli.profile.train import higher_is_better
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.runs.files import (
     METRICS,
@@ -56,7 +57,6 @@ from landslide_cli.runs.files import (
 from landslide_cli.runs.run import find_run, model_outputs
 from landslide_cli.runs.scene_predictor import ScenePredictor, load_predictor
 from landslide_cli.stages.show.augmentations import picture_augmentations
-from landslide_cli.stages.train.schedule import rises
 
 # Longest side at which the scenes of an overlapping pair are read, in pixels.
 _PREVIEW = 768
@@ -303,7 +303,7 @@ class _Pictures:
         path = self._folder / "curves.png"
         watched = self._profile.train.watch
         if watched in history[0]:
-            choose = max if rises(watched) else min
+            choose = max if higher_is_better(watched) else min
             best = choose(history, key=lambda row: row[watched])
         else:
             best = history[-1]  # there was no valid part

@@ -11,11 +11,12 @@ from landslide_cli.core.parts import Part
 from landslide_cli.errors import LandslideError
 from landslide_cli.outputs import whole_file, write_csv
 from landslide_cli.profile import TrainSettings
+from landslide_cli.profile.train import higher_is_better
 from landslide_cli.reporting import AddRow, Advance, Reporter
 from landslide_cli.runs.files import METRICS, MODEL
 from landslide_cli.stages.train.checkpoints import Checkpoint, save_checkpoint
 from landslide_cli.stages.train.previews import Previews
-from landslide_cli.stages.train.schedule import Patience, Schedule, rises
+from landslide_cli.stages.train.schedule import Patience, Schedule
 from landslide_cli.stages.train.signals import Interruption
 from landslide_cli.stages.train.step import Fitter, Tally
 from landslide_cli.stages.train.tensorboard import TensorBoardLog
@@ -100,7 +101,7 @@ class Training:
         self.previews, self._reporter, self._foreground = previews, reporter, foreground
         self._steps = len(self._train) // settings.accumulate
         self._schedule = Schedule.of(settings, self._steps)
-        stopping = Patience(settings.stop_patience, rises(self._watched))
+        stopping = Patience(settings.stop_patience, higher_is_better(self._watched))
         self._names = list(dict.fromkeys(["dice", *settings.metrics]))
         self._progress = Progress([], {}, stopping, fitter.no_tally())
         self._saved = time.monotonic()
@@ -295,7 +296,7 @@ class Training:
 
     def _cells(self, row: Row) -> list[str]:
         until = [one for one in self._progress.rows if one["epoch"] <= row["epoch"]]
-        choose = max if rises(self._watched) else min
+        choose = max if higher_is_better(self._watched) else min
         best = choose(until, key=lambda one: one[self._watched])
         part = "" if self._valid is None else "valid_"
         pixels = self._train.examples.rows * self._train.examples.cols

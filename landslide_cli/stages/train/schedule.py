@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from landslide_cli.profile import TrainSettings
+from landslide_cli.profile import TrainSettings
+from landslide_cli.profile.train import higher_is_better
 
 
 @dataclass
@@ -77,10 +77,10 @@ class Schedule:
     factor: float = 1.0
 
     @classmethod
-    def of(cls, settings: "TrainSettings", steps: int) -> Self:
+    def of(cls, settings: TrainSettings, steps: int) -> Self:
         """Make the profile's schedule for epochs of so many steps."""
         # The margin is that of Keras's ReduceLROnPlateau, which the experiment used.
-        slowing = Patience(settings.reduce_patience, rises(settings.watch), 1e-4)
+        slowing = Patience(settings.reduce_patience, higher_is_better(settings.watch), 1e-4)
         return cls(
             settings.learning_rate,
             steps,
@@ -119,8 +119,3 @@ class Schedule:
         """Go on from an earlier `state`."""
         self.factor = state["factor"]
         self.slowing.restore(state["slowing"])
-
-
-def rises(watched: str) -> bool:
-    """Whether a logged value is better when it is larger."""
-    return watched.removeprefix("valid_") != "loss"

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
+from landslide_cli.core.scores import bootstrap as module
 from landslide_cli.core.scores.bootstrap import bootstrap_intervals
 from landslide_cli.core.scores.boundary import boundary_scores
 from landslide_cli.core.scores.calibration import average_precision, expected_calibration_error
-from landslide_cli.core.scores import bootstrap as module
 from landslide_cli.core.scores.confusion import score_values
 from landslide_cli.core.scores.objects import object_rates
 

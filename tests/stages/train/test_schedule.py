@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landslide_cli.profile import TrainSettings
-from landslide_cli.stages.train.schedule import Patience, Schedule, rises
+from landslide_cli.profile.train import higher_is_better
+from landslide_cli.stages.train.schedule import Patience, Schedule
 
 
 def schedule(steps: int = 10, **settings: object) -> Schedule:
@@ -57,10 +58,10 @@ def test_patience_restored_from_its_state_goes_on_alike(
 
 
 def test_losses_fall_and_metrics_rise() -> None:
-    assert not rises("valid_loss")
-    assert not rises("loss")
-    assert rises("valid_dice")
-    assert rises("dice_coef_multiclass")
+    assert not higher_is_better("valid_loss")
+    assert not higher_is_better("loss")
+    assert higher_is_better("valid_dice")
+    assert higher_is_better("dice_coef_multiclass")
 
 
 def test_constant_rate_stays() -> None:
