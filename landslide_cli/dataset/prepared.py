@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask, Palette
-from landslide_cli.core.tiling.grid import Image
 from landslide_cli.core.tiling.resampling import resample
+from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import levelled, levels_of
-from landslide_cli.core.tiling.windows import ImageSource
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.scenes import Scene, labelled_scenes
 from landslide_cli.dataset.tiles import IMAGES, MASKS, TILES

@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from landslide_cli.core.arrays import Image, Probabilities
 from landslide_cli.core.memory import peak_size
-from landslide_cli.core.tiling.grid import Image, Probabilities
 from landslide_cli.core.tiling.predict import model_channels
 from landslide_cli.core.tiling.streaming import Predict
 from landslide_cli.errors import ModelError

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from landslide_cli.core.tiling.grid import Image
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import mask_of
 from landslide_cli.core.tiling.windows import View, views

@@ -8,13 +8,14 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from landslide_cli.core.arrays import Image, Probabilities, Valid
 from landslide_cli.core.palette import IGNORE, Mask
-from landslide_cli.core.tiling.grid import Image, Probabilities, Window
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.predict import channels_of, mask_of, predict_scene
 from landslide_cli.core.tiling.streaming import Predict, Strip, predict_block
 from landslide_cli.core.tiling.tta import averaged
-from landslide_cli.core.tiling.windows import OnPixels, Valid
+from landslide_cli.core.tiling.windows import OnPixels
 from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.networks.backend import tf
 from landslide_cli.core.palette import IGNORE, Mask
-from landslide_cli.core.tiling.grid import Image
 from landslide_cli.training_data.augment import Augmenter
 from landslide_cli.training_data.examples import Examples
 

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.memory import free_memory
 from landslide_cli.core.palette import IGNORE, Mask, Palette
-from landslide_cli.core.tiling.grid import Image, Window, cut, side_by_side
+from landslide_cli.core.tiling.grid import Window, cut, side_by_side
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import TileFiles
 from landslide_cli.errors import DataError

@@ -10,8 +10,8 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask, Palette
-from landslide_cli.core.tiling.grid import Image
 from landslide_cli.imagery.raster.images import write_mask
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter

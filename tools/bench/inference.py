@@ -17,7 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from landslide_cli.core.networks.build import build_model, summarise_layers
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import predict_scene
-from landslide_cli.core.tiling.windows import ImageSource
+from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.imagery.raster.images import write_image
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile

@@ -16,8 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Probabilities = NDArray[np.float32]
+from landslide_cli.core.arrays import Image, Probabilities
 
 # Weights are multiples of this: products of two of them with 8-bit values, and their sums, are
 # exact in float32, so that blending returns integers unchanged.

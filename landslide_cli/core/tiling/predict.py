@@ -8,11 +8,11 @@ background's channel where a distribution over all classes is wanted.
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Probabilities, Valid
 from landslide_cli.core.palette import Mask
-from landslide_cli.core.tiling.grid import Probabilities
 from landslide_cli.core.tiling.layout import Layout
+from landslide_cli.core.tiling.source import Source
 from landslide_cli.core.tiling.streaming import Predict, predict_block
-from landslide_cli.core.tiling.windows import Source, Valid
 
 
 def channels_of(classes: int) -> int:

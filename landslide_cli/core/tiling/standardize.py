@@ -12,15 +12,12 @@ grid (Zuiderveld, 1994, Graphics Gems IV).
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.tiling.grid import Image
-
-if TYPE_CHECKING:
-    from landslide_cli.core.tiling.windows import Source
+from landslide_cli.core.arrays import Image
+from landslide_cli.core.tiling.source import Source
 
 # In gray levels, of 0 to 255: about what aerial scenes have by themselves.
 MEAN, DEVIATION = 110.0, 50.0
@@ -87,7 +84,7 @@ class Levels:
 
 
 def levels_of(
-    source: "Source",
+    source: Source,
     scales: tuple[float, float],
     rows: tuple[int, int] | None = None,
     cols: tuple[int, int] | None = None,
@@ -162,9 +159,7 @@ def _changed(image: Image, around: NDArray[np.float32]) -> Image:
     return np.asarray(np.rint(np.clip(result, 0.0, 255.0)), np.uint8)
 
 
-def _cells(
-    source: "Source", top: int, bottom: int, edges: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _cells(source: Source, top: int, bottom: int, edges: NDArray[np.int64]) -> NDArray[np.float64]:
     """Find out what `Levels` says of a row of cells, (cells, 1 + bands + 1)."""
     total: NDArray[np.float64] = np.zeros((len(edges), 1))
     pixels = np.zeros(len(edges))

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landslide_cli.core.tiling.grid import Image, Probabilities, Rows, Window, blended
+from landslide_cli.core.arrays import Image, Probabilities, Valid
+from landslide_cli.core.tiling.grid import Rows, Window, blended
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.prefetch import ahead
 from landslide_cli.core.tiling.scaling import filled_up, to_scene
+from landslide_cli.core.tiling.source import Source
 from landslide_cli.core.tiling.windows import (
     PIXELS_AT_ONCE,
     Ground,
     OnPixels,
-    Source,
-    Valid,
     View,
     units_at_once,
     views,

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from landslide_cli.core.tiling.grid import Image, Probabilities
+from landslide_cli.core.arrays import Image, Probabilities
 from landslide_cli.core.tiling.streaming import Predict
 
 Symmetries = Literal["none", "flips", "symmetries"]

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.tiling.grid import Axis, Image, Window, reflected
+from landslide_cli.core.arrays import Image, Valid
+from landslide_cli.core.tiling.grid import Axis, Window, reflected
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.scaling import Ratio, to_model
+from landslide_cli.core.tiling.source import Piece, Source
 from landslide_cli.core.tiling.standardize import levelled, levels_of
 
-Valid = NDArray[np.bool_] | None
 # Told the row and the column of the scene at which an image, (rows, cols, bands), was read.
 OnPixels = Callable[[int, int, Image], None]
 Value = TypeVar("Value", np.uint8, np.bool_)
@@ -20,58 +21,6 @@ Value = TypeVar("Value", np.uint8, np.bool_)
 # Pixels of a scene that are read, and handed on, at once: enough that the work on them is done in
 # compiled code, and so few that what it holds in passing is little beside the model.
 PIXELS_AT_ONCE = 2**21
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A rectangle of a scene: `image` (rows, cols, bands) uint8; `valid` (rows, cols), or None.
-
-    None says that all pixels hold data; those that hold none are 0 in the image.
-    """
-
-    image: Image
-    valid: Valid = None
-
-
-class Source(Protocol):
-    """A scene that can be read piece by piece."""
-
-    @property
-    def height(self) -> int:
-        """Rows of the scene."""
-
-    @property
-    def width(self) -> int:
-        """Columns of the scene."""
-
-    @property
-    def standardized(self) -> bool:
-        """Whether the model wants the scene to have standard levels; what is read has its own."""
-
-    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
-        """Read the pixels from the first to below the last row and column."""
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """A scene in memory, (rows, cols, bands) uint8."""
-
-    image: Image
-    standardized: bool = False
-
-    @property
-    def height(self) -> int:
-        """Rows of the scene."""
-        return int(self.image.shape[0])
-
-    @property
-    def width(self) -> int:
-        """Columns of the scene."""
-        return int(self.image.shape[1])
-
-    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
-        """Take the pixels from the first to below the last row and column."""
-        return Piece(self.image[rows[0] : rows[1], cols[0] : cols[1]])
 
 
 @dataclass(frozen=True)

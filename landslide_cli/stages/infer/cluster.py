@@ -14,8 +14,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask
-from landslide_cli.core.tiling.grid import Image, Window
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.errors import LandslideError, UsageError
 from landslide_cli.imagery.pictures import Reduced, reduced

@@ -11,8 +11,9 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image, Probabilities
 from landslide_cli.core.palette import Mask
-from landslide_cli.core.tiling.grid import Image, Probabilities, Window
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.predict import foreground_probability, mask_of
 from landslide_cli.core.tiling.streaming import Predict, Strip

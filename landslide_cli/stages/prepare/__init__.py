@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask, Palette
-from landslide_cli.core.tiling.grid import Image, Window, cut, side_by_side
+from landslide_cli.core.tiling.grid import Window, cut, side_by_side
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.prepared import (
     labelled_scenes_of,

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask, Palette
-from landslide_cli.core.tiling.grid import Image
 from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, sheet, spread
 from landslide_cli.imagery.raster.images import write_image

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Probabilities
 from landslide_cli.core.tiling.grid import (
     Axis,
     Grid,
-    Probabilities,
     Rows,
     Window,
     blended,

@@ -16,8 +16,8 @@ from landslide_cli.core.tiling.predict import (
     model_channels,
     predict_scene,
 )
+from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.streaming import Predict
-from landslide_cli.core.tiling.windows import ImageSource
 
 
 class Brightness:

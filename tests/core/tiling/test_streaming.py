@@ -12,12 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image, Probabilities
 from landslide_cli.core.tiling import streaming
-from landslide_cli.core.tiling.grid import Image, Probabilities, Window, blended, cut
+from landslide_cli.core.tiling.grid import Window, blended, cut
 from landslide_cli.core.tiling.layout import Layout, Tiling
 from landslide_cli.core.tiling.scaling import filled_up, to_model, to_scene
+from landslide_cli.core.tiling.source import ImageSource, Piece, Source
 from landslide_cli.core.tiling.streaming import Predict, Strip
-from landslide_cli.core.tiling.windows import ImageSource, Piece, Source
 
 SCALES: list[float | tuple[float, float]] = [
     *(0.25, 0.5, 0.3, 0.867, 1.0, 1.0, 1.5, 2.0),

@@ -10,11 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling import windows
-from landslide_cli.core.tiling.grid import Image, Window, cut
+from landslide_cli.core.tiling.grid import Window, cut
 from landslide_cli.core.tiling.layout import Layout, Tiling
 from landslide_cli.core.tiling.scaling import to_model
-from landslide_cli.core.tiling.windows import Ground, ImageSource, Piece, View
+from landslide_cli.core.tiling.source import ImageSource, Piece
+from landslide_cli.core.tiling.windows import Ground, View
 
 SCALES: list[float | tuple[float, float]] = [
     0.25,

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.shutil import copy
 
+from landslide_cli.core.tiling.source import ImageSource, Piece
 from landslide_cli.core.tiling.standardize import levels_of
-from landslide_cli.core.tiling.windows import ImageSource, Piece
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import BLOCK_CACHE, SceneReader

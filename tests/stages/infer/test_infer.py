@@ -19,7 +19,7 @@ from landslide_cli.core.networks.predictor import predictor
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import mask_of, predict_scene
-from landslide_cli.core.tiling.windows import ImageSource
+from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.raster.images import read_image, write_image

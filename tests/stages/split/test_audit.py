@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from landslide_cli.app import main
-from landslide_cli.core.tiling.grid import Image
+from landslide_cli.core.arrays import Image
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.imagery.warp import copies

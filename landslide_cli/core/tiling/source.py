@@ -1,0 +1,58 @@
+"""A scene that can be read piece by piece, wherever its pixels come from."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from landslide_cli.core.arrays import Image, Valid
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A rectangle of a scene: `image` (rows, cols, bands) uint8; `valid` (rows, cols), or None.
+
+    None says that all pixels hold data; those that hold none are 0 in the image.
+    """
+
+    image: Image
+    valid: Valid = None
+
+
+class Source(Protocol):
+    """A scene that can be read piece by piece."""
+
+    @property
+    def height(self) -> int:
+        """Rows of the scene."""
+
+    @property
+    def width(self) -> int:
+        """Columns of the scene."""
+
+    @property
+    def standardized(self) -> bool:
+        """Whether the model wants the scene to have standard levels; what is read has its own."""
+
+    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
+        """Read the pixels from the first to below the last row and column."""
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """A scene in memory, (rows, cols, bands) uint8."""
+
+    image: Image
+    standardized: bool = False
+
+    @property
+    def height(self) -> int:
+        """Rows of the scene."""
+        return int(self.image.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the scene."""
+        return int(self.image.shape[1])
+
+    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
+        """Take the pixels from the first to below the last row and column."""
+        return Piece(self.image[rows[0] : rows[1], cols[0] : cols[1]])
