@@ -13,15 +13,10 @@ from rasterio.io import MemoryFile
 
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.bands import colour_bands, colour_table, is_palette
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
-from landslide_cli.imagery.raster.reader import (
-    SceneReader,
-    colour_bands,
-    is_palette,
-    opened,
-    palette_of,
-)
+from landslide_cli.imagery.raster.reader import SceneReader, opened
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".vrt", ".bmp"})
 
@@ -238,5 +233,5 @@ def image_suffix(bands: int) -> str:
 
 def _painted(path: Path, dataset: Any, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Read a palette image as (rows, cols, 4), red, green, blue, alpha; of the size if given."""
-    painted: NDArray[np.uint8] = palette_of(path, dataset)[dataset.read(1, out_shape=size)]
+    painted: NDArray[np.uint8] = colour_table(path, dataset)[dataset.read(1, out_shape=size)]
     return painted
