@@ -1,4 +1,4 @@
-"""Two runs on the same samples, paired by group: is the difference larger than chance?"""
+"""Paired comparison of two runs on the same samples: is the difference larger than chance?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from landslide_cli.errors import ModelError
 from landslide_cli.profile import EvaluateSettings, Profile, load_profile
 from landslide_cli.reporting import Table
 from landslide_cli.runs.files import PROFILE
-from landslide_cli.stages.evaluate.counts import Tally
+from landslide_cli.stages.evaluate.counts import SampleCounts
 from landslide_cli.stages.evaluate.report import Bootstrap
 
 
@@ -38,7 +38,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs by the scores of one class, from the pooled counts of the same samples."""
+    """The scores of a class by two runs, from the pooled counts of the same samples."""
 
     against: Path
     class_name: str
@@ -60,12 +60,12 @@ class Comparison:
         """Show the scores side by side."""
         rows = [
             (
-                *(name, f"{one.this:.4f}", f"{one.other:.4f}", f"{one.difference:+.4f}"),
+                *(name, f"{score.this:.4f}", f"{score.other:.4f}", f"{score.difference:+.4f}"),
                 "-"
-                if one.interval is None
-                else f"{one.interval[0]:+.4f} to {one.interval[1]:+.4f}",
+                if score.interval is None
+                else f"{score.interval[0]:+.4f} to {score.interval[1]:+.4f}",
             )
-            for name, one in self.scores.items()
+            for name, score in self.scores.items()
         ]
         columns = [self.class_name, "this run", "the other", "difference", "95 % interval"]
         return Table(f"against {self.against}", columns, rows)
@@ -74,46 +74,44 @@ class Comparison:
         """Return all of it."""
         scores = {
             name: {
-                "this": one.this,
-                "other": one.other,
-                "difference": one.difference,
-                "interval": one.interval,
-                "larger_than_chance": one.larger_than_chance,
+                "this": score.this,
+                "other": score.other,
+                "difference": score.difference,
+                "interval": score.interval,
+                "larger_than_chance": score.larger_than_chance,
             }
-            for name, one in self.scores.items()
+            for name, score in self.scores.items()
         }
         return {"against": str(self.against), "scores": scores, "verdict": self.sentence()}
 
 
 def compare(
-    these: Sequence[Tally],
-    others: Sequence[Tally],
+    ours: Sequence[SampleCounts],
+    theirs: Sequence[SampleCounts],
     against: Path,
     names: Sequence[str],
     index: int,
     settings: EvaluateSettings,
 ) -> Comparison:
-    """Compare two runs by one class.
+    """Compare two runs by the scores of a class, with intervals over groups of samples.
 
     Args:
-        these: the samples as this run predicts them.
-        others: the same samples, in the same order, as the other does.
+        ours: the counts of the samples by this run.
+        theirs: those of the same samples, in the same order, by the other run.
         against: the other run.
         names: of all classes.
         index: the class that is compared.
         settings: of the bootstrap.
     """
-    pairs = [
-        np.stack([one.confusion, other.confusion]) for one, other in zip(these, others, strict=True)
-    ]
+    pairs = [np.stack([a.confusion, b.confusion]) for a, b in zip(ours, theirs, strict=True)]
     this, other = score_values(np.sum(pairs, axis=0), index)
 
     def subtracted(sums: NDArray[np.float64]) -> NDArray[np.float64]:
         scores = score_values(sums, index)
         return np.asarray(scores[:, 0] - scores[:, 1])
 
-    draw = Bootstrap.of(these, settings)
-    intervals = draw.intervals(these, pairs, subtracted, SCORE_NAMES)
+    draw = Bootstrap.of(ours, settings)
+    intervals = draw.intervals(ours, pairs, subtracted, SCORE_NAMES)
     scores = {
         name: Difference(float(a), float(b), float(a - b), intervals.get(name))
         for name, a, b in zip(SCORE_NAMES, this, other, strict=True)
@@ -130,11 +128,11 @@ def profile_of_run(run: Path, fold: int | None, like: Profile) -> Profile:
         like: the profile of what is scored; the two must have the same bands and classes.
 
     Raises:
-        ModelError: there is no such run, or it tells other bands or classes.
+        ModelError: there is no such run, or it has other bands or classes.
     """
     folder = run if fold is None else run / fold_folder(fold)
     if not (folder / PROFILE).is_file():
-        raise ModelError(f"{folder}: is no run; name the folder that `landslide train` wrote")
+        raise ModelError(f"{folder}: is not a run; name the folder that `landslide train` wrote")
     profile = load_profile(folder / PROFILE)
     # A fold's run may be compared on its own; its folder is then the run.
     in_folds = profile.fold is not None and folder.name == fold_folder(profile.fold)
@@ -143,7 +141,7 @@ def profile_of_run(run: Path, fold: int | None, like: Profile) -> Profile:
         "fold": profile.fold if in_folds else None,
     }
     profile = profile.model_copy(update=moved)
-    names = [[one.name for one in p.palette_classes] for p in (profile, like)]
+    names = [[entry.name for entry in p.palette_classes] for p in (profile, like)]
     if (profile.bands, names[0]) != (like.bands, names[1]):
-        raise ModelError(f"{folder}: was trained for other bands or classes than the profile says")
+        raise ModelError(f"{folder}: was trained for other bands or classes than the profile has")
     return profile

@@ -1,4 +1,4 @@
-"""What is counted of each scored scene or tile: additive, and all that the numbers come from."""
+"""The counts of each scored scene or tile: additive, and all that the scores are computed from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,10 +25,11 @@ from landslide_cli.runs.samples import Sample, Samples
 
 @dataclass(frozen=True)
 class Measure:
-    """In which units the samples are measured.
+    """The units in which samples are measured.
 
-    `metres` tells square metres, if all of them are georeferenced, from pixels; `areas` gives each
-    sample's pixel area in those units, and `tolerances` that of the boundary in pixels, by name.
+    `metres` is true if all samples are georeferenced: areas are in square metres then, in pixels
+    otherwise. `areas` holds the pixel area of each sample by name, `tolerances` the tolerance of
+    the boundary score in pixels.
     """
 
     metres: bool
@@ -37,13 +38,14 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """The counts of one sample.
+class SampleCounts:
+    """The counts of a sample.
 
     `confusion` is (classes, classes); `boundary` (foreground classes, 4) and `objects` (foreground
-    classes, sizes, 6) as in `core.boundary` and `core.objects`; `probability` (3, BINS) as in
-    `core.calibration`. `true_probability` is the sum over the labelled pixels of the probability of
-    the true class; `loss` the training's loss. `pixel_area` is in the units of the measure.
+    classes, sizes, 6) as in `core.scores.boundary` and `core.scores.objects`; `probability`
+    (3, BINS) as in `core.scores.calibration`. `true_probability` is the sum over the labelled
+    pixels of the probability of the true class, `loss` the loss of the training. `pixel_area` is in
+    the units of the measure.
     """
 
     sample: Sample
@@ -57,15 +59,15 @@ class Tally:
     loss: float
 
 
-def tallied(
+def count_samples(
     profile: Profile,
     run: Run,
     samples: Samples,
     measure: Measure,
     description: str,
     reporter: Reporter,
-) -> list[Tally]:
-    """Predict the samples and count, one after the other.
+) -> list[SampleCounts]:
+    """Predict and count the samples, one at a time.
 
     Args:
         profile: its `classes`, `evaluate`, `infer`, `train` loss and what reading needs are used.
@@ -83,13 +85,13 @@ def tallied(
     loss_of = make_loss(profile.train)
     predictor = predictor_for(profile, run, samples, reporter)
     return [
-        _tally(prediction, profile, run.threshold, measure, loss_of)
+        _count(prediction, profile, run.threshold, measure, loss_of)
         for prediction in predictions(profile, predictor, samples, description, reporter)
     ]
 
 
 def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
-    """Find out whether the samples can be measured in metres.
+    """Choose the units: metres if all samples are georeferenced.
 
     Raises:
         DataError: an image cannot be read.
@@ -111,13 +113,13 @@ def _pixel_area(image: Path) -> float | None:
         raise DataError(f"{image}: {error}") from None
 
 
-def _tally(
+def _count(
     prediction: Prediction,
     profile: Profile,
     threshold: float | None,
     measure: Measure,
     loss_of: Any,
-) -> Tally:
+) -> SampleCounts:
     from landslide_cli.core.networks.backend import tf
 
     truth, predicted = prediction.truth, prediction.predicted
@@ -134,7 +136,7 @@ def _tally(
         probabilities, np.where(labelled, truth, 0)[..., None].astype(np.intp), axis=-1
     )[..., 0]
     batch = tf.constant(truth[None]), tf.constant(probabilities[None])
-    return Tally(
+    return SampleCounts(
         sample=prediction.sample,
         threshold=threshold,
         pixel_area=area,

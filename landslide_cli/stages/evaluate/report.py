@@ -1,4 +1,4 @@
-"""Counts to numbers: the scores of each class with their intervals, objects, areas, calibration."""
+"""Scores from counts: each class with its intervals, objects and area; calibration."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from landslide_cli.core.scores.calibration import (
 from landslide_cli.core.scores.confusion import SCORE_NAMES, score_values
 from landslide_cli.core.scores.objects import OBJECT_COLUMNS, OBJECT_RATE_NAMES, object_rates
 from landslide_cli.profile import EvaluateSettings
-from landslide_cli.stages.evaluate.counts import Measure, Tally
+from landslide_cli.stages.evaluate.counts import Measure, SampleCounts
 
 Values = NDArray[np.float64]
 Scores = dict[str, float]
@@ -26,7 +26,7 @@ Intervals = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class ClassReport:
-    """The scores of one class.
+    """The scores of a class.
 
     dice, iou, precision and recall are of the pixel counts pooled over all samples, `pixels` is how
     many pixels have the class; `mean` holds the same four averaged over the samples. `intervals`
@@ -48,21 +48,21 @@ class ClassReport:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How intervals are drawn: by whole groups, the same draws for every number."""
+    """How samples are resampled: by whole groups, with the same draws for every score."""
 
     groups: list[str]
     draws: int
     seed: int
 
     @classmethod
-    def of(cls, tallies: Sequence[Tally], settings: EvaluateSettings) -> "Bootstrap":
-        """Take the groups of the samples, and the profile's draws and seed."""
-        groups = list(dict.fromkeys(one.sample.group for one in tallies))
+    def of(cls, samples: Sequence[SampleCounts], settings: EvaluateSettings) -> "Bootstrap":
+        """Group the samples; draws and seed are the profile's."""
+        groups = list(dict.fromkeys(sample.sample.group for sample in samples))
         return cls(groups, settings.draws, settings.seed)
 
     def intervals(
         self,
-        tallies: Sequence[Tally],
+        samples: Sequence[SampleCounts],
         counts: Sequence[NDArray[Any]],
         statistic: Callable[[Values], Values],
         names: Sequence[str],
@@ -70,44 +70,44 @@ class Bootstrap:
         """Return the 95 % interval of each value of a statistic; none with fewer than two groups.
 
         Args:
-            tallies: the samples.
-            counts: what adds up over them, an array a sample.
+            samples: their counts.
+            counts: what adds up over them, an array per sample.
             statistic: from sums (draws, ...) to values (draws, names).
             names: of the values.
         """
         sums = np.zeros((len(self.groups), *np.shape(counts[0])))
-        for one, count in zip(tallies, counts, strict=True):
-            sums[self.groups.index(one.sample.group)] += count
-        found = bootstrap_intervals(sums, statistic, self.draws, self.seed)
-        return {} if found is None else dict(zip(names, found.tolist(), strict=True))
+        for sample, count in zip(samples, counts, strict=True):
+            sums[self.groups.index(sample.sample.group)] += count
+        intervals = bootstrap_intervals(sums, statistic, self.draws, self.seed)
+        return {} if intervals is None else dict(zip(names, intervals.tolist(), strict=True))
 
 
 def class_report(
-    tallies: Sequence[Tally], index: int, measure: Measure, settings: EvaluateSettings
+    samples: Sequence[SampleCounts], index: int, measure: Measure, settings: EvaluateSettings
 ) -> ClassReport:
-    """Compute the scores of one class, with boundary, objects and area for foreground."""
-    draw = Bootstrap.of(tallies, settings)
-    confusions = [one.confusion for one in tallies]
+    """Compute the scores of a class, with boundary, objects and area for foreground."""
+    draw = Bootstrap.of(samples, settings)
+    confusions = [sample.confusion for sample in samples]
     pooled = np.sum(confusions, axis=0)
-    each = [np.append(score_values(one, index), 1.0) for one in confusions]
+    each = [np.append(score_values(counts, index), 1.0) for counts in confusions]
     mean = _mean(np.sum(each, axis=0)[None])[0]
     intervals = draw.intervals(
-        tallies, confusions, lambda sums: score_values(sums, index), SCORE_NAMES
+        samples, confusions, lambda sums: score_values(sums, index), SCORE_NAMES
     )
-    intervals |= draw.intervals(tallies, each, _mean, [f"mean_{name}" for name in SCORE_NAMES])
+    intervals |= draw.intervals(samples, each, _mean, [f"mean_{name}" for name in SCORE_NAMES])
     foreground: dict[str, dict[str, Any]] = {}
     if index > 0:
-        boundaries = [one.boundary[index - 1] for one in tallies]
-        objects = [one.objects[index - 1] for one in tallies]
-        areas = [_areas(one, index) for one in tallies]
+        boundaries = [sample.boundary[index - 1] for sample in samples]
+        objects = [sample.objects[index - 1] for sample in samples]
+        areas = [_areas(sample, index) for sample in samples]
         intervals |= draw.intervals(
-            tallies,
+            samples,
             boundaries,
             lambda sums: boundary_scores(sums)[..., :1],
             ["boundary_f1"],
         )
         intervals |= draw.intervals(
-            tallies,
+            samples,
             objects,
             lambda sums: object_rates(sums.sum(axis=-2)),
             [f"objects_{name}" for name in OBJECT_RATE_NAMES],
@@ -130,13 +130,15 @@ def class_report(
     )
 
 
-def calibration_report(tallies: Sequence[Tally], settings: EvaluateSettings) -> dict[str, Any]:
-    """Say how far the foreground's probabilities can be trusted, over all samples."""
-    draw = Bootstrap.of(tallies, settings)
-    counts = [one.probability for one in tallies]
+def calibration_report(
+    samples: Sequence[SampleCounts], settings: EvaluateSettings
+) -> dict[str, Any]:
+    """Compute how well the foreground's probabilities are calibrated, over all samples."""
+    draw = Bootstrap.of(samples, settings)
+    counts = [sample.probability for sample in samples]
     pooled = np.sum(counts, axis=0)
     interval = draw.intervals(
-        tallies, counts, lambda sums: expected_calibration_error(sums)[:, None], ["error"]
+        samples, counts, lambda sums: expected_calibration_error(sums)[:, None], ["error"]
     )
     bins = [
         {"probability": probability, "frequency": frequency, "pixels": int(pixels)}
@@ -150,27 +152,27 @@ def calibration_report(tallies: Sequence[Tally], settings: EvaluateSettings) -> 
     }
 
 
-def sample_scores(tally: Tally, names: Sequence[str]) -> dict[str, Any]:
-    """Return the scores of one sample, flat: a line of `per_scene.csv`.
+def sample_scores(sample: SampleCounts, names: Sequence[str]) -> dict[str, Any]:
+    """Return the scores of a sample, flat: a line of `per_scene.csv`.
 
     Args:
-        tally: its counts.
+        sample: its counts.
         names: of all classes.
     """
     line: dict[str, Any] = {
-        "scene": tally.sample.name,
-        "group": tally.sample.group,
-        "fold": tally.sample.fold,
-        "threshold": tally.threshold,
-        "pixels": int(tally.confusion.sum()),
+        "scene": sample.sample.name,
+        "group": sample.sample.group,
+        "fold": sample.sample.fold,
+        "threshold": sample.threshold,
+        "pixels": int(sample.confusion.sum()),
     }
     for index, name in enumerate(names):
         if index == 0:
             continue
-        scores = _named(score_values(tally.confusion, index))
-        boundary = boundary_scores(tally.boundary[index - 1])[0]
-        objects = tally.objects[index - 1].sum(axis=0).tolist()
-        true, mapped = _areas(tally, index).tolist()
+        scores = _named(score_values(sample.confusion, index))
+        boundary = boundary_scores(sample.boundary[index - 1])[0]
+        objects = sample.objects[index - 1].sum(axis=0).tolist()
+        true, mapped = _areas(sample, index).tolist()
         line |= {f"{name}_{key}": value for key, value in scores.items()}
         line[f"{name}_boundary_f1"] = float(boundary)
         line |= {
@@ -190,10 +192,10 @@ def _named(values: Values) -> Scores:
     return dict(zip(SCORE_NAMES, values.tolist(), strict=True))
 
 
-def _areas(tally: Tally, index: int) -> Values:
-    """Return the true and the mapped area of a class in one sample, (2,)."""
-    true, mapped = tally.confusion[index].sum(), tally.confusion[:, index].sum()
-    return np.array([true, mapped]) * tally.pixel_area
+def _areas(sample: SampleCounts, index: int) -> Values:
+    """Return the true and the mapped area of a class in a sample, (2,)."""
+    true, mapped = sample.confusion[index].sum(), sample.confusion[:, index].sum()
+    return np.array([true, mapped]) * sample.pixel_area
 
 
 def _boundary(counts: NDArray[Any], settings: EvaluateSettings, measure: Measure) -> dict[str, Any]:

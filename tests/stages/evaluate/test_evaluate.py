@@ -21,7 +21,8 @@ from landslide_cli.imagery.raster.images import read_image
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.runs.run import find_run
-from landslide_cli.stages.evaluate import EvaluateResult, evaluate
+from landslide_cli.stages.evaluate import evaluate
+from landslide_cli.stages.evaluate.result import EvaluateResult
 from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
@@ -242,7 +243,7 @@ def test_both_the_experiments_metric_and_the_landslide_dice_stand_in_the_table(
     rows = {
         name: value
         for table in result.tables()
-        if "hides" in table.title
+        if "published metric" in table.title
         for name, value in table.rows
     }
     assert list(rows.values()) == [
