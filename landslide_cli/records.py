@@ -1,7 +1,7 @@
 """What a finished step was made from, so that repeating it behaves like `make`.
 
-A step writes its record as the last of its results. Run again, it compares: nothing changed and it
-has nothing to do; something changed and it refuses, naming what, unless told to overwrite.
+A step writes its record as the last of its results. Run again, it compares: if nothing changed it
+has nothing to do; if something changed it refuses and names it, unless told to overwrite.
 """
 
 import hashlib
@@ -75,7 +75,9 @@ class Record:
 
     def write(self, path: Path) -> None:
         """Write the record as JSON; it stands for the step being finished."""
-        inputs = {name: [one.size, one.modified, one.digest] for name, one in self.inputs.items()}
+        inputs = {
+            name: [file.size, file.modified, file.digest] for name, file in self.inputs.items()
+        }
         write_json(
             path,
             {
@@ -151,8 +153,9 @@ class Step:
         changes = record.changes(self.settings, self.inputs)
         if changes:
             raise ChangedError(
-                f"{self.path.parent} was made from something else: {listed(changes, most=4)};\n"
-                f"--overwrite makes it again, or name another folder for `{command}` to write to"
+                f"{self.path.parent} was made with different inputs or settings: "
+                f"{listed(changes, most=4)};\n"
+                f"make it again with --overwrite, or name another folder for `{command}`"
             )
         return record.result
 
@@ -161,19 +164,19 @@ class Step:
         Record(self.settings, self.inputs, result).write(path or self.path)
 
 
-def refuse_foreign(paths: Iterable[Path], overwrite: bool) -> None:
-    """Refuse to replace what is there without this program's record of it, unless told to.
+def refuse_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
+    """Refuse to replace files that this program has no record of, unless told to.
 
     Raises:
-        OutputError: one of `paths` is a file, or a folder that holds something.
+        OutputError: one of `paths` is a file, or a folder that is not empty.
     """
-    there = [str(path) for path in paths if path.is_file() or _holds_something(path)]
+    there = [str(path) for path in paths if path.is_file() or _is_filled(path)]
     if there and not overwrite:
         raise OutputError(
-            f"{listed(there, most=3)}: exists and was not finished by this step;\n"
+            f"{listed(there, most=3)}: exists and was not made by this step;\n"
             "move it away, or replace it with --overwrite"
         )
 
 
-def _holds_something(path: Path) -> bool:
+def _is_filled(path: Path) -> bool:
     return path.is_dir() and next(path.iterdir(), None) is not None

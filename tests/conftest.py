@@ -16,6 +16,9 @@ from landslide_cli.core.palette import Palette
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
 
+# Trained models, and models of which all is known, for all rooms.
+pytest_plugins = ["tests.models"]
+
 settings.register_profile("tests", deadline=None, max_examples=40)
 settings.load_profile("tests")
 

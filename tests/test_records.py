@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from landslide_cli.errors import ChangedError, DataError, OutputError
-from landslide_cli.records import Input, Record, Step, refuse_foreign
+from landslide_cli.records import Input, Record, Step, refuse_overwrite
 
 SETTINGS = {"prepare.tile": 16, "prepare.resize": (640, 512), "limit": None}
 
@@ -181,11 +181,11 @@ def test_a_folder_that_holds_something_foreign_is_refused(
     empty, full = tmp_path / "empty", tmp_path / "full"
     empty.mkdir()
     full.mkdir()
-    refuse_foreign([empty, full, tmp_path / "none"], overwrite=False)
+    refuse_overwrite([empty, full, tmp_path / "none"], overwrite=False)
     (full / "mine.txt").touch()
     for foreign in (full, inputs[0]):
-        with pytest.raises(OutputError, match="not finished by this step") as caught:
-            refuse_foreign([empty, foreign], overwrite=False)
+        with pytest.raises(OutputError, match="not made by this step") as caught:
+            refuse_overwrite([empty, foreign], overwrite=False)
         assert str(foreign) in str(caught.value)
         assert str(empty) not in str(caught.value)
-    refuse_foreign([full, inputs[0]], overwrite=True)
+    refuse_overwrite([full, inputs[0]], overwrite=True)

@@ -1,4 +1,4 @@
-"""The engines that run a trained model: OpenVINO, which a CPU is fastest with, or TensorFlow."""
+"""The engines that run a trained model: OpenVINO, the fastest on a CPU, or TensorFlow."""
 
 import os
 from collections.abc import Sequence
@@ -51,9 +51,9 @@ class OpenVinoEngine:
 
     Args:
         network: the file.
-        bands: what the profile says of its input.
-        outputs: what the profile says of its output.
-        threads: to compute with; results are the same bits only for the same number.
+        bands: of its input, by the profile.
+        outputs: channels of its output, by the profile.
+        threads: to compute with; results are bit-identical only for the same number.
 
     Raises:
         ModelError: the file cannot be read, or the network has other bands or classes.
@@ -106,10 +106,10 @@ class OpenVinoEngine:
         openvino = self._openvino
         model = self._model.clone()
         model.reshape([shape.batch, shape.rows, shape.cols, self._bands])
-        entrance = openvino.preprocess.PrePostProcessor(model)
-        entrance.input().tensor().set_element_type(openvino.Type.u8)
+        prepost = openvino.preprocess.PrePostProcessor(model)
+        prepost.input().tensor().set_element_type(openvino.Type.u8)
         compiled = self._core.compile_model(
-            entrance.build(),
+            prepost.build(),
             "CPU",
             {
                 # Without this it takes bfloat16 by itself where the processor has it.
@@ -131,7 +131,7 @@ class TensorFlowEngine:
     """A Keras model, on the GPU where there is one.
 
     Args:
-        model: gives the probability of one class per channel, or of the foreground alone.
+        model: a softmax over the classes, or a sigmoid for the foreground alone.
     """
 
     def __init__(self, model: Any) -> None:
@@ -167,7 +167,7 @@ class TensorFlowEngine:
 
 @cache
 def _core() -> Any:
-    """Return OpenVINO, kept for as long as the process lives.
+    """Return OpenVINO's core, one for the whole process.
 
     Its CPU plugin gives the thread that first compiles a stack for signal handlers. Unloaded by
     another thread it would take the stack away, and the next Ctrl-C would be a segmentation fault.
@@ -178,7 +178,7 @@ def _core() -> Any:
 
 
 def may_have_gpu() -> bool:
-    """Whether it is worth asking TensorFlow for a GPU, which takes it seconds to answer."""
+    """Whether a GPU may be there: TensorFlow needs seconds to look for one."""
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
@@ -189,7 +189,7 @@ def processor_threads() -> int:
 
 
 def _is_feature(operation: Any) -> bool:
-    """Whether an operation's result depends on the image: weights belong to the model's size."""
+    """Whether an operation gives a feature map; weights do not grow with the window."""
     return operation.get_output_size() > 0 and len(operation.get_output_shape(0)) == 4
 
 

@@ -1,4 +1,4 @@
-"""A trained model in OpenVINO's form, made once and kept beside the run's own."""
+"""The OpenVINO form of a trained model, converted once and kept with the run."""
 
 import multiprocessing
 import tempfile
@@ -28,7 +28,7 @@ def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path
 
     Args:
         model: the Keras file.
-        reporter: told what takes its time.
+        reporter: told of the conversion, which takes seconds.
         home: the folder. Default: the model's.
 
     Raises:
@@ -43,7 +43,7 @@ def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path
     try:
         return _convert_into(folder, model, current)
     except OutputError as error:
-        reporter.warn(f"the converted model is not kept: {error}")
+        reporter.warn(f"the converted model cannot be stored: {error}")
         # Removed by the system: the model is read from it again for each size of window.
         place = tempfile.mkdtemp(prefix="landslide-")
         return _convert_into(Path(place) / FOLDER, model, current)
@@ -99,4 +99,4 @@ def _recorded(folder: Path) -> Input | None:
         document = read_json(folder / RECORD)
         return None if document is None else Input(**document)
     except (DataError, TypeError):
-        return None  # converted anew
+        return None  # converted again

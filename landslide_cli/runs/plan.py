@@ -65,7 +65,7 @@ def make_plan(
         profile: its `infer`, `model` and `tile_side` are used.
         run: the trained model.
         scenes: images on whose first windows precisions are compared, if they never were.
-        reporter: told of what is not as asked for.
+        reporter: warned if the engine is not the one asked for.
 
     Raises:
         ModelError: the model does not fit the profile, or the engine asked for cannot run it.
@@ -133,7 +133,7 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
 def _choose_engine(
     profile: Profile, run: Run, reporter: Reporter
 ) -> tuple[EngineName, Engine, bool]:
-    """Return the engine's name, the loaded engine, and whether it works on a GPU."""
+    """Return the engine's name, the loaded engine, and whether it runs on a GPU."""
     wanted, threads = profile.infer.engine, processor_threads()
     if wanted != "openvino" and may_have_gpu() and _has_gpu():
         return "tensorflow", load_engine("tensorflow", run, threads, reporter), True
@@ -142,7 +142,7 @@ def _choose_engine(
     try:
         return "openvino", load_engine("openvino", run, threads, reporter), False
     except ModelError as error:
-        # If it is the model that is wrong, TensorFlow says so in the same words.
+        # If the model itself is wrong, TensorFlow raises the same error.
         engine = load_engine("tensorflow", run, threads, reporter)
         reporter.warn(f"TensorFlow runs the model, OpenVINO cannot: {error}")
         return "tensorflow", engine, False

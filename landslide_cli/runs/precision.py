@@ -65,7 +65,7 @@ def bfloat16_change(
     try:
         write_json(run.home / PRECISION, {"model": digest, **stored, name: measured})
     except OutputError as error:
-        reporter.warn(f"the comparison of precisions is not kept: {error}")
+        reporter.warn(f"the comparison of precisions cannot be stored: {error}")
     return changed
 
 
@@ -76,7 +76,7 @@ def _stored(run: Run, digest: str) -> dict[str, Any]:
         try:
             document = read_json(folder / PRECISION) or {}
         except DataError:
-            continue  # measured anew
+            continue  # measured again
         if document.pop("model", None) == digest:
             stored |= document
     return stored
@@ -95,7 +95,7 @@ def _windows(run: Run, scenes: Sequence[Path], side: int) -> Iterator[Image]:
                         if isinstance(view, View) and view.pixels is not None:
                             yield view.pixels
         except LandslideError:
-            continue  # it is reported when its turn comes
+            continue  # reported when the scene is mapped
 
 
 def _changed_share(engine: Engine, windows: Sequence[Image]) -> float:

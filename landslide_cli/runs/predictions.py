@@ -20,7 +20,7 @@ from landslide_cli.runs.scene_predictor import (
 
 @dataclass(frozen=True)
 class Prediction:
-    """A sample with its ground truth, and what the model says of it.
+    """A sample with its ground truth and its prediction.
 
     `truth` is (rows, cols) uint8, `IGNORE` where there is no label or the image holds no data.
     """

@@ -24,9 +24,9 @@ class Run:
     """A trained model and what is known of it.
 
     `home` is the folder for what is derived from it, `folder` itself but for the packaged model.
-    `outputs` are the channels that the profile says the model gives, `preprocessing` is what scenes
-    go through before it, `threshold` the probability from which on a pixel is foreground, None for
-    the most probable class.
+    `outputs` is the number of channels that the model should have by the profile, `preprocessing`
+    what scenes go through before it, `threshold` the least probability of foreground, None for the
+    most probable class.
     """
 
     folder: Path
@@ -132,7 +132,7 @@ def load_keras(path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its parsers raise
-        damaged = "holds a damaged model" if zipfile.is_zipfile(path) else "is no Keras model"
+        damaged = "is a damaged model" if zipfile.is_zipfile(path) else "is not a Keras model"
         raise ModelError(
             f"{path}: {damaged}; run `landslide train` again, or name another `run`"
         ) from error
@@ -157,7 +157,7 @@ def check_channels(path: Path, channels: tuple[int | None, ...], expected: tuple
 
 
 def check_trained(profile: Profile) -> None:
-    """Check that there is a model file, before anything slow is begun.
+    """Check that there is a model file, before anything slow is started.
 
     Raises:
         ModelError: there is none.
@@ -170,10 +170,10 @@ def check_trained(profile: Profile) -> None:
 
 
 def check_fold(profile: Profile) -> None:
-    """Check that the profile says which fold to work on, if its dataset is split into folds.
+    """Check that the profile names a fold, if its dataset is split into folds.
 
     Raises:
-        UsageError: it does not.
+        UsageError: it names none.
     """
     if profile.split.folds is not None and profile.fold is None:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What a part consists of when it is scored: whole scenes, or tiles; and the groups they are in."""
+"""The samples of a part that are scored: whole scenes or tiles, with their groups."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ Units = Literal["scenes", "tiles"]
 
 @dataclass(frozen=True)
 class Sample:
-    """A scene or a tile to be scored; `group` names the ground that it shares with others."""
+    """A scene or a tile to be scored; samples of one `group` show the same ground."""
 
     name: str
     group: str
@@ -35,7 +35,7 @@ class Sample:
 class Samples:
     """The samples of a part, by name: whole scenes or tiles.
 
-    `grouped` tells whether it is known which of them share ground; if not, each is its own group.
+    `grouped` is false if it is not known which of them share ground: each is its own group then.
     """
 
     units: Units
@@ -44,7 +44,7 @@ class Samples:
 
 
 def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Reporter) -> Samples:
-    """List what is to be scored of a part.
+    """List the samples of a part.
 
     Whole scenes where the split names them and the source has them, otherwise the part's tiles;
     `evaluate.units` may insist on one of the two. A profile that insists on scenes of a source
@@ -54,7 +54,7 @@ def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Report
         profile: its `evaluate.units`, `source`, `dataset`, `fold` and `split.groups` are used.
         part: which part.
         limit: take only the first, by name.
-        reporter: told what was chosen if that may surprise.
+        reporter: told of a choice that may surprise.
 
     Raises:
         DataError: there are none, or they cannot be used.
@@ -64,8 +64,14 @@ def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Report
     if scenes is not None:
         group_of = groups_of(profile)
         items = [
-            Sample(one.name, group_of.get(one.name, one.name), one.image, one.mask, profile.fold)
-            for one in scenes[:limit]
+            Sample(
+                scene.name,
+                group_of.get(scene.name, scene.name),
+                scene.image,
+                scene.mask,
+                profile.fold,
+            )
+            for scene in scenes[:limit]
         ]
         if not items:
             raise DataError(f"{profile.dataset / SPLIT_RECORD}: puts no scene into {part}")
@@ -80,8 +86,8 @@ def trained_on(profile: Profile, samples: Samples) -> list[str]:
     """
     if run_home(profile) != profile.run_folder:
         packaged = Record.read(PACKAGED / RUN_RECORD)
-        known = {one.digest for one in packaged.inputs.values()} if packaged else set()
-        return [one.name for one in samples.items if Input.of(one.image).digest in known]
+        learned = {file.digest for file in packaged.inputs.values()} if packaged else set()
+        return [sample.name for sample in samples.items if Input.of(sample.image).digest in learned]
     group_of = groups_of(profile)
     try:
         record = Record.read(profile.run_folder / RUN_RECORD)
@@ -89,13 +95,13 @@ def trained_on(profile: Profile, samples: Samples) -> list[str]:
     except (OSError, DataError):
         return []
     ground = {group_of.get(scene, scene) for scene in seen}
-    return [one.name for one in samples.items if one.group in ground]
+    return [sample.name for sample in samples.items if sample.group in ground]
 
 
 def _learned_scenes(profile: Profile, record: Record) -> set[str]:
     """Name the scenes that a run with this record has learned from."""
     if record.settings.get("train.crop") is not None:
-        # The source's own files do not tell the parts apart.
+        # Crops are taken from the source's files, whose names do not show the part.
         return set(scene_names(profile, "train") or ())
     files = [Path(name) for name in record.inputs]
     learned = {file.stem for file in files if file.parent.parent.name == "train"}
@@ -111,7 +117,7 @@ def _scenes_in(profile: Profile, part: Part, reporter: Reporter) -> list[Scene] 
         if names is not None:
             return scenes_named(profile, names)
         scenes = labelled_scenes_of(profile)
-        reporter.note("the dataset does not say which scenes are in which part: all are scored")
+        reporter.note("no split of the scenes is recorded: scoring all of them")
         return scenes
     except LandslideError as error:
         if insists:

@@ -14,7 +14,7 @@ from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.predict import channels_of, mask_of, predict_scene
 from landslide_cli.core.tiling.streaming import Predict, Strip, predict_block
-from landslide_cli.core.tiling.tta import averaged
+from landslide_cli.core.tiling.tta import average_views
 from landslide_cli.core.tiling.windows import OnPixels
 from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
@@ -28,7 +28,7 @@ from landslide_cli.runs.run import Run
 
 @dataclass(frozen=True)
 class ScenePrediction:
-    """A whole scene as the model sees it.
+    """The prediction of a whole scene.
 
     `probabilities` are (rows, cols, channels) float32 at the scene's own size, `valid` which pixels
     hold data, (rows, cols), None for all.
@@ -50,7 +50,7 @@ def masked(mask: Mask, valid: Valid) -> Mask:
 
 
 class ScenePredictor:
-    """A model in an engine, which predicts scenes of any size as a plan says.
+    """A model in an engine, predicting scenes of any size by a plan.
 
     Args:
         profile: its `classes` and `infer.tta` are used.
@@ -116,7 +116,7 @@ class ScenePredictor:
             model = other = self._engine.compiled(upright, self.plan.precision)
             if self._tta == "symmetries":
                 other = self._engine.compiled(transposed, self.plan.precision)
-            return averaged(model, other, self._tta)(windows)
+            return average_views(model, other, self._tta)(windows)
 
         return predict
 
@@ -142,8 +142,8 @@ def load_predictor(
         run: the trained model.
         scenes: images that will be predicted; precisions are compared on the first, if they never
             were.
-        reporter: told of what is not as asked for.
-        plan: to go by. Default: `make_plan` chooses one.
+        reporter: warned if the engine is not the one asked for.
+        plan: of an earlier run. Default: `make_plan` makes one.
 
     Raises:
         ModelError: as `make_plan`.

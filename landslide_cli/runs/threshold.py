@@ -20,7 +20,7 @@ from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import samples_of
 
 
-def keep_even_threshold(folder: Path) -> float:
+def write_default_threshold(folder: Path) -> float:
     """Store 0.5 as the threshold of a run that has no validation set to choose another on."""
     write_json(folder / THRESHOLD, {"threshold": 0.5, "chosen_on": None})
     return 0.5

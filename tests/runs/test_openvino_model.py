@@ -147,7 +147,7 @@ def test_run_that_cannot_be_written_to_is_converted_elsewhere_with_a_warning(
     assert network.is_relative_to(tmp_path / "temporary")
     assert says(network, 250) > 0.9
     (warning,) = reporter.warnings
-    assert "is not kept" in warning
+    assert "cannot be stored" in warning
     assert "Permission denied" in warning
     assert [path.name for path in locked.parent.iterdir()] == ["model.keras"]
 
@@ -165,7 +165,7 @@ def test_scenes_are_mapped_from_a_run_that_cannot_be_written_to(
     (one,) = infer_tiled(profile, scenes, output=tmp_path / "maps", reporter=reporter).scenes
     assert one.totals[0].area == 1800.0
     assert conversions
-    assert all("is not kept" in warning for warning in reporter.warnings)
+    assert all("cannot be stored" in warning for warning in reporter.warnings)
 
 
 def test_model_that_cannot_be_converted_is_named_and_leaves_nothing(

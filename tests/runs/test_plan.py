@@ -215,7 +215,7 @@ def test_plan_is_kept_for_the_runs_that_go_on(
         raise AssertionError("there is a plan")
 
     with monkeypatch.context() as patch:
-        patch.setattr("landslide_cli.stages.scene_predictor.make_plan", planned)
+        patch.setattr("landslide_cli.runs.scene_predictor.make_plan", planned)
         second = infer_tiled(infer(memory=0.001), output=maps)
         assert second.plan == first.plan
         assert [one.unchanged for one in second.scenes] == [True, False]
@@ -273,7 +273,7 @@ def test_windows_are_as_asked_for(
     assert reporter.advances == windows
     shown = {row[0]: row[1] for row in result.tables()[-1].rows}["windows"]
     assert shown == ("whole scenes" if planned is None else f"{planned} pixels") + (
-        " at the most" if tile == "auto" else ""
+        " at most" if tile == "auto" else ""
     )
 
 
@@ -334,6 +334,6 @@ def test_damaged_model_is_named_before_anything_is_written(
     infer: WithInfer, trained: Profile, quick_conversion: None, tmp_path: Path, engine: str
 ) -> None:
     (trained.run / "model.keras").write_bytes(b"no model")
-    with pytest.raises(ModelError, match=r"model\.keras: is no Keras model"):
+    with pytest.raises(ModelError, match=r"model\.keras: is not a Keras model"):
         infer_tiled(infer(engine=engine, tile=32), output=tmp_path / "maps")
     assert not (tmp_path / "maps").exists()

@@ -19,7 +19,7 @@ from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
-from tests.stages.conftest import PALETTE, bright_square
+from tests.models import PALETTE, bright_square
 from tools.package_model import package
 
 Landslide = Callable[..., Profile]
@@ -120,7 +120,7 @@ def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
     record = json.loads((known / RUN_RECORD).read_text(encoding="utf-8"))
     train_record = record | {"inputs": {"s0.png": _described(Path("data/images/s0.png"))}}
     (known / RUN_RECORD).write_text(json.dumps(train_record), encoding="utf-8")
-    monkeypatch.setattr("landslide_cli.stages.samples.PACKAGED", known)
+    monkeypatch.setattr("landslide_cli.runs.samples.PACKAGED", known)
     evaluate(profile, limit=1, reporter=reporter)
     assert any("was trained on ground of 1 of these 1 scenes" in one for one in reporter.warnings)
 

@@ -1,4 +1,4 @@
-"""What a model says of a whole scene, and the class of each pixel that follows from it.
+"""The prediction of a whole scene, and the class of each pixel that follows from it.
 
 Inside the program probabilities have one form, (..., channels) float32 in [0, 1]: of two classes a
 single channel, the foreground's; of more, a channel per class. `class_probabilities` adds the

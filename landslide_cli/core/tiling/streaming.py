@@ -2,7 +2,7 @@
 
 Rows of the scene are read and resized for the model, windows are cut from them, the model predicts
 these, and their blended predictions are resized back to the scene and handed on. Each step holds
-about a row of windows, and works in a thread of its own.
+about a row of windows and runs in its own thread.
 """
 
 from collections import deque
@@ -27,11 +27,11 @@ from landslide_cli.core.tiling.windows import (
 )
 
 # Windows (batch, rows, cols, bands) uint8 to probabilities (batch, rows, cols, channels); of two
-# classes the foreground's alone, of more one channel a class (`channels_of`).
+# classes the foreground's alone, of more one channel per class (`channels_of`).
 Predict = Callable[[Image], Probabilities]
 
 # Batches that wait for the model, and that it has answered: what is done when a row of windows is
-# complete takes as long as some of them.
+# complete takes as long as a few of them.
 _READY, _ANSWERED = 3, 6
 
 
@@ -74,7 +74,7 @@ def predict_block(
     reach that hold its pixels.
 
     Args:
-        source: the scene; one thread alone reads it, and another one calls `predict`.
+        source: the scene; a single thread reads it, and another calls `predict`.
         predict: the model, or anything with its signature.
         layout: of the scene.
         block: a part of the scene, such as one of `layout.blocks`.
@@ -120,7 +120,7 @@ def _predicted(
 
 def _answers(waiting: list[View], predict: Predict, batch: int) -> Iterator[_Answer]:
     pixels = [view.pixels for view in waiting if view.pixels is not None]
-    # Always the same shape: a model that is compiled for it has nothing to prepare anew.
+    # Always the same shape: the model is compiled for it.
     spare = pixels[-1:] * (batch - len(pixels))
     predictions = iter(predict(np.stack(pixels + spare)) if pixels else ())
     for view in waiting:
@@ -153,7 +153,7 @@ def _strips(
 
 
 class _GroundRows:
-    """Which pixels of the block hold data, from the first row on that is still to be handed on."""
+    """Which pixels of the block hold data, from the first row that has not been returned on."""
 
     def __init__(self) -> None:
         self._held: deque[Ground] = deque()
@@ -162,7 +162,7 @@ class _GroundRows:
         self._held.append(ground)
 
     def take(self, row_off: int, rows: int, cols: int) -> Valid:
-        """Hand on so many rows; they are the next ones."""
+        """Return the next rows, and drop them."""
         valid: Valid = None
         while self._held and self._held[0].row_off < row_off + rows:
             ground = self._held.popleft()
@@ -206,7 +206,7 @@ def _at_scene_size(
 def _resized(
     held: Probabilities, first: int, units: tuple[int, int], layout: Layout, block: Window
 ) -> Probabilities:
-    """Resize the rows of some units; `first` is the model's row at which `held` begins."""
+    """Resize the rows of the units given; `first` is the model's row at which `held` begins."""
     rows, cols = layout.rows, layout.cols
     begin = max(first // rows.model, units[0] - rows.halo_to_scene)
     end = units[1] + rows.halo_to_scene

@@ -1,6 +1,5 @@
-"""Test-time augmentation: the average of what a model says of a window's symmetric views."""
+"""Test-time augmentation: the mean prediction over a window's mirrored and transposed views."""
 
-from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -11,12 +10,12 @@ from landslide_cli.core.tiling.streaming import Predict
 Symmetries = Literal["none", "flips", "symmetries"]
 
 
-def averaged(predict: Predict, turned: Predict, symmetries: Symmetries) -> Predict:
+def average_views(predict: Predict, transposed: Predict, symmetries: Symmetries) -> Predict:
     """Average a model's predictions over the mirror images of its windows.
 
     Args:
         predict: the model.
-        turned: the model for windows whose rows and columns have changed places.
+        transposed: the model for windows whose rows and columns are swapped.
         symmetries: `none` for the model as it is; `flips` for the four ways to mirror rows and
             columns; `symmetries` for the eight symmetries of the square, these and their
             transposes.
@@ -33,7 +32,7 @@ def averaged(predict: Predict, turned: Predict, symmetries: Symmetries) -> Predi
         total: Probabilities | None = None
         for transpose, axes in views:
             seen = np.flip(windows.swapaxes(1, 2) if transpose else windows, axes)
-            answer = (turned if transpose else predict)(np.ascontiguousarray(seen))
+            answer = (transposed if transpose else predict)(np.ascontiguousarray(seen))
             answer = np.flip(answer, axes)
             answer = answer.swapaxes(1, 2) if transpose else answer
             total = answer.copy() if total is None else total + answer
@@ -44,5 +43,4 @@ def averaged(predict: Predict, turned: Predict, symmetries: Symmetries) -> Predi
 
 
 def _flips() -> list[tuple[int, ...]]:
-    choices = product((False, True), repeat=2)
-    return [tuple(axis for axis, flip in zip((1, 2), one, strict=True) if flip) for one in choices]
+    return [(), (2,), (1,), (1, 2)]

@@ -14,12 +14,12 @@ from landslide_cli.core.tiling.scaling import Ratio, to_model
 from landslide_cli.core.tiling.source import Piece, Source
 from landslide_cli.core.tiling.standardize import levelled, levels_of
 
-# Told the row and the column of the scene at which an image, (rows, cols, bands), was read.
+# Called with the row and column of the scene at which an image, (rows, cols, bands), was read.
 OnPixels = Callable[[int, int, Image], None]
 Value = TypeVar("Value", np.uint8, np.bool_)
 
-# Pixels of a scene that are read, and handed on, at once: enough that the work on them is done in
-# compiled code, and so few that what it holds in passing is little beside the model.
+# Pixels of a scene that are read and resized at once: enough for compiled code to do the work, few
+# enough to take little memory beside the model.
 PIXELS_AT_ONCE = 2**21
 
 
@@ -129,7 +129,7 @@ class _ScaledRows:
         return min(self._layout.height, self._unit * self._layout.rows.scene)
 
     def advance(self) -> Iterator[Ground]:
-        """Read some more rows, resize and hold them; tell of those that are the block's."""
+        """Read, resize and hold the next rows; yield which of the block's pixels hold data."""
         ratio, height = self._layout.rows, self._layout.height
         begin = self._unit
         end = min(begin + self._units_at_once, max(begin + 1, ratio.units(height)))
@@ -144,8 +144,8 @@ class _ScaledRows:
         yield from self._within_block(own, begin * ratio.scene)
 
     def cut(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Image | None:
-        """Copy a window, None if it holds no data; rows above it are let go."""
-        self._held.let_go(int(rows.min()))
+        """Copy a window, None if it holds no data; rows above it are dropped."""
+        self._held.drop_above(int(rows.min()))
         return self._held.cut(rows, cols - self._left)
 
     def _levelled(self, piece: Piece, row_off: int) -> Piece:
@@ -193,8 +193,8 @@ class _HeldRows:
             self._valid[count : count + rows] = True if more.valid is None else more.valid
         self.stop += rows
 
-    def let_go(self, first: int) -> None:
-        """Hold no rows above `first` any more."""
+    def drop_above(self, first: int) -> None:
+        """Drop the rows above `first`."""
         gone, count = first - self.first, self.stop - first
         if gone <= 0 or self._image is None:
             return

@@ -38,7 +38,7 @@ class Georeference:
         return self.crs is not None and not self.transform.is_identity
 
 
-# More than these would take many times their own memory in passing.
+# More points at once would take many times their own memory.
 _POINTS_AT_ONCE = 2**16
 
 # Pieces into which the sides of an outline are cut: straight lines of one projection are bent in
@@ -74,10 +74,10 @@ def metric_crs(georeference: Georeference, width: int, height: int) -> str:
 
 
 def pixel_steps(georeference: Georeference, width: int, height: int) -> Points:
-    """Return the ways from a raster's middle pixel to the next, in metres of the metric CRS.
+    """Return the steps from a raster's middle pixel to its neighbours, in metres of the metric CRS.
 
     Returns:
-        (2, 2): east and north of the way a column on, then of the way a row down.
+        (2, 2): east and north of the step to the next column, then of the step to the next row.
 
     Raises:
         DataError: the raster has no place on the Earth.
@@ -90,7 +90,7 @@ def pixel_steps(georeference: Georeference, width: int, height: int) -> Points:
 
 
 def gsd_of(georeference: Georeference, width: int, height: int) -> tuple[float, float] | None:
-    """Return how far a raster's middle pixel is from the next, in metres: a row down, a column on.
+    """Return a raster's GSD at its middle pixel, in metres: along a column, then along a row.
 
     None without a georeference.
 
@@ -151,10 +151,10 @@ def reprojected(geometries: Geometries, source: str, target: str) -> Geometries:
 
 
 def _warped(points: Points, source: str, target: str) -> Points:
-    """Take points from one CRS to another, some at a time: on the way they are Python's numbers."""
+    """Take points from one CRS to another, in chunks: rasterio turns them into Python numbers."""
     starts = range(0, max(1, len(points)), _POINTS_AT_ONCE)
-    some = [_warped_at_once(points[i : i + _POINTS_AT_ONCE], source, target) for i in starts]
-    return np.concatenate(some)
+    chunks = [_warped_at_once(points[i : i + _POINTS_AT_ONCE], source, target) for i in starts]
+    return np.concatenate(chunks)
 
 
 def _warped_at_once(points: Points, source: str, target: str) -> Points:

@@ -28,13 +28,13 @@ from landslide_cli.imagery.raster.preprocessing import Preprocessing
 Bools = NDArray[np.bool_]
 
 # GDAL's cache of decoded blocks, in megabytes; its default, 5 % of the memory, grows with the
-# machine. It is one for the process: rasterio.Env would set it for all threads and reset it when
-# the first of them leaves. GDAL reads it from the environment at its first use, and whoever set it
-# there knows better.
+# machine. It is shared by the process: rasterio.Env would set it for all threads and reset it when
+# the first of them leaves. GDAL reads it from the environment at its first use; a value that the
+# user has set there is kept.
 BLOCK_CACHE = 128
 os.environ.setdefault("GDAL_CACHEMAX", str(BLOCK_CACHE))
 
-# GDAL's fast PNG reader returns a truncated file as a whole one, and a truncated JPEG is a warning:
+# GDAL's fast PNG reader takes a truncated file for a whole one, and a truncated JPEG is a warning:
 # both must be errors.
 _READING = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO", "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE"}
 
@@ -195,7 +195,7 @@ def _scaled(
 
 
 def _require_in_range(values: NDArray[Any], value_range: tuple[float, float], path: Path) -> None:
-    """Refuse values outside the range: clipping would hide a wrong one."""
+    """Refuse values outside the range: clipping would hide a mistake."""
     if values.size == 0:
         return
     (low, high), least, most = value_range, float(values.min()), float(values.max())
@@ -230,7 +230,7 @@ def _open_to_decode(path: Path) -> Any:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Have GDAL report all damage, and say in plain words what is wrong with the file.
+    """Have GDAL report all damage, and raise what is wrong with the file in plain words.
 
     Each call of GDAL has a context of its own, as contexts of one thread must be nested and
     datasets need not be.

@@ -28,16 +28,16 @@ from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe, Stopp
 from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene
 from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps
 
-# While one scene has the model, the next is read and the one before is finished.
-_AT_ONCE = 3
+# While a scene is predicted, the next is read and the previous one is written.
+_SCENES_AT_ONCE = 3
 
-# What a scene's maps do not depend on.
+# Settings that a scene's maps do not depend on.
 _IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory")
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A scene to be mapped: what its header says, and how many windows that takes."""
+    """A scene to be mapped, laid out by its header; `windows` is the work it takes."""
 
     image: Path
     layout: Layout
@@ -61,8 +61,8 @@ def infer_tiled(
 ) -> InferResult:
     """Map whole scenes of any size with the profile's trained model.
 
-    Scenes that were mapped before from the same image, settings and model are left as they are. A
-    scene that fails is reported in the result, and the others are mapped nevertheless.
+    Scenes that were mapped before from the same image, settings and model are skipped. A scene that
+    fails is reported in the result, and the rest are mapped.
 
     Args:
         profile: its `infer`, `classes`, `bands` and `run` are used.
@@ -96,7 +96,7 @@ def infer_tiled(
     fingerprint = fingerprint_of(run.file, run.home)
     folder = MapFolder(output or maps_folder(profile), _made_from(profile, run, fingerprint))
     names = [image.stem for image in images]
-    folder.refuse_foreign(names, overwrite)
+    folder.refuse_overwrite(names, overwrite)
     if overwrite:
         folder.forget(names)
     unchanged = {image for image in images if folder.finished(image.stem, image) is not None}
@@ -182,7 +182,7 @@ def _map_all(
             reporter.track(f"windows of {len(jobs)} scenes", windows) as advance,
             _in_threads(mapper) as submit,
         ):
-            step = _one_at_a_time(advance)
+            step = _thread_safe(advance)
             futures = {submit(_map, mapper, recipe, job, folder, step): job for job in jobs}
             for future in as_completed(futures):
                 try:
@@ -194,8 +194,8 @@ def _map_all(
 
 @contextmanager
 def _in_threads(mapper: Mapper) -> Iterator[Callable[..., Future[None]]]:
-    """Yield what gives work to a few threads; whatever ends the context early ends them too."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    """Yield a function that submits work to a few threads; an error in the context stops them."""
+    with ThreadPoolExecutor(_SCENES_AT_ONCE) as pool:
         try:
             yield pool.submit
         except BaseException:
@@ -204,7 +204,7 @@ def _in_threads(mapper: Mapper) -> Iterator[Callable[..., Future[None]]]:
             raise
 
 
-def _one_at_a_time(advance: Advance) -> Advance:
+def _thread_safe(advance: Advance) -> Advance:
     lock = threading.Lock()
 
     def locked() -> None:
@@ -237,7 +237,7 @@ def _jobs(
 
 
 def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: Advance) -> None:
-    """Map one scene: windows to bands, bands to files, and the files into the folder."""
+    """Map a scene: windows to bands, bands to files, and the files into the folder."""
     profile, counter = recipe.profile, _Counter(job.windows, advance)
     try:
         with scratch_folder(folder.folder / job.name) as scratch:
@@ -257,7 +257,7 @@ def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: 
 
 
 class _Counter:
-    """Advances the progress by a scene's windows, whether they were all needed or not."""
+    """Advances the progress by all of a scene's windows, even if some were not needed."""
 
     def __init__(self, total: int, advance: Advance) -> None:
         self._left, self._advance = total, advance
@@ -293,7 +293,7 @@ def _mapped(
 def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
     if not patterns:
         return _test_images(profile)
-    images = [path for pattern in patterns for path in _found(pattern)]
+    images = [path for pattern in patterns for path in _matching(pattern)]
     names: dict[str, Path] = {}
     for path in images:
         if names.setdefault(path.stem, path) != path:
@@ -304,7 +304,7 @@ def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
     return list(names.values())
 
 
-def _found(pattern: str) -> list[Path]:
+def _matching(pattern: str) -> list[Path]:
     files = find_files(pattern)
     if not files:
         raise DataError(f"{pattern}: no such image; name files, folders or globs")

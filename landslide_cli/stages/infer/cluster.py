@@ -1,4 +1,4 @@
-"""Mapping spread over a Dask cluster: each worker maps blocks as one machine alone would."""
+"""Mapping on a Dask cluster: workers map blocks of a scene as a single machine does."""
 
 import contextlib
 import gc
@@ -29,10 +29,10 @@ from landslide_cli.stages.infer.mapper import Band, LocalMapper, Recipe, Stopped
 # share is predicted for each of them.
 LEAST_SIDE, LEAST_WINDOWS = 4096, 4
 
-# Blocks that a scene has under way for each worker: one is mapped, one waits.
-_AHEAD = 2
+# Blocks of a scene that are submitted per worker: one is mapped, one waits.
+_BLOCKS_PER_WORKER = 2
 
-# How often a scene that waits for its next block looks whether it is still wanted, in seconds.
+# How often a scene that waits for its next block checks whether to stop, in seconds.
 _POLL_SECONDS = 1.0
 
 
@@ -49,13 +49,13 @@ class _MappedBlock:
 class ClusterMapper:
     """Maps scenes by the workers of a Dask cluster.
 
-    They read the scenes and the run under the same paths as this process. The result is the same
-    bits as on one machine of their kind.
+    They read the scenes and the run under the same paths as this process. Results are bit-identical
+    to those of a single machine of their kind.
 
     Args:
         recipe: what the maps follow from.
         scheduler: the address of a running scheduler, or `local:N` for N processes here.
-        reporter: told how many workers there are.
+        reporter: told the number of workers.
         least_side: of a block, in pixels of the scene.
         least_windows: of a block, along rows and along columns.
 
@@ -85,7 +85,7 @@ class ClusterMapper:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Leave the cluster; one of this machine's own processes is shut down."""
+        """Disconnect; a cluster of processes on this machine is shut down."""
         with contextlib.suppress(Exception):
             self._client.close(timeout=5)
             if self._cluster is not None:
@@ -96,10 +96,10 @@ class ClusterMapper:
         self._stopped.set()
 
     def prepare(self, layout: Layout) -> None:
-        """Leave it to the workers, each of which prepares its own model."""
+        """Do nothing: each worker compiles its own model."""
 
     def blocks(self, layout: Layout) -> list[Window]:
-        """Divide a scene into what a worker maps in one go."""
+        """Divide a scene into the blocks that a worker maps at once."""
         rows, cols = (axis.side - axis.overlap for axis in (layout.grid.rows, layout.grid.cols))
         return list(
             layout.blocks(
@@ -125,7 +125,7 @@ class ClusterMapper:
         waiting = deque(self.blocks(layout))
         try:
             while waiting or submitted:
-                while waiting and len(submitted) < _AHEAD * self._workers:
+                while waiting and len(submitted) < _BLOCKS_PER_WORKER * self._workers:
                     block = waiting.popleft()
                     submitted.append((block, self._submit(path, block, picture.step)))
                 block, future = submitted.popleft()
@@ -191,8 +191,8 @@ def _connected(scheduler: str) -> tuple[Any, Any]:
         return Client(scheduler, timeout=20), None
     except (OSError, ValueError) as error:
         reason = type(error).__name__
-    # What is left of the client closes itself when it is collected, and waits for ever if that
-    # happens while another one is being made.
+    # The failed client closes itself when it is collected, and deadlocks if that happens while
+    # another client is made.
     gc.collect()
     raise UsageError(
         f"--scheduler {scheduler}: no Dask scheduler answers there ({reason}); "
@@ -232,7 +232,7 @@ def _map_block(
 def _mapped_block(
     recipe: Recipe, path: Path, block: Window, step: int, whole: bool
 ) -> _MappedBlock:
-    """Map a block; of the probability keep only the foreground's unless told to."""
+    """Map a block; without `whole` only the probabilities of foreground pixels are sent."""
     mapper = _mapper_of(recipe)
     before = mapper.seconds
     mask = np.empty((block.height, block.width), np.uint8)

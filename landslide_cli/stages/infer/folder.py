@@ -1,4 +1,4 @@
-"""The folder of the maps: which scenes are finished in it, and which files this program wrote."""
+"""The folder of the maps: which scenes are finished, and which files this program wrote."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from landslide_cli.errors import DataError, OutputError
 from landslide_cli.outputs import flush, write_csv, write_json
-from landslide_cli.records import read_json, refuse_foreign
+from landslide_cli.records import read_json, refuse_overwrite
 from landslide_cli.runs.files import MAP_SUFFIXES
 from landslide_cli.runs.plan import Plan
 from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
@@ -22,7 +22,7 @@ _FORMAT = 4
 
 @dataclass(frozen=True)
 class FinishedScene:
-    """A scene whose maps are there, as its record tells."""
+    """A scene whose maps are finished, by the record."""
 
     image: Path
     width: int
@@ -34,7 +34,7 @@ class MapFolder:
     """The output folder with its record.
 
     The record is written whenever a scene is finished, as the last of its files: a scene that is
-    not in it is mapped afresh, whatever became of the run that began it.
+    not in it is mapped again, however the run that started it ended.
 
     Args:
         folder: need not be there yet.
@@ -58,17 +58,17 @@ class MapFolder:
         return None if self._plan is None else Plan(**self._plan)
 
     def start(self, plan: Plan) -> None:
-        """Write down the plan, by which a later run goes on."""
+        """Record the plan, which later runs reuse."""
         self._plan = asdict(plan)
         self._write()
 
     def forget(self, names: Sequence[str]) -> None:
-        """Have these scenes mapped again, by a new plan."""
+        """Map these scenes again, by a new plan."""
         self._plan = None
         for name in names:
             self._scenes.pop(name, None)
 
-    def refuse_foreign(self, names: Sequence[str], overwrite: bool) -> None:
+    def refuse_overwrite(self, names: Sequence[str], overwrite: bool) -> None:
         """Refuse to replace files that this program did not write, or that were changed since.
 
         Raises:
@@ -76,7 +76,7 @@ class MapFolder:
         """
         suffixes = MAP_SUFFIXES.values()
         paths = [self.folder / f"{name}{suffix}" for name in names for suffix in suffixes]
-        refuse_foreign([path for path in paths if not self._is_mine(path)], overwrite)
+        refuse_overwrite([path for path in paths if not self._is_own(path)], overwrite)
 
     def finished(self, name: str, image: Path) -> FinishedScene | None:
         """Return what is known of a scene that was mapped from the same; None if it is to be."""
@@ -98,7 +98,7 @@ class MapFolder:
         """
         files = finished.summary.files.values()
         with self._lock:
-            # Claimed before they are there: whatever stops the run, the next may replace them.
+            # Claimed before they exist: if the run is killed, the next one may replace them.
             self._claimed |= set(files)
             self._scenes.pop(name, None)
             self._write()
@@ -106,7 +106,7 @@ class MapFolder:
                 flush(scratch / file)
                 (scratch / file).replace(self.folder / file)
             self._remove_stale(name, set(files))
-            # Before the scene counts as finished: no later run would look for what is left here.
+            # Before the scene counts as finished: no later run would clear it away.
             shutil.rmtree(scratch, ignore_errors=True)
             self._scenes[name] = {
                 "made_from": self._key,
@@ -121,17 +121,17 @@ class MapFolder:
     def write_table(self) -> Path:
         """Write `landslides.csv`: the finished scenes of the folder, a line a scene and class."""
         rows = [
-            (name, total["name"], total["landslides"], f"{total['area']:.1f}", one["unit"],
-             f"{total['share']:.6f}", one["pixels"], one["gsd"] or "")
+            (name, total["name"], total["landslides"], f"{total['area']:.1f}", summary["unit"],
+             f"{total['share']:.6f}", summary["pixels"], summary["gsd"] or "")
             for name, entry in sorted(self._scenes.items())
-            for one in [entry["summary"]]
-            for total in one["totals"]
+            for summary in [entry["summary"]]
+            for total in summary["totals"]
         ]  # fmt: skip
         columns = ("scene", "class", "landslides", "area", "unit", "share", "pixels", "gsd_m")
         write_csv(self.folder / TABLE, columns, rows)
         return self.folder / TABLE
 
-    def _is_mine(self, path: Path) -> bool:
+    def _is_own(self, path: Path) -> bool:
         if path.name not in self._claimed:
             return False
         recorded = [
@@ -163,14 +163,14 @@ class MapFolder:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read the record; an older form, or none, tells of claimed files at most."""
+    """Read the record; of an older form only the claimed files count."""
     try:
         document = read_json(path) or {"files": []}
         files = [str(name) for name in document["files"]]
     except (DataError, KeyError, TypeError) as error:
         raise OutputError(
             f"{path}: cannot be read as a record of maps ({type(error).__name__}); "
-            "move the folder away, or name another one"
+            "move the folder away, or name another"
         ) from None
     return document if document.get("format") == _FORMAT else {"files": files}
 

@@ -1,4 +1,4 @@
-"""Mapping scenes as a plan says: what every mapper does, and the one of this machine."""
+"""Mapping scenes by a plan: the protocol of mappers, and the mapper of this machine."""
 
 import threading
 import time
@@ -26,11 +26,11 @@ from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.scene_predictor import ScenePredictor, masked
 
-# Columns, in pixels of the model, that are mapped in one go: what is held grows with the width up
-# to here, and no further.
+# Columns, in pixels of the model, that are mapped at once: memory grows with the width of a scene
+# only up to here.
 COLS_AT_ONCE = 8192
 
-# How often a scene that waits for the model looks whether it is still wanted, in seconds.
+# How often a scene that waits for the model checks whether to stop, in seconds.
 _POLL_SECONDS = 0.2
 
 
@@ -50,7 +50,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that the maps of a scene follow from; it can be sent to another process.
+    """Everything that determines the maps of a scene; it can be sent to another process.
 
     `fingerprint` is the model's: a run that was trained again is another recipe.
     """
@@ -62,7 +62,7 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """What tells recipes apart."""
+        """Identifies the recipe."""
         return repr((self.profile.model_dump_json(), self.run, self.plan, self.fingerprint))
 
 
@@ -87,7 +87,7 @@ class Mapper(Protocol):
         """Have the model ready for the windows of a scene."""
 
     def blocks(self, layout: Layout) -> list[Window]:
-        """Divide a scene into what is mapped in one go."""
+        """Divide a scene into the blocks that are mapped at once."""
 
     def bands(
         self,
@@ -97,7 +97,7 @@ class Mapper(Protocol):
         picture: Reduced,
         advance: Advance,
     ) -> Iterator[Band]:
-        """Map a scene: its blocks one after the other, each from top to bottom.
+        """Map a scene block by block, each from top to bottom.
 
         Args:
             path: of the scene.
@@ -115,8 +115,8 @@ class Mapper(Protocol):
 class LocalMapper:
     """Maps scenes with a model on this machine.
 
-    One scene at a time has the model, until its last window is predicted; meanwhile the next one is
-    read, and the one before is finished.
+    A scene has the model until its last window is predicted; meanwhile the next scene is read and
+    the previous one is written.
 
     Args:
         predictor: the model.
@@ -151,7 +151,7 @@ class LocalMapper:
         self._predictor.compile(layout)
 
     def blocks(self, layout: Layout) -> list[Window]:
-        """Divide a scene into what is mapped in one go."""
+        """Divide a scene into the blocks that are mapped at once."""
         return list(layout.blocks(layout.height, round(self._cols_at_once / layout.cols.scale)))
 
     def bands(
@@ -174,7 +174,7 @@ class LocalMapper:
         on_pixels: OnPixels,
         advance: Advance = lambda: None,
     ) -> Iterator[Band]:
-        """Map one block of a scene, from top to bottom."""
+        """Map a block of a scene, from top to bottom."""
         turn = _Turn(self._turn, self._stopped)
         predict = self._in_turn(self._predictor.model_for(layout), turn, advance)
         strips = self._predictor.strips(scene, layout, block, predict, on_pixels)
@@ -185,7 +185,7 @@ class LocalMapper:
             # A thread of the strips may wait for its turn, or have it.
             turn.cancel()
             strips.close()
-            turn.give_up()
+            turn.release()
 
     def _in_turn(self, model: Predict, turn: "_Turn", advance: Advance) -> Predict:
         def predict(windows: Image) -> Probabilities:
@@ -209,11 +209,11 @@ class _Turn:
 
     def __init__(self, lock: threading.Lock, stopped: threading.Event) -> None:
         self._lock, self._stopped = lock, stopped
-        self._is_mine = self._cancelled = False
+        self._is_held = self._cancelled = False
 
     def take(self) -> None:
-        while not self._is_mine and not self._is_over():
-            self._is_mine = self._lock.acquire(timeout=_POLL_SECONDS)
+        while not self._is_held and not self._is_over():
+            self._is_held = self._lock.acquire(timeout=_POLL_SECONDS)
         if self._is_over():
             raise Stopped
 
@@ -223,9 +223,9 @@ class _Turn:
     def cancel(self) -> None:
         self._cancelled = True
 
-    def give_up(self) -> None:
-        if self._is_mine:
-            self._is_mine = False
+    def release(self) -> None:
+        if self._is_held:
+            self._is_held = False
             self._lock.release()
 
 

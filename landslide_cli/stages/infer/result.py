@@ -1,4 +1,4 @@
-"""What `infer-tiled` returns: the maps of each scene, and how they were made."""
+"""What `infer-tiled` returns: the maps of each scene, and the settings they were made with."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ class MappedScene:
 
     `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `class_shares`
     are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
-    are of its polygons. `unchanged` tells that the scene had been mapped before.
+    are of its polygons. `unchanged` scenes had been mapped before.
     """
 
     scene: str
@@ -82,14 +82,14 @@ class InferResult:
         """Which scenes could not be mapped, and why."""
         if not self.failed:
             return None
-        reasons = [" ".join(one.reason.split()) for one in self.failed]
+        reasons = [" ".join(scene.reason.split()) for scene in self.failed]
         if len(reasons) == 1:
             return self.failed[0].reason
         return f"{len(reasons)} scenes could not be mapped:\n{listed(reasons, most=10)}"
 
     def headline(self) -> str:
-        """Say where the maps lie."""
-        unchanged = sum(one.unchanged for one in self.scenes)
+        """Name the folder of the maps."""
+        unchanged = sum(scene.unchanged for scene in self.scenes)
         counts = f"{len(self.scenes)} scenes mapped"
         counts += f", {unchanged} of them unchanged since" if unchanged else ""
         counts += f", {len(self.failed)} failed" if self.failed else ""
@@ -99,31 +99,31 @@ class InferResult:
         """Show each scene's landslides, and how it was mapped."""
         rows = [
             (
-                one.scene,
-                f"{one.width} x {one.height}",
-                "" if one.gsd is None else f"{one.gsd:.3g} m",
+                scene.scene,
+                f"{scene.width} x {scene.height}",
+                "" if scene.gsd is None else f"{scene.gsd:.3g} m",
                 total.name,
-                f"{one.class_shares[total.name]:.1%}",
+                f"{scene.class_shares[total.name]:.1%}",
                 f"{total.landslides:,}",
-                f"{total.area:,.0f} {'m²' if one.unit == 'm2' else 'px'}",
+                f"{total.area:,.0f} {'m²' if scene.unit == 'm2' else 'px'}",
             )
-            for one in self.scenes
-            for total in one.totals
+            for scene in self.scenes
+            for total in scene.totals
         ]
-        heads = ["scene", "pixels", "GSD", "class", "of the pixels", "polygons", "their area"]
+        heads = ["scene", "pixels", "GSD", "class", "share of pixels", "polygons", "total area"]
         tables = [Table("scenes", heads, rows)] if rows else []
         if self.failed:
-            failures = [(one.scene, " ".join(one.reason.split())) for one in self.failed]
-            tables.append(Table("not mapped", ["scene", "why"], failures))
-        return [*tables, Table("how", ["", "value"], self._how())]
+            failures = [(scene.scene, " ".join(scene.reason.split())) for scene in self.failed]
+            tables.append(Table("not mapped", ["scene", "reason"], failures))
+        return [*tables, Table("settings", ["", "value"], self._settings())]
 
     def document(self) -> dict[str, Any]:
         """Return all of it."""
         return {
             "folder": str(self.folder),
             "table": None if self.table is None else str(self.table),
-            "scenes": [one.document() for one in self.scenes],
-            "failed": [asdict(one) | {"image": str(one.image)} for one in self.failed],
+            "scenes": [scene.document() for scene in self.scenes],
+            "failed": [asdict(scene) | {"image": str(scene.image)} for scene in self.failed],
             **asdict(self.plan),
             "scale": self.scale,
             "threshold": self.threshold,
@@ -135,22 +135,22 @@ class InferResult:
 
     @property
     def _megapixels(self) -> float:
-        fresh = [one for one in self.scenes if not one.unchanged]
-        return sum(one.width * one.height for one in fresh) / 1e6
+        mapped = [scene for scene in self.scenes if not scene.unchanged]
+        return sum(scene.width * scene.height for scene in mapped) / 1e6
 
-    def _how(self) -> list[tuple[str, str]]:
+    def _settings(self) -> list[tuple[str, str]]:
         plan = self.plan
         precision: str = plan.precision
         if plan.changed is not None:
             precision += f" (bfloat16 changes {plan.changed:.2%} of the compared pixels)"
         tile = "whole scenes" if plan.tile is None else f"{plan.tile} pixels"
         if plan.fitted:
-            tile += " at the most"
+            tile += " at most"
         rows = [("engine", plan.engine), ("precision", precision), ("windows", tile)]
         if self._megapixels:
             rate = f"{self._megapixels / max(self.seconds, 1e-9):.2f}"
             rows += [
-                ("seconds, and with the model", f"{self.seconds:.1f}, {self.model_seconds:.1f}"),
-                ("megapixels a second", rate),
+                ("total and model time (s)", f"{self.seconds:.1f}, {self.model_seconds:.1f}"),
+                ("megapixels per second", rate),
             ]
         return rows

@@ -1,4 +1,4 @@
-"""The files that are made of one scene: mask, probability, polygons and a picture."""
+"""The map files of a scene: mask, probability, polygons and a quick look."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ _PICTURE = 1536
 
 PERCENT_NODATA = 255
 
-# Pixels of a scene from which on its files are made one after the other, for want of memory.
+# Pixels of a scene from which on its files are made one at a time, to save memory.
 _LARGE = 2**27
 
 # Pixels after which freed memory is given back.
@@ -45,7 +45,7 @@ _TIDY = 2**24
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What is said of the scene on its maps.
+    """The facts about a scene that its maps carry.
 
     `gsd` is in metres, None without georeference; `fingerprint` the model's.
     """
@@ -74,7 +74,7 @@ class SceneFacts:
 
 @dataclass(frozen=True)
 class ClassTotal:
-    """The landslides of one class in a scene.
+    """The landslides of a class in a scene.
 
     `area` and `share`, that of the scene's area with data, are of their polygons; in square metres
     where the scene is georeferenced, in pixels otherwise.
@@ -103,7 +103,7 @@ class SceneSummary:
 
 
 class SceneMaps:
-    """Takes in the mapped bands of one scene, in its context, and makes its files of them.
+    """Collects the mapped bands of a scene, in its context, and makes its files.
 
     `picture` is to be given the scene's own pixels.
 
@@ -134,7 +134,7 @@ class SceneMaps:
         self._writers.__exit__(*exception)
 
     def add(self, band: Band) -> None:
-        """Take in the next band."""
+        """Add the next band."""
         self._mask_writer.write(band.row_off, band.col_off, band.mask)
         if self._probability_writer is not None:
             values = self._probability_values(band)
@@ -148,7 +148,7 @@ class SceneMaps:
         self._mask.put(band.row_off, band.col_off, band.mask)
 
     def finish(self) -> SceneSummary:
-        """Make the files, after the context has been left without an error.
+        """Make the files, after the context has ended without an error.
 
         They lie in the folder under the names that they will keep.
         """

@@ -27,7 +27,7 @@ from landslide_cli.imagery.warp import copies
 from landslide_cli.outputs import whole_folder
 from landslide_cli.processes import in_processes
 from landslide_cli.profile import Profile, SyntheticSettings
-from landslide_cli.records import Step, refuse_foreign
+from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 
 
@@ -133,7 +133,7 @@ def prepare(
     if finished is not None:
         return PrepareResult(**{**finished, "folder": folder, "unchanged": True})
     if not (folder / PREPARE_RECORD).exists():
-        refuse_foreign([folder], overwrite)
+        refuse_overwrite([folder], overwrite)
     with whole_folder(folder) as partial:
         cuttings = _cut_all(scenes, profile, partial, reporter)
         result = _summary(folder, cuttings, profile)
@@ -284,7 +284,7 @@ def _draw_scenes(
     if step.finished_before("prepare", overwrite) is not None:
         return
     if not (folder / PREPARE_RECORD).exists():
-        refuse_foreign([folder], overwrite)
+        refuse_overwrite([folder], overwrite)
     with whole_folder(folder) as partial:
         for name in (IMAGES, MASKS):
             (partial / name).mkdir()

@@ -23,7 +23,7 @@ from landslide_cli.errors import DataError, listed
 from landslide_cli.imagery.raster.images import image_suffix
 from landslide_cli.outputs import remove_folder, replace_folder, scratch_folder
 from landslide_cli.profile import Profile, SplitSettings
-from landslide_cli.records import Record, Step, refuse_foreign
+from landslide_cli.records import Record, Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.stages.split.assign import Sizes, deal
 from landslide_cli.stages.split.grouping import find_groups
@@ -151,7 +151,7 @@ def split(
     names = names[:limit]
     before = Record.read(dataset / SPLIT_RECORD)
     if before is None:
-        refuse_foreign([dataset / folder for folder in _linked_folders(profile)], overwrite)
+        refuse_overwrite([dataset / folder for folder in _linked_folders(profile)], overwrite)
     groups = find_groups(profile, names, reporter)
     tiles = [tile for tile in tiles if tile.scene in set(names)]
     dealt = _deal(profile, groups, tiles)

@@ -18,11 +18,11 @@ from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.outputs import write_text
 from landslide_cli.profile import Profile, dump_profile
-from landslide_cli.records import Step, refuse_foreign
+from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter, Table
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, unfinished_folder
 from landslide_cli.runs.run import check_fold, find_run, model_outputs
-from landslide_cli.runs.threshold import choose_threshold, keep_even_threshold
+from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
 from landslide_cli.stages.train import checkpoints
 from landslide_cli.stages.train.checkpoints import Checkpoint
 from landslide_cli.stages.train.in_progress import (
@@ -168,7 +168,7 @@ def _lead(
     """Train as the process that writes the run."""
     folder = unfinished_folder(profile.run_folder)
     if not (profile.run_folder / RUN_RECORD).exists():
-        refuse_foreign([profile.run_folder], overwrite)
+        refuse_overwrite([profile.run_folder], overwrite)
     machine = _hardware() | _versions()
     checkpoint = checkpoint_of(folder, step, machine, overwrite, reporter)
     with unfinished(folder, step, machine, checkpoint is None, reporter):
@@ -287,7 +287,7 @@ def _finish(
         run = find_run(profile, folder, preprocessing)
         threshold = choose_threshold(profile, run, folder, limit, reporter)
     else:
-        threshold = keep_even_threshold(folder)
+        threshold = write_default_threshold(folder)
     return TrainResult(
         run=profile.run_folder,
         epochs=len(training.rows),

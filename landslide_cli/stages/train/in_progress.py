@@ -8,7 +8,7 @@ from typing import Any
 
 from landslide_cli.errors import ChangedError, listed
 from landslide_cli.outputs import made_parents, remove_folder, replace_folder
-from landslide_cli.records import Record, Step, refuse_foreign
+from landslide_cli.records import Record, Step, refuse_overwrite
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import RUN_RECORD
 from landslide_cli.stages.train import checkpoints
@@ -47,7 +47,7 @@ def checkpoint_of(
         return None
     changes = _changes(folder, step)
     if changes is None:
-        refuse_foreign([folder], overwrite)
+        refuse_overwrite([folder], overwrite)
         return None
     checkpoint = last_checkpoint(folder / checkpoints.FOLDER, reporter)
     if checkpoint is None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from landslide_cli.core.tiling.tta import Symmetries, averaged
+from landslide_cli.core.tiling.tta import Symmetries, average_views
 
 KINDS: tuple[Symmetries, ...] = ("none", "flips", "symmetries")
 
@@ -48,7 +48,7 @@ def test_a_symmetric_model_says_the_same(
     shape: tuple[int, int], kind: Symmetries, seed: int
 ) -> None:
     windows = windows_of(*shape, seed)
-    result = averaged(symmetric, symmetric, kind)(windows)
+    result = average_views(symmetric, symmetric, kind)(windows)
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, symmetric(windows))
 
@@ -57,7 +57,7 @@ def test_a_symmetric_model_says_the_same(
 def test_what_is_said_of_a_mirrored_window_is_mirrored(
     shape: tuple[int, int], kind: Symmetries, seed: int
 ) -> None:
-    predict, windows = averaged(Counted(), Counted(), kind), windows_of(*shape, seed)
+    predict, windows = average_views(Counted(), Counted(), kind), windows_of(*shape, seed)
     result = predict(windows)
     for axes in ((1,), (2,), (1, 2)):
         mirrored = predict(np.flip(windows, axes))
@@ -68,7 +68,7 @@ def test_what_is_said_of_a_mirrored_window_is_mirrored(
 def test_with_all_symmetries_what_is_said_of_a_turned_window_is_turned(
     shape: tuple[int, int], seed: int
 ) -> None:
-    predict, windows = averaged(Counted(), Counted(), "symmetries"), windows_of(*shape, seed)
+    predict, windows = average_views(Counted(), Counted(), "symmetries"), windows_of(*shape, seed)
     result = predict(windows)
     for turns in (1, 2, 3):
         turned = predict(np.rot90(windows, turns, (1, 2)))
@@ -88,20 +88,20 @@ def test_the_result_is_the_average_over_the_views(shape: tuple[int, int]) -> Non
         answer = answer.swapaxes(1, 2) if transpose else answer
         views.append(answer[:, :: -1 if down else 1, :: -1 if across else 1])
     for kind, count in (("flips", 4), ("symmetries", 8)):
-        result = averaged(model, model, kind)(windows)  # type: ignore[arg-type]
+        result = average_views(model, model, kind)(windows)  # type: ignore[arg-type]
         np.testing.assert_allclose(result, np.mean(views[:count], axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "calls"), [("none", 1), ("flips", 4), ("symmetries", 8)])
 def test_the_model_is_called_once_a_view(kind: Symmetries, calls: int) -> None:
     model = Counted()
-    averaged(model, model, kind)(windows_of(5, 5))
+    average_views(model, model, kind)(windows_of(5, 5))
     assert len(model.shapes) == calls
 
 
 def test_the_turned_model_sees_windows_of_swapped_sides() -> None:
     model, turned = Counted(), Counted()
-    assert averaged(model, turned, "symmetries")(windows_of(4, 7)).shape == (3, 4, 7, 2)
+    assert average_views(model, turned, "symmetries")(windows_of(4, 7)).shape == (3, 4, 7, 2)
     assert model.shapes == [(3, 4, 7, 2)] * 4
     assert turned.shapes == [(3, 7, 4, 2)] * 4
 
@@ -110,6 +110,6 @@ def test_the_turned_model_sees_windows_of_swapped_sides() -> None:
 def test_the_windows_and_the_answers_are_left_as_they_were(kind: Symmetries) -> None:
     windows, answer = windows_of(4, 4), np.full((3, 4, 4, 1), 0.25, np.float32)
     before = windows.copy()
-    averaged(lambda _: answer, lambda _: answer, kind)(windows)
+    average_views(lambda _: answer, lambda _: answer, kind)(windows)
     np.testing.assert_array_equal(windows, before)
     np.testing.assert_array_equal(answer, np.float32(0.25))

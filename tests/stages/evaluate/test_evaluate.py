@@ -106,7 +106,7 @@ def test_missing_model_is_said_before_anything_else(untrained: Profile) -> None:
 def test_file_that_is_no_model_is_refused(untrained: Profile) -> None:
     untrained.run.mkdir()
     (untrained.run / "model.keras").write_text("not a model")
-    with pytest.raises(ModelError, match="no Keras model"):
+    with pytest.raises(ModelError, match="not a Keras model"):
         evaluate(untrained)
     assert [path.name for path in untrained.run.iterdir()] == ["model.keras"]
 
@@ -288,7 +288,7 @@ def test_a_better_run_is_told_from_a_worse_one(trained: Profile, untrained: Prof
 
 
 def test_against_a_folder_that_is_no_run_is_refused(trained: Profile, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is no run"):
+    with pytest.raises(ModelError, match="is not a run"):
         evaluate(trained, against=tmp_path / "nowhere")
 
 

@@ -103,12 +103,12 @@ def test_forgotten_scene_is_mapped_again_and_the_others_are_not(
 def test_own_files_are_not_foreign_and_others_are(tmp_path: Path, image: Path) -> None:
     maps = tmp_path / "maps"
     finish(MapFolder(maps, SETTINGS), "scene", image)
-    MapFolder(maps, SETTINGS).refuse_foreign(["scene"], overwrite=False)
+    MapFolder(maps, SETTINGS).refuse_overwrite(["scene"], overwrite=False)
     (maps / "scene_landslides.gpkg").write_text("drawn by hand")
     with pytest.raises(OutputError, match=r"scene_landslides\.gpkg"):
-        MapFolder(maps, SETTINGS).refuse_foreign(["scene"], overwrite=False)
-    MapFolder(maps, SETTINGS).refuse_foreign(["other"], overwrite=False)
-    MapFolder(maps, SETTINGS).refuse_foreign(["scene"], overwrite=True)
+        MapFolder(maps, SETTINGS).refuse_overwrite(["scene"], overwrite=False)
+    MapFolder(maps, SETTINGS).refuse_overwrite(["other"], overwrite=False)
+    MapFolder(maps, SETTINGS).refuse_overwrite(["scene"], overwrite=True)
 
 
 def test_file_that_was_changed_since_is_foreign(tmp_path: Path, image: Path) -> None:
@@ -116,7 +116,7 @@ def test_file_that_was_changed_since_is_foreign(tmp_path: Path, image: Path) -> 
     finish(MapFolder(maps, SETTINGS), "scene", image)
     (maps / "scene_mask.tif").write_text("corrected by hand")
     with pytest.raises(OutputError, match=r"scene_mask\.tif"):
-        MapFolder(maps, SETTINGS).refuse_foreign(["scene"], overwrite=False)
+        MapFolder(maps, SETTINGS).refuse_overwrite(["scene"], overwrite=False)
 
 
 def test_files_of_a_scene_that_was_stopped_half_way_may_be_replaced(
@@ -138,7 +138,7 @@ def test_files_of_a_scene_that_was_stopped_half_way_may_be_replaced(
     assert (maps / "scene_mask.tif").exists()
     folder = MapFolder(maps, SETTINGS)
     assert folder.finished("scene", image) is None
-    folder.refuse_foreign(["scene"], overwrite=False)
+    folder.refuse_overwrite(["scene"], overwrite=False)
 
 
 def test_map_of_a_kind_that_is_no_longer_made_is_removed(tmp_path: Path, image: Path) -> None:
@@ -181,7 +181,7 @@ def test_record_of_an_older_form_tells_only_whose_the_files_are(
     (maps / RECORD).write_text(json.dumps({"files": record["files"], "scenes": "of yore"}))
     folder = MapFolder(maps, SETTINGS)
     assert folder.finished("scene", image) is None
-    folder.refuse_foreign(["scene"], overwrite=False)
+    folder.refuse_overwrite(["scene"], overwrite=False)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"format": 3}', '{"files": 3}'])

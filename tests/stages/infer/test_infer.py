@@ -261,7 +261,7 @@ def test_result_and_record_say_how_the_scenes_were_mapped(
     assert result.exit_status == 0
     assert result.complaint is None
     assert str(result.folder) in result.headline()
-    assert {table.title for table in result.tables()} == {"scenes", "how"}
+    assert {table.title for table in result.tables()} == {"scenes", "settings"}
     rows = {row[0]: row[1] for row in result.tables()[1].rows}
     assert (rows["engine"], rows["windows"]) == ("openvino", "64 pixels")
 

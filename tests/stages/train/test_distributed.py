@@ -100,7 +100,7 @@ def test_what_the_first_worker_refuses_ends_the_others_with_a_message(
     changed = profile.model_copy(update={"run": trained.run})
     (status, text), (other, text_of_other) = ends(start_workers(changed, tmp_path / "profile.yaml"))
     assert status == 1
-    assert "was made from something else" in text
+    assert "was made with different inputs or settings" in text
     assert other == 1
     assert "has lost another worker" in text_of_other
     assert "Traceback" not in text + text_of_other

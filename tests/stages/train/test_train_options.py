@@ -31,7 +31,7 @@ from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
 from landslide_cli.stages.train.step import Fitter
 from landslide_cli.stages.train.workers import Place, Workers
-from tests.stages.conftest import bright_square
+from tests.models import bright_square
 
 Weights = list[NDArray[Any]]
 
