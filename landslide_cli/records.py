@@ -14,6 +14,10 @@ from typing import Any, Self
 from landslide_cli.errors import ChangedError, DataError, OutputError, listed
 from landslide_cli.outputs import write_json
 
+# Settings that were removed, and their values without effect: runs recorded with these are
+# unchanged.
+_REMOVED = {"train.augment.recolour": {"probability": 0.0}}
+
 # Raised when a step's results change their form, so that older ones are not taken for current.
 FORMAT = 2
 
@@ -108,10 +112,11 @@ class Record:
     def changes(self, settings: Mapping[str, Any], inputs: Mapping[str, Input]) -> list[str]:
         """Name what differs between this record and the given settings and inputs."""
         settings = {**settings, "format": FORMAT}
+        recorded = _without_removed(self.settings)
         changed = [
-            f"{key} ({json.dumps(self.settings.get(key))} -> {json.dumps(settings.get(key))})"
-            for key in sorted(self.settings.keys() | settings.keys())
-            if self.settings.get(key) != settings.get(key)
+            f"{key} ({json.dumps(recorded.get(key))} -> {json.dumps(settings.get(key))})"
+            for key in sorted(recorded.keys() | settings.keys())
+            if recorded.get(key) != settings.get(key)
         ]
         before, now = self.inputs, inputs
         changed += [f"{name} (new)" for name in sorted(now.keys() - before.keys())]
@@ -122,6 +127,20 @@ class Record:
             if now[name].digest != before[name].digest
         ]
         return changed
+
+
+def _without_removed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out recorded settings that were removed since and had no effect."""
+    without_effect = [
+        section
+        for section, values in _REMOVED.items()
+        if all(settings.get(f"{section}.{key}") == value for key, value in values.items())
+    ]
+    return {
+        key: value
+        for key, value in settings.items()
+        if not any(key.startswith(f"{section}.") for section in without_effect)
+    }
 
 
 @dataclass(frozen=True)

@@ -189,3 +189,15 @@ def test_a_folder_that_holds_something_foreign_is_refused(
         assert str(foreign) in str(caught.value)
         assert str(empty) not in str(caught.value)
     refuse_overwrite([full, inputs[0]], overwrite=True)
+
+
+@pytest.mark.parametrize(("probability", "changes"), [(0.0, 0), (0.5, 2)])
+def test_removed_settings_that_had_no_effect_are_no_change(
+    tmp_path: Path, probability: float, changes: int
+) -> None:
+    key = "train.augment.recolour"
+    recorded = {f"{key}.range": [90, 245], f"{key}.probability": probability, "seed": 1}
+    Record(recorded, {}, {}).write(tmp_path / "run.json")
+    record = Record.read(tmp_path / "run.json")
+    assert record is not None
+    assert len(record.changes({"seed": 1}, {})) == changes

@@ -18,7 +18,7 @@ from landslide_cli.profile.loading import PACKAGED_PROFILE
 from landslide_cli.profile.model import ARCHITECTURES
 from landslide_cli.profile.profile import Profile
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PROFILE = ROOT / "configs" / PACKAGED_PROFILE.name
 SCHEMA = ROOT / "configs" / "profile.schema.json"

@@ -21,7 +21,6 @@ ElasticShare = Annotated[float, Field(ge=0.0, le=0.2)]
 ContrastFactor = Annotated[float, Field(ge=0.0, le=2.0)]
 SaturationFactor = Annotated[float, Field(ge=0.0, le=4.0)]
 Sigma = Annotated[float, Field(gt=0.0, le=10.0)]
-GrayLevel = Annotated[float, Field(ge=0.0, le=255.0)]
 GrayLevels = Annotated[float, Field(ge=0.0, le=128.0)]
 
 
@@ -91,16 +90,6 @@ class PerspectiveSettings(RangedKind):
 
     range: tuple[CornerShare, CornerShare] = Field(
         (0.0, 0.1), description="Largest shift of a corner, as a share of the side."
-    )
-
-
-class RecolourSettings(RangedKind):
-    """Foreground that is brighter, darker, paler and of less texture than it was."""
-
-    range: tuple[GrayLevel, GrayLevel] = Field(
-        (90.0, 245.0),
-        description="Its mean before what is beyond black and white is cut off, in gray levels; "
-        "white is 255.",
     )
 
 
@@ -179,11 +168,6 @@ class OnlineAugmentSettings(Settings):
         PerspectiveSettings(),
         description="View at an angle: the largest shift of a corner, as a share of the side. "
         "What comes into view is black and has no label.",
-    )
-    recolour: RecolourSettings = Field(
-        RecolourSettings(),
-        description="Give the foreground alone another mean, in gray levels of 255, with 0.4 to "
-        "1.3 times its contrast and any share of its colour.",
     )
     brightness: BrightnessSettings = Field(
         BrightnessSettings(), description="Add a share of the range from black to white."

@@ -36,6 +36,10 @@ _KINDS = {
 }
 
 
+# Keys that were removed, and are ignored where a stored profile has them.
+REMOVED_KEYS = (("train", "augment", "recolour"),)
+
+
 def load_profile(path: Path, overrides: Sequence[str] = ()) -> Profile:
     """Read and check a profile.
 
@@ -196,7 +200,24 @@ def _put(document: dict[str, Any], key: Key, value: Any, text: str) -> None:
         holder = holder[part]
 
 
+def _without_removed(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out keys of earlier versions that have no effect any more: runs have stored them."""
+    for path in REMOVED_KEYS:
+        document = _without(document, path)
+    return document
+
+
+def _without(document: Any, path: tuple[str, ...]) -> Any:
+    name, *inner = path
+    if not isinstance(document, dict) or name not in document:
+        return document
+    if not inner:
+        return {key: value for key, value in document.items() if key != name}
+    return document | {name: _without(document[name], tuple(inner))}
+
+
 def _checked(document: dict[str, Any], places: dict[Key, str]) -> Profile:
+    document = _without_removed(document)
     try:
         # JSON mode is strict about types and still takes a YAML list for a tuple.
         return Profile.model_validate_json(json.dumps(document, default=str))

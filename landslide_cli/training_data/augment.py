@@ -28,10 +28,6 @@ fold_in = tf.random.experimental.stateless_fold_in
 _PLAIN = {"dtype": "float32", "seed": 0}
 _REFLECT = {**_PLAIN, "fill_mode": "reflect"}
 
-# Least and most that the contrast within what is recoloured is changed by, and the deviation in
-# pixels of the Gaussian by which it passes into its surroundings.
-_RECOLOURED, _SOFT_EDGE = (0.4, 1.3), 1.0
-
 
 class Draws(keras.random.SeedGenerator):  # type: ignore[misc]
     """The random numbers of one image for one kind of change, each a function of the key.
@@ -76,11 +72,10 @@ class Augmenter:
         self._seed = seed
         # However large the seed is, TensorFlow's are two numbers of 32 bits.
         self._key = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
-        # By their places in the settings, the kinds draw apart from each other: switching one on
-        # changes no other's numbers.
+        # The kinds draw apart from each other: switching one on changes no other's numbers.
         self._steps = [
-            (index, kind.probability, _KINDS[name](*getattr(kind, "range", (0.0, 0.0))))
-            for index, (name, kind) in enumerate(settings)
+            (_DRAW_IDS[name], kind.probability, _KINDS[name](*getattr(kind, "range", (0.0, 0.0))))
+            for name, kind in settings
             if name in _KINDS and kind.probability > 0.0
         ]
 
@@ -121,8 +116,8 @@ class Augmenter:
         key = fold_in(self._key, tf.cast(epoch, tf.int64))
         key = fold_in(key, tf.cast(position, tf.int64))
         pixels, labels = tf.cast(image, tf.float32)[None], mask[None, ..., None]
-        for index, probability, step in self._steps:
-            draws = Draws(fold_in(key, index))
+        for draw_id, probability, step in self._steps:
+            draws = Draws(fold_in(key, draw_id))
             pixels, labels = tf.cond(
                 draws.uniform() < probability,
                 partial(step, draws, pixels, labels),
@@ -238,23 +233,6 @@ def _hue(low: float, high: float) -> Step:
     )
 
 
-def _recolour(low: float, high: float) -> Step:
-    def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
-        there = tf.cast((mask > 0) & (mask != IGNORE), tf.float32)
-        # Of nothing, any mean will do.
-        count = tf.maximum(1.0, tf.reduce_sum(there))
-        pale = draws.uniform()
-        paler = image + pale * (tf.reduce_mean(image, -1, keepdims=True) - image)
-        mean = tf.reduce_sum(paler * there, (1, 2), keepdims=True) / count
-        contrast, target = draws.uniform(*_RECOLOURED), draws.uniform(low, high)
-        shift = mean * (1.0 - contrast) + target - tf.reduce_mean(mean)
-        changed = paler * contrast + shift
-        share = _smoothed(there, _SOFT_EDGE, math.ceil(3.0 * _SOFT_EDGE))
-        return image + share * (tf.clip_by_value(changed, 0.0, 255.0) - image), mask
-
-    return step
-
-
 def _blur(low: float, high: float) -> Step:
     # Keras's RandomGaussianBlur sees black beyond the edges, draws another sigma for x than for y,
     # no larger than 1, and has a kernel of two dimensions where two of one do.
@@ -285,6 +263,26 @@ def _noise(low: float, high: float) -> Step:
     return step
 
 
+# What keys each kind's random numbers. A new kind takes a new number; none is ever changed or used
+# again, or else all trainings with online augmentation would draw other numbers. (3 is `elastic`,
+# which OpenCV applies; 9 was `recolour`.)
+_DRAW_IDS = {
+    "hflip": 0,
+    "vflip": 1,
+    "rotate90": 2,
+    "rotate": 4,
+    "zoom": 5,
+    "shear": 6,
+    "translate": 7,
+    "perspective": 8,
+    "brightness": 10,
+    "contrast": 11,
+    "saturation": 12,
+    "hue": 13,
+    "blur": 14,
+    "noise": 15,
+}
+
 # The step of each kind, by its name in the settings, from the range that the profile gives it.
 _KINDS: dict[str, Callable[[float, float], Step]] = {
     "hflip": lambda *_: _flip("horizontal"),
@@ -295,7 +293,6 @@ _KINDS: dict[str, Callable[[float, float], Step]] = {
     "shear": _shear,
     "translate": lambda *both: _by(layers.RandomTranslation(both, both, **_REFLECT)),
     "perspective": _perspective,
-    "recolour": _recolour,
     "brightness": lambda *both: _by(layers.RandomBrightness(both, **_PLAIN)),
     "contrast": _contrast,
     "saturation": _saturation,

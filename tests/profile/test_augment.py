@@ -32,7 +32,7 @@ def test_everything_is_off_by_default() -> None:
     assert augment.is_off
     assert not augment.needs_colour
     assert list(augment.switched_on()) == []
-    assert len(RANGED) == 13
+    assert len(RANGED) == 12
 
 
 @pytest.mark.parametrize("name", OnlineAugmentSettings.model_fields)
@@ -92,7 +92,6 @@ def test_a_range_that_falls_is_refused(write_profile: Write, name: str) -> None:
         ("translate", -1, 1),
         ("elastic", 0, 0.2),
         ("perspective", 0, 0.2),
-        ("recolour", 0, 255),
         ("brightness", -1, 1),
         ("contrast", 0, 2),
         ("saturation", 0, 4),

@@ -531,3 +531,9 @@ def test_the_keys_of_the_model_are_those_of_its_architecture(
     message = message_of(write_profile(f"name: x\nmodel: {model}\n"))
     assert ":2: " in message
     assert says in message
+
+
+def test_a_key_that_was_removed_is_ignored(write_profile: Callable[[str], Path]) -> None:
+    augment = "hflip: {probability: 0.5}, recolour: {range: [90, 245], probability: 0.5}"
+    profile = load_profile(write_profile(f"name: old\ntrain: {{augment: {{{augment}}}}}\n"))
+    assert list(profile.train.augment.switched_on()) == ["hflip"]
