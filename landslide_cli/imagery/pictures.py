@@ -128,12 +128,13 @@ def comparison(image: NDArray[np.uint8], truth: Mask, prediction: Mask) -> Pictu
 
     A pixel whose true and predicted classes are two different foreground classes is a miss.
     """
-    there, found = (truth != 0) & (truth != IGNORE), (prediction != 0) & (truth != IGNORE)
+    labelled = truth != IGNORE
+    true, predicted = (truth != 0) & labelled, (prediction != 0) & labelled
     colours = np.zeros((*truth.shape, 3), np.uint8)
-    colours[there & (prediction == truth)] = HIT
-    colours[there & (prediction != truth)] = MISS
-    colours[found & ~there] = FALSE_ALARM
-    return _tinted(as_rgb(image), there | found, colours)
+    colours[true & (prediction == truth)] = HIT
+    colours[true & (prediction != truth)] = MISS
+    colours[predicted & ~true] = FALSE_ALARM
+    return _tinted(as_rgb(image), true | predicted, colours)
 
 
 def _tinted(rgb: Picture, where: NDArray[np.bool_], colours: Colours) -> Picture:
@@ -201,7 +202,7 @@ def sheet(
 
 
 def strip(name: str, pictures: Sequence[Picture], captions: Sequence[str], cell: int) -> Picture:
-    """Lay comparisons of one scene side by side, each under its caption: a film strip."""
+    """Lay comparisons of a scene side by side, each under its caption: a film strip."""
     return sheet(captions, [(name, pictures)], cell, LEGEND)
 
 
@@ -224,10 +225,10 @@ def write_film(path: Path, frames: Iterable[Picture], seconds: float) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    first, *others = [Image.fromarray(frame) for frame in frames]
+    first, *rest = [Image.fromarray(frame) for frame in frames]
     milliseconds = round(1000 * seconds)
-    durations = [milliseconds] * len(others) + [4 * milliseconds]
-    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, disposal=2)
+    durations = [milliseconds] * len(rest) + [4 * milliseconds]
+    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0, disposal=2)
 
 
 def _write(page: Picture, text: str, x: int, y: int) -> None:

@@ -48,7 +48,7 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]], best_epoch: 
 
 
 def plot_shares(path: Path, title: str, shares: Mapping[str, Mapping[str, float]]) -> None:
-    """Draw stacked bars of class shares, in per cent, one bar a part.
+    """Draw stacked bars of class shares, in per cent, a bar per part.
 
     Args:
         path: the PNG to write.
@@ -84,7 +84,7 @@ def plot_histogram(path: Path, title: str, shares: Sequence[float]) -> None:
 
 
 def plot_bars(path: Path, title: str, values: Mapping[str, float], pooled: float) -> None:
-    """Draw one bar a scene, from the best to the worst, and a line at the pooled value.
+    """Draw a bar per scene, from the best to the worst, and a line at the pooled value.
 
     Args:
         path: the PNG to write.
@@ -153,11 +153,11 @@ def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str)
     """
     figure = Figure(figsize=(5.4, 5.6), layout="constrained")
     curve, share = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    probabilities = [one["probability"] for one in bins]
+    probabilities = [entry["probability"] for entry in bins]
     curve.plot([0, 1], [0, 1], color="0.75", linestyle="--", label="perfectly calibrated")
     curve.plot(
         probabilities,
-        [one["frequency"] for one in bins],
+        [entry["frequency"] for entry in bins],
         color=_COLOURS["valid"],
         marker=".",
         label="measured",
@@ -165,7 +165,9 @@ def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str)
     curve.set(ylabel=f"pixels that are {name}", xlim=(0, 1), ylim=(0, 1))
     curve.set_title("reliability of the predicted probability")
     curve.legend(loc="upper left")
-    share.bar(probabilities, [one["pixels"] for one in bins], width=0.03, color=_COLOURS["train"])
+    share.bar(
+        probabilities, [entry["pixels"] for entry in bins], width=0.03, color=_COLOURS["train"]
+    )
     share.set_yscale("log")
     share.set(xlabel=f"predicted probability of {name}", ylabel="pixels")
     _save(figure, path)

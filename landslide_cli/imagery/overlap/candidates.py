@@ -51,7 +51,7 @@ class Candidate:
     votes: int
 
 
-class Index:
+class DescriptorIndex:
     """Nearest neighbours among the descriptors of images; flat images are left out.
 
     Of many images only the first key points of each are kept.
@@ -59,14 +59,14 @@ class Index:
 
     def __init__(self, features: Sequence[Features]) -> None:
         self.most = max(FEWEST_INDEXED, MOST_INDEXED // max(1, len(features)))
-        counts = [0 if one.flat else min(self.most, len(one.points)) for one in features]
+        counts = [0 if image.flat else min(self.most, len(image.points)) for image in features]
         kept = list(zip(features, counts, strict=True))
         self._owners = np.repeat(np.arange(len(features)), counts)
-        self._angles = _joined([one.angles[:count] for one, count in kept])
-        self._sizes = _joined([one.sizes[:count] for one, count in kept])
+        self._angles = _joined([image.angles[:count] for image, count in kept])
+        self._sizes = _joined([image.sizes[:count] for image, count in kept])
         self._descriptors = np.empty((sum(counts), 128), np.float32)
         np.concatenate(
-            [EMPTY, *(one.descriptors[:count] for one, count in kept)], out=self._descriptors
+            [EMPTY, *(image.descriptors[:count] for image, count in kept)], out=self._descriptors
         )
         self._neighbours = min(NEIGHBOURS, len(self._descriptors))
         if self._neighbours:
@@ -80,7 +80,7 @@ class Index:
         Args:
             query: the image looked up.
             itself: the number of the same image in the index, whose neighbours do not count.
-            share: of so many key points one is looked up.
+            share: every so many key points, one is looked up.
 
         Returns:
             The votes of each image that has any.
@@ -88,14 +88,14 @@ class Index:
         descriptors = query.descriptors[: self.most // share].astype(np.float32)
         if query.flat or not self._neighbours or not len(descriptors):
             return {}
-        found, squares = self._trees.knnSearch(
+        neighbours, squares = self._trees.knnSearch(
             descriptors, self._neighbours, params={"checks": CHECKS}
         )
-        owners, distances = self._owners[found], np.sqrt(squares)
+        owners, distances = self._owners[neighbours], np.sqrt(squares)
         background = np.maximum(distances[:, -1:], BACKGROUND)
         near = (distances < RATIO * background) & (owners != itself)
         points, places = np.nonzero(near)
-        rows = found[points, places]
+        rows = neighbours[points, places]
         # The nearest of several neighbours in one image has the key point's vote for it.
         _, once = np.unique(points * len(self._owners) + self._owners[rows], return_index=True)
         return self._agreeing(query, points[once], rows[once])
@@ -125,12 +125,12 @@ def candidates_within(features: Sequence[Features], advance: Callable[[], None])
 
     `advance` is called once an image.
     """
-    found: dict[tuple[int, int, bool], int] = {}
-    for query, reflected, votes in _looked_up(features, Index(features), True, advance):
+    votes_for: dict[tuple[int, int, bool], int] = {}
+    for query, reflected, votes in _looked_up(features, DescriptorIndex(features), True, advance):
         for other, count in votes.items():
             pair = min(query, other), max(query, other), reflected
-            found[pair] = found.get(pair, 0) + count
-    voted = [Candidate(*pair, votes) for pair, votes in sorted(found.items()) if votes >= VOTES]
+            votes_for[pair] = votes_for.get(pair, 0) + count
+    voted = [Candidate(*pair, votes) for pair, votes in sorted(votes_for.items()) if votes >= VOTES]
     return _foremost(voted)
 
 
@@ -141,15 +141,18 @@ def candidates_among(
 
     Sorted by query and falling votes; `advance` is called once a query.
     """
-    found = [
+    index = DescriptorIndex(references)
+    voted = [
         Candidate(query, other, reflected, count)
-        for query, reflected, votes in _looked_up(queries, Index(references), False, advance)
+        for query, reflected, votes in _looked_up(queries, index, False, advance)
         for other, count in votes.items()
         if count >= VOTES
     ]
-    ordered = sorted(found, key=lambda one: (one.first, -one.votes, one.second, one.mirrored))
+    ordered = sorted(voted, key=lambda pair: (pair.first, -pair.votes, pair.second, pair.mirrored))
     return [
-        one for _, mine in groupby(ordered, lambda one: one.first) for one in islice(mine, MOST)
+        pair
+        for _, pairs in groupby(ordered, lambda pair: pair.first)
+        for pair in islice(pairs, MOST)
     ]
 
 
@@ -160,15 +163,15 @@ def _foremost(candidates: Sequence[Candidate]) -> list[Candidate]:
     """
     kept: list[Candidate] = []
     taken: Counter[int] = Counter()
-    for one in sorted(candidates, key=lambda one: (-one.votes, one)):
-        if min(taken[one.first], taken[one.second]) < MOST:
-            kept.append(one)
-            taken.update((one.first, one.second))
+    for pair in sorted(candidates, key=lambda pair: (-pair.votes, pair)):
+        if min(taken[pair.first], taken[pair.second]) < MOST:
+            kept.append(pair)
+            taken.update((pair.first, pair.second))
     return sorted(kept)
 
 
 def _looked_up(
-    queries: Sequence[Features], index: Index, same: bool, advance: Callable[[], None]
+    queries: Sequence[Features], index: DescriptorIndex, same: bool, advance: Callable[[], None]
 ) -> Iterator[tuple[int, bool, dict[int, int]]]:
     """Look up each query as it is and mirrored, in threads: OpenCV works without Python's lock."""
 

@@ -28,7 +28,7 @@ BLOCK = 1024  # images compared at a time
 
 
 @dataclass(frozen=True, order=True)
-class Copy:
+class DuplicatePair:
     """Two images of the same content; turns by 90 degrees of the (mirrored) first one lead there.
 
     The turns are counterclockwise, as `np.rot90` makes them, after the mirroring left to right.
@@ -40,25 +40,25 @@ class Copy:
     turns: int
 
 
-def copies_among(firsts: Sequence[Features], seconds: Sequence[Features]) -> list[Copy]:
+def copies_among(firsts: Sequence[Features], seconds: Sequence[Features]) -> list[DuplicatePair]:
     """Find the pairs of a first and a second image that are copies of each other, sorted."""
-    best: dict[tuple[int, int], Copy] = {}
+    best: dict[tuple[int, int], DuplicatePair] = {}
     for copy in (*_identical(firsts, seconds), *_alike(firsts, seconds)):
         best.setdefault((copy.first, copy.second), copy)
     return sorted(best.values())
 
 
-def _identical(firsts: Sequence[Features], seconds: Sequence[Features]) -> Iterator[Copy]:
+def _identical(firsts: Sequence[Features], seconds: Sequence[Features]) -> Iterator[DuplicatePair]:
     known: dict[bytes, list[int]] = defaultdict(list)
     for number, features in enumerate(seconds):
         if not features.flat:
             known[features.digest].append(number)
     for number, features in enumerate(firsts):
         for other in known.get(features.digest, ()):
-            yield Copy(number, other, False, 0)
+            yield DuplicatePair(number, other, False, 0)
 
 
-def _alike(firsts: Sequence[Features], seconds: Sequence[Features]) -> Iterator[Copy]:
+def _alike(firsts: Sequence[Features], seconds: Sequence[Features]) -> Iterator[DuplicatePair]:
     """Compare the cells of all pairs, in blocks, for the eight ways to lay an image on another."""
     ours, theirs = _cells(firsts), _cells(seconds)
     details = _directions(_details(theirs, COARSE))
@@ -72,7 +72,7 @@ def _alike(firsts: Sequence[Features], seconds: Sequence[Features]) -> Iterator[
                     if _same_form(firsts[first], seconds[second], turns) and _same_levels(
                         laid[first], theirs[second]
                     ):
-                        yield Copy(first, int(second), mirror, turns)
+                        yield DuplicatePair(first, int(second), mirror, turns)
 
 
 def _same_form(first: Features, second: Features, turns: int) -> bool:
@@ -81,17 +81,17 @@ def _same_form(first: Features, second: Features, turns: int) -> bool:
     return abs(math.log(stretched)) <= ASPECT
 
 
-def _same_levels(one: Floats, other: Floats) -> bool:
+def _same_levels(first: Floats, second: Floats) -> bool:
     """Whether two images, (rows, cols) of cells, are as alike as encoding leaves them."""
-    both = np.stack([one, other])
-    off = float(np.sqrt(np.square(one - other).mean()))
+    both = np.stack([first, second])
+    off = float(np.sqrt(np.square(first - second).mean()))
     coarse = float(np.sqrt(np.square(_details(both, COARSE)).mean(axis=1)).min())
     a, b = _directions(_details(both, FINE))
     return off <= LEVELS and (float(a @ b) >= CORRELATION or off <= SHARE * coarse)
 
 
 def _cells(features: Sequence[Features]) -> Floats:
-    cells = [one.signature for one in features]
+    cells = [image.signature for image in features]
     return np.array(cells, np.float32).reshape(-1, SIGNATURE, SIGNATURE)
 
 

@@ -19,9 +19,9 @@ from landslide_cli.imagery.overlap.candidates import (
     candidates_among,
     candidates_within,
 )
-from landslide_cli.imagery.overlap.copies import Copy, copies_among
+from landslide_cli.imagery.overlap.copies import DuplicatePair, copies_among
 from landslide_cli.imagery.overlap.features import Features, mirrored
-from landslide_cli.imagery.overlap.matching import Affine, Fit, fit
+from landslide_cli.imagery.overlap.matching import Matrix2x3, Similarity, fit
 from landslide_cli.imagery.overlap.settings import MatchSettings
 
 COPY_SHARE = 0.9  # of the area of the larger image that a copy covers
@@ -34,14 +34,14 @@ class Overlap:
     """Two images that show the same ground.
 
     Args:
-        first: number of the one image.
+        first: number of the first image.
         second: number of the other.
         kind: "copy" if one is the other as a whole, as it is or encoded anew, enlarged, reduced,
             turned, mirrored or distorted; "content" if they have a part in common.
         inliers: matches of distinct key points that agree; 0 for copies found as a whole.
         transform: 2 x 3, pixels (x, y) of the first original to pixels of the second.
         overlap: share of the smaller scene's area that both show, in (0, 1].
-        mirrored: whether the one shows the ground mirrored.
+        mirrored: whether the first shows the ground mirrored.
         correlation: of the texture in the common part, in [-1, 1]; None for copies found as a
             whole.
     """
@@ -66,9 +66,9 @@ def find_overlaps(
     candidates = candidates_within(features, advance)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         prove = partial(_proven, features, features, settings)
-        found = [overlap for overlap in threads.map(prove, candidates) if overlap]
+        proven = [overlap for overlap in threads.map(prove, candidates) if overlap]
     copies = [copy for copy in copies_among(features, features) if copy.first < copy.second]
-    return _with_copies(found, copies, features, features)
+    return _with_copies(proven, copies, features, features)
 
 
 def find_leaks(
@@ -83,15 +83,17 @@ def find_leaks(
     is called once a query.
     """
     candidates = candidates_among(queries, references, advance)
-    of_query = [list(group) for _, group in groupby(candidates, key=lambda one: one.first)]
+    of_query = [
+        list(group) for _, group in groupby(candidates, key=lambda candidate: candidate.first)
+    ]
 
     def best(group: Sequence[Candidate]) -> Overlap | None:
         proofs = (_proven(queries, references, settings, candidate) for candidate in group)
         return next((proof for proof in proofs if proof), None)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        found = [overlap for overlap in threads.map(best, of_query) if overlap]
-    return _with_copies(found, copies_among(queries, references), queries, references)
+        proven = [overlap for overlap in threads.map(best, of_query) if overlap]
+    return _with_copies(proven, copies_among(queries, references), queries, references)
 
 
 def _proven(
@@ -100,33 +102,33 @@ def _proven(
     settings: MatchSettings,
     candidate: Candidate,
 ) -> Overlap | None:
-    """Fit a similarity to a candidate; None if the images do not show the same ground."""
+    """Similarity a similarity to a candidate; None if the images do not show the same ground."""
     first, second = firsts[candidate.first], seconds[candidate.second]
-    found = fit(mirrored(first) if candidate.mirrored else first, second, settings)
-    if found is None or not found.convinces(settings):
+    similarity = fit(mirrored(first) if candidate.mirrored else first, second, settings)
+    if similarity is None or not similarity.convinces(settings):
         return None
-    return _overlap(candidate, first, found)
+    return _overlap(candidate, first, similarity)
 
 
-def _overlap(candidate: Candidate, first: Features, found: Fit) -> Overlap:
-    transform = found.transform
+def _overlap(candidate: Candidate, first: Features, similarity: Similarity) -> Overlap:
+    transform = similarity.transform
     if candidate.mirrored:
         transform = _after(transform, np.array([[-1.0, 0, first.width - 1], [0, 1, 0]]))
     return Overlap(
         candidate.first,
         candidate.second,
-        "copy" if found.covered >= COPY_SHARE else "content",
-        found.inliers,
+        "copy" if similarity.covered >= COPY_SHARE else "content",
+        similarity.inliers,
         _as_tuples(transform),
-        found.overlap,
+        similarity.overlap,
         candidate.mirrored,
-        found.correlation,
+        similarity.correlation,
     )
 
 
 def _with_copies(
-    found: Iterable[Overlap],
-    copies: Iterable[Copy],
+    proven: Iterable[Overlap],
+    copies: Iterable[DuplicatePair],
     firsts: Sequence[Features],
     seconds: Sequence[Features],
 ) -> list[Overlap]:
@@ -135,10 +137,10 @@ def _with_copies(
     How a copy lies is known better as a whole than from what may be few key points.
     """
     pairs: dict[tuple[int, int], Overlap] = {}
-    for one in found:
-        pair = one.first, one.second
-        if pair not in pairs or pairs[pair].inliers < one.inliers:
-            pairs[pair] = one
+    for overlap in proven:
+        pair = overlap.first, overlap.second
+        if pair not in pairs or pairs[pair].inliers < overlap.inliers:
+            pairs[pair] = overlap
     for copy in copies:
         first, second = firsts[copy.first], seconds[copy.second]
         transform = _as_tuples(_laid(copy, first, second))
@@ -148,7 +150,7 @@ def _with_copies(
     return sorted(pairs.values())
 
 
-def _laid(copy: Copy, first: Features, second: Features) -> Affine:
+def _laid(copy: DuplicatePair, first: Features, second: Features) -> Matrix2x3:
     """Return the transform that mirrors, turns and scales the first image onto the second."""
     width, height = float(first.width), float(first.height)
     laid = np.array([[1, 0, 0.5], [0, 1, 0.5]])
@@ -161,11 +163,11 @@ def _laid(copy: Copy, first: Features, second: Features) -> Affine:
     return _after(np.array([[x, 0, -0.5], [0, y, -0.5]]), laid)
 
 
-def _after(second: Affine, first: Affine) -> Affine:
+def _after(second: Matrix2x3, first: Matrix2x3) -> Matrix2x3:
     """Return the (2, 3) transform that is `first` followed by `second`."""
     return np.asarray(second @ np.vstack([first, [0, 0, 1]]), np.float64)
 
 
-def _as_tuples(transform: Affine) -> Transform:
+def _as_tuples(transform: Matrix2x3) -> Transform:
     (a, b, c), (d, e, f) = transform.tolist()
     return (a, b, c), (d, e, f)

@@ -1,4 +1,4 @@
-"""What is remembered of an image, so that others which show the same ground can be found.
+"""The features of an image by which images of the same ground are found.
 
 Key points and descriptors are SIFT (Lowe, Distinctive Image Features from Scale-Invariant
 Keypoints, IJCV 2004), the descriptors compared by the Hellinger kernel (RootSIFT: Arandjelović and
@@ -159,10 +159,10 @@ def _key_points(
     ground = _ground(gray)
     for contrast in CONTRASTS:
         sift = _sift(contrast)
-        found = sift.detect(gray, ground)
-        if len(found) >= FEW * most:
+        points = sift.detect(gray, ground)
+        if len(points) >= FEW * most:
             break
-    chosen = [found[index] for index in _spread(found, gray.shape, most)]
+    chosen = [points[index] for index in _spread(points, gray.shape, most)]
     kept, descriptors = sift.compute(gray, chosen) if chosen else ([], None)
     if not kept:
         nothing = np.zeros(0, np.float32)
@@ -196,15 +196,15 @@ def _ground(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(255 * (1 - near), np.uint8)
 
 
-def _spread(found: Sequence[Any], shape: tuple[int, ...], most: int) -> NDArray[np.intp]:
+def _spread(key_points: Sequence[Any], shape: tuple[int, ...], most: int) -> NDArray[np.intp]:
     """Choose the strongest key points of every part of the image, in turns; returns indices."""
-    if not found:
+    if not key_points:
         return np.zeros(0, np.intp)
-    points = np.array([point.pt for point in found])
-    strength = np.array([point.response * np.sqrt(point.size) for point in found])
+    points = np.array([point.pt for point in key_points])
+    strength = np.array([point.response * np.sqrt(point.size) for point in key_points])
     order = np.lexsort((points[:, 0], points[:, 1], -strength))
     part = (points / (shape[1], shape[0]) * CELLS).astype(int).clip(0, CELLS - 1) @ (CELLS, 1)
-    rank = np.empty(len(found), int)
+    rank = np.empty(len(key_points), int)
     for number in np.unique(part):
         inside = order[part[order] == number]
         rank[inside] = np.arange(len(inside))

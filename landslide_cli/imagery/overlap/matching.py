@@ -15,7 +15,7 @@ from landslide_cli.imagery.overlap.features import Features
 from landslide_cli.imagery.overlap.settings import MatchSettings
 
 Points = NDArray[np.float64]
-Affine = NDArray[np.float64]  # (2, 3)
+Matrix2x3 = NDArray[np.float64]  # (2, 3)
 
 ANGLE = 25.0  # degrees that two matches of one similarity may differ by
 OCTAVES = 0.7  # octaves of size likewise
@@ -30,7 +30,7 @@ DISTINCT = 0.01  # points nearer than this share of the long side count as one
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Similarity:
     """A similarity between two images and the evidence for it.
 
     Args:
@@ -43,7 +43,7 @@ class Fit:
         covered: share of the larger one's, in [0, 1].
     """
 
-    transform: Affine
+    transform: Matrix2x3
     matches: int
     inliers: int
     agreement: float
@@ -56,8 +56,8 @@ class Fit:
         return self.inliers >= settings.inliers or self.correlation >= settings.correlation
 
 
-def fit(first: Features, second: Features, settings: MatchSettings) -> Fit | None:
-    """Fit the similarity that most matches agree on; None if there is no plausible one."""
+def fit(first: Features, second: Features, settings: MatchSettings) -> Similarity | None:
+    """Similarity the similarity that most matches agree on; None if there is no plausible one."""
     rows, cols = match(first, second, settings.ratio)
     group = _of_one_turn(first, second, rows, cols)
     if len(group) < FEWEST:
@@ -75,7 +75,7 @@ def fit(first: Features, second: Features, settings: MatchSettings) -> Fit | Non
     if agreement < AGREEMENT:
         return None
     overlap, covered = common_shares(first, second, transform)
-    return Fit(
+    return Similarity(
         transform,
         len(inlying),
         min(_distinct(source[inlying], first), _distinct(target[inlying], second)),
@@ -105,7 +105,7 @@ def match(
     return rows[mutual], cols[mutual]
 
 
-def moved(points: Points, transform: Affine) -> Points:
+def moved(points: Points, transform: Matrix2x3) -> Points:
     """Transform (n, 2) points."""
     return points @ transform[:, :2].T + transform[:, 2]
 
@@ -116,7 +116,7 @@ def corners(features: Features) -> Points:
     return np.array([[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]])
 
 
-def common_shares(first: Features, second: Features, transform: Affine) -> tuple[float, float]:
+def common_shares(first: Features, second: Features, transform: Matrix2x3) -> tuple[float, float]:
     """Return the shares of the smaller and of the larger image's area that both show."""
     outline = moved(corners(first), transform).astype(np.float32)
     common, _ = cv2.intersectConvexConvex(outline, corners(second).astype(np.float32))
@@ -124,7 +124,7 @@ def common_shares(first: Features, second: Features, transform: Affine) -> tuple
     return min(1.0, common / min(areas)), min(1.0, common / max(areas))
 
 
-def texture_correlation(first: Features, second: Features, transform: Affine) -> float:
+def texture_correlation(first: Features, second: Features, transform: Matrix2x3) -> float:
     """Correlate the gradients of two thumbnails where the transform lays them on each other.
 
     Returns 0 where fewer than `FEWEST_PIXELS` are common.
@@ -139,7 +139,7 @@ def texture_correlation(first: Features, second: Features, transform: Affine) ->
     return _laid_over(first.thumbnail, second.thumbnail, chain[:2])
 
 
-def _laid_over(fine: NDArray[np.uint8], coarse: NDArray[np.uint8], chain: Affine) -> float:
+def _laid_over(fine: NDArray[np.uint8], coarse: NDArray[np.uint8], chain: Matrix2x3) -> float:
     rows, cols = coarse.shape
     scale = np.sqrt(abs(np.linalg.det(chain[:, :2])))
     image = fine.astype(np.float32)
@@ -162,7 +162,7 @@ def _texture(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.stack([dx, dy]) / damping, np.float32)
 
 
-def _to_thumbnail(features: Features) -> Affine:
+def _to_thumbnail(features: Features) -> Matrix2x3:
     """(3, 3), pixels of the original to pixels of the thumbnail."""
     rows, cols = features.thumbnail.shape
     x, y = cols / features.width, rows / features.height
@@ -194,7 +194,7 @@ def _of_one_turn(
     return np.flatnonzero(alike[alike.sum(axis=1).argmax()])
 
 
-def _similarity(source: Points, target: Points, reach: float) -> Affine | None:
+def _similarity(source: Points, target: Points, reach: float) -> Matrix2x3 | None:
     transform, _ = cv2.estimateAffinePartial2D(
         source,
         target,

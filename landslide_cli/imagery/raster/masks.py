@@ -67,7 +67,7 @@ def _recognised(values: MaskValues, palette: Palette, nearest: bool, path: Path)
         classes = palette.nearest([tuple(colour) for colour in colours.tolist()])
         mask[strays] = classes[inverse.reshape(-1)]
         return MaskReading(mask, "colours", int(strays.sum()))
-    unknown = [str(one) for one in palette.indices_of(values.colours[labelled])[1]]
+    unknown = [str(colour) for colour in palette.indices_of(values.colours[labelled])[1]]
     raise DataError(
         f"{path}: holds colours that are no class: {listed(unknown, most=3)};\n"
         "add them to `classes`, or set prepare.nearest_colour: true to take the nearest class"

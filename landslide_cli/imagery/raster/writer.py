@@ -67,7 +67,7 @@ class MapWriter:
     Pieces need not be aligned to anything. What is never written has no data.
 
     Args:
-        path: the file to write; one that is there is replaced.
+        path: the file to write; an existing one is replaced.
         height: of the map, in pixels.
         width: likewise.
         georeference: where it lies.
@@ -125,7 +125,7 @@ def finish_cog(source: Path, target: Path, layer: Layer) -> None:
 
     Args:
         source: the file that was written.
-        target: the file to write; one that is there is replaced.
+        target: the file to write; an existing one is replaced.
         layer: what the map holds.
 
     Raises:
@@ -156,7 +156,7 @@ def finish_png(source: Path, target: Path) -> None:
 
     Args:
         source: the file that was written.
-        target: the file to write; one that is there is replaced.
+        target: the file to write; an existing one is replaced.
 
     Raises:
         OSError: the target cannot be written.
@@ -211,7 +211,7 @@ def _copy(source: Path, target: Path, driver: str, **options: Any) -> None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Have GDAL write one file, and turn what it says on failure into an `OSError`."""
+    """Have GDAL write a file, and turn its errors into an `OSError`."""
     with rasterio.Env(**_WRITING), _blocks_lost() as lost:
         try:
             yield
@@ -253,7 +253,7 @@ def _half_written(path: Path) -> OSError:
 
 
 def _require_writable(path: Path) -> None:
-    """Have the system say why a file cannot be made: GDAL's errors do not tell one from another."""
+    """Raise the system's reason why a file cannot be made, which GDAL's errors do not tell."""
     path.unlink(missing_ok=True)
     path.touch()
     path.unlink()

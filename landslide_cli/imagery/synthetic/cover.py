@@ -64,7 +64,7 @@ def lay_river(rng: Generator, terrain: Terrain, surface: Surface) -> Surface:
 
 
 def open_quarry(rng: Generator, terrain: Terrain, surface: Surface) -> Surface:
-    """Bare benches along the contours, in one scene of four."""
+    """Bare benches along the contours, in a quarter of the scenes."""
     if rng.random() > 0.25:
         return surface
     rows, cols = np.indices(terrain.shape, np.float32)

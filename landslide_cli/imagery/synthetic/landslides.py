@@ -39,17 +39,17 @@ class Landslides:
 
 
 def release_landslides(rng: Generator, terrain: Terrain) -> Landslides:
-    """None in one scene of eight, else one to five that share a drawn part of the scene."""
+    """None in an eighth of the scenes, otherwise one to five, on a drawn share of the scene."""
     share = rng.uniform(0.08, 0.24) if rng.random() > SHARE_WITHOUT_LANDSLIDES else 0.0
     bare, which = np.zeros(terrain.shape, bool), np.zeros(terrain.shape, np.uint8)
-    found = Landslides(bare, which, *np.zeros((3, *terrain.shape), np.float32))
+    released = Landslides(bare, which, *np.zeros((3, *terrain.shape), np.float32))
     tatters = fractal(rng, terrain.shape, 64, 4, 0.7)
     islands = fractal(rng, terrain.shape, 50, 6) > 1.75
     wanted = share * bare.size
     most = int(np.clip(wanted / 400, 1, MOST_LANDSLIDES))  # a scar under 400 pixels is no scar
     sizes = wanted * np.sort(rng.dirichlet(np.full(rng.integers(1, most + 1), 1.5)))[::-1]
     for number, size in enumerate(sizes[sizes > wanted / 30]):
-        for _ in range(6):  # until one neither leaves the scene nor runs over what is bare already
+        for _ in range(6):  # until a path stays in the scene and off bare ground
             length = min(np.sqrt(size * rng.uniform(2.5, 7)), 0.75 * min(terrain.shape))
             path, run = _flow_path(rng, terrain, bare, length)
             margin = int(2 * size * run / len(path) / STEP) + 8
@@ -59,10 +59,10 @@ def release_landslides(rng: Generator, terrain: Terrain) -> Landslides:
             slide = _landslide(rng, path - first, size * run, number, tatters[window])
             laid = slide.bare & ~islands[window] & ~bare[window]
             if size / 2 < laid.sum() < MOST_BARE * bare.size - bare.sum():
-                for name, whole in vars(found).items():
+                for name, whole in vars(released).items():
                     np.copyto(whole[window], getattr(slide, name), where=laid)
                 break
-    return found
+    return released
 
 
 def _flow_path(
@@ -91,7 +91,7 @@ def _flow_path(
 def _landslide(
     rng: Generator, path: Floats, size: float, number: int, tatters: Floats
 ) -> Landslides:
-    """The ground that one landslide of about `size` pixels lays bare along `path`."""
+    """The ground that a landslide of about `size` pixels lays bare along `path`."""
     shape = tatters.shape[0], tatters.shape[1]
     _, nearest = nearest_point(shape, path)
     tangent = np.gradient(path, axis=0)
@@ -121,7 +121,7 @@ def lay_scars(rng: Generator, slides: Landslides, surface: Surface) -> Surface:
     rough = smoothstep(slides.travel + 0.1 * grain, 0.3, 1)
     blocks, _, _ = lumps(rng, slides.bare * (0.04 + 0.35 * rough), 6, 0.8, 3.4)
     soil, debris = (
-        choose_colours(rng, some, MOST_LANDSLIDES)[slides.which] for some in (SOILS, DEBRIS)
+        choose_colours(rng, colours, MOST_LANDSLIDES)[slides.which] for colours in (SOILS, DEBRIS)
     )
     gray = smoothstep(slides.travel + 0.22 * streaks + rng.uniform(-0.3, 0.5), 0.35, 1)
     gray = np.maximum(gray, 0.4 * (blocks > 0))

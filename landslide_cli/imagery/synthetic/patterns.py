@@ -66,7 +66,7 @@ def lumps(
     corners = np.argwhere(np.ones([-(-side // spacing) for side in shape])) * spacing
     places = np.minimum(corners + rng.integers(0, spacing, corners.shape), np.array(shape) - 1)
     places = places[rng.random(len(places)) < chance[places[:, 0], places[:, 1]]]
-    places = places if len(places) else np.full((1, 2), -spacing)  # one out of sight
+    places = places if len(places) else np.full((1, 2), -spacing)  # out of sight
     away, nearest = nearest_point(shape, places)
     radius = rng.uniform(smallest, largest, len(places)).astype(np.float32)[nearest]
     reach = radius * (1 + 0.18 * fractal(rng, shape, 8, 2.5, 0.3))

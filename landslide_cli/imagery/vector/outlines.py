@@ -33,7 +33,7 @@ Place = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Outline:
-    """The pixels of one class that touch by sides or corners.
+    """The pixels of a class that touch by sides or corners.
 
     `polygon` is valid: a Polygon, or a MultiPolygon where pixels touch by corners only. Its
     coordinates are in pixels, x the column and y the row of pixel corners, so that the first pixel
@@ -61,7 +61,7 @@ class _Sheet:
 
 @dataclass(frozen=True)
 class _Labels:
-    """The parts of one class in a window of a sheet.
+    """The parts of a class in a window of a sheet.
 
     `image` is 1 where the class is, `labels` numbers the parts in the window from 1 on, and
     `numbers` takes a label to the part's number over all pieces, 0 to 0.
@@ -85,7 +85,7 @@ class Outliner:
     """
 
     def __init__(self, classes: int):
-        """Expect the class indices 0, background, to `classes` - 1; others are no data."""
+        """Expect the class indices 0, background, to `classes` - 1; the rest are no data."""
         self._classes = classes
         self._corners = [np.zeros(0, CORNER)]
         self._parts = [np.zeros(1, _PART)]
@@ -129,10 +129,10 @@ class Outliner:
         self._above = np.zeros(1, _PIXEL)
         self._take_background(len(self._left))
         self._build(np.zeros(0, np.int64))
-        return [outline for _, outline in sorted(self._done, key=lambda one: one[0])]
+        return [outline for _, outline in sorted(self._done, key=lambda pair: pair[0])]
 
     def settle(self) -> None:
-        """Build the outlines that no later piece can touch: less is left for the end."""
+        """Build the outlines that no later piece can touch, so that less remains for the end."""
         at_edges = [self._above, self._left, *self._right]
         self._build(np.unique(np.concatenate([line["part"] for line in at_edges])))
 
@@ -283,11 +283,14 @@ def _outlines(
     outlines = _described(polygons, parts[built], places[outline_of[built]])
     upper_left = corners[order[first]]
     rows, cols = upper_left["y"].tolist(), upper_left["x"].tolist()
-    return [((y, x, one.index), one) for y, x, one in zip(rows, cols, outlines, strict=True)]
+    return [
+        ((row, col, outline.index), outline)
+        for row, col, outline in zip(rows, cols, outlines, strict=True)
+    ]
 
 
 def _polygons(corners: Records, places: Numbers) -> NDArray[np.object_]:
-    """Build the polygons, `places` by number of part, some at a time."""
+    """Build the polygons, `places` by number of part, in chunks."""
     place = places[corners["part"]]
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.diff(place[order], prepend=-1))

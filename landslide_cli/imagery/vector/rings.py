@@ -80,17 +80,17 @@ def polygons_of(corners: Records, places: Numbers) -> NDArray[np.object_]:
         places: by number of part, the place of its polygon in the result; each place occurs.
 
     Returns:
-        (places,) valid Polygons, or MultiPolygons of the parts of one place, as of `gathered`.
+        (places,) valid Polygons, or MultiPolygons of the parts of one place, as of `group_parts`.
     """
     rings, hole, part = _rings(corners)
     place = places[part]
     order = np.lexsort((hole, part, place))
     shell = ~hole[order]
     polygons = shapely.polygons(rings[order], indices=shell.cumsum() - 1)
-    return gathered(polygons, place[order][shell])
+    return group_parts(polygons, place[order][shell])
 
 
-def gathered(polygons: NDArray[np.object_], places: Numbers) -> NDArray[np.object_]:
+def group_parts(polygons: NDArray[np.object_], places: Numbers) -> NDArray[np.object_]:
     """Put polygons together that have the same place: one alone, or several as a MultiPolygon.
 
     Args:
@@ -107,7 +107,7 @@ def gathered(polygons: NDArray[np.object_], places: Numbers) -> NDArray[np.objec
 
 
 def _rings(corners: Records) -> tuple[NDArray[np.object_], NDArray[np.bool_], Numbers]:
-    """Build all rings, and say of each whether it is a hole, and of which part.
+    """Build all rings; return for each whether it is a hole, and its part.
 
     Each part has one ring that is no hole: its shell.
     """
@@ -137,7 +137,7 @@ def _following(corners: Records) -> Numbers:
     along_cols = np.lexsort((below, corners["y"], corners["x"], corners["part"]))
     by_row = (right == below) != (turn >= _REFLEX)
     following = np.where(by_row, _partners(along_rows), _partners(along_cols))
-    return _parted(following, *_pairs_in_one_point(corners, along_rows))
+    return _split_at_touching(following, *_pairs_in_one_point(corners, along_rows))
 
 
 def _pairs_in_one_point(corners: Records, along_rows: Numbers) -> tuple[Numbers, Numbers]:
@@ -147,17 +147,17 @@ def _pairs_in_one_point(corners: Records, along_rows: Numbers) -> tuple[Numbers,
     return along_rows[second - 1], along_rows[second]
 
 
-def _parted(following: Numbers, first: Numbers, second: Numbers) -> Numbers:
-    """Part each ring that comes to a point twice into two that touch there.
+def _split_at_touching(following: Numbers, first: Numbers, second: Numbers) -> Numbers:
+    """Split each ring that comes to a point twice into two that touch there.
 
-    Such rings close around background, so points of a ring nest and no parting hinders another.
+    Such rings close around background, so points of a ring nest and no split hinders another.
     """
     ring = _smallest_along(following)
     same = ring[first] == ring[second]
     first, second = first[same], second[same]
-    parted = following.copy()
-    parted[first], parted[second] = following[second], following[first]
-    return parted
+    split = following.copy()
+    split[first], split[second] = following[second], following[first]
+    return split
 
 
 def _partners(order: Numbers) -> Numbers:
@@ -186,7 +186,7 @@ def _in_rings(following: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _smallest_along(following: Numbers) -> Numbers:
-    """Return the smallest index on each one's ring."""
+    """Return the smallest index on each corner's ring."""
     smallest, ahead = np.arange(len(following)), following
     while not np.array_equal(smaller := np.minimum(smallest, smallest[ahead]), smallest):
         smallest, ahead = smaller, ahead[ahead]

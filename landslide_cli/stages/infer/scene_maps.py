@@ -19,14 +19,9 @@ from landslide_cli.imagery.raster.georeference import Georeference, gsd_of, pixe
 from landslide_cli.imagery.raster.images import write_image
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.imagery.raster.writer import Layer, MapWriter, finish_cog, finish_png
-from landslide_cli.imagery.vector.landslides import (
-    Landslide,
-    Origin,
-    Shaping,
-    landslides_of,
-    write_polygons,
-)
+from landslide_cli.imagery.vector.landslides import Landslide, PolygonOptions, landslides_of
 from landslide_cli.imagery.vector.outlines import Outliner
+from landslide_cli.imagery.vector.polygon_files import Provenance, write_polygons
 from landslide_cli.profile import InferSettings
 from landslide_cli.runs.files import MAP_SUFFIXES
 from landslide_cli.stages.infer.mapper import Band
@@ -192,13 +187,13 @@ class SceneMaps:
             facts.width,
             facts.height,
             self._palette.names,
-            Shaping(settings.min_area, settings.fill_holes, settings.simplify),
+            PolygonOptions(settings.min_area, settings.fill_holes, settings.simplify),
         )
         if settings.polygons == "none":
             return {}, landslides
         files = {"polygons": self._file(settings.polygons)}
         today = date.today().isoformat()
-        origin = Origin(facts.name, facts.gsd, facts.fingerprint, today)
+        origin = Provenance(facts.name, facts.gsd, facts.fingerprint, today)
         path = self._folder / files["polygons"]
         write_polygons(path, landslides, facts.georeference, origin)
         return files, landslides

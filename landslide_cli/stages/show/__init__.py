@@ -40,7 +40,7 @@ from landslide_cli.imagery.plots import (
 )
 from landslide_cli.imagery.raster.images import Preview, read_image, read_preview, write_image
 from landslide_cli.imagery.raster.masks import read_mask
-from landslide_cli.imagery.vector.landslides import read_areas
+from landslide_cli.imagery.vector.polygon_files import read_areas
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.profile.train import higher_is_better

@@ -6,12 +6,14 @@ import pytest
 from numpy.typing import NDArray
 
 from landslide_cli.imagery.overlap import MatchSettings, extract
-from landslide_cli.imagery.overlap.copies import Copy, copies_among
+from landslide_cli.imagery.overlap.copies import DuplicatePair, copies_among
 
 Image = NDArray[np.uint8]
 
 
-def found(firsts: list[Image], seconds: list[Image], settings: MatchSettings) -> list[Copy]:
+def found(
+    firsts: list[Image], seconds: list[Image], settings: MatchSettings
+) -> list[DuplicatePair]:
     return copies_among(
         [extract(image, settings) for image in firsts],
         [extract(image, settings) for image in seconds],
@@ -28,7 +30,7 @@ def test_smooth_images_encoded_anew_are_copies(
     snow: list[Image], quality: int, settings: MatchSettings
 ) -> None:
     again = [encoded_anew(image, quality) for image in snow]
-    expected = [Copy(number, number, False, 0) for number in range(len(snow))]
+    expected = [DuplicatePair(number, number, False, 0) for number in range(len(snow))]
     assert found(snow, again, settings) == expected
 
 
@@ -37,7 +39,7 @@ def test_smooth_images_of_another_size_are_copies(
     snow: list[Image], ratio: float, settings: MatchSettings
 ) -> None:
     again = [cv2.resize(one, None, fx=ratio, fy=ratio).astype(np.uint8) for one in snow]
-    expected = [Copy(number, number, False, 0) for number in range(len(snow))]
+    expected = [DuplicatePair(number, number, False, 0) for number in range(len(snow))]
     assert found(snow, again, settings) == expected
 
 
@@ -47,7 +49,9 @@ def test_turned_and_mirrored_smooth_images_are_copies(
     snow: list[Image], mirror: bool, turns: int, settings: MatchSettings
 ) -> None:
     laid = np.rot90(snow[0][:, ::-1] if mirror else snow[0], turns)
-    assert found(snow[:3], [np.ascontiguousarray(laid)], settings) == [Copy(0, 0, mirror, turns)]
+    assert found(snow[:3], [np.ascontiguousarray(laid)], settings) == [
+        DuplicatePair(0, 0, mirror, turns)
+    ]
 
 
 def test_a_stretched_image_is_no_copy(snow: list[Image], settings: MatchSettings) -> None:
@@ -60,7 +64,7 @@ def test_images_of_the_same_faint_noise_are_copies_only_if_identical(
 ) -> None:
     rng = np.random.default_rng(0)
     noise = [rng.integers(100, 103, (200, 200, 1), np.uint8) for _ in range(4)]
-    expected = [Copy(number, number, False, 0) for number in range(4)]
+    expected = [DuplicatePair(number, number, False, 0) for number in range(4)]
     assert found(noise, [image.copy() for image in noise], settings) == expected
 
 

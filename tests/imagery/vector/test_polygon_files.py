@@ -1,0 +1,258 @@
+"""Files of landslide polygons: what a GIS reads in them."""
+
+import errno
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from landslide_cli.errors import DataError, OutputError
+from landslide_cli.imagery.raster.georeference import Georeference, reprojected
+from landslide_cli.imagery.vector.polygon_files import Provenance, read_areas, write_polygons
+from landslide_cli.outputs import whole_file
+from tests.imagery.vector.shapes import (
+    DEGREES,
+    ORIGIN,
+    TURNED,
+    UTM,
+    WKT,
+    Mask,
+    blob,
+    holed,
+    landslides_in,
+    squares,
+)
+
+
+@pytest.mark.parametrize("place", [UTM, DEGREES, TURNED, Georeference()])
+def written(path: Path, mask: Mask, place: Georeference, origin: Provenance = ORIGIN) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_polygons(path, landslides_in(mask, place), place, origin)
+    return path
+
+
+def content(path: Path) -> tuple[dict[str, Any], NDArray[np.object_], dict[str, list[Any]]]:
+    meta, _, geometries, values = pyogrio.raw.read(path)
+    columns = {name: v.tolist() for name, v in zip(meta["fields"], values, strict=True)}
+    return meta, shapely.from_wkb(geometries), columns
+
+
+def two_classes() -> Mask:
+    mask = squares(10, 4)
+    mask[:, 12:] *= 2
+    mask[0, 0] = 1  # touches by a corner: a MultiPolygon
+    return mask
+
+
+def test_a_geopackage_holds_the_landslides_in_the_crs_of_the_scene(tmp_path: Path) -> None:
+    mask = two_classes()
+    meta, geometries, columns = content(written(tmp_path / "a.gpkg", mask, UTM))
+    assert CRS.from_user_input(meta["crs"]) == CRS.from_wkt(WKT)
+    assert meta["geometry_type"] == "MultiPolygon"
+    assert pyogrio.list_layers(tmp_path / "a.gpkg")[:, 0].tolist() == ["landslides"]
+    expected = landslides_in(mask, UTM)
+    assert [one.geom_type for one in geometries] == ["MultiPolygon"] * 2
+    for one, geometry in zip(expected, geometries, strict=True):
+        assert geometry.equals(one.geometry)
+    assert columns["id"] == [1, 2]
+    assert columns["class"] == ["landslide", "rock fall"]
+    assert columns["area_m2"] == pytest.approx([one.area for one in expected], abs=1e-4)
+    assert columns["perimeter_m"] == pytest.approx([one.perimeter for one in expected], abs=1e-4)
+    assert columns["mean_probability"] == columns["min_probability"] == [0.9, 0.9]
+    assert columns["confidence"] == ["high", "high"]
+    bounds = np.column_stack([columns[name] for name in ("xmin", "ymin", "xmax", "ymax")])
+    np.testing.assert_array_equal(bounds, shapely.bounds(geometries))
+    assert columns["scene"] == ["Landslide001"] * 2
+    assert columns["gsd_m"] == [0.5, 0.5]
+    assert columns["model"] == ["3f2a"] * 2
+    assert [str(day) for day in columns["mapped"]] == ["2025-11-30"] * 2
+
+
+def test_a_geojson_is_in_longitude_and_latitude_with_rings_to_the_right_hand(
+    tmp_path: Path,
+) -> None:
+    mask = np.hstack([holed(10, 4), holed(10, 8)])
+    path = written(tmp_path / "a.geojson", mask, UTM)
+    document = json.loads(path.read_text("utf-8"))
+    assert "crs" not in document
+    expected = np.array([one.geometry for one in landslides_in(mask, UTM)], object)
+    expected = reprojected(expected, WKT, "EPSG:4326")
+    for feature, geometry in zip(document["features"], expected, strict=True):
+        shape = shapely.geometry.shape(feature["geometry"])
+        assert shapely.hausdorff_distance(shape, geometry) < 1e-8
+        for part in shape.geoms:
+            assert part.exterior.is_ccw
+            assert not any(hole.is_ccw for hole in part.interiors)
+        properties = feature["properties"]
+        bounds = [properties[name] for name in ("xmin", "ymin", "xmax", "ymax")]
+        assert bounds == pytest.approx(geometry.bounds, abs=1e-8)
+    decimals = re.findall(r"\d+\.(\d+)", str(document["features"][0]["geometry"]))
+    assert max(len(one) for one in decimals) <= 8
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        Georeference(),
+        Georeference(None, Affine(0.5, 0, 1000, 0, -0.5, 2000)),
+        Georeference(WKT, Affine.identity()),
+    ],
+)
+def test_without_a_georeference_a_file_is_in_coordinates_of_the_scene(
+    tmp_path: Path, suffix: str, place: Georeference
+) -> None:
+    path = written(tmp_path / f"a{suffix}", squares(10), place)
+    _, (geometry,), columns = content(path)
+    (one,) = landslides_in(squares(10), place)
+    assert geometry.equals(one.geometry)
+    assert columns["area_px"] == [100]
+    assert columns["perimeter_px"] == [40]
+    assert "area_m2" not in columns
+
+
+def test_a_geopackage_without_a_georeference_has_an_undefined_crs(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gpkg", squares(10), Georeference())
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT srs_id FROM gpkg_contents").fetchall() == [(-1,)]
+
+
+def test_a_geopackage_without_landslides_is_an_empty_layer_with_its_fields(tmp_path: Path) -> None:
+    empty, full = np.zeros((5, 5), np.uint8), squares(3)
+    meta, geometries, _ = content(written(tmp_path / "a.gpkg", empty, UTM))
+    expected, _, _ = content(written(tmp_path / "b.gpkg", full, UTM))
+    assert len(geometries) == 0
+    assert meta["fields"].tolist() == expected["fields"].tolist()
+    assert meta["ogr_types"] == expected["ogr_types"]
+    assert meta["crs"] == expected["crs"]
+
+
+def test_a_geojson_without_landslides_is_an_empty_collection(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.geojson", np.zeros((5, 5), np.uint8), UTM)
+    document = json.loads(path.read_text("utf-8"))
+    assert (document["type"], document["features"]) == ("FeatureCollection", [])
+
+
+def test_an_unknown_gsd_is_null(tmp_path: Path) -> None:
+    origin = replace(ORIGIN, gsd=None)
+    path = written(tmp_path / "a.geojson", squares(3), Georeference(), origin)
+    (feature,) = json.loads(path.read_text("utf-8"))["features"]
+    assert feature["properties"]["gsd_m"] is None
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
+def test_the_same_landslides_give_the_same_bytes(tmp_path: Path, suffix: str) -> None:
+    first = written(tmp_path / f"a{suffix}", two_classes(), UTM).read_bytes()
+    time.sleep(0.01)
+    assert written(tmp_path / f"b{suffix}", two_classes(), UTM).read_bytes() == first
+    other_day = replace(ORIGIN, mapped="2025-12-01")
+    assert written(tmp_path / f"c{suffix}", two_classes(), UTM, other_day).read_bytes() != first
+
+
+def test_a_geopackage_says_that_it_changed_on_the_day_of_mapping(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gpkg", squares(3), UTM)
+    with sqlite3.connect(path) as database:
+        ((changed,),) = database.execute("SELECT last_change FROM gpkg_contents").fetchall()
+    assert changed == "2025-11-30T00:00:00.000Z"
+    assert pyogrio.get_gdal_config_option("OGR_CURRENT_DATE") is None
+
+
+def test_a_geopackage_is_sound(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gpkg", blob(3), UTM)
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_an_existing_file_is_replaced_by_the_new_landslides(tmp_path: Path) -> None:
+    written(tmp_path / "a.gpkg", squares(3, 3, 3), UTM)
+    _, geometries, _ = content(written(tmp_path / "a.gpkg", squares(3), UTM))
+    assert len(geometries) == 1
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
+def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_polygons(tmp_path / "missing" / f"a{suffix}", [], UTM, ORIGIN)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
+def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=re.escape(os.strerror(errno.ENOSPC))):
+        write_polygons(path, landslides_in(squares(3), UTM), UTM, ORIGIN)
+
+
+def test_a_file_that_cannot_be_written_is_named_by_its_final_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "a.gpkg"
+    with (
+        pytest.raises(OutputError, match=f"{re.escape(str(path))}: cannot be written"),
+        whole_file(path) as partial,
+    ):
+        write_polygons(partial, [], UTM, ORIGIN)
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"\.gpkg or \.geojson"):
+        write_polygons(tmp_path / "a.shp", [], UTM, ORIGIN)
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
+@pytest.mark.parametrize(("place", "unit"), [(UTM, "m2"), (Georeference(), "px")])
+def test_areas_are_read_back_with_their_unit(
+    tmp_path: Path, suffix: str, place: Georeference, unit: str
+) -> None:
+    path = written(tmp_path / f"a{suffix}", squares(2, 5, 9), place)
+    areas, found = read_areas(path)
+    assert found == unit
+    assert areas.dtype == np.float64
+    expected = [one.area for one in landslides_in(squares(2, 5, 9), place)]
+    np.testing.assert_allclose(areas, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("suffix", "unit"), [(".gpkg", "px"), (".geojson", "m2")])
+def test_areas_of_an_empty_file_are_none(tmp_path: Path, suffix: str, unit: str) -> None:
+    path = written(tmp_path / f"a{suffix}", np.zeros((5, 5), np.uint8), Georeference())
+    areas, found = read_areas(path)
+    assert (len(areas), found) == (0, unit)
+
+
+def test_areas_of_other_files_are_refused(tmp_path: Path) -> None:
+    missing, other = tmp_path / "a.gpkg", tmp_path / "b.geojson"
+    with pytest.raises(DataError, match="cannot be read"):
+        read_areas(missing)
+    missing.write_text("no database")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_areas(missing)
+    point = {"type": "Point", "coordinates": [1, 2]}
+    feature = {"type": "Feature", "properties": {"name": "x"}, "geometry": point}
+    other.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    with pytest.raises(DataError, match="area_m2"):
+        read_areas(other)
+
+
+def test_pyogrio_is_imported_only_to_read_and_write() -> None:
+    program = (
+        "import sys, landslide_cli.imagery.vector.landslides; "
+        "assert not any(name.partition('.')[0] == 'pyogrio' for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
