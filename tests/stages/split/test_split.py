@@ -14,6 +14,8 @@ import pytest
 import rasterio
 from affine import Affine
 
+from landslide_cli.core.arrays import Image
+from landslide_cli.core.palette import Mask
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.dataset.tiles import part_tiles, read_manifest
@@ -311,32 +313,59 @@ def test_the_command_never_imports_tensorflow(prepared: ProfileWith, profile_fil
     assert {name.partition(".")[0] for name in imported}.isdisjoint({"tensorflow", "keras"})
 
 
-@pytest.fixture
-def overlapping(profile_with: ProfileWith, write_scene: WriteScene) -> ProfileWith:
+@pytest.fixture(scope="module")
+def ground() -> dict[str, tuple[Image, Mask]]:
     """Seven scenes of 192 pixels: a, b and c overlap in a chain, the others lie elsewhere."""
     canvas, mask = draw_scene(5, 0, 480, 200)
-    for name, left in (("a", 0), ("b", 120), ("c", 240)):
-        window = slice(4, 196), slice(left, left + 192)
-        write_scene(name, image=canvas[window], mask=mask[window])
-    for index, name in enumerate("defg", start=1):
-        image, mask = draw_scene(5, index, 192, 192)
+    windows = {name: np.s_[4:196, left : left + 192] for name, left in CHAIN.items()}
+    overlapping = {name: (canvas[window], mask[window]) for name, window in windows.items()}
+    apart = {name: draw_scene(5, index, 192, 192) for index, name in enumerate("defg", start=1)}
+    return overlapping | apart
+
+
+CHAIN = {"a": 0, "b": 120, "c": 240}  # their left edges on the ground, in pixels
+
+
+@pytest.fixture
+def overlapping(
+    ground: dict[str, tuple[Image, Mask]], profile_with: ProfileWith, write_scene: WriteScene
+) -> ProfileWith:
+    """Those scenes, prepared: whether they show the same ground can only be seen."""
+    for name, (image, mask) in ground.items():
         write_scene(name, image=image, mask=mask)
-    profile = profile_with("prepare.tile=192")
-    prepare(profile)
+    prepare(profile_with("prepare.tile=192"))
     return lambda *overrides: profile_with("prepare.tile=192", *overrides)
+
+
+@pytest.fixture
+def grouped(profile_with: ProfileWith, write_scene: WriteScene, tmp_path: Path) -> ProfileWith:
+    """Seven tiny scenes, of which a table puts a, b and c into one group."""
+    for name in "abcdefg":
+        write_scene(name, rows=16, cols=16)
+    prepare(profile_with())
+    table = tmp_path / "groups.csv"
+    table.write_text("scene,group\na,north\nb,north\nc,north\n", encoding="utf-8")
+    return lambda *overrides: profile_with(f"split.groups={table}", *overrides)
 
 
 def groups_in(result: SplitResult) -> list[list[str]]:
     return [group.scenes for group in result.groups if len(group.scenes) > 1]
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_scenes_that_share_ground_stay_together(overlapping: ProfileWith, seed: int) -> None:
-    result = split(overlapping(f"split.seed={seed}"))
+def assert_together(result: SplitResult) -> None:
     assert groups_in(result) == [["a", "b", "c"]]
     assert sum(bool({"a", "b", "c"} & set(scenes)) for scenes in result.scenes.values()) == 1
     assert sorted(chained(result.scenes)) == list("abcdefg")
     assert result.separated == 0
+
+
+def test_scenes_that_share_ground_stay_together(overlapping: ProfileWith) -> None:
+    assert_together(split(overlapping()))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_seed_separates_a_group(grouped: ProfileWith, seed: int) -> None:
+    assert_together(split(grouped(f"split.seed={seed}")))
 
 
 def test_every_group_is_recorded_with_its_evidence(overlapping: ProfileWith) -> None:
@@ -364,9 +393,25 @@ def test_scenes_are_separated_only_on_request_and_with_a_warning(
     assert any("flatter" in text for text in reporter.warnings)
 
 
-def test_named_scenes_stand_where_the_profile_puts_them(overlapping: ProfileWith) -> None:
-    result = split(overlapping("split.test=[d, g]", "split.valid=[e]"))
+def test_named_scenes_stand_where_the_profile_puts_them(grouped: ProfileWith) -> None:
+    result = split(grouped("split.test=[d, g]", "split.valid=[e]"))
     assert result.scenes == {"train": ["a", "b", "c", "f"], "valid": ["e"], "test": ["d", "g"]}
+
+
+def refusal_of_pair(profile: Profile) -> str:
+    message = error_of(DataError, profile)
+    assert any(f"{first} (" in message and f"{second} (" in message for first, second in PAIRS)
+    assert not (profile.dataset / "split.json").exists()
+    return message
+
+
+PAIRS = [("a", "b"), ("b", "c"), ("a", "c")]
+
+
+def test_names_that_would_separate_scenes_of_the_same_ground_are_refused(
+    overlapping: ProfileWith,
+) -> None:
+    assert "content" in refusal_of_pair(overlapping("split.test=[b]", "split.valid=[c]"))
 
 
 @pytest.mark.parametrize(
@@ -374,24 +419,18 @@ def test_named_scenes_stand_where_the_profile_puts_them(overlapping: ProfileWith
     [["split.test=[a, d]"], ["split.test=[b]", "split.valid=[c]"], ["split.train=[a, b]"]],
 )
 def test_names_that_would_separate_a_group_are_refused_by_the_pair(
-    overlapping: ProfileWith, given: list[str]
+    grouped: ProfileWith, given: list[str]
 ) -> None:
-    message = error_of(DataError, overlapping(*given))
-    assert any(f"{first} (" in message and f"{second} (" in message for first, second in PAIRS)
-    assert "content" in message
-    assert not (overlapping().dataset / "split.json").exists()
+    assert "the same group in split.groups" in refusal_of_pair(grouped(*given))
 
 
-PAIRS = [("a", "b"), ("b", "c")]
+def test_a_name_that_is_no_scene_is_refused(prepared: ProfileWith) -> None:
+    assert "names z" in error_of(DataError, prepared("split.test=[z]"))
 
 
-def test_a_name_that_is_no_scene_is_refused(overlapping: ProfileWith) -> None:
-    assert "names z" in error_of(DataError, overlapping("split.test=[z]"))
-
-
-def test_scenes_in_no_part_are_refused(overlapping: ProfileWith) -> None:
+def test_scenes_in_no_part_are_refused(grouped: ProfileWith) -> None:
     given = ["split.test=[d]", "split.valid=[e]", "split.train=[f]"]
-    assert "are in no part" in error_of(DataError, overlapping(*given))
+    assert "are in no part" in error_of(DataError, grouped(*given))
 
 
 def test_the_users_own_groups_are_merged_with_those_found(
@@ -438,8 +477,8 @@ def test_a_table_of_groups_that_is_none_is_refused(
     assert says in message
 
 
-def test_each_group_is_tested_in_exactly_one_fold(overlapping: ProfileWith) -> None:
-    profile = overlapping("split.folds=4")
+def test_each_group_is_tested_in_exactly_one_fold(grouped: ProfileWith) -> None:
+    profile = grouped("split.folds=4")
     result = split(profile)
     assert sorted(name for fold in result.folds for name in fold["test"]) == list("abcdefg")
     assert sorted(name for fold in result.folds for name in fold["valid"]) == list("abcdefg")
@@ -454,19 +493,19 @@ def test_each_group_is_tested_in_exactly_one_fold(overlapping: ProfileWith) -> N
     assert not (profile.dataset / "train").exists()
 
 
-def test_folds_give_way_to_parts_and_parts_to_folds(overlapping: ProfileWith) -> None:
-    dataset = overlapping().dataset
-    split(overlapping())
-    split(overlapping("split.folds=3"), overwrite=True)
+def test_folds_give_way_to_parts_and_parts_to_folds(prepared: ProfileWith) -> None:
+    dataset = prepared().dataset
+    split(prepared())
+    split(prepared("split.folds=3"), overwrite=True)
     assert {path.name for path in dataset.iterdir()} == {
         *("tiles", "split.json", "fold-1", "fold-2", "fold-3")
     }
-    split(overlapping(), overwrite=True)
+    split(prepared(), overwrite=True)
     assert {path.name for path in dataset.iterdir()} == {"tiles", "split.json", *PARTS}
 
 
-def test_fewer_groups_than_folds_are_refused(overlapping: ProfileWith) -> None:
-    message = error_of(DataError, overlapping("split.folds=6"))
+def test_fewer_groups_than_folds_are_refused(grouped: ProfileWith) -> None:
+    message = error_of(DataError, grouped("split.folds=6"))
     assert "5 groups of 7 scenes cannot be split into 6 folds" in message
 
 
