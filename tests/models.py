@@ -1,9 +1,10 @@
 """A small dataset of tiles and a trained model, made once for the stages that need them."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from landslide_cli.core.tiling.streaming import Predict
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import SilentReporter
-from landslide_cli.runs import openvino_model as conversion
+from landslide_cli.runs import openvino_model
 from landslide_cli.runs.engines import OpenVinoEngine, Precision, Shape
 
 PALETTE = Palette(("background", "landslide"), ((0, 0, 0), (255, 0, 255)))
@@ -37,27 +38,50 @@ def bright_square(seed: int, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
     return image, mask
 
 
-@contextmanager
-def converting_here() -> Iterator[None]:
-    """Convert models in this process: another one would first load TensorFlow, for seconds."""
+@pytest.fixture(scope="session", autouse=True)
+def conversion_without_a_process() -> Iterator[None]:
+    """Have models converted in this process: another one would first load TensorFlow, for seconds.
+
+    Tests of the process itself take `conversion_process`.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conversion, "ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
+        patch.setattr(openvino_model, "ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
         yield
 
 
 @pytest.fixture
-def quick_conversion() -> Iterator[None]:
-    """Have models converted in this process."""
-    with converting_here():
-        yield
+def conversion_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have models converted in a process of its own, as the program does."""
+    monkeypatch.setattr(openvino_model, "ProcessPoolExecutor", ProcessPoolExecutor)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Have a folder made by whichever test process needs it first; the others wait for it."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # which all workers have in common
+    folder, whole = base / name, base / f"{name}.whole"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half made, where another one failed
+            make(folder)
+            whole.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
-def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with scenes, a dataset in the experiment's layout, a profile and its trained run."""
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with scenes, a dataset in the experiment's layout, a profile and its trained run.
+
+    It is for all tests, and only to read.
+    """
+    return made_once(tmp_path_factory, "trained", _train_in)
+
+
+def _train_in(folder: Path) -> None:
     from landslide_cli.stages.train import train
 
-    folder = tmp_path_factory.mktemp("trained")
     for part, count in zip(PARTS, (12, 4, 5), strict=True):
         for name in ("images", "masks"):
             (folder / "dataset" / part / name).mkdir(parents=True)
@@ -92,9 +116,6 @@ infer: {{overlap: 8}}
         encoding="utf-8",
     )
     train(load_profile(folder / "profile.yaml"))
-    with converting_here():
-        conversion.converted(folder / "run" / "model.keras", SilentReporter())
-    yield folder
 
 
 @pytest.fixture
@@ -140,11 +161,16 @@ def save_bright_model(
 
 @pytest.fixture(scope="session")
 def bright_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a profile and the run of a model that says landslide where it is bright."""
-    folder = tmp_path_factory.mktemp("bright")
+    """A folder with a profile and the run of a model that says landslide where it is bright.
+
+    It is for all tests, and only to read.
+    """
+    return made_once(tmp_path_factory, "bright", _save_bright_run)
+
+
+def _save_bright_run(folder: Path) -> None:
     save_bright_model(folder / "run" / "model.keras")
-    with converting_here():
-        conversion.converted(folder / "run" / "model.keras", SilentReporter())
+    openvino_model.converted(folder / "run" / "model.keras", SilentReporter())
     (folder / "profile.yaml").write_text(
         f"""\
 name: bright
@@ -156,7 +182,6 @@ infer: {{tile: 64, overlap: 16, engine: openvino, precision: float32}}
 """,
         encoding="utf-8",
     )
-    return folder
 
 
 @pytest.fixture

@@ -81,7 +81,6 @@ def test_models_of_one_channel_work_with_both(
     save_bright: Callable[..., None],
     bright: Callable[..., Profile],
     plant: Callable[..., Path],
-    quick_conversion: None,
     tmp_path: Path,
     threshold: str,
 ) -> None:

@@ -331,7 +331,7 @@ def test_model_for_other_bands_is_refused_in_the_same_words(
 
 @pytest.mark.parametrize("engine", ["auto", "tensorflow"])
 def test_damaged_model_is_named_before_anything_is_written(
-    infer: WithInfer, trained: Profile, quick_conversion: None, tmp_path: Path, engine: str
+    infer: WithInfer, trained: Profile, tmp_path: Path, engine: str
 ) -> None:
     (trained.run / "model.keras").write_bytes(b"no model")
     with pytest.raises(ModelError, match=r"model\.keras: is not a Keras model"):

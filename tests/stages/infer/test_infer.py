@@ -269,7 +269,6 @@ def test_result_and_record_say_how_the_scenes_were_mapped(
 def test_each_foreground_class_has_its_own_polygons(
     bright: Bright,
     save_bright: Callable[..., None],
-    quick_conversion: None,
     write_raster: Write,
     read_polygons: Callable[[Path], Any],
     tmp_path: Path,

@@ -115,7 +115,6 @@ def test_scene_of_which_a_map_was_deleted_is_mapped_again(
 def test_another_model_maps_again(
     again: Callable[..., dict[str, bool]],
     save_bright: Callable[..., None],
-    quick_conversion: None,
     tmp_path: Path,
 ) -> None:
     save_bright(tmp_path / "run" / "model.keras", steepness=1 / 16)
