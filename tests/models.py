@@ -120,11 +120,15 @@ infer: {{overlap: 8}}
 
 @pytest.fixture
 def trained(trained_folder: Path, tmp_path: Path) -> Profile:
-    """The profile of the trained run, in a copy for the test to write to.
+    """The profile of the trained run, in a copy for the test to write to."""
+    return copy_of_run(trained_folder, tmp_path / "trained")
+
+
+def copy_of_run(trained_folder: Path, run: Path) -> Profile:
+    """Copy the trained run, and return the profile of the copy.
 
     The model keeps its time, so that its conversion is known to be current.
     """
-    run = tmp_path / "trained"
     shutil.copytree(trained_folder / "run", run)
     return load_profile(trained_folder / "profile.yaml", [f"run={run}"])
 

@@ -23,13 +23,18 @@ def dealt_out(
 ) -> Callable[..., Profile]:
     """Prepare and split six scenes, the first two of one place, with a profile's settings."""
     for name in NAMES:
-        write_scene(name)
+        write_scene(name, rows=16, cols=32)
 
     def profile(*overrides: str) -> Profile:
         made = profile_with(
             *("split.folds=3", "fold=1", "split.overlap.content=false", "evaluate.units=scenes"),
-            *("split.groups=^([ab]|.)", "model.base_filters=2", "model.base_kernels=3"),
-            *("train.epochs=1", "train.batch=2", *overrides),
+            *(
+                "split.groups=^([ab]|.)",
+                "infer.engine=tensorflow",
+                "infer.precision=float32",
+                "train.epochs=1",
+            ),
+            *("model.base_filters=2", "model.base_kernels=3", "model.num_layers=2", *overrides),
         )
         prepare(made)
         split(made)

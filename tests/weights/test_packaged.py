@@ -1,7 +1,9 @@
 """The model in this package: maps right after installation, and is what trainings start from."""
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +18,74 @@ from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THR
 from landslide_cli.runs.run import find_run, load_keras, stored_preprocessing
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer import infer_tiled
+from landslide_cli.stages.infer.result import InferResult
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
+from tests.conftest import RecordingReporter
 from tests.models import PALETTE, bright_square
 from tools.package_model import package
 
 Landslide = Callable[..., Profile]
 
 
-@pytest.fixture
-def landslide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Landslide:
-    """The packaged profile, as it is found in a folder that has no profile, with four scenes."""
-    monkeypatch.chdir(tmp_path)
+def load_landslide(*overrides: str) -> Profile:
+    """Load the packaged profile, as it is found in a folder that has no profile."""
+    return load_profile(Path("configs/landslide.yaml"), overrides)
+
+
+def write_scenes(folder: Path) -> None:
     for name in ("images", "masks"):
-        (tmp_path / "data" / name).mkdir(parents=True)
+        (folder / "data" / name).mkdir(parents=True)
     for index in range(4):
         image, mask = bright_square(index, side=96)
-        write_image(tmp_path / "data" / "images" / f"s{index}.png", image)
-        write_mask(tmp_path / "data" / "masks" / f"s{index}.png", mask, PALETTE)
-    return lambda *overrides: load_profile(Path("configs/landslide.yaml"), overrides)
+        write_image(folder / "data" / "images" / f"s{index}.png", image)
+        write_mask(folder / "data" / "masks" / f"s{index}.png", mask, PALETTE)
+
+
+@pytest.fixture
+def landslide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Landslide:
+    """Load the packaged profile in a folder with four scenes."""
+    monkeypatch.chdir(tmp_path)
+    write_scenes(tmp_path)
+    return load_landslide
+
+
+@dataclass(frozen=True)
+class FirstMap:
+    """What comes of mapping a scene right after installation, in a folder of its own."""
+
+    folder: Path
+    result: InferResult
+    notes: list[str]
+
+
+@pytest.fixture(scope="module")
+def first_map(tmp_path_factory: pytest.TempPathFactory) -> FirstMap:
+    folder, reporter = tmp_path_factory.mktemp("installed"), RecordingReporter()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_scenes(folder)
+        result = infer_tiled(load_landslide(), ["data/images/s0.png"], reporter=reporter)
+    return FirstMap(folder, result, reporter.notes)
+
+
+@pytest.fixture
+def converted_landslide(landslide: Landslide, first_map: FirstMap) -> Landslide:
+    """Load the packaged profile where its model was converted before, which takes seconds."""
+    packaged = Path("runs/landslide.packaged/openvino")
+    shutil.copytree(first_map.folder / packaged, packaged)
+    return landslide
 
 
 def small(*overrides: str) -> list[str]:
     return [
         *("train.crop=32", "train.crops=4", "train.batch=2", "train.epochs=1", "prepare.scale=1"),
+        "prepare.workers=1",
         *("train.crop_scale=[1.0, 1.0]", "split.by=scene", "split.overlap.content=false"),
-        *("split.train=0.5", "split.valid=0.25", "split.test=0.25", *overrides),
+        *("split.train=0.5", "split.valid=0.25", "split.test=0.25"),
+        # To choose a threshold, TensorFlow needs no conversion first.
+        *("infer.engine=tensorflow", "infer.precision=float32", *overrides),
     ]
 
 
@@ -75,16 +118,14 @@ def test_packaged_profile_stands_in_where_there_is_no_such_file(
     assert load_profile(Path(name)).name == "mine"
 
 
-def test_scene_is_mapped_without_any_training(
-    landslide: Landslide, tmp_path: Path, reporter: Any
-) -> None:
-    result = infer_tiled(landslide(), ["data/images/s0.png"], reporter=reporter)
+def test_scene_is_mapped_without_any_training(first_map: FirstMap) -> None:
+    result = first_map.result
     assert result.folder == Path("runs/landslide.packaged/infer")
-    assert result.scenes[0].mask.is_file()
+    assert (first_map.folder / result.scenes[0].mask).is_file()
     assert result.scale == stored_preprocessing(PACKAGED, bands=3).scale
-    assert any("mapping with the packaged one" in note for note in reporter.notes)
+    assert any("mapping with the packaged one" in note for note in first_map.notes)
     # A training finds its place free, and the package is as it was.
-    assert not Path("runs/landslide").exists()
+    assert not (first_map.folder / "runs/landslide").exists()
     assert not (PACKAGED / "openvino").exists()
 
 
@@ -108,9 +149,9 @@ def test_training_starts_from_it_and_then_has_a_model_of_its_own(landslide: Land
 
 
 def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
-    landslide: Landslide, reporter: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    converted_landslide: Landslide, reporter: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    profile = landslide("evaluate.units=scenes", "evaluate.draws=100")
+    profile = converted_landslide("evaluate.units=scenes", "evaluate.draws=100")
     evaluate(profile, limit=1, reporter=reporter)
     assert reporter.warnings == []
     known = tmp_path / "package"

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
+from tests.models import copy_of_run
 
 
 def test_scores_are_those_of_counting_all_labelled_pixels(trained: Profile) -> None:
@@ -58,21 +60,25 @@ def test_scores_are_those_of_counting_all_labelled_pixels(trained: Profile) -> N
     assert result.dice_coef_multiclass == pytest.approx(float(np.mean(soft)), rel=1e-5)
 
 
-def test_json_has_each_class_under_its_name(trained: Profile) -> None:
-    result = evaluate(trained)
-    document = json.loads((trained.run / "evaluation.json").read_text())
-    assert document["landslide"]["dice"] == result.classes["landslide"].dice
+@pytest.fixture(scope="module")
+def on_tiles(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> EvaluateResult:
+    """The trained run scored on the tiles of test, with the files that this writes."""
+    return evaluate(copy_of_run(trained_folder, tmp_path_factory.mktemp("scored") / "run"))
+
+
+def test_json_has_each_class_under_its_name(on_tiles: EvaluateResult) -> None:
+    document = json.loads((on_tiles.run / "evaluation.json").read_text())
+    assert document["landslide"]["dice"] == on_tiles.classes["landslide"].dice
     assert document["loss"]["name"] == "crossentropy_dice"
-    assert document == json.loads(json.dumps(result.document()))
+    assert document == json.loads(json.dumps(on_tiles.document()))
 
 
-def test_csv_has_the_experiments_two_rows(trained: Profile) -> None:
-    result = evaluate(trained)
-    with (trained.run / "evaluation.csv").open(newline="", encoding="utf-8") as file:
+def test_csv_has_the_experiments_two_rows(on_tiles: EvaluateResult) -> None:
+    with (on_tiles.run / "evaluation.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert rows == [
-        ["crossentropy_dice", f"{result.loss:.4f}"],
-        ["dice_coef_multiclass", f"{result.dice_coef_multiclass:.4f}"],
+        ["crossentropy_dice", f"{on_tiles.loss:.4f}"],
+        ["dice_coef_multiclass", f"{on_tiles.dice_coef_multiclass:.4f}"],
     ]
 
 
@@ -89,12 +95,11 @@ def test_other_part_has_files_of_its_own(trained: Profile) -> None:
     ]
 
 
-def test_batch_size_changes_no_score(trained: Profile) -> None:
-    one = trained.evaluate.model_copy(update={"batch": 1})
-    single = evaluate(trained.model_copy(update={"evaluate": one}))
-    several = evaluate(trained)
-    assert single.classes["landslide"].dice == several.classes["landslide"].dice
-    assert single.dice_coef_multiclass == pytest.approx(several.dice_coef_multiclass, rel=1e-5)
+def test_batch_size_changes_no_score(trained: Profile, on_tiles: EvaluateResult) -> None:
+    single = trained.evaluate.model_copy(update={"batch": 1})
+    result = evaluate(trained.model_copy(update={"evaluate": single}))
+    assert result.classes["landslide"].dice == on_tiles.classes["landslide"].dice
+    assert result.dice_coef_multiclass == pytest.approx(on_tiles.dice_coef_multiclass, rel=1e-5)
 
 
 def test_missing_model_is_said_before_anything_else(untrained: Profile) -> None:
@@ -207,13 +212,15 @@ def test_every_number_in_the_files_is_finite_even_without_any_landslide(
     assert document["landslide"]["dice"] in (0.0, 1.0)
 
 
-def test_intervals_surround_the_score_and_follow_the_seed(trained: Profile) -> None:
+def test_intervals_surround_the_score_and_follow_the_seed(
+    trained: Profile, on_tiles: EvaluateResult
+) -> None:
     first, same, other = (evaluate(on_scenes(trained, seed=seed, draws=200)) for seed in (1, 1, 2))
     scores = first.classes["landslide"]
     low, high = scores.intervals["dice"]
     assert low <= scores.dice <= high
     assert first.classes == same.classes
-    tiles = evaluate(trained).classes["landslide"]
+    tiles = on_tiles.classes["landslide"]
     assert tiles.intervals["iou"][0] < tiles.iou < tiles.intervals["iou"][1]
     assert other.bootstrap == {"draws": 200, "seed": 2}
 
@@ -224,31 +231,29 @@ def test_one_group_has_no_interval(trained: Profile) -> None:
     assert any("-" in row for row in result.tables()[0].rows)
 
 
-def test_the_worst_come_first(trained: Profile) -> None:
-    result = evaluate(trained)
-    dice = [one["dice"] for one in result.worst]
+def test_the_worst_come_first(on_tiles: EvaluateResult) -> None:
+    dice = [tile["dice"] for tile in on_tiles.worst]
     assert dice == sorted(dice)
-    assert {one["scene"] for one in result.worst} == {f"t{index}" for index in range(5)}
+    assert {tile["scene"] for tile in on_tiles.worst} == {f"t{index}" for index in range(5)}
 
 
-def test_pictures_of_the_numbers_are_drawn(trained: Profile) -> None:
-    for path in evaluate(trained).files[3:]:
+def test_pictures_of_the_numbers_are_drawn(on_tiles: EvaluateResult) -> None:
+    for path in on_tiles.files[3:]:
         assert read_image(path, 3).std() > 0
 
 
 def test_both_the_experiments_metric_and_the_landslide_dice_stand_in_the_table(
-    trained: Profile,
+    on_tiles: EvaluateResult,
 ) -> None:
-    result = evaluate(trained)
     rows = {
         name: value
-        for table in result.tables()
+        for table in on_tiles.tables()
         if "published metric" in table.title
         for name, value in table.rows
     }
     assert list(rows.values()) == [
-        f"{result.dice_coef_multiclass:.4f}",
-        f"{result.classes['landslide'].dice:.4f}",
+        f"{on_tiles.dice_coef_multiclass:.4f}",
+        f"{on_tiles.classes['landslide'].dice:.4f}",
     ]
 
 
@@ -269,10 +274,16 @@ def test_a_run_against_itself_differs_by_nothing(trained: Profile) -> None:
     assert "not larger than chance" in result.headline()
 
 
-def test_a_better_run_is_told_from_a_worse_one(trained: Profile, untrained: Profile) -> None:
-    slow = untrained.train.model_copy(update={"epochs": 1, "learning_rate": 1e-9})
-    train(untrained.model_copy(update={"train": slow}))
-    result = evaluate(trained, against=untrained.run)
+@pytest.fixture
+def worse(trained_folder: Path, save_bright: Callable[..., None], tmp_path: Path) -> Profile:
+    """A run that misses half of each landslide, the pixels below the middle of their values."""
+    profile = copy_of_run(trained_folder, tmp_path / "worse")
+    save_bright(profile.run / "model.keras", middle=180.0, steepness=1.0)
+    return profile
+
+
+def test_a_better_run_is_told_from_a_worse_one(trained: Profile, worse: Profile) -> None:
+    result = evaluate(trained, against=worse.run)
     assert result.comparison is not None
     iou = result.comparison.scores["iou"]
     assert iou.difference == pytest.approx(iou.this - iou.other)
@@ -282,7 +293,7 @@ def test_a_better_run_is_told_from_a_worse_one(trained: Profile, untrained: Prof
     document = json.loads(result.files[0].read_text(encoding="utf-8"))["comparison"]
     assert document["scores"]["iou"]["larger_than_chance"] is True
     assert document["verdict"].endswith(", larger than chance")
-    backwards = evaluate(untrained, against=trained.run).comparison
+    backwards = evaluate(worse, against=trained.run).comparison
     assert backwards is not None
     assert backwards.scores["iou"].difference == pytest.approx(-iou.difference)
 
@@ -293,11 +304,11 @@ def test_against_a_folder_that_is_no_run_is_refused(trained: Profile, tmp_path: 
 
 
 def test_the_threshold_is_the_best_on_valid_and_the_profiles_goes_first(
-    trained: Profile,
+    trained: Profile, on_tiles: EvaluateResult
 ) -> None:
     stored = json.loads((trained.run / "threshold.json").read_text(encoding="utf-8"))
     assert stored["chosen_on"] == "valid"
-    assert evaluate(trained).thresholds == [stored["threshold"]]
+    assert on_tiles.thresholds == [stored["threshold"]]
     on_valid = {
         threshold: evaluate(
             trained.model_copy(
