@@ -1,9 +1,10 @@
 """A Dask cluster maps as one machine alone would, whatever becomes of its workers."""
 
 import builtins
+import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ Write = Callable[..., Path]
 ContentOf = Callable[[Path], dict[str, bytes | None]]
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
@@ -72,7 +74,22 @@ def maps_in(folder: Path, content_of: ContentOf) -> dict[str, bytes | None]:
     return content
 
 
-@pytest.mark.parametrize("probability", ["none", "float32"])
+@pytest.fixture(scope="module")
+def running_cluster() -> Iterator[str]:
+    """The address of a cluster of two workers that somebody started."""
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address=None,
+        memory_limit=None,
+        silence_logs=logging.CRITICAL,
+    ) as started:
+        yield started.scheduler_address
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "probability"), [("local:2", "none"), ("running cluster", "float32")]
+)
 def test_two_workers_make_the_same_bytes_as_one_process(
     bright: Bright,
     scenes: Path,
@@ -80,8 +97,13 @@ def test_two_workers_make_the_same_bytes_as_one_process(
     tmp_path: Path,
     content_of: ContentOf,
     reporter: Any,
+    request: pytest.FixtureRequest,
+    scheduler: str,
     probability: str,
 ) -> None:
+    if scheduler == "running cluster":
+        scheduler = request.getfixturevalue("running_cluster")
+    before = workers()
     # A scale makes blocks look beyond themselves, to be resized.
     profile = bright("infer.scale=0.75", f"infer.probability={probability}")
     infer_tiled(profile, [str(scenes)], output=tmp_path / "alone")
@@ -89,27 +111,28 @@ def test_two_workers_make_the_same_bytes_as_one_process(
         profile,
         [str(scenes)],
         output=tmp_path / "spread",
-        scheduler="local:2",
+        scheduler=scheduler,
         reporter=reporter,
     )
     assert result.exit_status == 0
-    assert "2 workers at local:2" in reporter.notes
+    assert f"2 workers at {scheduler}" in reporter.notes
     assert len(small_blocks) >= 12
     assert {block.col_off > 0 for block in small_blocks} == {False, True}
     assert result.model_seconds > 0.0
     alone, spread = (maps_in(tmp_path / name, content_of) for name in ("alone", "spread"))
     assert alone.keys() == spread.keys()
     assert [name for name in alone if alone[name] != spread[name]] == []
-    assert not cluster_workers()
+    # Its own workers are gone, those of the running cluster are still there.
+    assert workers() == before
 
 
-def cluster_workers() -> list[psutil.Process]:
-    """The workers' processes below this one."""
-    return [
-        child
+def workers() -> set[int]:
+    """Return the processes of workers below this one."""
+    return {
+        child.pid
         for child in psutil.Process().children(recursive=True)
         if child.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(child.cmdline())
-    ]
+    }
 
 
 class Killing:
@@ -129,9 +152,8 @@ class Killing:
         def killing() -> None:
             advance()
             if not self.killed:
-                (victim, *_) = cluster_workers()
-                self.killed.append(victim.pid)
-                os.kill(victim.pid, signal.SIGKILL)
+                self.killed.append(min(workers()))
+                os.kill(self.killed[0], signal.SIGKILL)
 
         tracked.enter_result = killing
         return tracked
@@ -144,13 +166,13 @@ def test_blocks_of_a_worker_that_is_killed_are_done_by_another(
     tmp_path: Path,
     content_of: ContentOf,
     reporter: Any,
+    running_cluster: str,
 ) -> None:
-    profile = bright("infer.tta=symmetries", "infer.tile=32", "infer.overlap=8")
+    profile = bright("infer.tta=flips", "infer.tile=32", "infer.overlap=8")
     infer_tiled(profile, [str(scenes)], output=tmp_path / "alone")
     killing = Killing(reporter)
-    result = infer_tiled(
-        profile, [str(scenes)], output=tmp_path / "spread", scheduler="local:2", reporter=killing
-    )
+    options = {"scheduler": running_cluster, "reporter": killing}
+    result = infer_tiled(profile, [str(scenes)], output=tmp_path / "spread", **options)
     assert len(killing.killed) == 1
     assert result.exit_status == 0
     assert len(result.scenes) == 3
@@ -177,12 +199,12 @@ def test_block_that_kills_every_worker_is_given_up(
 
 
 def test_scene_that_a_worker_cannot_read_fails_alone(
-    bright: Bright, plant: Write, cut_short: Write, tmp_path: Path
+    bright: Bright, plant: Write, cut_short: Write, tmp_path: Path, running_cluster: str
 ) -> None:
     plant("scenes/a.tif")
     cut_short(plant("scenes/b.tif", (300, 300)))
     result = infer_tiled(
-        bright(), [str(tmp_path / "scenes")], output=tmp_path / "maps", scheduler="local:1"
+        bright(), [str(tmp_path / "scenes")], output=tmp_path / "maps", scheduler=running_cluster
     )
     assert [one.scene for one in result.scenes] == ["a"]
     assert "b.tif: is damaged" in result.failed[0].reason

@@ -199,10 +199,10 @@ def maps_in(folder: Path, content_of: ContentOf) -> dict[str, bytes | None]:
 
 @pytest.fixture
 def many_scenes(write_raster: Write, tmp_path: Path) -> Path:
-    """Six scenes that take some tenths of a second each."""
+    """Six scenes that take a tenth of a second each."""
     for number in range(6):
         rng = np.random.default_rng(number)
-        rows, cols = np.mgrid[:600, :700]
+        rows, cols = np.mgrid[:300, :350]
         waves = sum(np.sin(rows / rng.uniform(9, 30) + cols / rng.uniform(9, 30)) for _ in range(4))
         image = np.clip(127 + 60 * np.asarray(waves), 0, 255).astype(np.uint8)
         write_raster(
@@ -252,6 +252,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 }
 
 
+@pytest.mark.processes
 def test_run_that_was_killed_goes_on_to_the_maps_of_an_undisturbed_one(
     bright: Bright,
     bright_folder: Path,
