@@ -1,6 +1,7 @@
 """The engines that run a trained model: OpenVINO, the fastest on a CPU, or TensorFlow."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -60,9 +61,7 @@ class OpenVinoEngine:
     """
 
     def __init__(self, network: Path, bands: int, outputs: int, threads: int) -> None:
-        import openvino
-
-        self._openvino, self._core, self._threads = openvino, _core(), threads
+        self._openvino, self._core, self._threads = import_openvino(), _core(), threads
         try:
             self._model = self._core.read_model(network)
         except RuntimeError as error:
@@ -165,6 +164,15 @@ class TensorFlowEngine:
         return predictor(in_precision(model, precision) if precision == "bfloat16" else model)
 
 
+def import_openvino() -> Any:
+    """Import OpenVINO without the report of its use that it would send over the network."""
+    # Taken for not installed, its telemetry package is replaced by a stub.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
 @cache
 def _core() -> Any:
     """Return OpenVINO's core, one for the whole process.
@@ -172,9 +180,7 @@ def _core() -> Any:
     Its CPU plugin gives the thread that first compiles a stack for signal handlers. Unloaded by
     another thread it would take the stack away, and the next Ctrl-C would be a segmentation fault.
     """
-    import openvino
-
-    return openvino.Core()
+    return import_openvino().Core()
 
 
 def may_have_gpu() -> bool:

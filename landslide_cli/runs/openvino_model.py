@@ -11,6 +11,7 @@ from landslide_cli.errors import DataError, ModelError, OutputError
 from landslide_cli.outputs import whole_folder, write_json
 from landslide_cli.records import Input, read_json
 from landslide_cli.reporting import Reporter
+from landslide_cli.runs.engines import import_openvino
 
 FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
 
@@ -67,10 +68,9 @@ def _convert_into(folder: Path, model: Path, current: Input) -> Path:
 
 def _convert(model: Path, folder: Path) -> None:
     """Export the Keras model, and write what OpenVINO reads of it, in full precision."""
-    import openvino
-
     from landslide_cli.core.networks.backend import keras
 
+    openvino = import_openvino()
     try:
         with tempfile.TemporaryDirectory(dir=folder) as exported:
             loaded = keras.saving.load_model(model, compile=False)

@@ -1,5 +1,7 @@
 """OpenVINO and TensorFlow say the same of the same windows."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,3 +150,11 @@ def test_tensorflow_predicts_as_the_model_itself(trained: Profile) -> None:
     model, seen = find_run(trained).load(), windows(2, 32, 32)
     answer = TensorFlowEngine(model).compiled(Shape(2, 32, 32), "float32")(seen)
     np.testing.assert_allclose(answer, model.predict(seen, verbose=0)[..., 1:], atol=1e-6)
+
+
+def test_openvino_reports_its_use_to_nobody() -> None:
+    script = (
+        "import sys, landslide_cli.runs.engines as engines; engines.import_openvino();"
+        "from openvino.tools.ovc import telemetry as t; sys.exit(not t.__module__.endswith('stub'))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

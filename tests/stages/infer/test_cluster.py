@@ -171,8 +171,13 @@ def test_blocks_of_a_worker_that_is_killed_are_done_by_another(
     profile = bright("infer.tta=flips", "infer.tile=32", "infer.overlap=8")
     infer_tiled(profile, [str(scenes)], output=tmp_path / "alone")
     killing = Killing(reporter)
-    options = {"scheduler": running_cluster, "reporter": killing}
-    result = infer_tiled(profile, [str(scenes)], output=tmp_path / "spread", **options)
+    result = infer_tiled(
+        profile,
+        [str(scenes)],
+        output=tmp_path / "spread",
+        scheduler=running_cluster,
+        reporter=killing,
+    )
     assert len(killing.killed) == 1
     assert result.exit_status == 0
     assert len(result.scenes) == 3
