@@ -1,6 +1,6 @@
-"""What the predicted probabilities are worth: calibration, precision and recall at any threshold.
+"""Calibration of the predicted probabilities, and precision and recall at any threshold.
 
-All from one histogram of the labelled pixels by the probability of the foreground, that is of any
+All are computed from one histogram of the labelled pixels by the probability of the foreground, any
 class but background. Histograms of scenes add up.
 """
 
@@ -10,39 +10,39 @@ from numpy.typing import NDArray
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.scores.confusion import scores_from, share
 
-# Bins of probability: bin k holds those from k / BINS to below (k + 1) / BINS, the last also 1.
+# Bin k holds probabilities from k / BINS to below (k + 1) / BINS, the last bin also 1.
 BINS = 1000
 
 PROBABILITY_ROWS = ("background", "foreground", "probability")
 
-# Compared in float32 as a prediction is: a pixel is in bin k or above if probability >= EDGES[k].
+# In float32, as probabilities are: a pixel is in bin k or above if its probability >= EDGES[k].
 EDGES = (np.arange(BINS) / BINS).astype(np.float32)
 _UPPER_EDGES = np.append(EDGES[1:], np.float32(np.inf))
 
 
 def probability_counts(truth: Mask, probability: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sort the labelled pixels into bins of their probability of being foreground.
+    """Count the labelled pixels by bins of the probability of the foreground.
 
     Args:
-        truth: class indices of any shape; 0 is background, `IGNORE` is left out.
-        probability: of the same shape, in [0, 1].
+        truth: class indices of any shape; 0 is background, pixels that are `IGNORE` do not count.
+        probability: of the foreground, of the same shape, in [0, 1].
 
     Returns:
-        (3, BINS), rows in the order of `PROBABILITY_ROWS`: how many pixels of each bin are
-        background, how many foreground (whole numbers), and the sum of their probabilities.
+        (3, BINS), rows in the order of `PROBABILITY_ROWS`: the number of background pixels per bin,
+        the number of foreground pixels, and the sum of the probabilities of both.
     """
     labelled = truth != IGNORE
-    known = probability[labelled]
-    bins = _bins(known)
+    probabilities = probability[labelled]
+    bins = _bin_indices(probabilities)
     codes = bins + BINS * (truth[labelled] != 0)
     pixels = np.bincount(codes, minlength=2 * BINS).reshape(2, BINS)
-    sums = np.bincount(bins, weights=known, minlength=BINS)
-    # Of no pixels at all numpy's weighted sums are integers.
+    sums = np.bincount(bins, weights=probabilities, minlength=BINS)
+    # numpy's weighted sums of no pixels at all are integers.
     return np.vstack([pixels, sums]).astype(np.float64)
 
 
 def expected_calibration_error(counts: NDArray[np.float64], bins: int = 20) -> NDArray[np.float64]:
-    """Compute how far probabilities are from frequencies, on average over the pixels.
+    """Compute the mean deviation of probabilities from frequencies, over all pixels.
 
     ECE = sum over bins of n_b / N * |mean probability_b - frequency of foreground_b|, for the
     probability of the foreground in bins of equal width (Naeini, Cooper and Hauskrecht, AAAI 2015;
@@ -54,42 +54,47 @@ def expected_calibration_error(counts: NDArray[np.float64], bins: int = 20) -> N
 
     Returns:
         (...) in [0, 1]; 0 without any pixels.
+
+    Raises:
+        ValueError: `bins` does not divide `BINS`.
     """
-    background, foreground, sums = _merged(counts, bins)
+    background, foreground, sums = _merge_bins(counts, bins)
     gaps = np.abs(sums - foreground).sum(axis=-1)
     return share(gaps, (background + foreground).sum(axis=-1), empty=0.0)
 
 
 def reliability(counts: NDArray[np.float64], bins: int = 20) -> NDArray[np.float64]:
-    """Compute the reliability diagram: how often pixels of a probability are foreground.
+    """Compute the reliability diagram: the frequency of the foreground by probability.
 
     Args:
         counts: (3, BINS).
         bins: number of bins of equal width; must divide `BINS`.
 
     Returns:
-        (bins that hold pixels, 3), ascending: mean probability, frequency of foreground, pixels.
+        (bins that are not empty, 3), ascending: mean probability, frequency of foreground, pixels.
+
+    Raises:
+        ValueError: `bins` does not divide `BINS`.
     """
-    background, foreground, sums = _merged(counts, bins)
+    background, foreground, sums = _merge_bins(counts, bins)
     pixels = background + foreground
-    filled = pixels > 0
     rows = np.stack([share(sums, pixels, 0.0), share(foreground, pixels, 0.0), pixels], axis=-1)
-    return np.asarray(rows[filled])
+    return np.asarray(rows[pixels > 0])
 
 
 def threshold_scores(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute the scores of the foreground where it is predicted from each threshold on.
+    """Compute the scores of the foreground at each threshold.
 
     Args:
         counts: (..., 3, BINS).
 
     Returns:
-        (..., BINS, 4), the scores in the order of `scores.SCORE_NAMES` if the pixels with
-        probability >= k / BINS are predicted to be foreground, for k from 0 to BINS - 1.
+        (..., BINS, 4), in the order of `confusion.SCORE_NAMES`: at [k] the scores if pixels with
+        probability >= k / BINS are predicted to be foreground.
     """
     background, foreground, _ = np.moveaxis(counts, -2, 0)
-    hits = _from_each_bin_on(foreground)
-    false_alarms = _from_each_bin_on(background)
+    hits = _sums_from_bin_on(foreground)
+    false_alarms = _sums_from_bin_on(background)
     return scores_from(hits, false_alarms, hits[..., :1] - hits)
 
 
@@ -98,8 +103,8 @@ def precision_recall(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Compute the precision-recall curve of the foreground.
 
-    Precision is 0 where nothing is predicted and there is foreground, as in `scores`; to draw the
-    curve, take the points with recall > 0.
+    Precision is 0 where nothing is predicted although there is foreground, as in `score_values`;
+    draw the curve from the points with recall > 0.
 
     Args:
         counts: (..., 3, BINS).
@@ -112,34 +117,34 @@ def precision_recall(
 
 
 def average_precision(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute the area under the precision-recall curve, in steps, without interpolation.
+    """Compute the area under the precision-recall curve by steps, without interpolation.
 
-    AP = sum over thresholds k of (recall_k - recall_k+1) precision_k, with recall 0 above the last.
+    AP = sum over thresholds k of (recall_k - recall_k+1) precision_k, with recall_BINS = 0.
 
     Args:
         counts: (..., 3, BINS).
 
     Returns:
-        (...) in [0, 1]; 1 without any foreground, which nothing could be ranked above.
+        (...) in [0, 1]; 1 without any foreground.
     """
     foreground = counts[..., 1, :]
     _, precision, _ = precision_recall(counts)
-    # A step of the recall is the share of the foreground that is in the bin.
+    # A step of the recall is the share of the foreground in that bin.
     return share((foreground * precision).sum(axis=-1), foreground.sum(axis=-1), empty=1.0)
 
 
 def best_threshold(counts: NDArray[np.float64]) -> float:
-    """Choose the threshold with the largest Dice of the foreground; it has the largest IoU, too.
+    """Choose the threshold with the highest Dice of the foreground, which also has the highest IoU.
 
-    Where several thresholds are equally good, it is the middle of their longest run, as far as
-    possible from where the predictions change; of equally long runs, of the one nearest 0.5.
+    Of several equally good thresholds it is the middle of the longest run, as far as possible from
+    where predictions change; of equally long runs, that with the middle nearest to 0.5.
 
     Args:
         counts: (3, BINS).
 
     Returns:
-        A multiple of 1 / BINS in (0, 1), to be compared with float32 probabilities by >=; 0.5
-        without any foreground.
+        A multiple of 1 / BINS in (0, 1), to compare float32 probabilities with by >=; 0.5 without
+        any foreground.
     """
     if not counts[1].any():
         return 0.5
@@ -151,15 +156,15 @@ def best_threshold(counts: NDArray[np.float64]) -> float:
     return middle / BINS
 
 
-def _bins(probability: NDArray[np.float32]) -> NDArray[np.intp]:
+def _bin_indices(probability: NDArray[np.float32]) -> NDArray[np.intp]:
     bins = np.minimum((probability * np.float32(BINS)).astype(np.intp), BINS - 1)
-    # The product may be rounded across a whole number, by far less than 1.
+    # The product may be rounded across an integer, so a bin may be off by one.
     bins -= probability < EDGES[bins]
     bins += probability >= _UPPER_EDGES[bins]
     return bins
 
 
-def _merged(counts: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+def _merge_bins(counts: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     """Merge neighbouring bins: (..., 3, BINS) to (3, ..., bins)."""
     if bins < 1 or BINS % bins:
         raise ValueError(f"the number of bins must divide {BINS}, {bins} does not")
@@ -167,5 +172,6 @@ def _merged(counts: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     return np.moveaxis(merged, -2, 0)
 
 
-def _from_each_bin_on(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sums_from_bin_on(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum (..., BINS) over each bin and all above it."""
     return np.cumsum(pixels[..., ::-1], axis=-1)[..., ::-1]

@@ -1,6 +1,4 @@
-"""The scores, against counting pixel by pixel and against scikit-learn."""
-
-import math
+"""Scores agree with counting pixel by pixel and with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from sklearn.metrics import jaccard_score, precision_recall_fscore_support
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.scores.confusion import (
     SCORE_NAMES,
-    class_scores,
     confusion,
     score_values,
     share,
@@ -24,7 +21,7 @@ Pairs = list[tuple[int, int]]  # true and predicted class of each pixel
 @st.composite
 def labelled_pixels(draw: st.DrawFn) -> tuple[int, Pairs]:
     classes = draw(st.integers(2, 5))
-    # Often not all classes are there; values that are no class have no label.
+    # Often classes are absent; values that are of no class are unlabelled.
     present = draw(st.lists(st.integers(0, classes - 1), min_size=1, max_size=classes))
     truth = st.sampled_from([*present, classes, IGNORE])
     prediction = st.integers(0, classes - 1)
@@ -38,9 +35,9 @@ def columns(pairs: Pairs) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 @given(labelled_pixels())
 def test_confusion_counts_labelled_pixels_by_true_and_predicted_class(
-    given_pixels: tuple[int, Pairs],
+    pixels: tuple[int, Pairs],
 ) -> None:
-    classes, pairs = given_pixels
+    classes, pairs = pixels
     counts = confusion(*columns(pairs), classes)
     assert counts.dtype == np.int64
     for true in range(classes):
@@ -55,47 +52,44 @@ def test_confusion_counts_labelled_pixels_by_true_and_predicted_class(
 @example((2, [(0, 0)]))
 @example((2, [(0, 1)]))
 @example((2, [(1, 0)]))
-def test_scores_follow_their_definitions(given_pixels: tuple[int, Pairs]) -> None:
-    classes, pairs = given_pixels
+def test_scores_follow_their_definitions(pixels: tuple[int, Pairs]) -> None:
+    classes, pairs = pixels
     counts = confusion(*columns(pairs), classes)
-    known = [pair for pair in pairs if pair[0] < classes]
+    labelled = [pair for pair in pairs if pair[0] < classes]
     for index in range(classes):
-        true = {i for i, (t, _) in enumerate(known) if t == index}
-        found = {i for i, (_, p) in enumerate(known) if p == index}
-        both, either = len(true & found), len(true | found)
-        scores = class_scores(counts, index)
-        assert scores.pixels == len(true)
+        true = {i for i, (t, _) in enumerate(labelled) if t == index}
+        predicted = {i for i, (_, p) in enumerate(labelled) if p == index}
+        both, either = len(true & predicted), len(true | predicted)
+        assert counts[index].sum() == len(true)
         if not either:
-            expected = (1.0, 1.0, 1.0, 1.0)
+            expected = [1.0, 1.0, 1.0, 1.0]
         else:
-            expected = (
-                2 * both / (len(true) + len(found)),
+            expected = [
+                2 * both / (len(true) + len(predicted)),
                 both / either,
-                both / len(found) if found else 0.0,
+                both / len(predicted) if predicted else 0.0,
                 both / len(true) if true else 0.0,
-            )
-        got = (scores.dice, scores.iou, scores.precision, scores.recall)
-        assert all(map(math.isclose, got, expected)), (got, expected)
+            ]
+        np.testing.assert_allclose(score_values(counts, index), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
     ("truth", "prediction", "score"),
     [([0, 0], [0, 0], 1.0), ([0, 0], [1, 0], 0.0), ([1, 0], [0, 0], 0.0), ([IGNORE], [1], 1.0)],
 )
-def test_a_class_without_any_pixel_scores_1_unless_there_are_errors(
+def test_an_absent_class_scores_1_unless_there_are_errors(
     truth: list[int], prediction: list[int], score: float
 ) -> None:
     counts = confusion(np.array(truth, np.uint8), np.array(prediction, np.uint8), 2)
-    scores = class_scores(counts, 1)
-    assert (scores.dice, scores.iou, scores.precision, scores.recall) == (score,) * 4
+    assert score_values(counts, 1).tolist() == [score] * 4
 
 
-def test_counts_of_two_tiles_add_up_to_those_of_both_together() -> None:
+def test_counts_of_tiles_add_up() -> None:
     rng = np.random.default_rng(5)
     truth = rng.choice(np.array([0, 1, 2, IGNORE], np.uint8), (2, 9, 11))
     prediction = rng.integers(0, 3, (2, 9, 11), np.uint8)
-    apart = sum(confusion(truth[i], prediction[i], 3) for i in range(2))
-    np.testing.assert_array_equal(apart, confusion(truth, prediction, 3))
+    summed = sum(confusion(truth[i], prediction[i], 3) for i in range(2))
+    np.testing.assert_array_equal(summed, confusion(truth, prediction, 3))
 
 
 def test_counts_of_many_classes_do_not_overflow() -> None:
@@ -104,22 +98,22 @@ def test_counts_of_many_classes_do_not_overflow() -> None:
     assert counts.shape == (254, 254)
     assert counts[253, 253] == 90_000
     assert counts.sum() == 90_000
-    assert class_scores(counts, 253).dice == 1.0
+    assert score_values(counts, 253).tolist() == [1.0] * 4
 
 
 @given(labelled_pixels())
 @example((2, []))
 @example((2, [(0, 0)]))
 @example((3, [(0, 1), (IGNORE, 2)]))
-def test_scores_agree_with_scikit_learn(given_pixels: tuple[int, Pairs]) -> None:
-    classes, pairs = given_pixels
+def test_scores_agree_with_scikit_learn(pixels: tuple[int, Pairs]) -> None:
+    classes, pairs = pixels
     counts = confusion(*columns(pairs), classes)
-    # Its sums over no pixels at all are errors: one pixel of another class changes no score.
-    known = [pair for pair in pairs if pair[0] < classes] + [(classes, classes)]
-    truth, prediction = columns(known)
+    # scikit-learn fails without pixels: one pixel of another class changes no score.
+    labelled = [pair for pair in pairs if pair[0] < classes] + [(classes, classes)]
+    truth, prediction = columns(labelled)
     for index in range(classes):
         kwargs = {"labels": [index], "average": None}
-        # What is 0 / 0 scores 1 if there is no error, and 0 if there is one.
+        # 0 / 0 scores 1 without errors, and 0 with errors.
         absent = float(((truth == index) == (prediction == index)).all())
         precision, recall, dice, _ = precision_recall_fscore_support(
             truth, prediction, zero_division=absent, **kwargs
@@ -129,25 +123,24 @@ def test_scores_agree_with_scikit_learn(given_pixels: tuple[int, Pairs]) -> None
         np.testing.assert_allclose(score_values(counts, index), expected, rtol=1e-12)
 
 
-def test_scores_of_many_matrices_are_those_of_each() -> None:
+def test_stacked_matrices_are_scored_independently() -> None:
     counts = np.random.default_rng(3).integers(0, 3, (5, 40, 3, 3))
     values = score_values(counts, 2)
     assert values.shape == (5, 40, len(SCORE_NAMES))
     assert values.dtype == np.float64
-    for place in np.ndindex(5, 40):
-        scores = class_scores(counts[place], 2)
-        assert values[place].tolist() == [getattr(scores, name) for name in SCORE_NAMES]
+    for index in np.ndindex(5, 40):
+        np.testing.assert_array_equal(values[index], score_values(counts[index], 2))
 
 
-def test_scores_of_sums_in_float64_are_those_of_the_counts() -> None:
+def test_scores_of_float64_sums_equal_those_of_integer_counts() -> None:
     counts = np.random.default_rng(4).integers(0, 10**9, (100, 2, 2))
     np.testing.assert_array_equal(
         score_values(counts, 1), score_values(counts.astype(np.float64), 1)
     )
 
 
-def test_a_share_of_nothing_is_what_it_is_said_to_be() -> None:
+def test_a_share_of_zero_is_the_value_of_empty() -> None:
     parts, wholes = np.array([0, 1, 0, 0]), np.array([0, 2, 4, 0])
     np.testing.assert_array_equal(share(parts, wholes, empty=1.0), [1.0, 0.5, 0.0, 1.0])
-    each = np.array([True, True, True, False])
-    np.testing.assert_array_equal(share(parts, wholes, empty=each), [1.0, 0.5, 0.0, 0.0])
+    empty = np.array([True, True, True, False])
+    np.testing.assert_array_equal(share(parts, wholes, empty=empty), [1.0, 0.5, 0.0, 0.0])

@@ -1,4 +1,4 @@
-"""The counts of objects, against SciPy's labels and comparing every object with every other."""
+"""Object counts agree with SciPy's labels and a comparison of all pairs of objects."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ Objects = list[NDArray[np.bool_]]
 
 @st.composite
 def masks(draw: st.DrawFn) -> tuple[Mask, Mask]:
-    """A true and a predicted mask of patches; often the prediction is the truth with errors."""
+    """A true and a predicted mask of patches; the prediction is often the truth with errors."""
     shape = draw(st.tuples(st.integers(1, 24), st.integers(1, 24)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     patch = draw(st.sampled_from((1, 3, 5)))
@@ -46,37 +46,37 @@ def objects(of_class: NDArray[np.bool_]) -> Objects:
     return [labels == number for number in range(1, count + 1)]
 
 
-def iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return float((one & other).sum() / (one | other).sum())
+def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return float((a & b).sum() / (a | b).sum())
 
 
-def size_class(one: NDArray[np.bool_], bounds: list[float], pixel_area: float) -> int:
-    return sum(one.sum() * pixel_area >= bound for bound in bounds)
+def size_class(pixels: NDArray[np.bool_], bounds: list[float], pixel_area: float) -> int:
+    return sum(pixels.sum() * pixel_area >= bound for bound in bounds)
 
 
 @given(masks(), st.sampled_from(([], [3.0], [0.5, 2.0, 6.5, 40.0])), st.sampled_from((1.0, 0.25)))
-def test_counts_agree_with_comparing_every_pair(
+def test_counts_agree_with_a_comparison_of_all_pairs(
     pair: tuple[Mask, Mask], bounds: list[float], pixel_area: float
 ) -> None:
     truth, prediction = pair
-    true = objects(truth == 1)
-    predicted = objects((prediction == 1) & (truth != IGNORE))
+    true_objects = objects(truth == 1)
+    predicted_objects = objects((prediction == 1) & (truth != IGNORE))
     expected = np.zeros((len(bounds) + 1, len(OBJECT_COLUMNS)), int)
-    for one in true:
-        found = any(iou(one, other) >= 0.5 for other in predicted)
-        touched = any((one & other).any() for other in predicted)
-        expected[size_class(one, bounds, pixel_area), :3] += [1, found, touched]
-    for one in predicted:
-        matching = any(iou(one, other) >= 0.5 for other in true)
-        false = not any((one & other).any() for other in true)
-        expected[size_class(one, bounds, pixel_area), 3:] += [1, matching, false]
+    for true in true_objects:
+        found = any(iou(true, predicted) >= 0.5 for predicted in predicted_objects)
+        touched = any((true & predicted).any() for predicted in predicted_objects)
+        expected[size_class(true, bounds, pixel_area), :3] += [1, found, touched]
+    for predicted in predicted_objects:
+        matching = any(iou(true, predicted) >= 0.5 for true in true_objects)
+        false = not any((true & predicted).any() for true in true_objects)
+        expected[size_class(predicted, bounds, pixel_area), 3:] += [1, matching, false]
     counts = object_counts(truth, prediction, 1, bounds, pixel_area)
     assert counts.dtype == np.int64
     np.testing.assert_array_equal(counts, expected)
 
 
 @given(masks())
-def test_every_match_is_one_true_and_one_predicted_object(pair: tuple[Mask, Mask]) -> None:
+def test_each_match_pairs_one_true_with_one_predicted_object(pair: tuple[Mask, Mask]) -> None:
     totals = object_counts(*pair, 1, [4, 9]).sum(axis=0)
     counts = dict(zip(OBJECT_COLUMNS, totals.tolist(), strict=True))
     assert counts["found"] == counts["matching"]
@@ -97,7 +97,7 @@ def test_pixels_that_touch_by_a_corner_are_one_object() -> None:
         (0, [1, 0, 0, 0, 0, 0]),
     ],
 )
-def test_an_object_is_found_from_an_iou_of_a_half_on(
+def test_an_object_is_found_at_an_iou_of_0_5_and_above(
     predicted_pixels: int, counts: list[int]
 ) -> None:
     truth, prediction = np.zeros((2, 1, 9), np.uint8)
@@ -108,8 +108,8 @@ def test_an_object_is_found_from_an_iou_of_a_half_on(
 
 def test_each_object_counts_in_the_size_class_of_its_own_area() -> None:
     truth, prediction = np.zeros((2, 3, 40), np.uint8)
-    truth[1, 1:11] = prediction[1, 1:8] = 1  # 10 pixels, 7 of them found
-    prediction[1, 20:30] = 1  # 10 pixels of false alarm
+    truth[1, 1:11] = prediction[1, 1:8] = 1  # 10 pixels, 7 of them predicted
+    prediction[1, 20:30] = 1  # 10 pixels, a false alarm
     truth[1, 35] = 1  # 1 pixel, missed
     assert object_counts(truth, prediction, 1, [5, 10]).tolist() == [
         [1, 0, 0, 0, 0, 0],
@@ -119,7 +119,7 @@ def test_each_object_counts_in_the_size_class_of_its_own_area() -> None:
 
 
 @pytest.mark.parametrize("pixel_area", [0.1, 0.29, 0.07, 0.3**2, 1 / 3, 2.2])
-def test_an_object_of_exactly_a_bound_belongs_to_the_class_above(pixel_area: float) -> None:
+def test_an_object_whose_area_equals_a_bound_belongs_to_the_class_above(pixel_area: float) -> None:
     truth = np.ones((10, 10), np.uint8)
     bound = round(100 * pixel_area, 9) if pixel_area != 1 / 3 else 100 / 3
     counts = object_counts(truth, truth, 1, [bound], pixel_area)
@@ -127,13 +127,13 @@ def test_an_object_of_exactly_a_bound_belongs_to_the_class_above(pixel_area: flo
     assert object_counts(truth, truth, 1, [bound * 1.001], pixel_area)[:, 0].tolist() == [1, 0]
 
 
-def test_missing_labels_belong_to_no_object_and_part_those_beside_them() -> None:
+def test_unlabelled_pixels_belong_to_no_object_and_separate_their_neighbours() -> None:
     truth = np.array([[1, 1, IGNORE, 1, 1, 0, IGNORE]], np.uint8)
     prediction = np.array([[1, 1, 1, 1, 1, 0, 1]], np.uint8)
     assert object_counts(truth, prediction, 1, []).tolist() == [[2, 2, 2, 2, 2, 0]]
 
 
-def test_rates_are_shares_of_the_objects_and_say_what_nothing_is_worth() -> None:
+def test_rates_are_shares_of_the_objects_and_are_defined_without_any() -> None:
     counts = np.array([[4, 1, 2, 5, 1, 3], [0, 0, 0, 2, 0, 2], [3, 0, 0, 0, 0, 0], [0] * 6])
     rates = object_rates(np.stack([counts, 10 * counts]))
     assert rates.shape == (2, 4, len(OBJECT_RATE_NAMES))
@@ -141,7 +141,7 @@ def test_rates_are_shares_of_the_objects_and_say_what_nothing_is_worth() -> None
     np.testing.assert_allclose(rates, np.stack([expected, expected]))
 
 
-def test_many_small_objects_are_kept_apart() -> None:
+def test_many_small_objects_are_told_apart() -> None:
     truth = np.zeros((600, 600), np.uint8)
-    truth[::2, ::2] = 1  # 90,000 objects: their pairs do not fit into 32 bits
+    truth[::2, ::2] = 1  # 90,000 objects: pairs of their labels exceed 32 bits
     assert object_counts(truth, truth, 1, [2]).tolist() == [[90_000] * 5 + [0], [0] * 6]
