@@ -1,4 +1,4 @@
-"""Dealing whole groups out to parts or folds so that shares are met as nearly as they allow."""
+"""Assignment of whole groups to parts or folds, as close to the parts' shares as groups allow."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,86 +8,90 @@ from numpy.typing import NDArray
 Sizes = NDArray[np.float64]
 Dealt = NDArray[np.int64]
 
-# Of very many groups, so many are tried in exchange for one, and so many rounds are made.
-_PARTNERS, _ROUNDS = 256, 50
+# Bounds of the local search: swaps tried per group, and rounds over all groups.
+_MAX_SWAPS, _MAX_ROUNDS = 256, 50
 
 
 def deal(sizes: Sizes, shares: Sequence[float], seed: int, least: float = 1e-9) -> Dealt:
-    """Deal groups out to parts so that each part has its share of every measure.
+    """Assign groups to parts so that each part has its share of every measure.
 
-    Groups are first dealt in random order, each to the part that lacks most; then single groups are
-    moved, and pairs exchanged, as long as that brings the parts nearer to their shares: to a local
-    optimum, which another seed finds elsewhere. The distance from the shares is the sum over parts
-    and measures of (part's sum - wanted)^2 / wanted, with every measure scaled to a total of 1.
+    Groups are first assigned in random order, each to the part that is furthest below its share. A
+    local search then moves single groups and swaps pairs of groups as long as that brings the parts
+    closer to their shares; another seed may find another local optimum. The distance to minimize is
+    the sum over parts and measures of (sum of the part - target)^2 / target, with every measure
+    scaled to a total of 1.
 
     Args:
         sizes: (groups, measures), not negative, such as pixels and foreground pixels.
-        shares: of each part; their sum counts as the whole. A part without a share stays empty, any
-            other gets a group at least.
-        seed: fixes the result.
-        least: an exchange must bring this much to be made.
+        shares: of the parts, relative to their sum. A part with the share 0 stays empty, every
+            other part gets at least one group.
+        seed: of the random order and of the swaps tried; equal seeds give equal results.
+        least: smallest decrease of the distance for which a move or swap is made.
 
     Returns:
-        The index of each group's part, (groups,).
+        (groups,), the index of each group's part.
 
     Raises:
-        ValueError: there are fewer groups than parts with a share, or no part has one.
+        ValueError: there are fewer groups than parts with a share, or no part has a share.
     """
     if not any(share > 0.0 for share in shares):
         raise ValueError("no part has a share")
-    wanted = np.asarray(shares, np.float64) / sum(shares)
-    open_parts = np.flatnonzero(wanted > 0.0)
+    targets = np.asarray(shares, np.float64) / sum(shares)
+    open_parts = np.flatnonzero(targets > 0.0)
     if len(sizes) < len(open_parts):
         raise ValueError(f"{len(sizes)} groups for {len(open_parts)} parts")
     totals = sizes.sum(axis=0)
-    # Nothing can be balanced by a measure of which there is none.
+    # Measures whose total is 0 cannot be balanced.
     measures = np.asarray(sizes[:, totals > 0.0] / totals[totals > 0.0])
     if measures.shape[1] == 0:
         measures = np.full((len(sizes), 1), 1.0 / max(1, len(sizes)))
     rng = np.random.default_rng(seed)
-    table = _Table(measures, wanted, open_parts)
-    table.deal_all(rng.permutation(len(sizes)))
-    for _ in range(_ROUNDS):
-        better = [table.improve(int(group), rng, least) for group in rng.permutation(len(sizes))]
-        if not any(better):
+    search = _LocalSearch(measures, targets, open_parts)
+    search.assign_all(rng.permutation(len(sizes)))
+    for _ in range(_MAX_ROUNDS):
+        groups = rng.permutation(len(sizes))
+        improved = [search.improve(int(group), rng, least) for group in groups]
+        if not any(improved):
             break
-    return table.part_of
+    return search.part_of
 
 
-class _Table:
-    """The groups' parts as they are being dealt, and each part's sums."""
+class _LocalSearch:
+    """The current assignment of groups to parts, and the measures' sums per part."""
 
-    def __init__(self, measures: Sizes, wanted: Sizes, open_parts: Dealt) -> None:
-        self._measures, self._wanted, self._open = measures, wanted, open_parts
+    def __init__(self, measures: Sizes, targets: Sizes, open_parts: Dealt) -> None:
+        self._measures, self._targets, self._open_parts = measures, targets, open_parts
         self.part_of = np.full(len(measures), -1, np.int64)
-        self._sums = np.zeros((len(wanted), measures.shape[1]))
-        self._counts = np.zeros(len(wanted), np.int64)
+        self._sums = np.zeros((len(targets), measures.shape[1]))
+        self._counts = np.zeros(len(targets), np.int64)
 
-    def deal_all(self, order: Iterable[int]) -> None:
-        """Give each group in turn to the part that is then farthest below its share."""
-        left = len(self.part_of)
+    def assign_all(self, order: Iterable[int]) -> None:
+        """Assign each group in turn to the part that is then furthest below its share."""
+        unassigned = len(self.part_of)
         for group in order:
-            empty = self._open[self._counts[self._open] == 0]
-            # The last groups are for the parts that would stay empty otherwise.
-            choice = empty if len(empty) == left else self._open
-            lack = 1.0 - (self._sums[choice] / self._wanted[choice, None]).mean(axis=1)
-            self._put(group, int(choice[lack.argmax()]))
-            left -= 1
+            empty = self._open_parts[self._counts[self._open_parts] == 0]
+            # The last groups are reserved for parts that would stay empty otherwise.
+            parts = empty if len(empty) == unassigned else self._open_parts
+            deficit = 1.0 - (self._sums[parts] / self._targets[parts, None]).mean(axis=1)
+            self._assign(group, int(parts[deficit.argmax()]))
+            unassigned -= 1
 
     def improve(self, group: int, rng: np.random.Generator, least: float) -> bool:
-        """Make the move or the exchange of this group that brings most; False if none does."""
+        """Make the best move or swap of a group; return False if none gains more than `least`."""
         home = int(self.part_of[group])
         partners = np.flatnonzero(self.part_of != home)
-        if len(partners) > _PARTNERS:
-            partners = rng.choice(partners, _PARTNERS, replace=False)
-        targets = self._open[self._open != home] if self._counts[home] > 1 else self._open[:0]
-        # A move is an exchange with nothing.
-        parts = np.concatenate([targets, self.part_of[partners]])
-        nothing = np.zeros((len(targets), self._measures.shape[1]))
-        back = np.concatenate([nothing, self._measures[partners]])
+        if len(partners) > _MAX_SWAPS:
+            partners = rng.choice(partners, _MAX_SWAPS, replace=False)
+        # A part's last group may be swapped, but not moved.
+        other_parts = self._open_parts[self._open_parts != home]
+        destinations = other_parts if self._counts[home] > 1 else other_parts[:0]
+        # A move is a swap with a group of size 0.
+        parts = np.concatenate([destinations, self.part_of[partners]])
+        zeros = np.zeros((len(destinations), self._measures.shape[1]))
+        returned = np.concatenate([zeros, self._measures[partners]])
         if len(parts) == 0:
             return False
-        shift = self._measures[group] - back
+        shift = self._measures[group] - returned
         gain = (
             self._distance(np.full(len(parts), home), 0.0)
             - self._distance(np.full(len(parts), home), -shift)
@@ -97,20 +101,21 @@ class _Table:
         best = int(gain.argmax())
         if gain[best] <= least:
             return False
-        if best >= len(targets):
-            self._put(int(partners[best - len(targets)]), home)
-        self._put(group, int(parts[best]))
+        if best >= len(destinations):
+            self._assign(int(partners[best - len(destinations)]), home)
+        self._assign(group, int(parts[best]))
         return True
 
     def _distance(self, parts: Dealt, shift: Sizes | float) -> Sizes:
-        wanted = self._wanted[parts, None]
-        return np.asarray(((self._sums[parts] + shift - wanted) ** 2 / wanted).sum(axis=1))
+        """Compute the parts' distances from their shares if their sums changed by `shift`."""
+        targets = self._targets[parts, None]
+        return np.asarray(((self._sums[parts] + shift - targets) ** 2 / targets).sum(axis=1))
 
-    def _put(self, group: int, part: int) -> None:
-        before = int(self.part_of[group])
-        if before >= 0:
-            self._sums[before] -= self._measures[group]
-            self._counts[before] -= 1
+    def _assign(self, group: int, part: int) -> None:
+        previous = int(self.part_of[group])
+        if previous >= 0:
+            self._sums[previous] -= self._measures[group]
+            self._counts[previous] -= 1
         self.part_of[group] = part
         self._sums[part] += self._measures[group]
         self._counts[part] += 1

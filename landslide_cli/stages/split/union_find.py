@@ -1,19 +1,20 @@
-"""Groups: scenes that belong together, directly or through others (union-find)."""
+"""Connected components by union-find: scenes linked by shared ground, directly or in a chain."""
 
 from collections.abc import Iterable, Sequence
 
 
 def connected(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Join names that are linked by pairs, however long the chain.
+    """Group names that pairs link, directly or in a chain of any length.
 
     Returns:
-        The groups, each in the order of `names`, by their first members; single names included.
+        The groups, names without a link included. Members and, by their first member, groups are in
+        the order of `names`.
     """
     parent = {name: name for name in names}
 
     def root(name: str) -> str:
         while parent[name] != name:
-            # Halving the path keeps every later search short.
+            # Path halving keeps later searches short.
             parent[name] = parent[parent[name]]
             name = parent[name]
         return name
