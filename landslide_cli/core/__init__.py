@@ -1,4 +1,1 @@
-"""What all stages share: the model, the metrics, the losses, the tiler and the palette.
-
-Nothing here knows of files, of a profile's paths or of terminals.
-"""
+"""What all stages share: the class palette, the scores, the tiling, and the networks in Keras."""

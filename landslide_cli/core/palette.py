@@ -1,4 +1,4 @@
-"""Class index <-> mask colour."""
+"""The palette: classes with their names and colours, and masks of class indices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 Mask = NDArray[np.uint8]
 Colours = NDArray[np.uint8]
 
-# The mask value of pixels that have no label, such as a tile's padding: no loss, no score.
+# The mask value of unlabelled pixels, such as a tile's padding: losses and scores skip them.
 IGNORE = 255
 
 
 @dataclass(frozen=True)
 class UnknownColour:
-    """A mask colour that is no class, and how many pixels have it."""
+    """A colour in a mask that is of no class, and the number of its pixels."""
 
     colour: tuple[int, int, int]
     pixels: int
@@ -26,7 +26,7 @@ class UnknownColour:
 
 @dataclass(frozen=True)
 class Palette:
-    """The classes' names and their red, green and blue, in the order of the class indices."""
+    """Names and colours (red, green, blue) of the classes, in the order of the class indices."""
 
     names: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...]
@@ -36,50 +36,50 @@ class Palette:
 
     @property
     def foreground(self) -> int:
-        """Index of the class that numbers and pictures lead with: the first after background."""
+        """Index of the main class of reports and pictures: the first after the background."""
         return 1
 
     def indices_of(self, rgb: Colours) -> tuple[Mask, list[UnknownColour]]:
-        """Turn a colour mask into class indices.
+        """Convert a colour mask to class indices.
 
         Args:
             rgb: (..., 3) uint8.
 
         Returns:
-            Class indices, (...) uint8, with `IGNORE` where the colour is no class; and those
-            colours with their pixel counts, most frequent first.
+            Class indices, (...) uint8, `IGNORE` where the colour is of no class; and those colours
+            with their numbers of pixels, most frequent first.
         """
-        codes = _packed(rgb)
+        codes = _pack(rgb)
         indices = np.full(codes.shape, IGNORE, np.uint8)
-        for index, code in enumerate(_packed(np.asarray(self.colours, np.uint8))):
+        for index, code in enumerate(_pack(np.asarray(self.colours, np.uint8))):
             indices[codes == code] = index
         unknown, counts = np.unique(codes[indices == IGNORE], return_counts=True)
         order = np.argsort(-counts, kind="stable")
-        return indices, [UnknownColour(_unpacked(unknown[i]), int(counts[i])) for i in order]
+        return indices, [UnknownColour(_unpack(unknown[i]), int(counts[i])) for i in order]
 
     def nearest(self, colours: Sequence[tuple[int, int, int]]) -> Mask:
         """Return the index of the class nearest to each colour, by Euclidean distance in RGB."""
-        given = np.asarray(colours, np.int32).reshape(-1, 1, 3)
-        distances = ((given - np.asarray(self.colours, np.int32)) ** 2).sum(axis=-1)
+        queries = np.asarray(colours, np.int32).reshape(-1, 1, 3)
+        distances = ((queries - np.asarray(self.colours, np.int32)) ** 2).sum(axis=-1)
         return np.asarray(distances.argmin(axis=1), np.uint8)
 
     def colourise(self, mask: Mask) -> Colours:
-        """Paint class indices in their colours; pixels without a label become white.
+        """Convert class indices to colours; unlabelled pixels become white.
 
         Returns:
             (..., 3) uint8 for a mask of shape (...).
         """
         table = np.full((256, 3), 255, np.uint8)
         table[: len(self)] = self.colours
-        painted: Colours = table[mask]
-        return painted
+        rgb: Colours = table[mask]
+        return rgb
 
 
-def _packed(rgb: Colours) -> NDArray[np.uint32]:
-    """Pack red, green and blue into one number, so that a colour is compared in one step."""
+def _pack(rgb: Colours) -> NDArray[np.uint32]:
+    """Pack red, green and blue into one number, to compare colours in one step."""
     red, green, blue = np.moveaxis(rgb.astype(np.uint32), -1, 0)
     return np.asarray((red << 16) | (green << 8) | blue, np.uint32)
 
 
-def _unpacked(code: int) -> tuple[int, int, int]:
+def _unpack(code: int) -> tuple[int, int, int]:
     return int(code) >> 16, int(code) >> 8 & 255, int(code) & 255

@@ -1,4 +1,4 @@
-"""The three parts of a dataset, and the folds of a cross-validation."""
+"""The parts of a split, and the folds of a cross-validation."""
 
 from typing import Literal, get_args
 
@@ -7,5 +7,5 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 def fold_folder(fold: int) -> str:
-    """Name the folder of a fold, counted from 1, in a dataset and in a run."""
+    """Return the name of the folder of a fold, counted from 1, in a dataset and in a run."""
     return f"fold-{fold}"
