@@ -1,368 +1,302 @@
-"""The command line: six thin commands, nothing but arguments, a call and a print.
+"""The command line: six commands that translate their options into one call each.
 
-Nothing heavy is imported before a command has been chosen, so that help, completion and a wrong
-profile answer at once.
+TensorFlow, OpenCV and rasterio are imported only once a command runs, so that help, completion and
+an error in the profile appear at once.
 """
 
+import inspect
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn, ParamSpec
 
-import typer
+from typer import Argument, Exit, Option, Typer, echo
 
 import landslide_cli
-from landslide_cli.errors import LandslideError
+from landslide_cli.core.parts import Part
+from landslide_cli.errors import LandslideError, UsageError
+from landslide_cli.reporting import Reporter, Result
 
 if TYPE_CHECKING:
     from landslide_cli.profile import Profile
-    from landslide_cli.reporting import Reporter, Result
 
-app = typer.Typer(
+app = Typer(
     name="landslide",
-    help="Map landslides from aerial imagery, in six steps that read one YAML profile.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 
+# Options of several commands; those of all commands are the parameters of `_run`.
+Overwrite = Annotated[bool, Option("--overwrite", help="Recompute and replace existing results.")]
+Output = Annotated[Path | None, Option(metavar="DIR", help="Output folder.")]
 
-# One vocabulary of options, spelt and documented alike in all subcommands.
-ProfilePath = Annotated[Path, typer.Argument(metavar="PROFILE", help="The YAML profile.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as train.epochs=3."),
-]
-Limit = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Take only the first N scenes or tiles (smoke runs)."),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Make the results again, replacing those there are.")
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Folder of the results, instead of the profile's."),
-]
-Fold = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="K", help="Work on this fold of split.folds; sets fold=K."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Own = ParamSpec("Own")
+Stage = Callable[Concatenate["Call", Own], Result]
 
 
-def _epilog(example: str, outputs: str) -> str:
-    return f"[bold]Example:[/bold] {example}\n\n[bold]Writes:[/bold] {outputs}"
+@dataclass(frozen=True)
+class Call:
+    """What every stage receives from the command line."""
+
+    profile: "Profile"
+    limit: int | None
+    reporter: Reporter
 
 
-@app.command(
-    epilog=_epilog(
-        "landslide prepare configs/sichuan.yaml --set source.images='data/Landslide*.tif'",
-        "<dataset>/tiles with images, masks, manifest.csv and prepare.json",
-    )
-)
-def prepare(
-    profile: ProfilePath,
-    sets: Sets = None,
-    limit: Limit = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    json: Json = False,
-    debug: Debug = False,
+def command(example: str, writes: str, has_fold: bool = True) -> Callable[[Stage[Own]], Stage[Own]]:
+    """Register a function as a command, with its own options first and those of `_run` after them.
+
+    The help ends with an `example` and with what the command `writes`. `has_fold` adds `--fold`.
+    """
+
+    def register(stage: Stage[Own]) -> Stage[Own]:
+        @wraps(stage)
+        def run(**options: Any) -> None:
+            _run(stage, **options)
+
+        own = list(inspect.signature(stage).parameters.values())[1:]
+        profile, fold, *shared = list(inspect.signature(_run).parameters.values())[1:-1]
+        folds = [fold] if has_fold else []
+        # Typer reads the options from the signature.
+        signature = inspect.Signature([profile, *own, *folds, *shared])
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        app.command(epilog=f"[bold]Example:[/bold] {example}\n\n[bold]Writes:[/bold] {writes}")(run)
+        return stage
+
+    return register
+
+
+def _run(
+    stage: Callable[..., Result],
+    profile: Annotated[Path, Argument(metavar="PROFILE", help="The YAML profile.")],
+    fold: Annotated[
+        int | None, Option(min=1, metavar="K", help="Fold to use; sets fold=K.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        Option("--set", metavar="KEY=VALUE", help="Override a key, such as train.epochs=3."),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        Option(min=1, metavar="N", help="Use only the first N scenes or tiles (smoke runs)."),
+    ] = None,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No progress, notes or warnings.")] = False,
+    json: Annotated[bool, Option("--json", help="Print the result as JSON.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
+    **own: Any,
 ) -> None:
-    """Cut raw scenes and masks into tiles."""
+    """Load the profile, run the stage and print its result; turn errors into an exit status."""
+    from landslide_cli import console
 
-    def stage(profile: "Profile", reporter: "Reporter") -> "Result":
-        from landslide_cli.stages.prepare import prepare
+    overrides = [*(sets or ()), *([f"fold={fold}"] if fold is not None else [])]
+    try:
+        from landslide_cli.profile import load_profile
 
-        return prepare(profile, limit=limit, overwrite=overwrite, reporter=reporter)
+        call = Call(load_profile(profile, overrides), limit, console.reporter_for(quiet))
+        result = stage(call, **own)
+        console.show_result(result, json)
+    except (LandslideError, OSError, MemoryError, KeyboardInterrupt, Terminated) as error:
+        if debug:
+            console.show_traceback()
+        console.show_error(_message(error))
+        raise Exit(_status(error)) from None
+    if result.complaint:
+        console.show_error(result.complaint)
+    raise Exit(result.exit_status)
 
-    _run(stage, profile, sets, quiet, json, debug)
+
+@command(
+    example="landslide prepare configs/sichuan.yaml --set source.images='data/Landslide*.tif'",
+    writes="<dataset>/tiles with images, masks, manifest.csv and prepare.json",
+    has_fold=False,
+)
+def prepare(call: Call, overwrite: Overwrite = False) -> Result:
+    """Cut scenes and masks into tiles."""
+    from landslide_cli.stages.prepare import prepare
+
+    return prepare(call.profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
 
 
-@app.command(
-    epilog=_epilog(
-        "landslide split configs/sichuan.yaml --set split.seed=7",
-        "<dataset>/{train,valid,test}/{images,masks}, or the same in fold-K, and split.json",
-    )
+@command(
+    example="landslide split configs/sichuan.yaml --set split.seed=7",
+    writes="<dataset>/{train,valid,test}/{images,masks}, or the same in fold-K, and split.json",
 )
 def split(
-    profile: ProfilePath,
+    call: Call,
     audit: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--audit",
-            help="Examine the parts that are there instead: which valid and test items show ground "
-            "of train? Changes nothing; the exit status is 1 if any does.",
+            help="Check an existing split for leakage instead (read-only; exit status 1 if any).",
         ),
     ] = False,
-    fold: Fold = None,
-    sets: Sets = None,
-    limit: Limit = None,
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Divide scenes into train, valid and test, or folds, so that nothing leaks."""
+) -> Result:
+    """Split scenes into training, validation and test sets, or folds, without leakage."""
+    if audit:
+        from landslide_cli.stages.split.audit import audit as check
 
-    def stage(profile: "Profile", reporter: "Reporter") -> "Result":
-        if audit:
-            from landslide_cli.stages.split.audit import audit as examine
+        return check(call.profile, limit=call.limit, reporter=call.reporter)
+    from landslide_cli.stages.split import split
 
-            return examine(profile, limit=limit, reporter=reporter)
-        from landslide_cli.stages.split import split
-
-        return split(profile, limit=limit, overwrite=overwrite, reporter=reporter)
-
-    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
+    return split(call.profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
 
 
-@app.command(
-    epilog=_epilog(
-        "landslide train configs/sichuan-small.yaml --set train.epochs=3",
-        "<run> with model.keras, metrics.csv, curves.png, profile.yaml, run.json and previews",
-    )
+@command(
+    example="landslide train configs/sichuan-small.yaml --set train.epochs=3",
+    writes="<run> with model.keras, metrics.csv, curves.png, profile.yaml, run.json and previews",
 )
-def train(
-    profile: ProfilePath,
-    fold: Fold = None,
-    sets: Sets = None,
-    limit: Limit = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Train a model on train, and keep the best epoch on valid."""
+def train(call: Call, overwrite: Overwrite = False) -> Result:
+    """Train on the training set; keep the epoch with the best validation score."""
+    from landslide_cli.stages.train import train
 
-    def stage(profile: "Profile", reporter: "Reporter") -> "Result":
-        from landslide_cli.stages.train import train
-
-        return train(profile, limit=limit, overwrite=overwrite, reporter=reporter)
-
-    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
+    return train(call.profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
 
 
-@app.command(
-    epilog=_epilog(
-        "landslide evaluate configs/sichuan.yaml --json | jq .landslide.dice",
-        "<run>/evaluation.json, evaluation.csv, per_scene.csv and their plots",
-    )
+@command(
+    example="landslide evaluate configs/sichuan.yaml --json | jq .landslide.dice",
+    writes="<run>/evaluation.json, evaluation.csv, per_scene.csv and their plots",
 )
 def evaluate(
-    profile: ProfilePath,
-    on: Annotated[
-        Literal["train", "valid", "test"] | None, typer.Option("--on", help="Score this part.")
-    ] = None,
-    folds: Annotated[
-        bool, typer.Option("--folds", help="Pool the parts of all folds, each by its own model.")
-    ] = False,
+    call: Call,
+    on: Annotated[Part | None, Option("--on", help="Part to score.")] = None,
+    folds: Annotated[bool, Option("--folds", help="Pool all folds, one model each.")] = False,
     against: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="Compare with another run on the same scenes."),
+        Path | None, Option(metavar="RUN", help="Compare with another run on the same scenes.")
     ] = None,
-    fold: Fold = None,
-    sets: Sets = None,
-    limit: Limit = None,
-    quiet: Quiet = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Score the model on whole scenes: Dice, IoU and more, with intervals."""
+) -> Result:
+    """Score the model on whole scenes: Dice, IoU and more, with confidence intervals."""
+    from landslide_cli.stages.evaluate import evaluate
 
-    def stage(profile: "Profile", reporter: "Reporter") -> "Result":
-        from landslide_cli.stages.evaluate import evaluate
-
-        return evaluate(
-            profile, part=on, folds=folds, against=against, limit=limit, reporter=reporter
-        )
-
-    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
+    return evaluate(
+        call.profile,
+        part=on,
+        folds=folds,
+        against=against,
+        limit=call.limit,
+        reporter=call.reporter,
+    )
 
 
-@app.command(
-    "infer-tiled",
-    epilog=_epilog(
-        "landslide infer-tiled configs/sichuan.yaml orthophotos/*.tif --output maps",
-        "<run>/infer with SCENE_mask.tif, SCENE_landslides.gpkg and SCENE_overlay.jpg for each "
-        "scene, landslides.csv and infer.json",
-    ),
+@command(
+    example="landslide infer-tiled configs/sichuan.yaml orthophotos/*.tif --output maps",
+    writes="<run>/infer with SCENE_mask.tif, SCENE_landslides.gpkg and SCENE_overlay.jpg for each "
+    "scene, landslides.csv and infer.json",
 )
 def infer_tiled(
-    profile: ProfilePath,
+    call: Call,
     scenes: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[SCENES]...", help="Files, folders or globs. Default: the test scenes."
-        ),
+        Argument(metavar="[SCENES]...", help="Files, folders or globs. Default: the test scenes."),
     ] = None,
     output: Output = None,
-    probability: Annotated[
-        bool, typer.Option("--probability", help="Write the landslides' probability too.")
-    ] = False,
+    probability: Annotated[bool, Option("--probability", help="Also write probabilities.")] = False,
     scheduler: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="ADDRESS",
-            help="Spread the work over a Dask cluster: tcp://HOST:PORT, or local:N for N processes "
-            "on this machine.",
+            help="Distribute the work over a Dask cluster: tcp://HOST:PORT, or local:N for N "
+            "processes on this machine.",
         ),
     ] = None,
-    fold: Fold = None,
-    sets: Sets = None,
-    limit: Limit = None,
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Map landslides in whole scenes of any size, tiled and blended."""
+) -> Result:
+    """Map landslides in scenes of any size, in overlapping windows that are blended."""
+    from landslide_cli.stages.infer import infer_tiled
 
-    def stage(profile: "Profile", reporter: "Reporter") -> "Result":
-        from landslide_cli.stages.infer import infer_tiled
-
-        return infer_tiled(
-            profile,
-            scenes or (),
-            output=output,
-            probability=probability,
-            scheduler=scheduler,
-            limit=limit,
-            overwrite=overwrite,
-            reporter=reporter,
-        )
-
-    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
-
-
-@app.command(
-    epilog=_epilog(
-        "landslide show configs/sichuan.yaml --model",
-        "<run>/show with scenes.png, tiles-PART.png, classes.png, foreground.png and curves.png; "
-        "or augmentations.png",
+    return infer_tiled(
+        call.profile,
+        scenes or (),
+        output=output,
+        probability=probability,
+        scheduler=scheduler,
+        limit=call.limit,
+        overwrite=overwrite,
+        reporter=call.reporter,
     )
+
+
+@command(
+    example="landslide show configs/sichuan.yaml --model",
+    writes="<run>/show with scenes.png, tiles-PART.png, classes.png, foreground.png and "
+    "curves.png; or augmentations.png",
 )
 def show(
-    profile: ProfilePath,
-    model: Annotated[
-        bool, typer.Option("--model", help="List the network's layers instead of pictures.")
-    ] = False,
+    call: Call,
+    model: Annotated[bool, Option("--model", help="List the network's layers instead.")] = False,
     augmentations: Annotated[
-        bool,
-        typer.Option("--augmentations", help="Picture what training will see, as augmented."),
+        bool, Option("--augmentations", help="Draw augmented training examples instead.")
     ] = False,
     output: Output = None,
-    fold: Fold = None,
-    sets: Sets = None,
-    limit: Limit = None,
-    quiet: Quiet = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Picture scenes, tiles, predictions, statistics and curves."""
+) -> Result:
+    """Draw scenes, tiles, predictions, statistics and training curves."""
     if model and augmentations:
-        raise typer.BadParameter("--model and --augmentations do not go together; take one")
+        raise UsageError("--model and --augmentations exclude each other; choose one")
+    from landslide_cli.stages.show import show
 
-    def stage(profile: "Profile", reporter: "Reporter") -> "Result":
-        from landslide_cli.stages.show import show
-
-        return show(
-            profile,
-            model=model,
-            augmentations=augmentations,
-            output=output,
-            limit=limit,
-            reporter=reporter,
-        )
-
-    _run(stage, profile, _with_fold(sets, fold), quiet, json, debug)
+    return show(
+        call.profile,
+        model=model,
+        augmentations=augmentations,
+        output=output,
+        limit=call.limit,
+        reporter=call.reporter,
+    )
 
 
-def _with_fold(sets: list[str] | None, fold: int | None) -> list[str]:
-    return [*(sets or ()), *([f"fold={fold}"] if fold is not None else [])]
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"landslide {landslide_cli.__version__}")
-        raise typer.Exit
+def _show_version(is_set: bool) -> None:
+    if is_set:
+        echo(f"landslide {landslide_cli.__version__}")
+        raise Exit
 
 
 @app.callback()
 def landslide(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        bool, Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Map landslides from aerial imagery, in six steps that read one YAML profile."""
 
 
-def _run(
-    stage: "Callable[[Profile, Reporter], Result]",
-    path: Path,
-    sets: Sequence[str] | None,
-    quiet: bool,
-    as_json: bool,
-    debug: bool,
-) -> None:
-    """Load the profile, call the stage, print its result; errors become a message and a status."""
-    from landslide_cli import console
-
-    try:
-        from landslide_cli.profile import load_profile
-
-        result = stage(load_profile(path, sets or ()), console.reporter_for(quiet))
-        console.show_result(result, as_json)
-    except (LandslideError, OSError, MemoryError) as error:
-        if debug:
-            console.show_traceback()
-        console.show_error(_message(error))
-        raise typer.Exit(getattr(error, "exit_status", 1)) from None
-    except (KeyboardInterrupt, Terminated) as stopped:
-        if debug:
-            console.show_traceback()
-        console.show_error("terminated" if isinstance(stopped, Terminated) else "interrupted")
-        raise typer.Exit(_status(stopped)) from None
-    # An audit that finds leaks is done, and has not passed; of a folder of scenes some may fail.
-    status = getattr(result, "exit_status", 0)
-    complaint = getattr(result, "complaint", None)
-    if complaint:
-        console.show_error(complaint)
-    if status:
-        raise typer.Exit(status)
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    if isinstance(error, MemoryError):
-        return "out of memory; take smaller tiles or batches, or fewer workers"
-    return str(error)
-
-
 class Terminated(BaseException):
-    """The program was sent SIGTERM."""
+    """The program received SIGTERM."""
 
 
-def _terminated(signal_number: int, frame: object) -> NoReturn:
+def _terminate(signal_number: int, frame: object) -> NoReturn:
     raise Terminated
 
 
-def _status(stopped: BaseException) -> int:
-    return 128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
+def _message(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, Terminated):
+        return "terminated"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return "out of memory; use smaller tiles or batches, or fewer workers"
+    return str(error)
+
+
+def _status(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    if isinstance(error, Terminated):
+        return 128 + signal.SIGTERM
+    return error.exit_status if isinstance(error, LandslideError) else 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    # SIGTERM ends like an error, so that half-written results are cleared away.
-    signal.signal(signal.SIGTERM, _terminated)
+    # SIGTERM ends the program like an error, so that partial results are removed.
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status: Any = app(
             list(arguments) if arguments is not None else None,
@@ -371,14 +305,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except (KeyboardInterrupt, Terminated) as stopped:
-        return _status(stopped)
+    except (KeyboardInterrupt, Terminated) as error:
+        return _status(error)
     except BrokenPipeError:
-        # The reader of the result has gone, as in `landslide show p | head -1`.
+        # The reader of the output has closed it, as in `landslide show p | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        # Typer's usage errors know their text and status, whichever Click they come from.
+        # Typer's usage errors bring their text and status, whether from Typer's Click or another.
         if not hasattr(error, "format_message"):
             raise
         from landslide_cli import console

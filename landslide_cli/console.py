@@ -1,4 +1,4 @@
-"""What a person sees: progress, tables and errors. The only module that writes to the terminal.
+"""Progress, tables and errors on the terminal; the only module that writes to it.
 
 Results go to stdout; progress, notes, warnings and errors go to stderr. Progress is drawn with Rich
 on a terminal and written as plain lines elsewhere, so that a CI log stays readable.
@@ -26,19 +26,19 @@ from tqdm import tqdm
 
 from landslide_cli.reporting import AddRow, Advance, Reporter, Result, SilentReporter, Table
 
-LOG_WIDTH = 140  # columns of a table that goes to a file
-LOG_SECONDS = 10.0  # between two progress lines in a log
+_LONGEST_NUMBER = 16  # characters
+LOG_WIDTH = 140  # of a table that goes to a file, in characters
 
 
 def reporter_for(quiet: bool) -> Reporter:
-    """Choose how progress is shown: not at all, drawn, or as lines of a log."""
+    """Return the reporter for stderr: silent, drawn on a terminal, or lines of a log."""
     if quiet:
         return SilentReporter()
     return TerminalReporter() if sys.stderr.isatty() else LogReporter()
 
 
 def show_result(result: Result, as_json: bool) -> None:
-    """Print a stage's result on stdout, for a person or as one JSON document."""
+    """Print the result of a stage on stdout, as tables or as one JSON document."""
     if as_json:
         sys.stdout.write(json.dumps(result.document(), indent=2, allow_nan=False) + "\n")
         return
@@ -46,12 +46,12 @@ def show_result(result: Result, as_json: bool) -> None:
         width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False, emoji=False
     )
     for table in result.tables():
-        console.print(_rich_table(table))
+        console.print(_rich_table(table), crop=False)
     console.print(result.headline(), soft_wrap=True, markup=False)
 
 
 def show_error(text: str) -> None:
-    """Say on stderr why the program ends."""
+    """Print on stderr why the program ends."""
     _stderr().print(f"error: {text}", style="red", soft_wrap=True, markup=False)
 
 
@@ -77,7 +77,7 @@ class TerminalReporter:
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
-        """Draw a bar, below the live table if one is open."""
+        """Draw a bar, below the live table if there is one."""
         task = self._progress.add_task(description, total=total)
         with self._shown(self._progress):
             yield lambda: self._progress.advance(task)
@@ -85,11 +85,11 @@ class TerminalReporter:
 
     @contextmanager
     def live(self, title: str, columns: Sequence[str]) -> Iterator[AddRow]:
-        """Draw a table that grows, its last rows where the terminal is low, and the bars below."""
+        """Draw the last rows of a growing table, as many as fit, and the bars below."""
         rows: list[Sequence[str]] = []
 
         def drawn() -> Group:
-            table = _rich_table(Table(title, columns, rows[-self._room() :]))
+            table = _rich_table(Table(title, columns, rows[-self._max_rows() :]))
             return Group(table, self._progress)
 
         def add(cells: Sequence[str]) -> None:
@@ -100,13 +100,13 @@ class TerminalReporter:
         with self._shown(drawn()):
             yield add
 
-    def _room(self) -> int:
-        """Return how many rows of a table fit the terminal, with its head and a bar."""
+    def _max_rows(self) -> int:
+        """Return how many rows of a table fit the terminal beside its head and a bar."""
         return max(3, self._console.height - 8)
 
     @contextmanager
     def _shown(self, renderable: Group | Progress) -> Iterator[None]:
-        # Rich draws one live display at a time: what opens first owns it.
+        # Rich draws one live display at a time: the first to open owns it.
         if self._live is not None:
             yield
             return
@@ -118,35 +118,35 @@ class TerminalReporter:
                 self._live = None
 
     def note(self, text: str) -> None:
-        """Print a line above what is drawn."""
         self._console.print(text, soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
-        """Print a warning above what is drawn."""
         self._console.print(f"warning: {text}", style="yellow", soft_wrap=True, markup=False)
 
 
 class LogReporter:
-    """Progress as lines of plain text, a few seconds apart."""
+    """Progress as lines of plain text, at least `interval` seconds apart."""
+
+    def __init__(self, interval: float = 10.0) -> None:
+        self._interval = interval
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
-        """Write a line now and then, none at the end."""
         with tqdm(
             total=total,
             desc=description,
             file=_Lines(sys.stderr),
-            mininterval=LOG_SECONDS,
+            mininterval=self._interval,
             bar_format="{desc}: {n_fmt}/{total_fmt} in {elapsed}, {remaining} left",
             miniters=1,
-            delay=LOG_SECONDS,  # what is done sooner needs no line
+            delay=self._interval,  # no line for a task that ends sooner
             leave=False,
         ) as bar:
             yield lambda: _discard(bar.update())
 
     @contextmanager
     def live(self, title: str, columns: Sequence[str]) -> Iterator[AddRow]:
-        """Write each row on a line of its own, every cell with its column's name."""
+        """Write a line per row, with the column's name before each cell."""
         self.note(title)
 
         def add(cells: Sequence[str]) -> None:
@@ -157,17 +157,15 @@ class LogReporter:
         yield add
 
     def note(self, text: str) -> None:
-        """Write a line."""
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
     def warn(self, text: str) -> None:
-        """Write a warning's line."""
         self.note(f"warning: {text}")
 
 
 class _Lines:
-    """A stream for tqdm that turns each redrawing of the bar into a line."""
+    """A stream for tqdm that turns each update of the bar into a line."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -183,15 +181,18 @@ class _Lines:
 def _rich_table(table: Table) -> RichTable:
     drawn = RichTable(title=table.title or None, title_justify="left")
     for index, column in enumerate(table.columns):
-        drawn.add_column(column, justify="right" if index else "left", no_wrap=True)
+        # A narrow terminal wraps heads and names. Numbers stay whole.
+        words = [word for row in table.rows for word in row[index].split()]
+        longest = min(max(map(len, words), default=0), _LONGEST_NUMBER)
+        drawn.add_column(
+            column,
+            justify="right" if index else "left",
+            overflow="fold",
+            min_width=longest if index else None,
+        )
     for row in table.rows:
-        drawn.add_row(*_as_they_are(row))
+        drawn.add_row(*map(Text, row))  # Text: a name may look like markup
     return drawn
-
-
-def _as_they_are(cells: Sequence[str]) -> list[Text]:
-    """Keep Rich from reading a scene's name as markup."""
-    return [Text(cell) for cell in cells]
 
 
 def _stderr() -> Console:

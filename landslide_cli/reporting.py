@@ -1,12 +1,15 @@
-"""What a stage says while it works and when it is done, with no word on how that is shown.
+"""The interface between a stage and the console: progress while it runs, a result when it ends.
 
-A stage is given a `Reporter` and returns a `Result`; the console implements the one and prints the
-other. From Python, `SilentReporter` keeps a stage quiet.
+A stage receives a `Reporter` and returns a `Result`. The console implements the first and prints
+the second; from Python, `SilentReporter` shows nothing.
 """
 
+import json
+import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 Advance = Callable[[], None]
@@ -14,39 +17,37 @@ AddRow = Callable[[Sequence[str]], None]
 
 
 class Reporter(Protocol):
-    """Progress, as a stage sees it."""
+    """Shows the progress, notes and warnings of a stage."""
 
     def track(self, description: str, total: int) -> AbstractContextManager[Advance]:
-        """Show progress towards `total`; call what is yielded once for each thing done."""
+        """Show progress towards `total`; call the yielded function once per finished item."""
 
     def live(self, title: str, columns: Sequence[str]) -> AbstractContextManager[AddRow]:
-        """Show a table that grows; call what is yielded with each new row's cells."""
+        """Show a growing table; call the yielded function with the cells of each new row."""
 
     def note(self, text: str) -> None:
-        """Say something worth reading in a log."""
+        """Show a line of information."""
 
     def warn(self, text: str) -> None:
-        """Say something that may make the result other than expected."""
+        """Show a warning: the result may not be what the user expects."""
 
 
 class SilentReporter:
-    """A reporter for callers who want none."""
+    """A reporter that shows nothing."""
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
-        """Count nothing."""
         yield lambda: None
 
     @contextmanager
     def live(self, title: str, columns: Sequence[str]) -> Iterator[AddRow]:
-        """Show nothing."""
         yield lambda cells: None
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        pass
 
     def warn(self, text: str) -> None:
-        """Say nothing."""
+        pass
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,29 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-class Result(Protocol):
-    """What a stage returns."""
+@dataclass(frozen=True)
+class Result(ABC):
+    """The outcome of a stage. Subclasses are frozen dataclasses."""
 
+    @property
+    def exit_status(self) -> int:
+        """Exit status of the command."""
+        return 0
+
+    @property
+    def complaint(self) -> str | None:
+        """Error message for a stage that finished but did not succeed in everything."""
+        return None
+
+    @abstractmethod
     def headline(self) -> str:
-        """One line: what was done and where it lies."""
+        """Return one line: what was done, and where the results are."""
 
+    @abstractmethod
     def tables(self) -> Sequence[Table]:
-        """The numbers a person wants to see."""
+        """Return the numbers to show to a person."""
 
     def document(self) -> dict[str, Any]:
-        """Everything, as plain JSON values."""
+        """Return the fields as plain JSON values, paths as text."""
+        document: dict[str, Any] = json.loads(json.dumps(asdict(self), default=os.fspath))
+        return document

@@ -149,7 +149,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "p.yaml", "--limit", "0"], "--limit"),
         (["train", "p.yaml", "--limit", "many"], "--limit"),
         (["evaluate", "p.yaml", "--on", "dreams"], "--on"),
-        (["show", "p.yaml", "--model", "--augmentations"], "take one"),
+        (["show", "p.yaml", "--model", "--augmentations"], "choose one"),
         (["train", "p.yaml", "--set", "train.epoch=3"], "did you mean 'epochs'"),
         (["train", "p.yaml", "--set", "prepare.tile=50"], "take 48 or 52"),
     ],

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from landslide_cli import console
 from landslide_cli.console import (
     LogReporter,
     TerminalReporter,
@@ -18,13 +17,13 @@ from landslide_cli.console import (
     show_error,
     show_result,
 )
-from landslide_cli.reporting import Reporter, Table
+from landslide_cli.reporting import Reporter, Result, Table
 
 Capture = pytest.CaptureFixture[str]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Result):
     """A stage's result."""
 
     values: dict[str, Any] = field(default_factory=lambda: {"tiles": 3, "name": "größer"})
@@ -104,9 +103,9 @@ def test_quiet_work_says_nothing(capsys: Capture) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_log_is_plain_lines_on_stderr(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "LOG_SECONDS", 0.0)
-    work_with(reporter_for(quiet=False))
+def test_a_log_is_plain_lines_on_stderr(capsys: Capture) -> None:
+    assert isinstance(reporter_for(quiet=False), LogReporter)
+    work_with(LogReporter(interval=0.0))
     out, err = capsys.readouterr()
     assert out == ""
     assert is_plain(err)

@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         *("core", "core.networks", "dataset", "imagery", "outputs", "processes", "profile"),
         *("records", "runs", "training_data", "package", *SMALL),
     },
-    "app": {"console", "errors", "package", "profile", "reporting", "stages"},
+    "app": {"console", "core", "errors", "package", "profile", "reporting", "stages"},
     "__main__": {"app"},
     "package": set(),
 }

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ from landslide_cli.console import show_result
 from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
-from landslide_cli.reporting import Table
+from landslide_cli.reporting import Result, Table
 from tools.bench.inference import bench_inference
 from tools.bench.overlaps import bench_overlaps
 from tools.bench.training import bench_training
@@ -110,20 +111,20 @@ def bench_training_input(folder: Path) -> list[tuple[str, ...]]:
     ]
 
 
-class Measured:
+@dataclass(frozen=True)
+class Measured(Result):
     """The benchmark's table, in the form of a stage's result."""
 
-    def __init__(self, rows: list[tuple[str, ...]]) -> None:
-        self._rows = rows
+    rows: list[tuple[str, ...]]
 
     def headline(self) -> str:
-        return f"{len(self._rows)} measurements"
+        return f"{len(self.rows)} measurements"
 
     def tables(self) -> list[Table]:
-        return [Table("landslide bench", ["what", "measured", "ratio"], self._rows)]
+        return [Table("landslide bench", ["what", "measured", "ratio"], self.rows)]
 
     def document(self) -> dict[str, object]:
-        return {name: [value, ratio] for name, value, ratio in self._rows}
+        return {name: [value, ratio] for name, value, ratio in self.rows}
 
 
 def main() -> None:

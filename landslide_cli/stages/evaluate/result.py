@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.parts import Part
-from landslide_cli.reporting import Table
+from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.samples import Units
 from landslide_cli.stages.evaluate.compare import Comparison
 from landslide_cli.stages.evaluate.report import ClassReport
 
 
 @dataclass(frozen=True)
-class EvaluateResult:
+class EvaluateResult(Result):
     """The scores of each class, calibration, the worst samples and a comparison.
 
     `units` are whole scenes or tiles, `samples` their number, `groups` the number of their groups,

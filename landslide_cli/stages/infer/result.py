@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.errors import listed
-from landslide_cli.reporting import Table
+from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.plan import Plan
 from landslide_cli.stages.infer.scene_maps import ClassTotal
 
@@ -37,7 +37,6 @@ class MappedScene:
         return self.files["mask"]
 
     def document(self) -> dict[str, Any]:
-        """Return all of it, the files beside the rest."""
         values = asdict(self) | {"image": str(self.image)}
         files = {kind: str(path) for kind, path in values.pop("files").items()}
         return values | files
@@ -53,7 +52,7 @@ class FailedScene:
 
 
 @dataclass(frozen=True)
-class InferResult:
+class InferResult(Result):
     """The mapped scenes, and how they were mapped.
 
     `threshold` is the probability from which on a pixel is foreground, None: the most probable
@@ -118,7 +117,6 @@ class InferResult:
         return [*tables, Table("settings", ["", "value"], self._settings())]
 
     def document(self) -> dict[str, Any]:
-        """Return all of it."""
         return {
             "folder": str(self.folder),
             "table": None if self.table is None else str(self.table),

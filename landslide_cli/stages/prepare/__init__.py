@@ -2,9 +2,8 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,11 +27,11 @@ from landslide_cli.outputs import whole_folder
 from landslide_cli.processes import in_processes
 from landslide_cli.profile import Profile, SyntheticSettings
 from landslide_cli.records import Step, refuse_overwrite
-from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
 
 
 @dataclass(frozen=True)
-class PrepareResult:
+class PrepareResult(Result):
     """What lies in the folder of tiles.
 
     Where no tiles are cut, `tiles` is 0 and the manifest lists whole scenes. `class_pixels` counts
@@ -90,10 +89,6 @@ class PrepareResult:
             Table(f"{what} by class", ["class", "pixels", "share"], shares),
             Table("", ["", "count"], counts),
         ]
-
-    def document(self) -> dict[str, Any]:
-        """Return all of it."""
-        return asdict(self) | {"folder": str(self.folder)}
 
     @property
     def _is_cut(self) -> bool:

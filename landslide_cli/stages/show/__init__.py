@@ -44,7 +44,7 @@ from landslide_cli.imagery.vector.polygon_files import read_areas
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.profile.train import higher_is_better
-from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
 from landslide_cli.runs.files import (
     METRICS,
     MODEL,
@@ -63,7 +63,7 @@ _PREVIEW = 768
 
 
 @dataclass(frozen=True)
-class ShowResult:
+class ShowResult(Result):
     """The pictures that were written, or the network's layers."""
 
     files: list[Path] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """`landslide split`: scenes into train, valid and test, or into folds, so that nothing leaks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from landslide_cli.imagery.raster.images import image_suffix
 from landslide_cli.outputs import remove_folder, replace_folder, scratch_folder
 from landslide_cli.profile import Profile, SplitSettings
 from landslide_cli.records import Record, Step, refuse_overwrite
-from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
 from landslide_cli.stages.split.assign import Sizes, deal
 from landslide_cli.stages.split.grouping import find_groups
 
@@ -51,7 +51,7 @@ class SplitPart:
 
 
 @dataclass(frozen=True)
-class SplitResult:
+class SplitResult(Result):
     """The scenes of each part by name, or of the parts of each fold, and the groups behind them.
 
     `scenes` is empty where there are `folds`, which hold the same for each fold, and where single
@@ -96,10 +96,6 @@ class SplitResult:
         ]
         groups = Table("scenes that share ground", ["group", "scenes", "evidence"], together)
         return [Table(title, list(cells), rows), *([groups] if together else [])]
-
-    def document(self) -> dict[str, Any]:
-        """Return all of it."""
-        return asdict(self) | {"dataset": str(self.dataset)}
 
     @classmethod
     def of(cls, document: Mapping[str, Any], dataset: Path) -> "SplitResult":

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.groups import own_groups
@@ -14,7 +14,7 @@ from landslide_cli.errors import DataError
 from landslide_cli.imagery.overlap import Features, find_leaks
 from landslide_cli.imagery.vector.footprints import Footprint, footprint_of, overlapping
 from landslide_cli.profile import Profile
-from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
 from landslide_cli.stages.split.grouping import features_of_all, match_settings
 
 Kind = Literal["copy", "content", "footprint", "scene"]
@@ -50,7 +50,7 @@ class Leak:
 
 
 @dataclass(frozen=True)
-class AuditResult:
+class AuditResult(Result):
     """Which items leak, and the share of test and valid that does not, in [0, 1].
 
     `clean` counts the items that show no ground of train; `apart` those of test that show no ground
@@ -97,10 +97,6 @@ class AuditResult:
         title = "leaks" if more <= 0 else f"leaks, and {more} more that --json lists"
         columns = ["item", "part", "shows ground of", "in", "evidence"]
         return [Table("audit", heads, counts), *([Table(title, columns, rows)] if rows else [])]
-
-    def document(self) -> dict[str, Any]:
-        """Return all of it."""
-        return asdict(self) | {"dataset": str(self.dataset)}
 
     def _between(self, part: str, found_in: str) -> list[Leak]:
         return [leak for leak in self.leaks if (leak.part, leak.found_in) == (part, found_in)]

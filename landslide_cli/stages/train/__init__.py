@@ -5,7 +5,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +19,7 @@ from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.outputs import write_text
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.records import Step, refuse_overwrite
-from landslide_cli.reporting import Reporter, SilentReporter, Table
+from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, unfinished_folder
 from landslide_cli.runs.run import check_fold, find_run, model_outputs
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
@@ -49,7 +49,7 @@ _WITHOUT_EFFECT = ("train.cache", "train.checkpoint_minutes", "train.tensorboard
 
 
 @dataclass(frozen=True)
-class TrainResult:
+class TrainResult(Result):
     """A finished training.
 
     `best` is the logged row of the epoch whose model was kept; `tiles` counts what an epoch takes
@@ -97,10 +97,6 @@ class TrainResult:
             ("seconds", f"{self.seconds:.0f}"),
         ]
         return [Table("best epoch", ["", "value"], values + facts)]
-
-    def document(self) -> dict[str, Any]:
-        """Return all of it."""
-        return asdict(self) | {"run": str(self.run)}
 
 
 def train(
