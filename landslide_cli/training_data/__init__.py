@@ -1,1 +1,5 @@
-"""What a training learns from: examples, batches and augmentation."""
+"""What a training learns from: tiles, random crops of whole scenes, or windows of them, in batches.
+
+Decoded images come from `store`; `tiles`, `crops` and `windows` make examples of them, `batches`
+feeds these to TensorFlow, and `inputs` puts it together as a profile says.
+"""

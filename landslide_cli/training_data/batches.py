@@ -13,25 +13,26 @@ from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.training_data.augment import Augmenter
 from landslide_cli.training_data.examples import Examples
 
-_AHEAD = 2  # batches
+_PREFETCHED = 2  # batches
 
 
 class Batches:
     """The examples of an epoch in batches that are all full.
 
     Images are (batch, rows, cols, bands) uint8, masks (batch, rows, cols) uint8 class indices. What
-    a batch holds follows from the epoch and the batch's number alone, so that an epoch can be taken
-    up anywhere.
+    a batch holds follows from the epoch and the batch's number alone, so that an epoch can be
+    resumed at any batch.
 
     Args:
         examples: what is drawn from.
         bands: of the images.
-        batch: examples a batch.
-        share: which of a batch's examples are wanted here, where several processes divide it.
-        multiple: an epoch has a multiple of so many batches.
+        batch: examples per batch.
+        share: which of a batch's examples this process takes, where several divide it. Default:
+            all.
+        multiple: an epoch has a multiple of this many batches.
         augmenter: changes each example at random; None leaves them as they are.
-        wraps: fill up the last batches with the epoch's first examples; otherwise with blank
-            images without any label.
+        wraps: fill the last batches with the epoch's first examples; otherwise with blank images
+            without any label.
     """
 
     def __init__(
@@ -49,20 +50,22 @@ class Batches:
         self._share = range(batch) if share is None else share
         self._count = math.ceil(len(examples) / (batch * multiple)) * multiple
         self._augmenter, self._wraps = augmenter, wraps
-        self._problem: Exception | None = None
+        self._error: Exception | None = None
         # Traced once: an epoch would take longer to begin than small ones take.
         number = tf.TensorSpec((), tf.int64)
-        self._traced = tf.function(self._drawn, input_signature=[number, number], autograph=False)
+        self._draw = tf.function(
+            self._drawn_example, input_signature=[number, number], autograph=False
+        )
 
     def __len__(self) -> int:
-        """How many batches an epoch has."""
+        """Return the number of batches per epoch."""
         return self._count
 
     def epoch(self, epoch: int = 0, first: int = 0) -> Iterator[tuple[Any, Any]]:
         """Iterate over the batches of an epoch.
 
         Args:
-            epoch: which one.
+            epoch: its number.
             first: the batch to begin with.
 
         Yields:
@@ -72,62 +75,62 @@ class Batches:
             DataError: an example cannot be read.
         """
         size, threads = len(self._share), os.cpu_count() or 1
-        of_epoch = tf.constant(epoch, tf.int64)
+        epoch_number = tf.constant(epoch, tf.int64)
         dataset = (
             tf.data.Dataset.range(first * size, self._count * size)
             .map(
-                lambda index: self._traced(of_epoch, index),
+                lambda index: self._draw(epoch_number, index),
                 num_parallel_calls=threads,
                 deterministic=True,
             )
             .batch(size, drop_remainder=True)
-            .prefetch(_AHEAD)
+            .prefetch(_PREFETCHED)
         )
         options = tf.data.Options()
-        # The autotuner was measured to hold up training for up to 5 s an epoch.
+        # The autotuner was measured to hold up training for up to 5 s per epoch.
         options.autotune.enabled = False
         options.threading.private_threadpool_size = threads
         try:
             yield from dataset.with_options(options)
         except tf.errors.OpError:
-            # TensorFlow wraps what was raised in its threads; the reason itself is clearer.
-            if self._problem is not None:
-                raise self._problem from None
+            # TensorFlow wraps what was raised in its threads; the error itself is clearer.
+            if self._error is not None:
+                raise self._error from None
             raise
 
     def names(self, epoch: int, number: int) -> list[str]:
         """Name the examples of a batch, for a message."""
-        places = [number * self._batch + index for index in range(self._batch)]
+        positions = [number * self._batch + index for index in range(self._batch)]
         count = len(self.examples)
-        places = [place % count for place in places if self._wraps or place < count]
-        return [self.examples.name(epoch, place) for place in places]
+        positions = [position % count for position in positions if self._wraps or position < count]
+        return [self.examples.name(epoch, position) for position in positions]
 
-    def _drawn(self, epoch: Any, index: Any) -> Any:
+    def _drawn_example(self, epoch: Any, index: Any) -> Any:
         """Draw the example of that number in this process's share of the epoch."""
         size = len(self._share)
-        place = index // size * self._batch + self._share[0] + index % size
+        position = index // size * self._batch + self._share[0] + index % size
         rows, cols = self.examples.rows, self.examples.cols
         # What it returns follows from its arguments: it may run in any order, in parallel.
         image, mask = tf.numpy_function(
-            self._example, [epoch, place], (tf.uint8, tf.uint8), stateful=False
+            self._warped_example, [epoch, position], (tf.uint8, tf.uint8), stateful=False
         )
         image.set_shape((rows, cols, self._bands))
         mask.set_shape((rows, cols))
         if self._augmenter is None:
             return image, mask
-        return self._augmenter.transform(image, mask, epoch, place)
+        return self._augmenter.transform(image, mask, epoch, position)
 
-    def _example(self, epoch: np.int64, place: np.int64) -> tuple[Image, Mask]:
+    def _warped_example(self, epoch: np.int64, position: np.int64) -> tuple[Image, Mask]:
         try:
             count = len(self.examples)
-            if place >= count and not self._wraps:
+            if position >= count and not self._wraps:
                 return self._blank()
-            image, mask = self.examples.example(int(epoch), int(place) % count)
+            image, mask = self.examples.example(int(epoch), int(position) % count)
             if self._augmenter is not None:
-                image, mask = self._augmenter.warp(image, mask, int(epoch), int(place))
+                image, mask = self._augmenter.warp(image, mask, int(epoch), int(position))
             return image, mask
         except Exception as error:
-            self._problem = error
+            self._error = error
             raise
 
     def _blank(self) -> tuple[Image, Mask]:

@@ -1,4 +1,4 @@
-"""What a training learns from: the tiles of a part, or whole scenes that crops are taken of."""
+"""The files of a part, tiles or whole scenes, and the examples that are drawn from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,14 @@ from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.dataset.tiles import TileFiles, part_tiles
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
-from landslide_cli.training_data.examples import (
-    CropExamples,
-    Examples,
-    Pair,
-    TileExamples,
-    WindowExamples,
-)
+from landslide_cli.training_data.crops import CropExamples
+from landslide_cli.training_data.examples import Examples, Pair
+from landslide_cli.training_data.tiles import TileExamples
+from landslide_cli.training_data.windows import WindowExamples
 
 
 @dataclass(frozen=True)
-class Material:
+class PartFiles:
     """The files of a part: tiles, or else whole scenes."""
 
     part: Part
@@ -32,14 +29,14 @@ class Material:
     @property
     def files(self) -> list[Path]:
         """All images and masks."""
-        pairs = [(one.image, one.mask) for some in (self.tiles, self.scenes) for one in some]
-        return [path for pair in pairs for path in pair]
+        pairs: list[TileFiles | Scene] = [*self.tiles, *self.scenes]
+        return [path for pair in pairs for path in (pair.image, pair.mask)]
 
 
-def material_of(profile: Profile, part: Part, limit: int | None) -> Material:
-    """List a part's tiles; or its scenes, where crops are taken of them.
+def files_of_part(profile: Profile, part: Part, limit: int | None) -> PartFiles:
+    """List a part's tiles; or its scenes, where crops are taken from them.
 
-    Valid is empty where the split means it to be.
+    The validation set is empty where the split means it to be.
 
     Args:
         profile: its `dataset` and `fold` are used, with `train.crop` also its `source`.
@@ -51,9 +48,9 @@ def material_of(profile: Profile, part: Part, limit: int | None) -> Material:
     """
     names = scene_names(profile, part)
     if part == "valid" and names == []:
-        return Material(part)
+        return PartFiles(part)
     if profile.train.crop is None:
-        return Material(part, tiles=part_tiles(profile.parts_folder, part)[:limit])
+        return PartFiles(part, tiles=part_tiles(profile.parts_folder, part)[:limit])
     record = profile.dataset / SPLIT_RECORD
     if names is None:
         raise DataError(
@@ -63,54 +60,38 @@ def material_of(profile: Profile, part: Part, limit: int | None) -> Material:
     scenes = scenes_named(profile, names)
     if not scenes:
         raise DataError(f"{record}: puts no scene into {part}")
-    return Material(part, scenes=scenes[:limit])
+    return PartFiles(part, scenes=scenes[:limit])
 
 
-def examples_of(profile: Profile, material: Material, cache: Path | None) -> Examples:
-    """Make what the batches of a part are drawn from: at random for train, in order for valid.
+def examples_of(profile: Profile, files: PartFiles, cache_folder: Path | None) -> Examples:
+    """Return the examples of a part: in random order for training, in a fixed one for validation.
 
     Args:
         profile: its `train`, `model`, `classes` and `bands` are used, with `train.crop` also
             `prepare`.
-        material: of the part.
-        cache: a folder for decoded files, if the profile wants them on disk.
+        files: of the part.
+        cache_folder: for decoded files, if the profile wants them on disk.
 
     Raises:
         DataError: a file cannot be used.
     """
     settings, bands = profile.train, profile.bands
-    is_train, kept = material.part == "train", settings.cache
+    is_training = files.part == "train"
     if settings.crop is None:
         return TileExamples(
-            material.tiles,
+            files.tiles,
             palette_of(profile),
             bands,
             multiple=profile.model.multiple,
-            cache=kept,
-            folder=cache,
+            cache=settings.cache,
+            folder=cache_folder,
             nearest_colour=profile.prepare.nearest_colour,
-            seed=settings.seed if is_train else None,
+            seed=settings.seed if is_training else None,
         )
 
     def load(scene: Scene) -> Pair:
         return prepared_pair(profile, scene)
 
-    if not is_train:
-        return WindowExamples(
-            material.scenes, load, settings.crop, bands=bands, cache=kept, folder=cache
-        )
-    return CropExamples(
-        material.scenes,
-        load,
-        settings.crop,
-        count=settings.crops,
-        foreground_share=settings.foreground_share,
-        seed=settings.seed,
-        bands=bands,
-        cache=kept,
-        folder=cache,
-        scale=settings.crop_scale,
-        rotation=settings.crop_rotation,
-        copy_paste=settings.copy_paste,
-        paste_light=settings.paste_light,
-    )
+    if is_training:
+        return CropExamples(files.scenes, load, settings.crop, settings, bands, cache_folder)
+    return WindowExamples(files.scenes, load, settings.crop, bands, settings.cache, cache_folder)

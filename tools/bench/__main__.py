@@ -90,7 +90,7 @@ def bench_training_input(folder: Path) -> list[tuple[str, ...]]:
     from landslide_cli.dataset.prepared import palette_of
     from landslide_cli.dataset.tiles import TILES, TileFiles
     from landslide_cli.training_data.batches import Batches
-    from landslide_cli.training_data.examples import TileExamples
+    from landslide_cli.training_data.tiles import TileExamples
 
     tiles = folder / "dataset" / TILES
     files = [

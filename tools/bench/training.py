@@ -207,10 +207,10 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
     from landslide_cli.stages.train.step import Fitter
     from landslide_cli.stages.train.workers import Place, Workers
     from landslide_cli.training_data.batches import Batches
-    from landslide_cli.training_data.inputs import examples_of, material_of
+    from landslide_cli.training_data.inputs import examples_of, files_of_part
 
     settings = profile.train
-    examples = examples_of(profile, material_of(profile, "train", None), None)
+    examples = examples_of(profile, files_of_part(profile, "train", None), None)
     batches = Batches(examples, profile.bands, settings.batch, wraps=True)
     if what == "fit":
         return _fit(profile, batches)

@@ -11,7 +11,7 @@ from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.profile.augment import OnlineAugmentSettings
 from landslide_cli.reporting import Reporter
-from landslide_cli.training_data.inputs import examples_of, material_of
+from landslide_cli.training_data.inputs import examples_of, files_of_part
 
 # What is drawn for an example, and in what order, depends on the epoch. They count from 1.
 _DRAWS = range(1, 6)
@@ -39,7 +39,7 @@ def picture_augmentations(
     settings, palette = profile.train, palette_of(profile)
     # A disk cache would need a folder, and these few examples are read once.
     uncached = profile.model_copy(update={"train": settings.model_copy(update={"cache": "none"})})
-    examples = examples_of(uncached, material_of(profile, "train", limit), cache=None)
+    examples = examples_of(uncached, files_of_part(profile, "train", limit), None)
     if settings.augment.is_off:
         reporter.note(_how_to_switch_on())
     augmenter = Augmenter(settings.augment, settings.seed)

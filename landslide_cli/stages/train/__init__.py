@@ -36,7 +36,7 @@ from landslide_cli.stages.train.previews import Previews
 from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.warm_start import start_file, start_from
 from landslide_cli.stages.train.workers import Place, Workers, place_of
-from landslide_cli.training_data.inputs import Material, examples_of, material_of
+from landslide_cli.training_data.inputs import PartFiles, examples_of, files_of_part
 
 if TYPE_CHECKING:
     from landslide_cli.stages.train.loop import Training
@@ -134,7 +134,7 @@ def train(
     reporter = reporter if reporter is not None and place.index == 0 else SilentReporter()
     check_fold(profile)
     folder = unfinished_folder(profile.run_folder)
-    materials = [material_of(profile, part, limit) for part in BOTH]
+    materials = [files_of_part(profile, part, limit) for part in BOTH]
     step = _step(profile, materials, limit)
     # Of several workers, TensorFlow must hear before anything else.
     workers = Workers(place) if place.count > 1 else None
@@ -154,7 +154,7 @@ def train(
 
 def _lead(
     profile: Profile,
-    materials: Sequence[Material],
+    materials: Sequence[PartFiles],
     step: Step,
     limit: int | None,
     overwrite: bool,
@@ -179,7 +179,7 @@ def _lead(
 
 
 def _help(
-    profile: Profile, materials: Sequence[Material], workers: Workers, reporter: Reporter
+    profile: Profile, materials: Sequence[PartFiles], workers: Workers, reporter: Reporter
 ) -> TrainResult:
     """Train as one of the other processes; returns when the first one has finished the run."""
     folder = unfinished_folder(profile.run_folder)
@@ -191,7 +191,7 @@ def _help(
 
 def _trained(
     profile: Profile,
-    materials: Sequence[Material],
+    materials: Sequence[PartFiles],
     folder: Path,
     checkpoint: Checkpoint | None,
     workers: Workers,
@@ -268,7 +268,7 @@ def _trained(
 
 def _finish(
     profile: Profile,
-    materials: Sequence[Material],
+    materials: Sequence[PartFiles],
     training: "Training",
     folder: Path,
     limit: int | None,
@@ -298,7 +298,7 @@ def _finish(
     )
 
 
-def _step(profile: Profile, materials: Sequence[Material], limit: int | None) -> Step:
+def _step(profile: Profile, materials: Sequence[PartFiles], limit: int | None) -> Step:
     """Describe the training by its settings and files."""
     sections = ["model", "train", "classes", "bands", "prepare.nearest_colour"]
     if profile.train.crop is not None:
@@ -320,7 +320,7 @@ def _digest(step: Step) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _preprocessing(profile: Profile, materials: Sequence[Material]) -> Preprocessing:
+def _preprocessing(profile: Profile, materials: Sequence[PartFiles]) -> Preprocessing:
     scenes = [scene for material in materials for scene in material.scenes]
     return training_preprocessing(profile, scenes)
 

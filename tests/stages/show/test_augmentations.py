@@ -16,7 +16,7 @@ from landslide_cli.reporting import Reporter
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.show import show
 from landslide_cli.stages.split import split
-from landslide_cli.training_data.inputs import examples_of, material_of
+from landslide_cli.training_data.inputs import examples_of, files_of_part
 from tests.conftest import RecordingReporter
 
 DRAWS = 5
@@ -59,7 +59,7 @@ def pictured(
 
 
 def first_picture(profile: Profile, palette: Palette) -> Picture:
-    image, mask = examples_of(profile, material_of(profile, "train", None), None).example(1, 0)
+    image, mask = examples_of(profile, files_of_part(profile, "train", None), None).example(1, 0)
     return hatched(overlay(image, mask, palette), mask == IGNORE)
 
 
@@ -90,7 +90,7 @@ def test_draws_are_those_of_the_training_with_its_warp(tiles: ProfileOf) -> None
     kinds = ("elastic", "rotate", "noise")
     profile = tiles("show.items=12", *(f"train.augment.{one}.probability=1" for one in kinds))
     settings = profile.train
-    examples = examples_of(profile, material_of(profile, "train", None), None)
+    examples = examples_of(profile, files_of_part(profile, "train", None), None)
     batches = Batches(examples, 3, 12, augmenter=Augmenter(settings.augment, settings.seed))
     ((images, masks),) = batches.epoch(1)
     background = masks.numpy() == 0
