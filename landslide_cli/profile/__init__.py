@@ -1,17 +1,14 @@
 """The profile: one YAML file that drives all six subcommands."""
 
-from landslide_cli.profile.data import (
-    ClassSettings,
-    OfflineAugmentSettings,
-    PrepareSettings,
-    SourceSettings,
-    SplitSettings,
-    SyntheticSettings,
-)
+from landslide_cli.profile.evaluate import EvaluateSettings
+from landslide_cli.profile.infer import InferSettings
 from landslide_cli.profile.loading import dump_profile, load_profile
 from landslide_cli.profile.model import FlexUNetSettings, ModelSettings, UNetSettings
+from landslide_cli.profile.prepare import OfflineAugmentSettings, PrepareSettings
 from landslide_cli.profile.profile import Profile
-from landslide_cli.profile.results import EvaluateSettings, InferSettings, ShowSettings
+from landslide_cli.profile.show import ShowSettings
+from landslide_cli.profile.source import ClassSettings, SourceSettings, SyntheticSettings
+from landslide_cli.profile.split import SplitSettings
 from landslide_cli.profile.train import TrainSettings
 
 __all__ = [

@@ -13,14 +13,13 @@ from pydantic import Field, model_validator
 from landslide_cli.core.parts import fold_folder
 from landslide_cli.profile.augment import COLOUR_KINDS
 from landslide_cli.profile.base import Settings, wrong
-from landslide_cli.profile.data import (
-    ClassSettings,
-    PrepareSettings,
-    SourceSettings,
-    SplitSettings,
-)
+from landslide_cli.profile.evaluate import EvaluateSettings
+from landslide_cli.profile.infer import InferSettings
 from landslide_cli.profile.model import FlexUNetSettings, ModelSettings
-from landslide_cli.profile.results import EvaluateSettings, InferSettings, ShowSettings
+from landslide_cli.profile.prepare import PrepareSettings
+from landslide_cli.profile.show import ShowSettings
+from landslide_cli.profile.source import ClassSettings, SourceSettings
+from landslide_cli.profile.split import SplitSettings
 from landslide_cli.profile.train import TrainSettings
 
 # `evaluate` writes each class's scores under the class's name, beside these keys.

@@ -90,7 +90,7 @@ def test_a_value_that_contains_itself_is_refused(write_profile: Write) -> None:
 
 def test_a_key_that_stands_twice_is_refused(write_profile: Write) -> None:
     path = write_profile("train:\n  epochs: 3\n  batch: 1\n  epochs: 4\n")
-    assert message_of(path) == f"{path}:4: train.epochs stands twice, first on line 2"
+    assert message_of(path) == f"{path}:4: train.epochs is repeated, first on line 2"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The scenes, their tiles and their parts: `source`, `prepare` and `split`."""
+"""`split`: how scenes are divided into parts or folds."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -8,128 +8,8 @@ from pydantic import Field, model_validator
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.profile.base import Settings, wrong
 
-Channel = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 SceneNames = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-Name = Annotated[str, Field(pattern=r"^\w[\w .()+-]*$", max_length=80)]
-
-
-class ClassSettings(Settings):
-    """One class of the masks."""
-
-    name: Name = Field(description="Name in tables, files and maps.")
-    colour: tuple[Channel, Channel, Channel] = Field(
-        description="Red, green and blue of the class in colour masks and in pictures."
-    )
-
-
-class SyntheticSettings(Settings):
-    """Scenes that the program draws itself, for demonstrations and smoke tests."""
-
-    scenes: int = Field(24, ge=1, le=10_000, description="How many scenes to draw.")
-    width: int = Field(512, ge=64, le=16_384, description="Columns of a scene, in pixels.")
-    height: int = Field(512, ge=64, le=16_384, description="Rows of a scene, in pixels.")
-    seed: int = Field(1, ge=0, description="Another seed draws other scenes.")
-
-
-class SourceSettings(Settings):
-    """Where the labelled scenes come from: two globs, or the synthetic source."""
-
-    images: str | None = Field(
-        None,
-        min_length=1,
-        description="Glob of the scenes, such as `data/Landslide*.tif`, or their folder.",
-    )
-    masks: str | None = Field(
-        None,
-        min_length=1,
-        description="Glob or folder of the masks. An image and a mask belong together when the "
-        "wildcards matched the same text, or else when their names without suffix are equal.",
-    )
-    value_range: tuple[float, float] | None = Field(
-        None,
-        description="Pixel values that become 0 and 255. Default: the whole range of 8-bit and "
-        "unsigned 16-bit images; other types need it.",
-    )
-    synthetic: SyntheticSettings | None = Field(
-        None, description="Draw scenes instead of reading them; `{}` takes the defaults."
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.synthetic is not None and (self.images or self.masks):
-            raise wrong("source.synthetic", "goes with neither source.images nor source.masks")
-        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
-            raise wrong("source.value_range", "the first value must be below the second")
-        return self
-
-
-class OfflineAugmentSettings(Settings):
-    """Offline augmentation: further copies of each tile, image and mask alike."""
-
-    hflip: bool = Field(False, description="Add a copy mirrored left to right.")
-    vflip: bool = Field(False, description="Add a copy mirrored top to bottom.")
-    rotate90: bool = Field(False, description="Add copies turned by 90, 180 and 270 degrees.")
-    distortions: list[Annotated[float, Field(gt=0.0, le=0.2)]] = Field(
-        [],
-        max_length=8,
-        description="Add a smoothly warped copy for each number: the largest displacement as a "
-        "share of the tile.",
-    )
-
-
-class PrepareSettings(Settings):
-    """`landslide prepare`: scenes to tiles."""
-
-    resize: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
-        None, description="Width and height to which every scene is resized. Default: its own."
-    )
-    scale: float | None = Field(
-        None, gt=0.0, le=8.0, description="Factor by which every scene is resized instead."
-    )
-    standardize: bool = Field(
-        False,
-        description="Give each band of every scene the same mean, and the bands together the same "
-        "deviation, in each neighbourhood of 256 prepared pixels, so that haze, light, season and "
-        "sensor matter less. What the trained model maps is treated alike.",
-    )
-    tile: int | None = Field(
-        512,
-        ge=16,
-        le=8192,
-        description="Side of a tile, in pixels. null: cut no tiles; `train.crop` takes crops from "
-        "the scenes themselves.",
-    )
-    drop_empty: bool = Field(False, description="Leave out tiles without any foreground.")
-    nearest_colour: bool = Field(
-        False, description="Give a mask colour that is no class to the nearest class (JPEG masks)."
-    )
-    augment: OfflineAugmentSettings = Field(
-        OfflineAugmentSettings(), description="Offline augmentation: further copies of each tile."
-    )
-    workers: int | None = Field(
-        None, ge=1, le=256, description="Processes to use. Default: one a processor core."
-    )
-    seed: int = Field(137, ge=0, description="Seed of the distortions.")
-
-    @model_validator(mode="after")
-    def _without_tiles(self) -> Self:
-        if self.tile is None:
-            for key, value in self.augment:
-                if value:
-                    raise wrong(
-                        f"prepare.augment.{key}",
-                        "makes copies of tiles, and prepare.tile is null; use train.augment",
-                    )
-            if self.drop_empty:
-                raise wrong("prepare.drop_empty", "leaves out tiles, and prepare.tile is null")
-        return self
-
-    @model_validator(mode="after")
-    def _one_resizing(self) -> Self:
-        if self.resize is not None and self.scale is not None:
-            raise wrong("prepare.scale", "does not go with prepare.resize; keep one of the two")
-        return self
 
 
 class OverlapSettings(Settings):

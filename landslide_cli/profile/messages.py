@@ -1,0 +1,137 @@
+"""What is wrong with a profile: the place, the key, what is allowed, and the nearest valid key."""
+
+import difflib
+import json
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from landslide_cli.errors import listed
+from landslide_cli.profile.model import ARCHITECTURES, network_settings
+from landslide_cli.profile.profile import Profile
+
+Key = tuple[str | int, ...]
+
+# Pydantic's kinds of wrong type, in the words of YAML.
+_KINDS = {
+    "model_type": "a mapping of keys to values",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "string_too_short": "text that is not empty",
+    "too_short": "a list that is not empty",
+    "path_type": "text",
+}
+
+
+def explain(problems: list[Any], document: dict[str, Any], places: dict[Key, str]) -> str:
+    """Describe the first problem of a profile, and name the other wrong keys.
+
+    Args:
+        problems: as Pydantic lists them.
+        document: the profile's values.
+        places: file and line, or override, of each key.
+    """
+    # A misspelt key is the cause, and the key that is missing for it the effect.
+    problems.sort(key=lambda problem: problem["type"] == "missing")
+    # A key that takes several types has a problem with each of them.
+    alike: dict[Key, list[Any]] = {}
+    for problem in problems:
+        alike.setdefault(_key_of(problem), []).append(problem)
+    # Where an item of a list is wrong, it is no matter that the key also takes something else.
+    alike = {
+        key: same_key
+        for key, same_key in alike.items()
+        if not any(other[: len(key)] == key != other for other in alike)
+    }
+    first, *rest = alike
+    message = _describe(alike[first], document, places)
+    if rest:
+        message += f"\nalso wrong: {listed([dotted(key) for key in rest])}"
+    return message
+
+
+def _describe(problems: Sequence[Any], document: dict[str, Any], places: dict[Key, str]) -> str:
+    problem = problems[0]
+    key = _key_of(problem)
+    place = next(
+        places[key[:length]] for length in range(len(key), -1, -1) if key[:length] in places
+    )
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: {_unknown_key(key, document)}"
+    if problem["type"] == "missing":
+        return f"{place}: {dotted(key)} is missing"
+    if problem["type"] == "profile":
+        return f"{place}: {dotted(key)} {problem['msg']}"
+    given = json.dumps(value_at(document, key), default=str, ensure_ascii=False)
+    given = given if len(given) <= 60 else given[:57] + "..."
+    if problem["type"] == "union_tag_invalid":
+        return f"{place}: {dotted(key)} is {given}; it should be {' or '.join(ARCHITECTURES)}"
+    allowed = [
+        _KINDS.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")
+        for problem in problems
+    ]
+    return f"{place}: {dotted(key)} is {given}; it should be {' or '.join(allowed)}"
+
+
+def _key_of(problem: Any) -> Key:
+    if problem["type"] == "profile":
+        parts = problem["ctx"]["key"].split(".")
+        return tuple(int(part) if part.isdecimal() else part for part in parts)
+    key = tuple(part for part in problem["loc"] if not _is_type(part))
+    if key[:1] == ("model",):
+        # Pydantic says after it which architecture's settings it has compared with.
+        key = key[:1] + key[2:]
+    return (*key, "architecture") if problem["type"] == "union_tag_invalid" else key
+
+
+def _is_type(part: str | int) -> bool:
+    """Tell the name of a type, with which Pydantic says which of several a problem is about."""
+    return isinstance(part, str) and part.startswith(("constrained-", "list["))
+
+
+def _unknown_key(key: Key, document: dict[str, Any]) -> str:
+    *section, name = key
+    valid = list(_model_at(tuple(section), document).model_fields)
+    where = f"in {dotted(tuple(section))}" if section else "in a profile"
+    near = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.6)
+    if near:
+        return f"unknown key '{name}' {where}; did you mean '{near[0]}'?"
+    return f"unknown key '{name}' {where}; there are {listed(valid, most=20)}"
+
+
+def _model_at(section: Key, document: dict[str, Any]) -> type[BaseModel]:
+    """Find the settings class of a section, through lists and optional values."""
+    if section == ("model",):
+        return network_settings(document["model"])
+    model: type[BaseModel] = Profile
+    for part in section:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for arg in get_args(annotation) if (model := _model_in(arg))), None)
+
+
+def value_at(document: Any, key: Key) -> Any:
+    """Return the value at a key, None if there is none."""
+    for part in key:
+        try:
+            document = document[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return document
+
+
+def dotted(key: Key) -> str:
+    """Write a key with dots between its parts."""
+    return ".".join(str(part) for part in key) or "the profile"

@@ -1,0 +1,19 @@
+"""`show`: what the pictures look like."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from landslide_cli.profile.base import Settings
+
+
+class ShowSettings(Settings):
+    """`landslide show`: pictures of any step's results."""
+
+    output: Path | None = Field(
+        None,
+        description="Folder of the pictures. Default: `<run>/show`, before the training "
+        "`<dataset>/show`.",
+    )
+    items: int = Field(6, ge=1, le=1000, description="Rows of a contact sheet.")
+    cell: int = Field(256, ge=32, le=2048, description="Side of a picture in a sheet, in pixels.")
