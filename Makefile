@@ -41,7 +41,7 @@ lint: $(STAMP) ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-reference: $(STAMP) ## write the README's profile reference, the schema and the package's copy of the profile
+reference: $(STAMP) ## write docs/profile.md, the schema and the package's copy of the profile
 	$(BIN)/python -m tools.profile_reference
 
 bench: $(STAMP) ## measure start-up, input, training, tiled inference and the search for overlaps

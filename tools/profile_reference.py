@@ -1,4 +1,4 @@
-"""The profile's reference for people (in the README) and for editors (a JSON schema).
+"""The reference of the profile: docs/profile.md for people, a JSON schema for editors.
 
 `make reference` writes both from the settings classes, and copies configs/landslide.yaml into the
 package; a test compares them with what is there.
@@ -19,11 +19,36 @@ from landslide_cli.profile.profile import Profile
 from landslide_cli.profile.source import ClassSettings
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "profile.md"
 PROFILE = ROOT / "configs" / PACKAGED_PROFILE.name
 SCHEMA = ROOT / "configs" / "profile.schema.json"
-BEGIN = "<!-- profile reference: begin (make reference) -->"
-END = "<!-- profile reference: end -->"
+
+_INTRODUCTION = """\
+# Profile reference
+
+*Generated from the settings classes by `make reference`.*
+
+A profile is one YAML file. An unknown key, a wrong type or a value out of range is an error that
+names the file, the line, the key and the nearest valid key. Editors with a YAML language server
+complete and check profiles by `configs/profile.schema.json`. Relative paths are relative to the
+folder in which the command is run.
+"""
+
+# The keys of long sections, by topic.
+GROUPS = {
+    "train.": {
+        "Length and batches": "epochs batch accumulate seed",
+        "Crops of whole scenes": "crop crops foreground_share crop_scale crop_rotation copy_paste "
+        "paste_light",
+        "Optimization": "optimizer learning_rate weight_decay clip_value clip_norm ema "
+        "encoder_rate frozen_epochs",
+        "Learning-rate schedule": "schedule warmup_epochs final_rate reduce_factor reduce_patience",
+        "Loss": "loss class_weights focal_gamma tversky_alpha tversky_beta",
+        "Validation": "metrics watch stop_patience",
+        "Computation": "precision jit deterministic cache",
+        "Output": "checkpoint_minutes preview_scenes tensorboard",
+    }
+}
 
 _WORDS = {
     "integer": "whole number",
@@ -35,10 +60,9 @@ _HEAD = ["| key | value | default | meaning |", "|---|---|---|---|"]
 
 
 def reference() -> str:
-    """Write the tables of all keys, as Markdown."""
+    """Write the page with the tables of all keys, as Markdown."""
     schema = Profile.model_json_schema()
-    tables = [_table("", Profile, schema, schema)]
-    return "\n\n".join(tables)
+    return f"{_INTRODUCTION}\n{_section_text('', Profile, schema, schema)}\n"
 
 
 def schema_text() -> str:
@@ -49,34 +73,38 @@ def schema_text() -> str:
     )
 
 
-def with_reference(readme: str) -> str:
-    """Replace the reference between the README's two marks."""
-    head, _, rest = readme.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{reference()}\n{END}{tail}"
-
-
-def _table(prefix: str, model: type[Settings], node: Any, schema: Any) -> str:
-    rows, sections = list(_HEAD), []
+def _section_text(prefix: str, model: type[Settings], node: Any, schema: Any) -> str:
+    """Write the keys of a section as tables, then the sections in it."""
+    rows, sections = {}, []
     for name, field in model.model_fields.items():
         key, child = f"{prefix}{name}", node["properties"][name]
         if name == "model":
             # Its keys depend on the architecture.
             for settings in ARCHITECTURES.values():
-                of_its_own = _resolved({"$ref": f"#/$defs/{settings.__name__}"}, schema)
-                title = f"**`{key}`**: {settings.__doc__}"
-                sections.append(f"{title}\n\n{_table(f'{key}.', settings, of_its_own, schema)}")
+                own = _resolved({"$ref": f"#/$defs/{settings.__name__}"}, schema)
+                text = _section_text(f"{key}.", settings, own, schema)
+                sections.append(f"## `{key}`: {settings.__doc__}\n\n{text}")
             continue
         inner = _section(field)
         if inner is None:
-            rows.append(
+            rows[name] = (
                 f"| `{key}` | {_values(child, schema)} | {_default(field)} | {field.description} |"
             )
         else:
-            title = f"**`{key}`**: {field.description}"
-            table = _table(f"{key}.", inner, _resolved(child, schema), schema)
-            sections.append(f"{title}\n\n{table}")
-    return "\n\n".join(["\n".join(rows), *sections])
+            level = "#" * min(4, 2 + key.count("."))
+            text = _section_text(f"{key}.", inner, _resolved(child, schema), schema)
+            sections.append(f"{level} `{key}`: {field.description}\n\n{text}")
+    return "\n\n".join([*_tables(prefix, rows), *sections])
+
+
+def _tables(prefix: str, rows: dict[str, str]) -> list[str]:
+    """Write rows as one table, or as a table per topic."""
+    if prefix not in GROUPS:
+        return ["\n".join([*_HEAD, *rows.values()])]
+    return [
+        "\n".join([f"**{topic}**\n", *_HEAD, *(rows[name] for name in names.split())])
+        for topic, names in GROUPS[prefix].items()
+    ]
 
 
 def _section(field: FieldInfo) -> type[Settings] | None:
@@ -145,11 +173,11 @@ def _short(size: Any) -> str:
 
 
 def main() -> None:
-    """Write the README's reference, the schema, and the package's copy of a profile."""
-    README.write_text(with_reference(README.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the reference page, the schema, and the package's copy of a profile."""
+    PAGE.write_text(reference(), encoding="utf-8")
     SCHEMA.write_text(schema_text() + "\n", encoding="utf-8")
     PACKAGED_PROFILE.write_bytes(PROFILE.read_bytes())
-    sys.stdout.write(f"{README}\n{SCHEMA}\n{PACKAGED_PROFILE}\n")
+    sys.stdout.write(f"{PAGE}\n{SCHEMA}\n{PACKAGED_PROFILE}\n")
 
 
 if __name__ == "__main__":

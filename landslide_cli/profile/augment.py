@@ -11,7 +11,7 @@ Degrees = Annotated[float, Field(ge=-180.0, le=180.0)]
 Enlargement = Annotated[float, Field(ge=0.5, le=8.0)]
 Probability = Annotated[
     float,
-    Field(ge=0.0, le=1.0, description="Share of the images that it happens to; 0: to none."),
+    Field(ge=0.0, le=1.0, description="Share of the images that are changed (0 = off)."),
 ]
 Shear = Annotated[float, Field(ge=0.0, le=1.0)]
 # From a quarter on, four corners could move so that the horizon comes into the image.
@@ -65,7 +65,7 @@ class ShearSettings(RangedKind):
     """Shearing."""
 
     range: tuple[Shear, Shear] = Field(
-        (0.0, 0.1), description="Pixels of displacement a pixel of distance, to either side."
+        (0.0, 0.1), description="Pixels of displacement per pixel of distance, to either side."
     )
 
 
@@ -159,7 +159,7 @@ class OnlineAugmentSettings(Settings):
     )
     shear: ShearSettings = Field(
         ShearSettings(),
-        description="Shear sideways or up and down, in pixels a pixel, to either side.",
+        description="Shear sideways or up and down, in pixels per pixel, to either side.",
     )
     translate: TranslateSettings = Field(
         TranslateSettings(), description="Shift right and down by shares of the side."

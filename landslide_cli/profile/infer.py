@@ -26,8 +26,8 @@ class InferSettings(Settings):
     gsd: float | None = Field(
         None,
         gt=0.0,
-        description="Metres a pixel at which the model works: georeferenced scenes are resized to "
-        "it, and their maps back to the scenes' own grid.",
+        description="GSD of the model's input in metres per pixel: georeferenced scenes are "
+        "resampled to it, and their maps back to the scene's own grid.",
     )
     scale: float | None = Field(
         None,
@@ -50,11 +50,11 @@ class InferSettings(Settings):
     memory: float | None = Field(
         None,
         gt=0.0,
-        description="Gigabytes that the model's features may take with `tile: auto`. Default: a "
-        "quarter of the free memory, or of the GPU's.",
+        description="Gigabytes that feature maps may take with `tile: auto` (null = a quarter "
+        "of the free memory, or of the GPU's).",
     )
     batch: int | None = Field(
-        None, ge=1, le=4096, description="Windows a model call. Default: 1 on a CPU, 4 on a GPU."
+        None, ge=1, le=4096, description="Windows per model call (null = 1 on a CPU, 4 on a GPU)."
     )
     engine: Literal["auto", "openvino", "tensorflow"] = Field(
         "auto",
@@ -62,8 +62,9 @@ class InferSettings(Settings):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="`auto` takes bfloat16 where the processor computes it faster and it changes "
-        "less than 0.5 % of the first windows' pixels.",
+        description="Precision of the model; `auto` takes bfloat16 where the processor computes "
+        "it and it changes less than 0.5 % of the compared pixels, measured once "
+        "per model and stored with the run.",
     )
     tta: Literal["none", "flips", "symmetries"] = Field(
         "none",

@@ -87,8 +87,8 @@ class SplitSettings(Settings):
     )
     by: Literal["group", "scene", "tile"] = Field(
         "group",
-        description="What is never separated. `scene` and `tile` (augmented copies dealt out one "
-        "by one, as in the experiment) leak, and are there to measure how much that flatters.",
+        description="Unit that is never separated. `scene` and `tile` (augmented copies assigned "
+        "individually, as in the experiment) leak; they serve to measure how optimistic that is.",
     )
     groups: str | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""The reference in the README and the editors' schema say what the settings classes say."""
+"""The reference page and the editors' schema say what the settings classes say."""
 
 import json
 import re
@@ -8,18 +8,16 @@ from typing import Any
 
 import pytest
 
-from landslide_cli.profile import Profile, load_profile
+from landslide_cli.profile import Profile, TrainSettings, load_profile
 from landslide_cli.profile.loading import PACKAGED_PROFILE
 from landslide_cli.profile.model import ARCHITECTURES
 from tools.profile_reference import (
-    BEGIN,
-    END,
+    GROUPS,
+    PAGE,
     PROFILE,
-    README,
     SCHEMA,
     reference,
     schema_text,
-    with_reference,
 )
 
 CONFIGS = sorted(SCHEMA.parent.glob("*.yaml"))
@@ -90,17 +88,17 @@ def test_the_schema_takes_the_shipped_profiles_keys_and_no_others() -> None:
     assert all(node["additionalProperties"] is False for node in schema["$defs"].values())
 
 
-def test_only_the_part_between_the_marks_is_replaced() -> None:
-    readme = f"# head\n\n{BEGIN}\nold text\n{END}\n\ntail\n"
-    replaced = with_reference(readme)
-    assert replaced == f"# head\n\n{BEGIN}\n{reference()}\n{END}\n\ntail\n"
-    assert with_reference(replaced) == replaced
+def test_the_page_holds_the_reference_as_generated() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reference(), "run `make reference`"
 
 
-def test_the_readme_holds_the_reference_as_generated() -> None:
-    readme = README.read_text(encoding="utf-8")
-    assert readme.count(BEGIN) == readme.count(END) == 1
-    assert with_reference(readme) == readme, "run `make reference`"
+@pytest.mark.parametrize(("prefix", "settings"), [("train.", TrainSettings)])
+def test_a_grouped_section_names_each_of_its_keys_once(
+    prefix: str, settings: type[TrainSettings]
+) -> None:
+    names = [name for group in GROUPS[prefix].values() for name in group.split()]
+    sections = {"augment"}
+    assert sorted(names) == sorted(settings.model_fields.keys() - sections)
 
 
 def test_the_shipped_schema_is_the_generated_one() -> None:
