@@ -13,6 +13,11 @@ Colours = NDArray[np.uint8]
 IGNORE = 255
 
 
+def is_foreground(mask: Mask) -> NDArray[np.bool_]:
+    """Tell the pixels of any class but background, (...) bool; unlabelled ones are not."""
+    return np.asarray((mask != 0) & (mask != IGNORE), np.bool_)
+
+
 @dataclass(frozen=True)
 class UnknownColour:
     """A colour in a mask that is of no class, and the number of its pixels."""

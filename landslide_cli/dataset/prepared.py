@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from landslide_cli.core.arrays import Image
-from landslide_cli.core.palette import Mask, Palette
+from landslide_cli.core.palette import Mask
 from landslide_cli.core.tiling.resampling import resample
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import levelled, levels_of
@@ -23,12 +23,6 @@ from landslide_cli.profile import Profile
 from landslide_cli.records import Record
 
 SCENES = "scenes"
-
-
-def palette_of(profile: Profile) -> Palette:
-    """Return the profile's classes as a palette."""
-    classes = profile.palette_classes
-    return Palette(tuple(one.name for one in classes), tuple(one.colour for one in classes))
 
 
 def synthetic_folder(profile: Profile) -> Path:
@@ -50,7 +44,7 @@ def read_scene(
         DataError: one of the files cannot be used.
     """
     image = read_image(scene.image, profile.bands, profile.source.value_range, order)
-    return image, read_mask(scene.mask, palette_of(profile), profile.prepare.nearest_colour)
+    return image, read_mask(scene.mask, profile.palette, profile.prepare.nearest_colour)
 
 
 @dataclass(frozen=True)

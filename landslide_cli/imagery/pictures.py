@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
+from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette, is_foreground
 
 Picture = NDArray[np.uint8]
 Item = TypeVar("Item")
@@ -84,7 +84,7 @@ def overlay(image: NDArray[np.uint8], mask: Mask, palette: Palette) -> Picture:
     Returns:
         (rows, cols, 3) uint8.
     """
-    foreground = (mask != 0) & (mask != IGNORE)
+    foreground = is_foreground(mask)
     return _tinted(as_rgb(image), foreground, palette.colourise(mask))
 
 

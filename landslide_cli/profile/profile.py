@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import fold_folder
 from landslide_cli.profile.augment import COLOUR_KINDS
 from landslide_cli.profile.base import Settings, wrong
@@ -172,6 +173,19 @@ class Profile(Settings):
     def tile_side(self) -> int:
         """Side of what the model is trained on, in pixels: of the crops, or else of the tiles."""
         return next(side for side in (self.train.crop, self.prepare.tile) if side is not None)
+
+    @property
+    def palette(self) -> Palette:
+        """The classes as a palette, background first."""
+        classes = self.palette_classes
+        return Palette(
+            tuple(entry.name for entry in classes), tuple(entry.colour for entry in classes)
+        )
+
+    @property
+    def model_outputs(self) -> int:
+        """Channels of the model's output: one per class, a single one for a single class."""
+        return len(self.classes)
 
     @property
     def palette_classes(self) -> list[ClassSettings]:

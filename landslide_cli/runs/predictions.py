@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from landslide_cli.core.palette import Mask
-from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
@@ -49,7 +48,7 @@ def predictions(
     Raises:
         DataError: images or masks cannot be read, or do not fit the model.
     """
-    palette = palette_of(profile)
+    palette = profile.palette
     with reporter.track(description, len(samples.items)) as advance:
         for sample in samples.items:
             truth = read_mask(sample.mask, palette, profile.prepare.nearest_colour).mask

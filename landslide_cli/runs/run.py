@@ -93,7 +93,7 @@ def find_run(
         gsd=infer.gsd,
     )
     threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
-    return Run(folder, home, model_outputs(profile), preprocessing, threshold)
+    return Run(folder, home, profile.model_outputs, preprocessing, threshold)
 
 
 def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:
@@ -180,11 +180,6 @@ def check_fold(profile: Profile) -> None:
             f"the dataset is split into folds (split.folds); name one with --fold 1 to "
             f"{profile.split.folds}"
         )
-
-
-def model_outputs(profile: Profile) -> int:
-    """Return how many channels the profile's model gives: one a class, a single one for one."""
-    return len(profile.classes)
 
 
 def _channels(model: Any) -> tuple[int | None, int | None]:

@@ -16,7 +16,6 @@ from landslide_cli.core.tiling.predict import channels_of, mask_of, predict_scen
 from landslide_cli.core.tiling.streaming import Predict, Strip, predict_block
 from landslide_cli.core.tiling.tta import average_views
 from landslide_cli.core.tiling.windows import OnPixels
-from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
@@ -64,7 +63,7 @@ class ScenePredictor:
     ) -> None:
         self.plan, self._preprocessing = plan, preprocessing
         self._engine, self._tta = engine, profile.infer.tta
-        self._channels = channels_of(len(palette_of(profile)))
+        self._channels = channels_of(len(profile.palette))
 
     def predict(self, path: Path) -> ScenePrediction:
         """Predict a whole scene, which must fit into memory.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
-from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.core.palette import IGNORE, Mask, is_foreground
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.profile import TrainSettings
@@ -137,19 +137,15 @@ def foreground_pixels(mask: Mask, most: int, rng: np.random.Generator) -> NDArra
     Returns:
         (pixels, 2), row and column.
     """
-    counts = np.array([_is_foreground(row).sum() for row in mask], np.int64)
+    counts = np.array([is_foreground(row).sum() for row in mask], np.int64)
     ends = np.cumsum(counts)
     total = int(ends[-1])
     pixels = []
     for rank in rng.choice(total, min(total, most), replace=False) if total else ():
         row = int(np.searchsorted(ends, rank, "right"))
-        cols = np.flatnonzero(_is_foreground(mask[row]))
+        cols = np.flatnonzero(is_foreground(mask[row]))
         pixels.append((row, cols[rank - ends[row] + counts[row]]))
     return np.array(pixels, np.int64).reshape(-1, 2)
-
-
-def _is_foreground(labels: Mask) -> NDArray[np.bool_]:
-    return np.asarray((labels != 0) & (labels != IGNORE))
 
 
 def _turned(pair: Pair, window: Window, side: int, degrees: float) -> Pair:
@@ -189,7 +185,7 @@ def _pasted(crop: Pair, source: Pair) -> Pair:
     """Paste the foreground of one crop on another, with a soft edge of a few pixels."""
     image, mask = crop
     source_image, source_mask = source
-    is_pasted = _is_foreground(source_mask)
+    is_pasted = is_foreground(source_mask)
     alpha = cv2.GaussianBlur(is_pasted.astype(np.float32), (0, 0), _EDGE)[..., None]
     mixed = image + alpha * (source_image.astype(np.float32) - image)
     return np.rint(mixed).astype(np.uint8), np.where(is_pasted, source_mask, mask)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from landslide_cli.core.parts import Part
 from landslide_cli.dataset.files import SPLIT_RECORD
-from landslide_cli.dataset.prepared import palette_of, prepared_pair, scenes_named
+from landslide_cli.dataset.prepared import prepared_pair, scenes_named
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.dataset.tiles import TileFiles, part_tiles
@@ -80,7 +80,7 @@ def examples_of(profile: Profile, files: PartFiles, cache_folder: Path | None) -
     if settings.crop is None:
         return TileExamples(
             files.tiles,
-            palette_of(profile),
+            profile.palette,
             bands,
             multiple=profile.model.multiple,
             cache=settings.cache,

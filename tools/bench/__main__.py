@@ -87,7 +87,6 @@ def bench_reading(folder: Path) -> list[tuple[str, ...]]:
 
 def bench_training_input(folder: Path) -> list[tuple[str, ...]]:
     """Compare reading the training tiles with reading them again from memory."""
-    from landslide_cli.dataset.prepared import palette_of
     from landslide_cli.dataset.tiles import TILES, TileFiles
     from landslide_cli.training_data.batches import Batches
     from landslide_cli.training_data.tiles import TileExamples
@@ -99,7 +98,7 @@ def bench_training_input(folder: Path) -> list[tuple[str, ...]]:
     ]
 
     def pixels_a_second(cache: str) -> float:
-        examples = TileExamples(files, palette_of(Profile()), 3, cache=cache)  # type: ignore[arg-type]
+        examples = TileExamples(files, Profile().palette, 3, cache=cache)  # type: ignore[arg-type]
         batches = Batches(examples, 3, 8)
         taken = seconds(lambda: [None for _ in batches.epoch()])
         return len(files) * examples.rows * examples.cols / taken / 1e6

@@ -9,7 +9,6 @@ import numpy as np
 from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.calibration import precision_recall
-from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.errors import UsageError, listed
 from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
 from landslide_cli.outputs import write_csv, write_json
@@ -77,11 +76,11 @@ def evaluate(
     if against is not None:
         rivals = [profile_of_run(against, fold.fold if folds else None, fold) for fold in profiles]
         theirs = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
-        names, lead = palette_of(profile).names, palette_of(profile).foreground
+        names, lead = profile.palette.names, profile.palette.foreground
         comparison = compare(counts, theirs, against, names, lead, profile.evaluate)
     folder = run_home(profile)
     result = _result(profile, folder, part, parts[0].units, counts, measure, comparison)
-    _write(result, counts, palette_of(profile))
+    _write(result, counts, profile.palette)
     return result
 
 
@@ -144,7 +143,7 @@ def _result(
     measure: Measure,
     comparison: Comparison | None,
 ) -> EvaluateResult:
-    settings, palette = profile.evaluate, palette_of(profile)
+    settings, palette = profile.evaluate, profile.palette
     pixels = sum(int(sample.confusion.sum()) for sample in counts)
     suffix = "" if part == "test" else f"-{part}"
     names = [EVALUATION, "evaluation.csv", "per_scene.csv"]

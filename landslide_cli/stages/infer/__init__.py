@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.tiling.layout import Layout
-from landslide_cli.dataset.prepared import labelled_scenes_of, palette_of
+from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.dataset.scenes import find_files
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.errors import DataError, LandslideError
@@ -243,7 +243,7 @@ def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: 
         with scratch_folder(folder.folder / job.name) as scratch:
             with SceneReader(job.image, recipe.run.preprocessing) as scene:
                 facts = SceneFacts.of(job.image, scene, recipe.fingerprint)
-                maps = SceneMaps(scratch, facts, palette_of(profile), profile.infer)
+                maps = SceneMaps(scratch, facts, profile.palette, profile.infer)
                 with maps:
                     bands = mapper.bands(job.image, scene, job.layout, maps.picture, counter.step)
                     for band in bands:

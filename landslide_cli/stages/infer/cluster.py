@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
-from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.core.palette import is_foreground
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.errors import LandslideError, UsageError
@@ -249,7 +249,7 @@ def _mapped_block(
             rows = slice(band.row_off - block.row_off, None)
             mask[rows][: len(band.mask)] = band.mask
             probability[rows][: len(band.mask)] = band.probability
-    sent = probability.ravel() if whole else probability[_foreground(mask)]
+    sent = probability.ravel() if whole else probability[is_foreground(mask)]
     packed = zlib.compress(mask.tobytes(), 1)
     return _MappedBlock(packed, sent, pieces, mapper.seconds - before)
 
@@ -261,9 +261,5 @@ def _unpacked(block: Window, mapped: _MappedBlock) -> Band:
         probability = mapped.probability.reshape(shape)
     else:
         probability = np.zeros(shape, np.float32)
-        probability[_foreground(mask)] = mapped.probability
+        probability[is_foreground(mask)] = mapped.probability
     return Band(block.row_off, block.col_off, mask, probability)
-
-
-def _foreground(mask: Mask) -> NDArray[np.bool_]:
-    return np.asarray((mask != 0) & (mask != IGNORE), np.bool_)

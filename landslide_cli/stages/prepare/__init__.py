@@ -13,7 +13,6 @@ from landslide_cli.core.tiling.grid import Window, cut, side_by_side
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.prepared import (
     labelled_scenes_of,
-    palette_of,
     prepared_scene,
     synthetic_folder,
 )
@@ -171,7 +170,7 @@ def _cut_all(
 def _cut_scene(job: tuple[Scene, Profile, Path]) -> _Cutting:
     """Read, resize and cut one scene, and write its tiles; or take it whole."""
     scene, profile, folder = job
-    side, palette = profile.prepare.tile, palette_of(profile)
+    side, palette = profile.prepare.tile, profile.palette
     try:
         prepared = prepared_scene(profile, scene)
     except LandslideError as error:
@@ -219,7 +218,7 @@ def _write_tiles(
         tile = f"{name}_{kind}" if kind else name
         suffix = image_suffix(profile.bands)
         write_image(folder / IMAGES / f"{tile}{suffix}", np.ascontiguousarray(copy_image))
-        write_mask(folder / MASKS / f"{tile}.png", copy_mask, palette_of(profile))
+        write_mask(folder / MASKS / f"{tile}.png", copy_mask, profile.palette)
         labelled, share = _labelled_pixels(copy_mask), _foreground_share(copy_mask)
         yield Tile(tile, scene, window.row_off, window.col_off, kind, labelled, share)
 
@@ -242,7 +241,7 @@ def _foreground_share(mask: Mask) -> float:
 
 
 def _summary(folder: Path, cuttings: Sequence[_Cutting], profile: Profile) -> PrepareResult:
-    palette, is_cut = palette_of(profile), profile.prepare.tile is not None
+    palette, is_cut = profile.palette, profile.prepare.tile is not None
     tiles = [tile for cutting in cuttings for tile in cutting.tiles]
     pixels = np.sum([cutting.class_pixels for cutting in cuttings], axis=0)
     encodings = [cutting.encoding for cutting in cuttings]
@@ -270,7 +269,7 @@ def _draw_scenes(
 ) -> None:
     """Draw the synthetic scenes to files, so that every later step sees scenes like any other."""
     folder = synthetic_folder(profile)
-    palette = palette_of(profile)
+    palette = profile.palette
     if profile.bands != 3 or len(palette) != 2:
         raise DataError("the synthetic source draws 3 bands and 2 classes; the profile has others")
     count = min(synthetic.scenes, limit or synthetic.scenes)

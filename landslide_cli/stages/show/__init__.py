@@ -14,7 +14,6 @@ from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.groups import Evidence
 from landslide_cli.dataset.prepared import (
     labelled_scenes_of,
-    palette_of,
     read_scene,
     synthetic_folder,
 )
@@ -54,7 +53,7 @@ from landslide_cli.runs.files import (
     run_home,
     worst_scenes,
 )
-from landslide_cli.runs.run import find_run, model_outputs
+from landslide_cli.runs.run import find_run
 from landslide_cli.runs.scene_predictor import ScenePredictor, load_predictor
 from landslide_cli.stages.show.augmentations import picture_augmentations
 
@@ -168,7 +167,7 @@ def _layers(profile: Profile) -> ShowResult:
     model = (
         find_run(profile).load()
         if trained
-        else build_model(profile.model, profile.bands, model_outputs(profile), profile.train.seed)
+        else build_model(profile.model, profile.bands, profile.model_outputs, profile.train.seed)
     )
     tile = profile.tile_side
     layers = [asdict(layer) for layer in summarise_layers(model, tile, tile)]
@@ -184,7 +183,7 @@ class _Pictures:
     def __init__(self, profile: Profile, folder: Path) -> None:
         self._profile = profile
         self._folder = folder
-        self._palette = palette_of(profile)
+        self._palette = profile.palette
         self._predictors: dict[int | None, ScenePredictor] = {}
         self._parts = {part: tiles for part in PARTS if (tiles := _tiles_if_any(profile, part))}
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask, Palette
-from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, sheet, spread
 from landslide_cli.imagery.raster.images import write_image
 from landslide_cli.outputs import whole_file
@@ -36,7 +35,7 @@ def picture_augmentations(
     """
     from landslide_cli.training_data.augment import Augmenter
 
-    settings, palette = profile.train, palette_of(profile)
+    settings, palette = profile.train, profile.palette
     # A disk cache would need a folder, and these few examples are read once.
     uncached = profile.model_copy(update={"train": settings.model_copy(update={"cache": "none"})})
     examples = examples_of(uncached, files_of_part(profile, "train", limit), None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import landslide_cli
 from landslide_cli.core.parts import Part
-from landslide_cli.dataset.prepared import palette_of, training_preprocessing
+from landslide_cli.dataset.prepared import training_preprocessing
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
@@ -21,7 +21,7 @@ from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, unfinished_folder
-from landslide_cli.runs.run import check_fold, find_run, model_outputs
+from landslide_cli.runs.run import check_fold, find_run
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
 from landslide_cli.stages.train import checkpoints
 from landslide_cli.stages.train.checkpoints import Checkpoint
@@ -206,7 +206,7 @@ def _trained(
     from landslide_cli.training_data.augment import Augmenter
     from landslide_cli.training_data.batches import Batches
 
-    settings, palette = profile.train, palette_of(profile)
+    settings, palette = profile.train, profile.palette
     if settings.jit and workers.replicas > 1:
         raise UsageError(
             f"train.jit: XLA compiles for one processor or GPU, and there are {workers.replicas}; "
@@ -238,7 +238,7 @@ def _trained(
         model = build_model(
             profile.model,
             profile.bands,
-            model_outputs(profile),
+            profile.model_outputs,
             settings.seed,
             settings.precision,
             synchronized=workers.replicas > 1,

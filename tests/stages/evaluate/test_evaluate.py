@@ -15,7 +15,7 @@ from affine import Affine
 
 from landslide_cli.core.networks.predictor import predictor
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.dataset.prepared import labelled_scenes_of, palette_of, read_scene
+from landslide_cli.dataset.prepared import labelled_scenes_of, read_scene
 from landslide_cli.dataset.tiles import part_tiles
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.raster.images import read_image
@@ -34,7 +34,7 @@ from tests.models import copy_of_run
 def test_scores_are_those_of_counting_all_labelled_pixels(trained: Profile) -> None:
     exact = trained.infer.model_copy(update={"precision": "float32"})
     trained = trained.model_copy(update={"infer": exact})
-    run, palette = find_run(trained), palette_of(trained)
+    run, palette = find_run(trained), trained.palette
     predict, threshold = predictor(run.load()), run.threshold
     assert threshold is not None
     hits = alarms = misses = labelled = 0

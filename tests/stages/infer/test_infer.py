@@ -20,7 +20,6 @@ from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import mask_of, predict_scene
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.imagery.raster.masks import read_mask
@@ -48,7 +47,7 @@ def with_infer(profile: Profile, **changes: Any) -> Profile:
 def test_source_scenes_are_mapped_at_their_own_size(trained: Profile, tmp_path: Path) -> None:
     result = infer_tiled(trained, output=tmp_path / "maps")
     assert [one.scene for one in result.scenes] == ["s0", "s1"]
-    palette = palette_of(trained)
+    palette = trained.palette
     for one in result.scenes:
         mask = read_mask(one.mask, palette).mask
         assert mask.shape == (75, 75) == (one.height, one.width)
@@ -58,7 +57,7 @@ def test_source_scenes_are_mapped_at_their_own_size(trained: Profile, tmp_path: 
 
 def test_squares_are_found(trained: Profile, trained_folder: Path, tmp_path: Path) -> None:
     result = infer_tiled(trained, output=tmp_path / "maps")
-    palette = palette_of(trained)
+    palette = trained.palette
     for one in result.scenes:
         truth = read_mask(trained_folder / "scenes" / "masks" / f"{one.scene}.png", palette).mask
         found = read_mask(one.mask, palette).mask

@@ -17,7 +17,6 @@ from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.core.networks.losses import make_loss
 from landslide_cli.core.networks.metrics import Dice
 from landslide_cli.core.palette import Palette
-from landslide_cli.dataset.prepared import palette_of
 from landslide_cli.dataset.tiles import part_tiles
 from landslide_cli.errors import ChangedError, DataError, ProfileError
 from landslide_cli.imagery.raster.images import read_image, write_image, write_mask
@@ -105,7 +104,7 @@ def assert_close(ones: Weights, others: Weights, atol: float) -> None:
 def valid_part(profile: Profile) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """All masks of valid, and all images."""
     tiles = part_tiles(profile.dataset, "valid")
-    masks = [read_mask(tile.mask, palette_of(profile)).mask for tile in tiles]
+    masks = [read_mask(tile.mask, profile.palette).mask for tile in tiles]
     return np.stack(masks), np.stack([read_image(tile.image, 3) for tile in tiles])
 
 
