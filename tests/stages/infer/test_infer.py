@@ -12,36 +12,26 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from numpy.typing import NDArray
 from rio_cogeo import cog_validate
 
-from landslide_cli.core.networks.predictor import predictor
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.core.tiling.layout import Tiling
-from landslide_cli.core.tiling.predict import mask_of, predict_scene
-from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import Profile, load_profile
-from landslide_cli.runs.plan import training_plan
 from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
+from tests.stages.infer.cases import values_of, with_infer
 
 Bright = Callable[..., Profile]
+
+
 Write = Callable[..., Path]
 
 UTM = {"crs": "EPSG:32648", "transform": Affine(0.5, 0, 500_000, 0, -0.5, 3_400_000)}
+
+
 SQUARE_METRES = 0.25 / 0.9996**2  # of a pixel, on the ground
-
-
-def values_of(path: Path) -> NDArray[Any]:
-    with rasterio.open(path) as dataset:
-        return np.asarray(dataset.read(1))
-
-
-def with_infer(profile: Profile, **changes: Any) -> Profile:
-    return profile.model_copy(update={"infer": profile.infer.model_copy(update=changes)})
 
 
 def test_source_scenes_are_mapped_at_their_own_size(trained: Profile, tmp_path: Path) -> None:
@@ -289,68 +279,6 @@ def test_each_foreground_class_has_its_own_polygons(
     assert [(total.name, total.landslides) for total in one.totals] == [("slide", 1), ("water", 1)]
     assert one.class_shares["water"] == pytest.approx(200 / 4000)
     np.testing.assert_array_equal(np.unique(values_of(one.mask)), [0, 1, 2])
-
-
-@pytest.mark.parametrize("standardized", [False, True])
-def test_masks_are_those_that_evaluate_scores(
-    trained: Profile, tmp_path: Path, standardized: bool
-) -> None:
-    profile = with_infer(trained, engine="tensorflow", precision="float32", tile=32)
-    record = profile.run_folder / "run.json"
-    document = json.loads(record.read_text(encoding="utf-8"))
-    document["result"]["preprocessing"]["standardized"] = standardized
-    record.write_text(json.dumps(document), encoding="utf-8")
-    run = find_run(profile)
-    assert run.preprocessing.standardized == standardized
-    predict, plan = predictor(run.load()), training_plan(profile)
-    result = infer_tiled(profile, output=tmp_path / "maps")
-    assert result.threshold == run.threshold
-    for one in result.scenes:
-        image = read_image(one.image, 3)
-        masks = {}
-        for levels in (False, True):
-            source = ImageSource(image, standardized=levels)
-            tiling = Tiling(plan.tile, plan.overlap, multiple=plan.multiple)
-            layout = tiling.layout(*image.shape[:2])
-            probabilities, _ = predict_scene(source, predict, layout, channels=1)
-            masks[levels] = mask_of(probabilities, run.threshold)
-        np.testing.assert_array_equal(values_of(one.mask), masks[standardized])
-        assert (masks[False] != masks[True]).any()
-
-
-@pytest.mark.parametrize("symmetries", ["flips", "symmetries"])
-@pytest.mark.parametrize("change", ["rows", "cols", "transpose"])
-def test_averaging_over_views_makes_the_map_of_a_turned_scene_a_turned_map(
-    trained: Profile, tmp_path: Path, symmetries: str, change: str
-) -> None:
-    if (symmetries, change) == ("flips", "transpose"):
-        pytest.skip("flips do not average over transposes")
-    turn: Callable[[NDArray[Any]], NDArray[Any]] = {
-        "rows": np.flipud,
-        "cols": np.fliplr,
-        "transpose": lambda values: values.swapaxes(0, 1),
-    }[change]
-    image = np.random.default_rng(5).integers(0, 256, (48, 72, 3), np.uint8)
-    for name, values in (("straight", image), ("turned", turn(image))):
-        write_image(tmp_path / f"{name}.png", np.ascontiguousarray(values))
-    settings = {"tta": symmetries, "tile": "whole", "probability": "float32"}
-    profile = with_infer(trained, precision="float32", **settings)
-    result = infer_tiled(profile, [str(tmp_path / "*.png")], output=tmp_path / "maps")
-    straight, turned = (values_of(one.files["probability"]) for one in result.scenes)
-    assert straight.std() > 0.05
-    np.testing.assert_allclose(turn(straight), turned, atol=1e-5)
-
-
-def test_views_are_not_averaged_unasked(trained: Profile, tmp_path: Path) -> None:
-    settings = {"probability": "float32", "precision": "float32"}
-    plain, flips = (
-        infer_tiled(
-            with_infer(trained, tta=tta, **settings), output=tmp_path / tta, limit=1
-        ).scenes[0]
-        for tta in ("none", "flips")
-    )
-    difference = values_of(plain.files["probability"]) - values_of(flips.files["probability"])
-    assert np.abs(difference).max() > 1e-4
 
 
 def test_two_scenes_of_one_name_are_refused(trained: Profile, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.dataset.prepared import labelled_scenes_of, prepared_pair
@@ -17,30 +16,17 @@ from landslide_cli.dataset.tiles import Tile, read_manifest
 from landslide_cli.errors import ChangedError, DataError, OutputError, ProfileError
 from landslide_cli.imagery.raster.images import read_image, read_mask_values, write_image
 from landslide_cli.imagery.raster.masks import read_mask
-from landslide_cli.profile import Profile, load_profile
+from landslide_cli.profile import load_profile
 from landslide_cli.stages.prepare import prepare
-
-Content = Callable[[Path], dict[str, bytes | None]]
-ProfileWith = Callable[..., Profile]
-WriteScene = Callable[..., tuple[Path, Path]]
-CutShort = Callable[..., Path]
-
-TILE = 16
-
-
-def read_tile(
-    folder: Path, tile: str, palette: Palette
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    image = read_image(folder / "images" / f"{tile}.png", 3)
-    return image, read_mask(folder / "masks" / f"{tile}.png", palette).mask
-
-
-def error_of(kind: type[Exception], profile: Profile, **options: Any) -> str:
-    with pytest.raises(kind) as caught:
-        prepare(profile, **options)
-    message = str(caught.value)
-    assert len(message.splitlines()) <= 2
-    return message
+from tests.stages.prepare.cases import (
+    TILE,
+    Content,
+    CutShort,
+    ProfileWith,
+    WriteScene,
+    error_of,
+    read_tile,
+)
 
 
 def test_the_manifest_lists_every_tile_with_its_scene_and_place(
@@ -123,151 +109,6 @@ def test_results_do_not_depend_on_the_number_of_workers(
     results.append(prepare(profile_with(*options, "prepare.workers=2"), overwrite=True))
     assert results[0] == results[1]
     assert content_of(tmp_path / "dataset") == alone
-
-
-@pytest.mark.parametrize("how", [[], ["prepare.workers=2"], ["train.epochs=3", "split.seed=4"]])
-def test_repeating_it_does_nothing_and_says_so(
-    profile_with: ProfileWith, write_scene: WriteScene, tmp_path: Path, how: list[str]
-) -> None:
-    write_scene("a")
-    first = prepare(profile_with())
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    again = prepare(profile_with(*how))
-    assert not first.unchanged
-    assert again.unchanged
-    assert "unchanged" in again.headline()
-    assert "unchanged" not in first.headline()
-    assert again.document() | {"unchanged": False} == first.document()
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
-
-
-@pytest.mark.parametrize(
-    ("override", "says"),
-    [
-        ("prepare.tile=32", "prepare.tile (16 -> 32)"),
-        ("prepare.scale=0.5", "prepare.scale (null -> 0.5)"),
-        ("prepare.resize=[32, 32]", "prepare.resize (null -> [32, 32])"),
-        ("prepare.augment.hflip=true", "prepare.augment.hflip (false -> true)"),
-        ("prepare.seed=7", "prepare.seed (137 -> 7)"),
-        ("prepare.drop_empty=true", "prepare.drop_empty (false -> true)"),
-        ("classes.1.name=slide", "classes ("),
-        ("source.value_range=[0, 255]", "source.value_range (null -> [0.0, 255.0])"),
-    ],
-)
-def test_changed_settings_are_refused_by_name_and_leave_all_as_it_was(
-    profile_with: ProfileWith,
-    write_scene: WriteScene,
-    content_of: Content,
-    tmp_path: Path,
-    override: str,
-    says: str,
-) -> None:
-    write_scene("a")
-    prepare(profile_with())
-    before = content_of(tmp_path)
-    message = error_of(ChangedError, profile_with(override))
-    assert says in message
-    assert "--overwrite" in message
-    assert content_of(tmp_path) == before
-
-
-def test_changed_scenes_are_refused_by_name(
-    profile_with: ProfileWith, write_scene: WriteScene, content_of: Content, tmp_path: Path
-) -> None:
-    image, _ = write_scene("a")
-    gone, _ = write_scene("b")
-    prepare(profile_with())
-    before = content_of(tmp_path / "dataset")
-    write_image(image, np.zeros((40, 56, 3), np.uint8))
-    assert f"{image} (edited)" in error_of(ChangedError, profile_with())
-    new, _ = write_scene("c")
-    assert f"{new} (new)" in error_of(ChangedError, profile_with())
-    gone.unlink()
-    (gone.parents[1] / "masks" / "b.png").unlink()
-    assert f"{gone} (gone)" in error_of(ChangedError, profile_with())
-    assert content_of(tmp_path / "dataset") == before
-
-
-def test_overwriting_replaces_the_tiles_whole(
-    profile_with: ProfileWith, write_scene: WriteScene, content_of: Content, tmp_path: Path
-) -> None:
-    write_scene("a", rows=32, cols=32)
-    prepare(profile_with())
-    result = prepare(profile_with("prepare.tile=32"), overwrite=True)
-    assert (result.tiles, result.unchanged) == (1, False)
-    assert sorted(content_of(tmp_path / "dataset")) == [
-        "tiles",
-        "tiles/images",
-        "tiles/images/a_r00000_c00000.png",
-        "tiles/manifest.csv",
-        "tiles/masks",
-        "tiles/masks/a_r00000_c00000.png",
-        "tiles/prepare.json",
-    ]
-    assert prepare(profile_with("prepare.tile=32")).unchanged
-
-
-def test_a_limit_takes_the_first_scenes_by_name(
-    profile_with: ProfileWith, write_scene: WriteScene
-) -> None:
-    for name in ("c", "a", "b"):
-        write_scene(name)
-    result = prepare(profile_with(), limit=2)
-    assert result.scenes == 2
-    assert {tile.scene for tile in read_manifest(result.folder)} == {"a", "b"}
-    assert prepare(profile_with(), limit=2).unchanged
-    assert "limit (2 -> null)" in error_of(ChangedError, profile_with())
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_damaged_scene_leaves_no_output(
-    profile_with: ProfileWith,
-    write_scene: WriteScene,
-    cut_short: CutShort,
-    content_of: Content,
-    tmp_path: Path,
-    workers: int,
-) -> None:
-    for name in ("a", "b", "c"):
-        write_scene(name)
-    damaged = cut_short(tmp_path / "raw" / "images" / "b.png", 0.7)
-    before = content_of(tmp_path)
-    message = error_of(DataError, profile_with(f"prepare.workers={workers}"))
-    assert message.startswith(f"{damaged}: ")
-    assert content_of(tmp_path) == before
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupted_preparation_leaves_no_output(
-    profile_with: ProfileWith,
-    write_scene: WriteScene,
-    content_of: Content,
-    tmp_path: Path,
-    reporter: Any,
-    workers: int,
-) -> None:
-    for name in ("a", "b", "c"):
-        write_scene(name)
-    before = content_of(tmp_path)
-    reporter.interrupt_after = 2
-    with pytest.raises(KeyboardInterrupt):
-        prepare(profile_with(f"prepare.workers={workers}"), reporter=reporter)
-    assert content_of(tmp_path) == before
-
-
-def test_a_damaged_scene_leaves_earlier_tiles_as_they_were(
-    profile_with: ProfileWith,
-    write_scene: WriteScene,
-    cut_short: CutShort,
-    content_of: Content,
-    tmp_path: Path,
-) -> None:
-    image, _ = write_scene("a")
-    prepare(profile_with())
-    before = content_of(tmp_path / "dataset")
-    cut_short(image, 0.7)
-    error_of(DataError, profile_with(), overwrite=True)
-    assert content_of(tmp_path / "dataset") == before
 
 
 def test_all_bad_scenes_are_named_in_one_error(
@@ -355,152 +196,6 @@ def test_progress_counts_the_scenes(
         write_scene(name)
     prepare(profile_with(), reporter=reporter)
     assert reporter.advances == 3
-
-
-def test_augmented_copies_carry_their_scene_and_augmentation(
-    profile_with: ProfileWith, write_scene: WriteScene, palette: Palette
-) -> None:
-    write_scene("a", rows=16, cols=24)
-    augment = "prepare.augment={hflip: true, vflip: true, rotate90: true, distortions: [0.05]}"
-    result = prepare(profile_with(augment))
-    assert (result.tiles, result.augmented) == (2, 12)
-    kinds = ["", "hflip", "vflip", "rotate90", "rotate180", "rotate270", "distort1_0.05"]
-    manifest = read_manifest(result.folder)
-    assert [t.augmentation for t in manifest] == kinds * 2
-    assert {t.scene for t in manifest} == {"a"}
-    first = {t.augmentation: read_tile(result.folder, t.tile, palette) for t in manifest[:7]}
-    image, mask = first[""]
-    np.testing.assert_array_equal(first["hflip"][0], image[:, ::-1])
-    np.testing.assert_array_equal(first["hflip"][1], mask[:, ::-1])
-    np.testing.assert_array_equal(first["rotate90"][0], np.rot90(image))
-    np.testing.assert_array_equal(first["rotate90"][1], np.rot90(mask))
-
-
-def test_augmented_copies_and_their_padding_are_not_counted(
-    profile_with: ProfileWith, write_scene: WriteScene
-) -> None:
-    write_scene("a", rows=20, cols=20)
-    plain = prepare(profile_with())
-    more = prepare(profile_with("prepare.augment={hflip: true, rotate90: true}"), overwrite=True)
-    assert more.augmented == 4 * plain.tiles
-    assert more.class_pixels == plain.class_pixels
-    assert more.padding_pixels == plain.padding_pixels
-
-
-def test_every_tile_has_a_name_of_its_own_even_if_two_distortions_are_equal(
-    profile_with: ProfileWith, write_scene: WriteScene
-) -> None:
-    write_scene("a", rows=16, cols=16)
-    result = prepare(profile_with("prepare.augment.distortions=[0.1, 0.1, 0.1000000001]"))
-    names = [tile.tile for tile in read_manifest(result.folder)]
-    assert len(set(names)) == len(names) == 4
-    assert len(list((result.folder / "images").iterdir())) == 4
-
-
-def test_tiles_of_two_scenes_never_share_a_name(
-    profile_with: ProfileWith, write_scene: WriteScene
-) -> None:
-    write_scene("a", rows=16, cols=16)
-    write_scene("a_r00000_c00000_hflip", rows=16, cols=16)
-    result = prepare(profile_with("prepare.augment.hflip=true"))
-    names = [tile.tile for tile in read_manifest(result.folder)]
-    assert len(set(names)) == len(names) == 4
-
-
-def test_distortions_follow_the_seed_and_differ_between_tiles(
-    profile_with: ProfileWith, write_scene: WriteScene, content_of: Content
-) -> None:
-    ramp = np.tile(np.linspace(0, 255, 16).astype(np.uint8), (16, 2))
-    write_scene("a", image=np.repeat(ramp[..., None], 3, axis=-1))
-    made = []
-    for seed in (1, 1, 2):
-        options = ["prepare.augment.distortions=[0.2]", f"prepare.seed={seed}"]
-        content = content_of(prepare(profile_with(*options), overwrite=True).folder)
-        made.append({name: data for name, data in content.items() if "images/" in name})
-    assert made[0] == made[1]
-    assert made[0] != made[2]
-    assert len(set(made[0].values())) == 3  # both tiles are equal, their two copies are not
-
-
-@pytest.mark.parametrize(
-    ("override", "rows", "cols", "scale"),
-    [
-        ("prepare.resize=[48, 32]", 32, 48, 48 / 56),
-        ("prepare.scale=0.5", 20, 28, 0.5),
-        ("prepare.scale=1.5", 60, 84, 1.5),
-        ("prepare.resize=[56, 40]", 40, 56, 1.0),
-    ],
-)
-def test_scenes_are_resized_before_they_are_cut(
-    profile_with: ProfileWith,
-    write_scene: WriteScene,
-    override: str,
-    rows: int,
-    cols: int,
-    scale: float,
-) -> None:
-    write_scene("a", rows=40, cols=56)
-    result = prepare(profile_with(override))
-    assert sum(result.class_pixels.values()) == rows * cols
-    assert result.tiles == -(-rows // TILE) * -(-cols // TILE)
-    assert result.scale == pytest.approx(scale)
-
-
-@pytest.mark.parametrize("scale", [0.5, 2.0])
-def test_image_and_mask_are_resized_alike(
-    profile_with: ProfileWith, write_scene: WriteScene, palette: Palette, scale: float
-) -> None:
-    blocks = np.random.default_rng(1).integers(0, 2, (8, 8), np.uint8)
-    mask = np.kron(blocks, np.ones((4, 4), np.uint8))
-    image = np.repeat((mask * 255)[..., None], 3, axis=-1).astype(np.uint8)
-    write_scene("a", image=image, mask=mask)
-    folder = prepare(profile_with(f"prepare.scale={scale}", "prepare.tile=64")).folder
-    small, small_mask = read_tile(folder, "a_r00000_c00000", palette)
-    side = int(32 * scale)
-    expected = np.kron(blocks, np.ones((int(4 * scale),) * 2, np.uint8))
-    np.testing.assert_array_equal(small_mask[:side, :side], expected)
-    np.testing.assert_array_equal(small[:side, :side, 0] > 127, expected == 1)
-
-
-@pytest.mark.parametrize("scale", ["null", "0.5"])
-def test_scenes_of_any_light_get_the_same_levels(
-    profile_with: ProfileWith, write_scene: WriteScene, palette: Palette, scale: str
-) -> None:
-    # Squares, so that reducing takes no contrast away.
-    values = np.random.default_rng(0).integers(60, 120, (32, 32, 3), np.uint8)
-    image = np.kron(values, np.ones((2, 2, 1), np.uint8))
-    write_scene("a", image=image, mask=np.zeros((64, 64), np.uint8))
-    write_scene("b", image=image // 2 + 80, mask=np.zeros((64, 64), np.uint8))
-    side = 64 if scale == "null" else 32
-    overrides = f"prepare.scale={scale}", f"prepare.tile={side}"
-    plain = prepare(profile_with(*overrides))
-    assert not plain.standardized
-    result = prepare(profile_with(*overrides, "prepare.standardize=true"), overwrite=True)
-    assert result.standardized
-    tiles = [read_tile(result.folder, f"{name}_r00000_c00000", palette)[0] for name in "ab"]
-    for tile in tiles:
-        np.testing.assert_allclose(tile.mean(axis=(0, 1)), 110, atol=1)
-        assert tile.std() == pytest.approx(50, rel=0.05)
-    assert np.abs(tiles[0].astype(int) - tiles[1]).max() <= 4
-
-
-@pytest.mark.parametrize("bands", [1, 4, 7])
-@pytest.mark.parametrize("scale", ["null", "0.4"])
-def test_scenes_of_any_number_of_bands_are_cut(
-    profile_with: ProfileWith, write_scene: WriteScene, bands: int, scale: str
-) -> None:
-    write_scene("a", rows=32, cols=32, bands=bands)
-    result = prepare(profile_with(f"bands={bands}", f"prepare.scale={scale}"))
-    for path in (result.folder / "images").iterdir():
-        assert read_image(path, bands).shape == (TILE, TILE, bands)
-
-
-def test_other_bands_than_the_profiles_are_refused(
-    profile_with: ProfileWith, write_scene: WriteScene, tmp_path: Path
-) -> None:
-    write_scene("a", bands=7)
-    assert "has 7 bands where the profile says bands: 3" in error_of(DataError, profile_with())
-    assert not (tmp_path / "dataset").exists()
 
 
 UNCUT = ("prepare.tile=null", "train.crop=16")
@@ -644,61 +339,6 @@ def test_the_result_is_shown_in_tables(profile_with: ProfileWith, write_scene: W
     assert list(shares.rows) == [("background", "240", "93.8%"), ("landslide", "16", "6.2%")]
     assert ("scenes", "1") in counts.rows
     assert str(result.folder) in result.headline()
-
-
-@pytest.fixture
-def synthetic(write_profile: Callable[[str], Path], tmp_path: Path) -> ProfileWith:
-    path = write_profile(
-        f"""\
-dataset: '{tmp_path / "dataset"}'
-source: {{synthetic: {{scenes: 3, width: 64, height: 80}}}}
-prepare: {{tile: 64, workers: 1}}
-model: {{num_layers: 3}}
-infer: {{overlap: 4}}
-"""
-    )
-    return lambda *overrides: load_profile(path, overrides)
-
-
-def test_the_synthetic_source_is_drawn_to_files_and_cut(
-    synthetic: ProfileWith, tmp_path: Path
-) -> None:
-    result = prepare(synthetic())
-    assert (result.scenes, result.tiles) == (3, 6)
-    scenes = sorted(path.stem for path in (tmp_path / "dataset" / "scenes" / "images").iterdir())
-    assert sorted({tile.scene for tile in read_manifest(result.folder)}) == scenes
-    image = read_image(tmp_path / "dataset" / "scenes" / "images" / f"{scenes[0]}.png", 3)
-    assert image.shape == (80, 64, 3)
-    assert prepare(synthetic()).unchanged
-
-
-def test_another_synthetic_source_is_refused_until_overwritten(
-    synthetic: ProfileWith, content_of: Content, tmp_path: Path
-) -> None:
-    prepare(synthetic())
-    before = content_of(tmp_path)
-    message = error_of(ChangedError, synthetic("source.synthetic.seed=2"))
-    assert "source.synthetic.seed (1 -> 2)" in message
-    assert content_of(tmp_path) == before
-    assert not prepare(synthetic("source.synthetic.seed=2"), overwrite=True).unchanged
-    redrawn = content_of(tmp_path)
-    assert redrawn.keys() == before.keys()
-    pictures = [name for name in before if name.endswith(".png")]
-    assert any(redrawn[name] != before[name] for name in pictures)
-    assert prepare(synthetic("source.synthetic.seed=2")).unchanged
-
-
-THREE_CLASSES = ", ".join(f"{{name: {name}, colour: [{i}, 0, 0]}}" for i, name in enumerate("abc"))
-
-
-@pytest.mark.parametrize("override", ["bands=4", f"classes=[{THREE_CLASSES}]"])
-def test_the_synthetic_source_has_its_own_bands_and_classes(
-    synthetic: ProfileWith, tmp_path: Path, override: str
-) -> None:
-    assert "synthetic source draws 3 bands and 2 classes" in error_of(
-        DataError, synthetic(override)
-    )
-    assert not (tmp_path / "dataset").exists()
 
 
 def test_the_command_prints_json_keeps_quiet_and_never_loads_tensorflow(
