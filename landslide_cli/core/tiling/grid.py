@@ -1,10 +1,15 @@
-"""The grid of windows over a scene, and the blending of their predictions back into one.
+"""The grid of windows over a scene, and the blending of their predictions.
 
-Windows of one size cover the scene with as few as their overlap allows, and are spread evenly: what
-they share beyond the overlap costs nothing and is used. They start at multiples of the network's
-stride, so that all of them, and a single pass over the whole scene, pool the same pixels together:
-their predictions differ the less. A window may reach beyond a scene that is smaller, or no multiple
-of the stride; there the image is continued by reflection and the prediction is thrown away.
+A scene is covered by the fewest windows of one size that overlap enough, evenly spaced; overlap
+beyond the requested one costs nothing and is blended too. Windows start at multiples of the
+network's stride, so that all of them, and a single pass over the whole scene, pool the same pixels
+together and their predictions differ less. Along 1181 pixels, windows of 512 with an overlap of at
+least 128 and a stride of 32 start like this:
+
+    Axis(1181, side=512, overlap=128, multiple=32).starts == (0, 320, 672)
+
+Neighbours share 192 and 160 pixels. The last window ends at 1184, 3 pixels beyond the scene: there
+the image is continued by reflection, and the prediction is discarded.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,6 +28,11 @@ from landslide_cli.core.arrays import Image, Probabilities
 WEIGHT_STEP = 1.0 / 128.0
 
 
+def ceil_div(number: int, divisor: int) -> int:
+    """Divide and round up."""
+    return -(-number // divisor)
+
+
 @dataclass(frozen=True)
 class Window:
     """A rectangle of a raster, in pixels; it may reach beyond the raster."""
@@ -34,24 +44,22 @@ class Window:
 
     @property
     def row_stop(self) -> int:
-        """The first row below."""
         return self.row_off + self.height
 
     @property
     def col_stop(self) -> int:
-        """The first column to the right."""
         return self.col_off + self.width
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The windows along one direction of a scene.
+    """The windows along one axis of a scene.
 
     Args:
-        length: pixels of the scene in this direction, at least 1.
-        side: of every window.
-        overlap: pixels that neighbouring windows share at least, from 0 to below `side`.
-        multiple: windows start at multiples of this, as long as they can be moved by that much.
+        length: pixels of the scene along the axis, at least 1.
+        side: pixels of each window.
+        overlap: fewest pixels that neighbouring windows share, from 0 to below `side`.
+        multiple: windows start at multiples of this, unless `side - overlap` is smaller.
     """
 
     length: int
@@ -67,34 +75,37 @@ class Axis:
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """Where each window begins."""
-        beyond, most = self.length - self.side, self.side - self.overlap
-        if beyond <= 0:
+        """The first pixel of each window.
+
+        Of the module's example: the last start is 1181 - 512 = 669, rounded up to 672; a step is at
+        most 512 - 128 = 384, so it takes 2, of 336 on average; half of 672 is rounded down to 320.
+        """
+        excess, largest_step = self.length - self.side, self.side - self.overlap
+        if excess <= 0:
             return (0,)
-        unit = self.multiple if most >= self.multiple else 1
-        last = -(-beyond // unit) * unit
-        steps = -(-last // (most // unit * unit))
+        unit = self.multiple if largest_step >= self.multiple else 1
+        last = ceil_div(excess, unit) * unit
+        steps = ceil_div(last, largest_step // unit * unit)
         return tuple(index * last // steps // unit * unit for index in range(steps + 1))
 
     @property
     def shared(self) -> int:
-        """Pixels that all neighbours share: the overlap or more."""
+        """The fewest pixels that any two neighbours share: `overlap` or more; 0 for one window."""
         return min((self.side - b + a for a, b in pairwise(self.starts)), default=0)
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def touching(self, start: int, stop: int) -> range:
-        """Return the indices of the windows that hold any pixel from `start` to below `stop`."""
+        """Return the indices of the windows that contain any pixel of `start` to `stop - 1`."""
         first = bisect_right(self.starts, start - self.side)
         return range(first, bisect_left(self.starts, stop))
 
     def weights(self) -> NDArray[np.float32]:
-        """Return the weights along a window."""
         return taper(self.side, self.shared)
 
     def totals(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Return the sum of all windows' weights at each pixel from `start` to below `stop`."""
+        """Return the sum of all windows' weights at each pixel of `start` to `stop - 1`."""
         sums, weights = np.zeros(stop - start, np.float32), self.weights()
         for index in self.touching(start, stop):
             begin = self.starts[index]
@@ -105,7 +116,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Grid:
-    """The windows that cover a scene, in both directions; they are given row by row."""
+    """The windows that cover a scene, iterated row by row."""
 
     rows: Axis
     cols: Axis
@@ -117,45 +128,45 @@ class Grid:
         return self.touching(Window(0, 0, self.cols.length, self.rows.length))
 
     def touching(self, area: Window) -> Iterator[Window]:
-        """Yield the windows that hold any pixel of an area of the scene."""
+        """Yield the windows that contain any pixel of an area of the scene."""
         for row in self.rows.touching(area.row_off, area.row_stop):
             for col in self.cols.touching(area.col_off, area.col_stop):
                 yield self.window(row, col)
 
     def window(self, row: int, col: int) -> Window:
-        """Return the window in a row and a column of the grid."""
         return Window(self.cols.starts[col], self.rows.starts[row], self.cols.side, self.rows.side)
 
 
 def fitted_side(length: int, most: int, overlap: int, multiple: int) -> int:
-    """Choose the side of the windows that cover `length` pixels with the least work.
+    """Choose the window side that covers `length` pixels with the fewest predicted pixels.
 
-    As few windows as sides of `most` allow, or a few more if these are smaller in sum; each only
-    as large as it needs to be.
+    Tries the fewest windows that sides of `most` allow and up to two more, each only as large as
+    needed: 1181 pixels take 2 windows of 672 (1344 pixels) instead of 2 of 1024 (2048 pixels), with
+    `most` 1024, `overlap` 128 and `multiple` 32. Equal work is done in the fewest windows.
 
     Args:
-        length: of the scene in this direction, in pixels.
-        most: the largest side, a multiple of `multiple`, above `overlap`.
-        overlap: pixels that neighbouring windows share.
+        length: pixels of the scene along the axis.
+        most: largest side, a multiple of `multiple`, above `overlap`.
+        overlap: fewest pixels that neighbouring windows share.
         multiple: sides are multiples of this.
     """
     if length <= most:
-        return -(-length // multiple) * multiple
+        return ceil_div(length, multiple) * multiple
     fewest = len(Axis(length, most, overlap, multiple))
-    aligned = -(-overlap // multiple) * multiple
+    aligned_overlap = ceil_div(overlap, multiple) * multiple
     sides = {most}
     for count in range(fewest, fewest + 3):
-        for shared in {overlap, aligned}:
-            needed = -(-(length + (count - 1) * shared) // count)
-            sides.add(-(-needed // multiple) * multiple)
+        for shared in {overlap, aligned_overlap}:
+            needed = ceil_div(length + (count - 1) * shared, count)
+            sides.add(ceil_div(needed, multiple) * multiple)
     fitting = sorted((side for side in sides if overlap < side <= most), reverse=True)
     return min(fitting, key=lambda side: side * len(Axis(length, side, overlap, multiple)))
 
 
 def side_by_side(height: int, width: int, side: int) -> Iterator[Window]:
-    """Yield square windows that cover a scene from its upper left corner, row by row, and touch.
+    """Yield square windows without overlap from the upper left corner, row by row.
 
-    The last ones may reach beyond the scene.
+    Those at the right and bottom edges may reach beyond the scene.
     """
     for row in range(0, height, side):
         for col in range(0, width, side):
@@ -163,11 +174,11 @@ def side_by_side(height: int, width: int, side: int) -> Iterator[Window]:
 
 
 def cut(image: Image, window: Window) -> Image:
-    """Take a window out of an image; beyond the edges the image is reflected.
+    """Cut a window out of an image; beyond the edges the image is reflected.
 
     Args:
         image: (rows, cols) or (rows, cols, bands).
-        window: must share at least one pixel with the image.
+        window: shares at least one pixel with the image.
 
     Returns:
         An array of the window's size; a view where nothing is reflected.
@@ -182,10 +193,13 @@ def cut(image: Image, window: Window) -> Image:
 
 
 def reflected(start: int, length: int, size: int) -> NDArray[np.intp] | None:
-    """Return the indices of `length` samples from `start` on, reflected into a line of `size`.
+    """Return the indices of `length` samples from `start` on, reflected at the ends of an axis.
 
-    None means that nothing needs reflecting. The edge sample is not repeated, as in `np.pad` with
-    mode "reflect"; a line of one sample is repeated.
+    The edge sample is not repeated, as in `np.pad` with mode "reflect": 6 samples from -2 on, of an
+    axis of size 5, are 2, 1, 0, 1, 2, 3. An axis of size 1 is repeated.
+
+    Returns:
+        (length,), or None if nothing needs reflecting.
     """
     if start >= 0 and start + length <= size:
         return None
@@ -197,10 +211,11 @@ def reflected(start: int, length: int, size: int) -> NDArray[np.intp] | None:
 
 
 def taper(side: int, overlap: int) -> NDArray[np.float32]:
-    """Weights along one axis of a window: flat in the middle, ramps as wide as the overlap.
+    """Return the weights along one axis of a window: flat, with a ramp at each end.
 
-    Where two neighbours share `overlap <= side / 2` pixels, their weights add up to 1, but for
-    the outermost pixels of ramps longer than 1 / `WEIGHT_STEP`, which are kept above 0.
+    `taper(8, 3)` is 0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25. The weights of two neighbours that
+    share `overlap <= side / 2` pixels add up to 1, except for the outermost pixels of ramps longer
+    than 1 / `WEIGHT_STEP`, which are kept above 0.
 
     Returns:
         Shape (side,), multiples of `WEIGHT_STEP` in (0, 1].
@@ -228,61 +243,63 @@ def blended(
     channels: int,
     rows_at_once: int = 2**20,
 ) -> Iterator[Rows]:
-    """Merge the predictions of overlapping windows, row of windows by row of windows.
+    """Blend the predictions of overlapping windows, one row of windows after the other.
 
-    Each pixel is the average of the windows that hold it, weighted by their `taper` along rows and
-    columns and divided by the sum of the weights, so the edges of the scene need no special case.
-    What is held is as high as a window and as wide as the area. Sums are made in the order of the
-    windows, so a pixel's value does not depend on the area that it is computed for.
+    Each pixel is the average of the windows that contain it, weighted by their `taper` along rows
+    and columns. It is divided by the sum of the weights, so the edges of the scene need no special
+    case. Memory holds one row of windows as wide as the area. Sums are made in the order of the
+    windows, so the value of a pixel does not depend on the area.
 
     Args:
-        grid: of the scene.
-        area: the part of the scene that is asked for.
-        predictions: one for each of `grid.touching(area)`, in that order, (side, side, channels);
-            None for a window without data, which is left out of the averages; pixels that no other
-            window holds have no meaning in the result.
+        grid: the scene's windows.
+        area: the part of the scene to blend.
+        predictions: for each of `grid.touching(area)`, in that order, the prediction (rows, cols,
+            channels), or None for a window without data. Such windows are left out of the average;
+            pixels that only they contain have undefined finite values.
         channels: of the predictions.
-        rows_at_once: at the most, to be yielded.
+        rows_at_once: most rows to yield at once.
 
     Yields:
-        The rows of the area from its first to its last, as soon as no later window touches them.
+        The rows of the area from top to bottom, as soon as no later window contains them.
     """
-    across = grid.cols.totals(area.col_off, area.col_stop)
-    down, right = grid.rows.weights()[:, None], grid.cols.weights()
-    weights = (down * right)[..., None]
+    col_totals = grid.cols.totals(area.col_off, area.col_stop)
+    row_weights, col_weights = grid.rows.weights()[:, None], grid.cols.weights()
+    weights = (row_weights * col_weights)[..., None]
+    side = grid.rows.side
     window_rows = grid.rows.touching(area.row_off, area.row_stop)
     window_cols = grid.cols.touching(area.col_off, area.col_stop)
-    sums = np.zeros((grid.rows.side, area.width, channels), np.float32)
-    given, first = iter(predictions), area.row_off
-    # Where rows of windows begin, and the weights along them of their windows without data.
+    sums = np.zeros((side, area.width, channels), np.float32)
+    remaining, row = iter(predictions), area.row_off
+    # Of each row of windows: its first row, and the summed column weights of its empty windows.
     gaps: list[tuple[int, Probabilities]] = []
     for index in window_rows:
         gap = np.zeros(area.width, np.float32)
         for _ in window_cols:
-            window, prediction = next(given)
+            window, prediction = next(remaining)
             low = max(0, area.col_off - window.col_off)
             high = min(window.width, area.col_stop - window.col_off)
             left = window.col_off + low - area.col_off
+            cols = slice(left, left + high - low)
             if prediction is None:
-                gap[left : left + high - low] += right[low:high]
+                gap[cols] += col_weights[low:high]
             else:
-                sums[:, left : left + high - low] += prediction[:, low:high] * weights[:, low:high]
+                sums[:, cols] += prediction[:, low:high] * weights[:, low:high]
         top, is_last = grid.rows.starts[index], index == window_rows[-1]
-        below = area.row_stop if is_last else grid.rows.starts[index + 1]
-        stop = min(area.row_stop, below)
+        next_top = area.row_stop if is_last else grid.rows.starts[index + 1]
+        complete = min(area.row_stop, next_top)
         if gap.any():
             gaps.append((top, gap))
-        while first < stop:
-            until = min(stop, first + rows_at_once)
-            totals = grid.rows.totals(first, until)[:, None] * across
-            for begin, gap in gaps:
-                low, high = max(first, begin), max(first, min(until, begin + grid.rows.side))
-                totals[low - first : high - first] -= down[low - begin : high - begin] * gap
+        while row < complete:
+            stop = min(complete, row + rows_at_once)
+            totals = grid.rows.totals(row, stop)[:, None] * col_totals
+            for gap_top, gap in gaps:
+                low, high = max(row, gap_top), max(row, min(stop, gap_top + side))
+                totals[low - row : high - row] -= row_weights[low - gap_top : high - gap_top] * gap
             if gaps:
                 totals[totals == 0.0] = 1.0
-            yield Rows(first, sums[first - top : until - top] / totals[..., None])
-            first = until
-        gaps = [one for one in gaps if one[0] + grid.rows.side > stop]
-        kept = max(0, grid.rows.side - (below - top))
-        sums[:kept] = sums[grid.rows.side - kept :].copy()
+            yield Rows(row, sums[row - top : stop - top] / totals[..., None])
+            row = stop
+        gaps = [(gap_top, gap) for gap_top, gap in gaps if gap_top + side > complete]
+        kept = max(0, side - (next_top - top))
+        sums[:kept] = sums[side - kept :].copy()
         sums[kept:] = 0.0

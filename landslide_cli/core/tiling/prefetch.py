@@ -1,4 +1,4 @@
-"""Steps of a stream that work at the same time, each in a thread of its own."""
+"""Prefetching: the steps of a stream run at the same time, each in its own thread."""
 
 import queue
 import threading
@@ -8,12 +8,12 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-# How often a thread that waits looks whether it is still wanted, in seconds.
-_PATIENCE = 0.2
+# Seconds between a waiting producer's checks whether it was stopped.
+_POLL_SECONDS = 0.2
 
 
-class _End:
-    """The last thing in a queue: the stream is over, or broke with an error."""
+class _EndOfStream:
+    """The last entry of the queue; carries the iterable's error, if any."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
@@ -21,24 +21,24 @@ class _End:
 
 @contextmanager
 def ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
-    """Run an iterable in a thread of its own, up to `depth` items ahead of who takes them.
+    """Run an iterable in its own thread, up to `depth` items ahead of the consumer.
 
-    Errors of the iterable are raised where its items are taken. On leaving the context the thread
-    is told to stop and waited for, so that it holds nothing any more.
+    Errors of the iterable are raised in the consumer. On leaving the context the thread is stopped
+    and joined, and the iterable is closed.
     """
-    waiting: queue.Queue[Item | _End] = queue.Queue(maxsize=max(1, depth))
+    buffer: queue.Queue[Item | _EndOfStream] = queue.Queue(maxsize=max(1, depth))
     stopped = threading.Event()
 
-    def put(item: Item | _End) -> None:
+    def put(item: Item | _EndOfStream) -> None:
         while not stopped.is_set():
             try:
-                waiting.put(item, timeout=_PATIENCE)
+                buffer.put(item, timeout=_POLL_SECONDS)
                 return
             except queue.Full:
                 continue
 
-    def work() -> None:
-        end = _End()
+    def produce() -> None:
+        end = _EndOfStream()
         try:
             try:
                 for item in items:
@@ -49,23 +49,23 @@ def ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
                 close = getattr(items, "close", None)
                 if close is not None:
                     close()
-        except BaseException as error:  # whatever it is, it is raised by the one who takes
-            end = _End(error)
+        except BaseException as error:  # any error is raised in the consumer
+            end = _EndOfStream(error)
         put(end)
 
-    def taken() -> Iterator[Item]:
+    def consume() -> Iterator[Item]:
         while True:
-            item = waiting.get()
-            if isinstance(item, _End):
+            item = buffer.get()
+            if isinstance(item, _EndOfStream):
                 if item.error is not None:
                     raise item.error
                 return
             yield item
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=produce, daemon=True)
     thread.start()
     try:
-        yield taken()
+        yield consume()
     finally:
         stopped.set()
         thread.join()

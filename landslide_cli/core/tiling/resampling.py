@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 Value = TypeVar("Value", np.uint8, np.float32)
 
-# OpenCV's averaging over areas takes no more bands at once.
-_BANDS_AT_ONCE = 4
+# The most bands that OpenCV's area averaging accepts.
+_MAX_BANDS = 4
 
 
 def resample(values: NDArray[Value], width: int, height: int) -> NDArray[Value]:
-    """Resize an image or probabilities: by averaging to shrink, linearly to enlarge.
+    """Resize an image or probabilities, by area averaging to shrink and linearly to enlarge.
 
     Args:
         values: (rows, cols, bands).
@@ -21,19 +21,19 @@ def resample(values: NDArray[Value], width: int, height: int) -> NDArray[Value]:
         height: rows of the result.
 
     Returns:
-        (height, width, bands), of the same type.
+        (height, width, bands) of the same type; `values` itself if it already has that size.
     """
     rows, cols, bands = values.shape
     if (width, height) == (cols, rows):
         return values
     if (width < cols and height > rows) or (width > cols and height < rows):
-        # OpenCV averages in both directions or in none.
+        # OpenCV averages along both axes or along neither.
         shrunk = resample(values, min(width, cols), min(height, rows))
         return resample(shrunk, width, height)
-    how = cv2.INTER_AREA if width < cols or height < rows else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if width < cols or height < rows else cv2.INTER_LINEAR
     result = np.empty((height, width, bands), values.dtype)
-    for start in range(0, bands, _BANDS_AT_ONCE):
-        some = np.ascontiguousarray(values[..., start : start + _BANDS_AT_ONCE])
-        resized = cv2.resize(some, (width, height), interpolation=how)
-        result[..., start : start + _BANDS_AT_ONCE] = resized.reshape(height, width, -1)
+    for start in range(0, bands, _MAX_BANDS):
+        chunk = np.ascontiguousarray(values[..., start : start + _MAX_BANDS])
+        resized = cv2.resize(chunk, (width, height), interpolation=interpolation)
+        result[..., start : start + _MAX_BANDS] = resized.reshape(height, width, -1)
     return result

@@ -1,70 +1,71 @@
-"""Resizing a scene piece by piece for the model, and the model's answer back to the scene.
+"""Resizing a scene piece by piece for the model, and predictions back to the scene.
 
-Both grids are tied by a ratio of small whole numbers, a unit: so many pixels of the scene are so
-many of the model. Pieces that begin and end at units resize exactly as the whole scene would, so
-that a scene of any size is resized without ever being held.
+The scale is a ratio of small integers: a unit of `scene` pixels is resized to `model` pixels, such
+as 3 to 2. A piece that begins and ends at units is resized exactly as the whole scene would be, so
+a scene of any size is resized in bounded memory.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.core.tiling.resampling import resample
 
 Value = TypeVar("Value", np.uint8, np.float32)
 
-# How far the ratio may be off the scale asked for: a thousandth, a pixel in a tile's side.
+# Largest relative error of a ratio: about one pixel along a window of 1024.
 TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A unit along one axis: so many pixels of the scene are so many of the model."""
+    """A unit along one axis: `scene` pixels of the scene are `model` pixels of the model."""
 
     scene: int = 1
     model: int = 1
 
     @classmethod
     def of(cls, scale: float) -> "Ratio":
-        """Return the ratio of the least numbers within `TOLERANCE` of a factor above 0."""
-        for denominator in _counting():
-            near = Fraction(scale).limit_denominator(denominator)
-            if near > 0 and abs(float(near) / scale - 1.0) <= TOLERANCE:
-                return cls(near.denominator, near.numerator)
-        raise AssertionError("unreachable: every number above 0 has a fraction near it")
+        """Return the ratio of smallest integers within `TOLERANCE` of a positive scale."""
+        for denominator in count(1):
+            fraction = Fraction(scale).limit_denominator(denominator)
+            if fraction > 0 and abs(float(fraction) / scale - 1.0) <= TOLERANCE:
+                return cls(fraction.denominator, fraction.numerator)
+        raise AssertionError("unreachable: every positive number has a fraction near it")
 
     @property
     def scale(self) -> float:
-        """The factor from the scene to the model."""
+        """Pixels of the model per pixel of the scene."""
         return self.model / self.scene
 
     def model_length(self, length: int) -> int:
-        """Return how many pixels of the model stand for `length` pixels of the scene."""
+        """Round `length` pixels of the scene to whole pixels of the model, at least 1."""
         return max(1, round(Fraction(length * self.model, self.scene)))
 
     def units(self, length: int) -> int:
         """Return how many units cover `length` pixels of the scene."""
-        return -(-length // self.scene)
+        return ceil_div(length, self.scene)
 
     @property
     def halo_to_model(self) -> int:
-        """Units around a piece that its resizing for the model looks at: to enlarge needs one."""
+        """Units around a piece that resizing to the model needs: 1 to enlarge, else 0."""
         return 1 if self.model > self.scene else 0
 
     @property
     def halo_to_scene(self) -> int:
-        """Units around a piece that its resizing back looks at."""
+        """Units around a piece that resizing back to the scene needs."""
         return 1 if self.scene > self.model else 0
 
 
 def to_model(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]:
-    """Resize (rows, cols, bands) of the scene for the model; a part of a unit is filled up.
+    """Resize (rows, cols, bands) of the scene for the model, padding the last units by their edge.
 
-    Shrinks by averaging over areas, enlarges linearly.
+    Shrinks by area averaging, enlarges linearly.
 
     Returns:
         Whole units of the model, of the same type.
@@ -72,7 +73,7 @@ def to_model(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]
     full = filled_up(values, rows.units(values.shape[0]), rows.scene, axis=0)
     full = filled_up(full, cols.units(values.shape[1]), cols.scene, axis=1)
     if full.dtype == np.uint8 and rows.scene % rows.model == cols.scene % cols.model == 0:
-        # Whole pixels are averaged in whole numbers, so OpenCV's speed costs no exactness.
+        # Averages of whole pixels are integer arithmetic in OpenCV: fast, and exact in any piece.
         height = full.shape[0] * rows.model // rows.scene
         return resample(full, full.shape[1] * cols.model // cols.scene, height)
     result = np.empty(
@@ -90,7 +91,7 @@ def to_model(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]
 
 
 def to_scene(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]:
-    """Resize (rows, cols, bands) of the model for the scene; a part of a unit is filled up.
+    """Resize (rows, cols, bands) of the model to the scene, padding the last units by their edge.
 
     Returns:
         Whole units of the scene, of the same type.
@@ -99,7 +100,7 @@ def to_scene(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]
 
 
 def filled_up(values: NDArray[Value], units: int, size: int, axis: int) -> NDArray[Value]:
-    """Repeat the last row or column until there are so many units of `size` pixels."""
+    """Pad an axis to `units` units of `size` pixels by repeating its last row or column."""
     missing = units * size - values.shape[axis]
     if missing <= 0:
         return values
@@ -108,7 +109,7 @@ def filled_up(values: NDArray[Value], units: int, size: int, axis: int) -> NDArr
 
 
 def _resized_plane(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[np.float32]:
-    """Resize whole units of one band, (rows, cols): what shrinks first, for the least work."""
+    """Resize whole units of one band, (rows, cols): the axis that shrinks more comes first."""
     if rows.scale <= cols.scale:
         return _resized_cols(_resized_rows(values, rows), cols)
     return _resized_rows(_resized_cols(values, cols), rows)
@@ -121,39 +122,37 @@ def _resized_cols(values: NDArray[Value], ratio: Ratio) -> NDArray[np.float32]:
 def _resized_rows(values: NDArray[Value], ratio: Ratio) -> NDArray[np.float32]:
     """Resize whole units of rows.
 
-    Written out, since OpenCV's result depends in its last bits on where a piece begins.
+    Not by OpenCV, whose last bits depend on where a piece begins.
     """
     if ratio.scene == ratio.model:
         return values.astype(np.float32, copy=False)
     units, width = values.shape[0] // ratio.scene, values.shape[1]
     padded = np.pad(values, [(1, 1), (0, 0)], mode="edge")
     result = np.empty((units, ratio.model, width), np.float32)
-    part = np.empty((units, width), np.float32)
-    for place in range(ratio.model):
-        target = result[:, place]
-        for index, (offset, weight) in enumerate(_taps(ratio, place)):
+    product = np.empty((units, width), np.float32)
+    for position in range(ratio.model):
+        target = result[:, position]
+        for index, (offset, weight) in enumerate(_taps(ratio, position)):
             source = padded[1 + offset :: ratio.scene][:units]
-            np.multiply(source, np.float32(weight), out=part if index else target)
+            np.multiply(source, np.float32(weight), out=product if index else target)
             if index:
-                target += part
+                target += product
     return result.reshape(units * ratio.model, width)
 
 
-def _taps(ratio: Ratio, place: int) -> list[tuple[int, float]]:
-    """Return which pixels of a unit make up one of the resized unit, and with which weights."""
-    size, into = ratio.scene, ratio.model
-    if into < size:
-        begin, stop = place * size, (place + 1) * size
-        pixels = range(begin // into, -(-stop // into))
-        shares = [min(stop, (p + 1) * into) - max(begin, p * into) for p in pixels]
-        return [(pixel, share / size) for pixel, share in zip(pixels, shares, strict=True)]
-    below, rest = divmod((2 * place + 1) * size - into, 2 * into)
-    upper = rest / (2 * into)
-    return [(below, 1.0 - upper), (below + 1, upper)]
+def _taps(ratio: Ratio, position: int) -> list[tuple[int, float]]:
+    """List the source pixels and their weights for one pixel of a resized unit.
 
-
-def _counting() -> Iterator[int]:
-    number = 1
-    while True:
-        yield number
-        number += 1
+    For 3 pixels to 2 the first is pixel 0 with 2/3 and pixel 1 with 1/3; for 1 to 2 it is pixel -1,
+    of the unit before, with 1/4 and pixel 0 with 3/4.
+    """
+    size, new_size = ratio.scene, ratio.model
+    if new_size < size:
+        # In units of 1 / new_size of a source pixel, all bounds are integers.
+        begin, stop = position * size, (position + 1) * size
+        pixels = range(begin // new_size, ceil_div(stop, new_size))
+        lengths = [min(stop, (p + 1) * new_size) - max(begin, p * new_size) for p in pixels]
+        return [(pixel, length / size) for pixel, length in zip(pixels, lengths, strict=True)]
+    pixel, rest = divmod((2 * position + 1) * size - new_size, 2 * new_size)
+    upper = rest / (2 * new_size)
+    return [(pixel, 1.0 - upper), (pixel + 1, upper)]

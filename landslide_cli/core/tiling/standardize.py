@@ -1,12 +1,12 @@
-"""Levels: the same mean and contrast for all scenes, and for all parts of a large one.
+"""Standardization: the same mean and contrast in all scenes, and in all parts of a large one.
 
-Haze, light, season and sensor change colours over whole scenes, and from one flight line of an
-orthophoto to the next. A model that is to map scenes unlike those it has learned from does better
-if this is taken out first: each band gets the mean `MEAN`, and the bands together the deviation
-`DEVIATION`. The statistics are those of a neighbourhood about as large as the scenes that models
-learn from: nnU-Net normalizes each of its images by its own (Isensee et al., 2021,
-doi:10.1038/s41592-020-01008-z), and contrast-limited equalization interpolates between cells of a
-grid (Zuiderveld, 1994, Graphics Gems IV).
+Haze, light, season and sensor change the colours of whole scenes, and from one flight line of an
+orthophoto to the next. A model generalizes better to unlike scenes if such differences are removed
+first: each band gets the mean `MEAN`, and all bands together the standard deviation `DEVIATION`.
+The statistics are local, of cells about as large as the scenes that models are trained on, and are
+interpolated between the cells: nnU-Net normalizes each image by its own statistics (Isensee et al.,
+2021, doi:10.1038/s41592-020-01008-z), and contrast-limited equalization interpolates between the
+cells of a grid (Zuiderveld, 1994, Graphics Gems IV).
 """
 
 import math
@@ -19,25 +19,26 @@ from numpy.typing import NDArray
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.source import Source
 
-# In gray levels, of 0 to 255: about what aerial scenes have by themselves.
+# In grey levels of 0 to 255; close to those of typical aerial scenes.
 MEAN, DEVIATION = 110.0, 50.0
 
-# The deviation counts as this at least: what there is little of would become noise.
-_LEAST = 8.0
+# Lower bound of the deviation divided by, lest noise of an even scene be amplified.
+_MIN_DEVIATION = 8.0
 
-# About the side of a cell, in pixels of the model.
-_SIDE = 256
+# Approximate side of a cell, in pixels of the model.
+_CELL_SIDE = 256
 
-# Pixels that are changed at once.
-_AT_ONCE = 2**17
+# Pixels standardized at once, to bound the memory of intermediate results.
+_PIXELS_AT_ONCE = 2**17
 
-# Up to so many rows all of a scene is looked at, of more two stretches of rows in each cell.
-_WHOLE, _STRETCH = 2048, 128
+# Scenes of up to `_MAX_ROWS` rows are read in full, in strips of `_STRIP_ROWS`; of higher ones only
+# two such strips per row of cells.
+_MAX_ROWS, _STRIP_ROWS = 2048, 128
 
 
 @dataclass(frozen=True)
-class _Cells:
-    """An axis of a scene, `length` pixels in `count` cells; `first` is the first one known."""
+class _CellAxis:
+    """The `count` cells along an axis of `length` scene pixels; `first` is the first one known."""
 
     length: int
     count: int
@@ -47,8 +48,8 @@ class _Cells:
     def size(self) -> float:
         return self.length / self.count
 
-    def around(self, start: int, stop: int) -> range:
-        """Return the cells between whose middles, or beyond them, the pixels lie."""
+    def covering(self, start: int, stop: int) -> range:
+        """Return the cells needed to interpolate at the scene's pixels `start` to `stop - 1`."""
         before = math.floor(start / self.size - 0.5)
         after = math.ceil(stop / self.size - 0.5)
         return range(max(0, before), min(self.count, after + 1))
@@ -57,30 +58,42 @@ class _Cells:
         """Return the first pixel of a cell, and the one after its last."""
         return round(cell * self.size), round((cell + 1) * self.size)
 
-    def between(
+    def interpolation(
         self, offset: int, length: int, scale: float, known: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-        """Tell for pixels of the model which two known cells they lie between, and where."""
-        middles = (offset + np.arange(length) + 0.5) / scale / self.size - 0.5
+        """Locate model pixels between the centres of the `known` cells from `first` on.
+
+        Args:
+            offset: the first pixel, of the resized scene.
+            length: how many pixels.
+            scale: the factor that the scene was resized by.
+            known: number of known cells.
+
+        Returns:
+            For each pixel the indices of the known cells before and after it, and the weight of
+            the latter, in [0, 1).
+        """
+        positions = (offset + np.arange(length) + 0.5) / scale / self.size - 0.5
         # Counted from the scene's first cell, so that rounding is the same in all parts.
-        places = np.clip(middles, self.first, self.first + known - 1.0)
-        before = places.astype(np.intp)
+        positions = np.clip(positions, self.first, self.first + known - 1.0)
+        before = positions.astype(np.intp)
         after = np.minimum(before + 1, self.first + known - 1)
-        share = (places - before).astype(np.float32)
-        return before - self.first, after - self.first, share
+        weight = (positions - before).astype(np.float32)
+        return before - self.first, after - self.first, weight
 
 
 @dataclass(frozen=True)
 class Levels:
-    """What a part of a scene is changed by.
+    """The statistics that a part of a scene is standardized by.
 
-    `cells` are, of each (rows, cols), the share of its pixels that hold data, and as many times the
-    mean of each band and the bands' mean deviation over them: (rows, cols, 1 + bands + 1).
+    `cells`, (rows, cols, 1 + bands + 1), holds per cell the share of its pixels with data, the mean
+    of each band, and the standard deviation averaged over the bands, the latter two multiplied by
+    that share, so that interpolation weights cells by their data.
     """
 
     cells: NDArray[np.float32]
-    rows: _Cells
-    cols: _Cells
+    rows: _CellAxis
+    cols: _CellAxis
 
 
 def levels_of(
@@ -89,28 +102,28 @@ def levels_of(
     rows: tuple[int, int] | None = None,
     cols: tuple[int, int] | None = None,
 ) -> Levels:
-    """Find out a scene's levels; they are the same whatever part is asked for.
+    """Compute a scene's local statistics; they do not depend on the part requested.
 
-    What a scene has no data for does not count; black in all bands is taken for that too.
+    Pixels without data do not count, nor do pixels that are black in all bands.
 
     Args:
         source: the scene.
         scales: factors by which its rows and columns are resized for the model.
-        rows: first row of the part wanted, and the one after its last. Default: all.
+        rows: first row of the part, and the one after its last. Default: all.
         cols: likewise.
     """
-    down, across = (
-        _Cells(length, max(1, round(length * scale / _SIDE)))
+    row_axis, col_axis = (
+        _CellAxis(length, max(1, round(length * scale / _CELL_SIDE)))
         for length, scale in zip((source.height, source.width), scales, strict=True)
     )
-    wanted = down.around(*(rows or (0, source.height)))
-    beside = across.around(*(cols or (0, source.width)))
-    edges = np.array([across.span(cell) for cell in beside])
-    cells = np.array([_cells(source, *down.span(cell), edges) for cell in wanted])
+    cell_rows = row_axis.covering(*(rows or (0, source.height)))
+    cell_cols = col_axis.covering(*(cols or (0, source.width)))
+    edges = np.array([col_axis.span(cell) for cell in cell_cols])
+    cells = np.array([_cell_statistics(source, *row_axis.span(cell), edges) for cell in cell_rows])
     return Levels(
         cells.astype(np.float32),
-        _Cells(down.length, down.count, wanted[0]),
-        _Cells(across.length, across.count, beside[0]),
+        _CellAxis(row_axis.length, row_axis.count, cell_rows[0]),
+        _CellAxis(col_axis.length, col_axis.count, cell_cols[0]),
     )
 
 
@@ -120,56 +133,63 @@ def levelled(
     offset: tuple[int, int] = (0, 0),
     scales: tuple[float, float] = (1.0, 1.0),
 ) -> Image:
-    """Return a part of a scene with its levels.
+    """Standardize a part of a scene.
 
     Args:
-        image: (rows, cols, bands), resized for the model.
-        levels: of the scene, around this part.
+        image: (rows, cols, bands) uint8, resized for the model.
+        levels: the scene's statistics around this part.
         offset: the image's first row and column in the resized scene.
         scales: the factors that it was resized by.
+
+    Returns:
+        (rows, cols, bands) uint8.
     """
     known_rows, known_cols, _ = levels.cells.shape
-    above, below, down = levels.rows.between(offset[0], image.shape[0], scales[0], known_rows)
-    left, right, across = levels.cols.between(offset[1], image.shape[1], scales[1], known_cols)
+    above, below, down = levels.rows.interpolation(offset[0], image.shape[0], scales[0], known_rows)
+    left, right, across = levels.cols.interpolation(
+        offset[1], image.shape[1], scales[1], known_cols
+    )
     result = np.empty_like(image)
-    some = max(1, _AT_ONCE // image.shape[1])
-    for start in range(0, image.shape[0], some):
-        rows = slice(start, start + some)
-        # Each number in the same way wherever a part begins: parts fit together to the bit.
-        beside = _mixed(
+    rows_at_once = max(1, _PIXELS_AT_ONCE // image.shape[1])
+    for start in range(0, image.shape[0], rows_at_once):
+        rows = slice(start, start + rows_at_once)
+        # The same arithmetic per pixel wherever a part begins: parts agree to the bit.
+        statistics = _interpolate(
             levels.cells[above[rows]], levels.cells[below[rows]], down[rows, None, None]
         )
-        around = _mixed(beside[:, left], beside[:, right], across[:, None])
-        result[rows] = _changed(image[rows], around)
+        statistics = _interpolate(statistics[:, left], statistics[:, right], across[:, None])
+        result[rows] = _standardize(image[rows], statistics)
     return result
 
 
-def _mixed(
-    ones: NDArray[np.float32], others: NDArray[np.float32], share: NDArray[np.float32]
+def _interpolate(
+    first: NDArray[np.float32], second: NDArray[np.float32], weight: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    return np.asarray(ones * (1.0 - share) + others * share, np.float32)
+    return np.asarray(first * (1.0 - weight) + second * weight, np.float32)
 
 
-def _changed(image: Image, around: NDArray[np.float32]) -> Image:
-    """Change pixels by the cells around each, (rows, cols, 1 + bands + 1)."""
-    # Where no cell has data there is nothing to change.
-    shares = np.maximum(around[..., :1], np.float32(1e-6))
-    means, deviations = around[..., 1:-1] / shares, around[..., -1:] / shares
-    result = (image - means) * (DEVIATION / np.maximum(deviations, _LEAST)) + MEAN
+def _standardize(image: Image, statistics: NDArray[np.float32]) -> Image:
+    """Standardize each pixel by its interpolated statistics, (rows, cols, 1 + bands + 1)."""
+    # Where no cell has data the shares are 0; the pixels have no data either.
+    shares = np.maximum(statistics[..., :1], np.float32(1e-6))
+    means, deviations = statistics[..., 1:-1] / shares, statistics[..., -1:] / shares
+    result = (image - means) * (DEVIATION / np.maximum(deviations, _MIN_DEVIATION)) + MEAN
     return np.asarray(np.rint(np.clip(result, 0.0, 255.0)), np.uint8)
 
 
-def _cells(source: Source, top: int, bottom: int, edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Find out what `Levels` says of a row of cells, (cells, 1 + bands + 1)."""
+def _cell_statistics(
+    source: Source, top: int, bottom: int, edges: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Compute what `Levels.cells` holds for one row of cells, (cells, 1 + bands + 1)."""
     total: NDArray[np.float64] = np.zeros((len(edges), 1))
     pixels = np.zeros(len(edges))
     left, right = int(edges[0, 0]), int(edges[-1, 1])
-    for rows in _stretches(source.height, top, bottom):
+    for rows in _sampled_rows(source.height, top, bottom):
         piece = source.read(rows, (left, right))
         image = piece.image if piece.valid is None else piece.image * piece.valid[..., None]
-        # Over the rows at once, then over each cell's columns; whole numbers, so in any order.
-        parts = [image.any(axis=-1, keepdims=True), image, np.square(image, dtype=np.uint16)]
-        columns = np.concatenate([part.sum(axis=0, dtype=np.uint32) for part in parts], axis=1)
+        # Sums over the rows, then over the columns of each cell: integers, exact in any order.
+        terms = [image.any(axis=-1, keepdims=True), image, np.square(image, dtype=np.uint16)]
+        columns = np.concatenate([term.sum(axis=0, dtype=np.uint32) for term in terms], axis=1)
         total = total + np.add.reduceat(columns, edges[:, 0] - left, axis=0, dtype=np.float64)
         pixels += (rows[1] - rows[0]) * (edges[:, 1] - edges[:, 0])
     count = total[:, :1]
@@ -179,12 +199,12 @@ def _cells(source: Source, top: int, bottom: int, edges: NDArray[np.int64]) -> N
     return np.concatenate([share, share * means, share * deviations], axis=1)
 
 
-def _stretches(height: int, top: int, bottom: int) -> Iterator[tuple[int, int]]:
-    """Return which rows of a row of cells are read at once."""
-    if height <= _WHOLE:
-        for start in range(top, bottom, _STRETCH):
-            yield start, min(start + _STRETCH, bottom)
+def _sampled_rows(height: int, top: int, bottom: int) -> Iterator[tuple[int, int]]:
+    """Yield the strips to read of a row of cells: all of it, or two of a scene of many rows."""
+    if height <= _MAX_ROWS:
+        for start in range(top, bottom, _STRIP_ROWS):
+            yield start, min(start + _STRIP_ROWS, bottom)
         return
     for quarter in (1, 3):
         middle = top + (bottom - top) * quarter // 4
-        yield max(top, middle - _STRETCH // 2), min(bottom, middle + _STRETCH // 2)
+        yield max(top, middle - _STRIP_ROWS // 2), min(bottom, middle + _STRIP_ROWS // 2)

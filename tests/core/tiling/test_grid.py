@@ -1,4 +1,4 @@
-"""The grid of windows covers every scene, and blending gives back what was predicted."""
+"""The grid of windows covers every scene, and blending averages the predictions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ class Case:
         return rng.integers(0, 256, shape, np.uint8)
 
     def predicted(self, window: Window) -> Probabilities:
-        """Noise of the window's own, so that windows disagree where they overlap."""
+        """Predict random values per window, so that windows disagree where they overlap."""
         rng = np.random.default_rng([self.seed, window.row_off, window.col_off])
         return rng.random((window.height, window.width, 2), np.float32)
 
     def predicted_or_not(self, window: Window) -> Probabilities | None:
-        """The same, but for a third of the windows that hold no data."""
+        """Predict likewise, but nothing for a third of the windows, which have no data."""
         rng = np.random.default_rng([1, self.seed, window.row_off, window.col_off])
         return None if rng.random() < 1 / 3 else self.predicted(window)
 
@@ -75,7 +75,7 @@ def areas(draw: st.DrawFn, grid: Grid) -> Window:
     return Window(left, top, right - left, bottom - top)
 
 
-def case(height: int, width: int, tile: int, overlap: int, multiple: int = 1) -> Case:
+def example_of(height: int, width: int, tile: int, overlap: int, multiple: int = 1) -> Case:
     rows, cols = (Axis(length, tile, overlap, multiple) for length in (height, width))
     return Case(Grid(rows, cols), 0)
 
@@ -94,39 +94,40 @@ def rows_of(grid: Grid, area: Window, predicted: Predicted, channels: int) -> It
 
 def merged(grid: Grid, area: Window, predicted: Predicted, channels: int) -> Probabilities:
     rows = rows_of(grid, area, predicted, channels)
-    return np.concatenate([one.values for one in rows])
+    return np.concatenate([block.values for block in rows])
 
 
-def shown(one: Case, image: NDArray[np.uint8]) -> Probabilities:
-    """Predict each window to be what the image shows, and blend."""
+def merged_identity(case: Case, image: NDArray[np.uint8]) -> Probabilities:
+    """Blend predictions that are the window's pixels of the image."""
     predicted: Predicted = lambda window: cut(image, window).astype(np.float32)  # noqa: E731
-    return merged(one.grid, one.whole, predicted, image.shape[-1])
+    return merged(case.grid, case.whole, predicted, image.shape[-1])
 
 
-def accumulated(one: Case, predicted: Predicted) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Average at full size in float64, and say which pixels any window gives."""
-    rows, cols = one.grid.rows, one.grid.cols
+def accumulated(case: Case, predicted: Predicted) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Average in float64 at full size; return the result, and which pixels have a prediction."""
+    rows, cols = case.grid.rows, case.grid.cols
     weights = np.outer(rows.weights(), cols.weights())
     shape = (rows.length + rows.side, cols.length + cols.side)
     sums, totals = np.zeros((*shape, 2)), np.zeros(shape)
-    for window in one.grid:
+    for window in case.grid:
         prediction = predicted(window)
         if prediction is not None:
             sums[pixels(window)] += prediction * weights.astype(np.float64)[..., None]
             totals[pixels(window)] += weights
     inside = np.s_[: rows.length, : cols.length]
-    given = totals[inside] > 0
-    return sums[inside] / np.where(given, totals[inside], 1.0)[..., None], given
+    has_prediction = totals[inside] > 0
+    averages = sums[inside] / np.where(has_prediction, totals[inside], 1.0)[..., None]
+    return averages, has_prediction
 
 
 @given(cases())
-@example(case(1, 1, 16, 4))
-@example(case(3, 500, 16, 4))
-@example(case(500, 3, 16, 0))
-@example(case(17, 16, 16, 15))
-def test_every_pixel_is_covered(one: Case) -> None:
-    covered = np.zeros((one.grid.rows.length, one.grid.cols.length), int)
-    for window in one.grid:
+@example(example_of(1, 1, 16, 4))
+@example(example_of(3, 500, 16, 4))
+@example(example_of(500, 3, 16, 0))
+@example(example_of(17, 16, 16, 15))
+def test_every_pixel_is_covered(case: Case) -> None:
+    covered = np.zeros((case.grid.rows.length, case.grid.cols.length), int)
+    for window in case.grid:
         covered[pixels(window)] += 1
     assert covered.min() >= 1
 
@@ -135,35 +136,48 @@ def test_every_pixel_is_covered(one: Case) -> None:
 @example(Axis(1181, 512, 128, 128))
 @example(Axis(50, 16, 13, 8))
 def test_neighbours_share_at_least_the_overlap(axis: Axis) -> None:
-    shares = [begin + axis.side - after for begin, after in pairwise(axis.starts)]
+    overlaps = [start + axis.side - next_start for start, next_start in pairwise(axis.starts)]
     assert axis.starts[0] == 0
-    assert all(axis.overlap <= share < axis.side for share in shares)
-    assert axis.shared == min(shares, default=0)
+    assert all(axis.overlap <= overlap < axis.side for overlap in overlaps)
+    assert axis.shared == min(overlaps, default=0)
 
 
 @given(axes())
 @example(Axis(1181, 512, 128, 128))
-def test_windows_start_at_multiples_and_are_spread_evenly(axis: Axis) -> None:
+def test_windows_start_at_multiples_and_are_evenly_spaced(axis: Axis) -> None:
     unit = axis.multiple if axis.side - axis.overlap >= axis.multiple else 1
     assert all(start % unit == 0 for start in axis.starts)
-    steps = [after - begin for begin, after in pairwise(axis.starts)]
+    steps = [next_start - start for start, next_start in pairwise(axis.starts)]
     assert max(steps, default=0) - min(steps, default=0) <= unit
     assert len(axis) == 1 or axis.starts[-1] + axis.side - axis.length < unit
 
 
 @given(cases())
-def test_windows_are_all_of_one_size_and_each_stands_once(one: Case) -> None:
-    windows = list(one.grid)
-    rows, cols = one.grid.rows, one.grid.cols
+def test_all_windows_have_the_same_size_and_none_occurs_twice(case: Case) -> None:
+    windows = list(case.grid)
+    rows, cols = case.grid.rows, case.grid.cols
     assert {(w.width, w.height) for w in windows} == {(cols.side, rows.side)}
-    assert len(set(windows)) == len(windows) == len(one.grid) == len(rows) * len(cols)
+    assert len(set(windows)) == len(windows) == len(case.grid) == len(rows) * len(cols)
 
 
 @given(axes())
-def test_no_row_or_column_of_windows_is_superfluous(axis: Axis) -> None:
-    most = axis.side - axis.overlap
-    most -= most % axis.multiple if most >= axis.multiple else 0
-    assert len(axis) == 1 or (len(axis) - 2) * most + axis.side < axis.length
+def test_no_row_or_column_of_windows_can_be_left_out(axis: Axis) -> None:
+    step = axis.side - axis.overlap
+    step -= step % axis.multiple if step >= axis.multiple else 0
+    assert len(axis) == 1 or (len(axis) - 2) * step + axis.side < axis.length
+
+
+@pytest.mark.parametrize(
+    ("axis", "starts"),
+    [
+        (Axis(1181, side=512, overlap=128, multiple=32), (0, 320, 672)),
+        (Axis(1181, side=512, overlap=128), (0, 334, 669)),
+        (Axis(1181, side=672, overlap=128, multiple=32), (0, 512)),
+        (Axis(100, side=512, overlap=128, multiple=32), (0,)),
+    ],
+)
+def test_windows_start_where_the_documentation_says(axis: Axis, starts: tuple[int, ...]) -> None:
+    assert axis.starts == starts
 
 
 @pytest.mark.parametrize(
@@ -178,10 +192,10 @@ def test_no_row_or_column_of_windows_is_superfluous(axis: Axis) -> None:
         (1024, 1024, 512, 0, 2, 2),
     ],
 )
-def test_the_grid_has_as_few_windows_as_cover_the_scene(
+def test_the_grid_has_the_fewest_windows_that_cover_the_scene(
     height: int, width: int, tile: int, overlap: int, rows: int, cols: int
 ) -> None:
-    grid = case(height, width, tile, overlap).grid
+    grid = example_of(height, width, tile, overlap).grid
     assert (len(grid.rows), len(grid.cols), len(grid)) == (rows, cols, rows * cols)
 
 
@@ -189,7 +203,7 @@ def test_the_grid_has_as_few_windows_as_cover_the_scene(
     ("length", "side", "overlap", "multiple"),
     [(0, 4, 0, 1), (5, 0, 0, 1), (5, 4, 4, 1), (5, 4, -1, 1), (5, 4, 0, 0)],
 )
-def test_impossible_windows_are_refused(
+def test_impossible_sizes_of_windows_are_refused(
     length: int, side: int, overlap: int, multiple: int
 ) -> None:
     with pytest.raises(ValueError, match="must be"):
@@ -197,7 +211,7 @@ def test_impossible_windows_are_refused(
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 30))
-def test_windows_side_by_side_cover_a_scene_once(height: int, width: int, side: int) -> None:
+def test_windows_without_overlap_cover_every_pixel_once(height: int, width: int, side: int) -> None:
     covered = np.zeros((height, width), int)
     windows = list(side_by_side(height, width, side))
     for window in windows:
@@ -208,24 +222,24 @@ def test_windows_side_by_side_cover_a_scene_once(height: int, width: int, side: 
 
 
 @given(cases(), st.data())
-def test_the_windows_that_touch_an_area_are_those_that_share_pixels_with_it(
-    one: Case, data: st.DataObject
+def test_windows_touch_an_area_if_they_share_pixels_with_it(
+    case: Case, data: st.DataObject
 ) -> None:
-    area = data.draw(areas(one.grid))
+    area = data.draw(areas(case.grid))
     expected = [
         window
-        for window in one.grid
+        for window in case.grid
         if window.row_off < area.row_stop
         and window.row_stop > area.row_off
         and window.col_off < area.col_stop
         and window.col_stop > area.col_off
     ]
-    assert list(one.grid.touching(area)) == expected
+    assert list(case.grid.touching(area)) == expected
     assert expected == sorted(expected, key=lambda window: (window.row_off, window.col_off))
 
 
 @given(axes(), st.data())
-def test_totals_are_the_sums_of_the_weights_of_all_windows(axis: Axis, data: st.DataObject) -> None:
+def test_totals_are_sums_of_the_weights_of_all_windows(axis: Axis, data: st.DataObject) -> None:
     start, stop = data.draw(spans(axis.length))
     sums = np.zeros(axis.length + axis.side)
     for index in range(len(axis)):
@@ -244,7 +258,7 @@ def fittings(draw: st.DrawFn) -> tuple[int, int, int, int]:
 @example((3, 1024, 128, 1))
 @example((33, 64, 0, 32))
 @example((1181, 1024, 128, 32))
-def test_a_fitted_side_covers_with_no_more_work_than_the_largest(
+def test_windows_of_the_fitted_side_are_no_more_work_than_the_largest(
     fitting: tuple[int, int, int, int],
 ) -> None:
     length, most, overlap, multiple = fitting
@@ -255,7 +269,7 @@ def test_a_fitted_side_covers_with_no_more_work_than_the_largest(
     largest = Axis(length, most, overlap, multiple)
     assert len(axis) == 1 or overlap < side
     assert len(axis) * side <= len(largest) * most
-    # No smaller side, of those allowed, covers the scene with as many windows.
+    # No smaller multiple covers the scene with the same number of windows.
     smaller = side - multiple
     assert (
         smaller <= 0
@@ -271,23 +285,23 @@ def test_a_fitted_side_covers_with_no_more_work_than_the_largest(
         (1181, 1024, 128, 32, 672),
         (100, 1024, 128, 32, 128),
         (3, 1024, 128, 1, 3),
-        # The same work in one window as in two: the one has no seam.
+        # One window of 64 and two of 32 are the same work: fewer windows win.
         (33, 64, 0, 32, 64),
         (2000, 512, 64, 1, 452),
     ],
 )
-def test_the_fitted_side_of_known_scenes(
+def test_fitted_sides_of_examples_computed_by_hand(
     length: int, most: int, overlap: int, multiple: int, side: int
 ) -> None:
     assert fitted_side(length, most, overlap, multiple) == side
 
 
 @given(cases())
-@example(case(1, 1, 16, 4))
-@example(case(2, 30, 24, 3))
-def test_a_window_beyond_the_edges_reflects_the_image_as_numpy_does(one: Case) -> None:
-    image = one.values(2)
-    for window in one.grid:
+@example(example_of(1, 1, 16, 4))
+@example(example_of(2, 30, 24, 3))
+def test_windows_beyond_the_edges_are_reflected_as_in_numpy(case: Case) -> None:
+    image = case.values(2)
+    for window in case.grid:
         below = max(0, window.row_off + window.height - image.shape[0])
         right = max(0, window.col_off + window.width - image.shape[1])
         padded = np.pad(image, ((0, below), (0, right), (0, 0)), mode="reflect")
@@ -299,7 +313,7 @@ def test_a_window_beyond_the_edges_reflects_the_image_as_numpy_does(one: Case) -
         np.testing.assert_array_equal(cut(image[..., 0], window), expected[..., 0])
 
 
-def test_a_window_may_reach_beyond_the_upper_left_corner() -> None:
+def test_windows_can_reach_beyond_the_upper_left_corner() -> None:
     image = np.arange(25, dtype=np.uint8).reshape(5, 5)
     expected = np.pad(image, ((2, 0), (3, 0)), mode="reflect")[:4, :4]
     np.testing.assert_array_equal(cut(image, Window(-3, -2, 4, 4)), expected)
@@ -310,7 +324,7 @@ def test_weights_of_two_neighbours_add_up_to_one(tile: int, overlap: int) -> Non
     weights = taper(tile, overlap)
     np.testing.assert_array_equal(weights[overlap : tile - overlap], 1.0)
     shared = weights[tile - overlap :] + weights[:overlap]
-    # Weights are multiples of 1/128 above 0: the outermost cannot be as small as it would be.
+    # Weights are positive multiples of 1/128: the outermost may be rounded up.
     np.testing.assert_allclose(shared, 1.0, atol=1 / 128)
 
 
@@ -324,114 +338,114 @@ def test_weights_are_positive_and_symmetric(axis: Axis) -> None:
 
 
 @given(cases(), st.floats(0.0, 1.0, width=32))
-@example(case(1, 1, 16, 15), 0.3)
-@example(case(3, 500, 16, 4), 1 / 3)
-@example(case(60, 60, 24, 23), 0.1)
-def test_a_constant_prediction_comes_back_constant(one: Case, value: float) -> None:
-    constant = np.full((one.grid.rows.side, one.grid.cols.side, 2), value, np.float32)
-    result = merged(one.grid, one.whole, lambda _: constant, 2)
-    assert result.shape == (one.grid.rows.length, one.grid.cols.length, 2)
+@example(example_of(1, 1, 16, 15), 0.3)
+@example(example_of(3, 500, 16, 4), 1 / 3)
+@example(example_of(60, 60, 24, 23), 0.1)
+def test_constant_predictions_stay_constant(case: Case, value: float) -> None:
+    constant = np.full((case.grid.rows.side, case.grid.cols.side, 2), value, np.float32)
+    result = merged(case.grid, case.whole, lambda _: constant, 2)
+    assert result.shape == (case.grid.rows.length, case.grid.cols.length, 2)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, value, atol=1e-6, rtol=0)
 
 
 @given(cases(most_overlap=0.75))
-@example(case(1, 1, 16, 8))
-@example(case(3, 500, 16, 4))
-@example(case(45, 33, 16, 8))
-def test_an_identity_prediction_comes_back_exact(one: Case) -> None:
-    image = one.values(3)
-    np.testing.assert_array_equal(shown(one, image), image)
+@example(example_of(1, 1, 16, 8))
+@example(example_of(3, 500, 16, 4))
+@example(example_of(45, 33, 16, 8))
+def test_integer_predictions_are_blended_exactly(case: Case) -> None:
+    image = case.values(3)
+    np.testing.assert_array_equal(merged_identity(case, image), image)
 
 
 @given(cases())
-def test_an_identity_prediction_comes_back_for_any_overlap(one: Case) -> None:
-    image = one.values(1)
-    np.testing.assert_allclose(shown(one, image), image, atol=255e-6, rtol=0)
+def test_equal_predictions_are_blended_to_themselves_for_any_overlap(case: Case) -> None:
+    image = case.values(1)
+    np.testing.assert_allclose(merged_identity(case, image), image, atol=255e-6, rtol=0)
 
 
 @pytest.mark.parametrize("overlap", [128, 200, 256, 384])
-def test_an_identity_prediction_comes_back_exact_for_wide_overlaps(overlap: int) -> None:
-    one = case(700, 520, 512, overlap)
-    image = one.values(1)
-    np.testing.assert_array_equal(shown(one, image), image)
+def test_integer_predictions_are_blended_exactly_for_wide_overlaps(overlap: int) -> None:
+    case = example_of(700, 520, 512, overlap)
+    image = case.values(1)
+    np.testing.assert_array_equal(merged_identity(case, image), image)
 
 
 @given(cases())
-@example(case(40, 30, 24, 23))
-def test_blended_pixels_are_the_weighted_averages_of_their_windows(one: Case) -> None:
-    expected, _ = accumulated(one, one.predicted)
-    result = merged(one.grid, one.whole, one.predicted, 2)
+@example(example_of(40, 30, 24, 23))
+def test_blended_pixels_are_weighted_averages_of_their_windows(case: Case) -> None:
+    expected, _ = accumulated(case, case.predicted)
+    result = merged(case.grid, case.whole, case.predicted, 2)
     np.testing.assert_allclose(result, expected, atol=2e-6, rtol=0)
 
 
 @given(cases())
-def test_windows_without_data_do_not_change_the_pixels_that_other_windows_hold(one: Case) -> None:
-    expected, given_ = accumulated(one, one.predicted_or_not)
-    result = merged(one.grid, one.whole, one.predicted_or_not, 2)
+def test_windows_without_data_do_not_change_pixels_of_other_windows(case: Case) -> None:
+    expected, has_prediction = accumulated(case, case.predicted_or_not)
+    result = merged(case.grid, case.whole, case.predicted_or_not, 2)
     assert np.isfinite(result).all()
-    np.testing.assert_allclose(result[given_], expected[given_], atol=1e-4, rtol=0)
+    np.testing.assert_allclose(result[has_prediction], expected[has_prediction], atol=1e-4, rtol=0)
 
 
-def test_without_any_data_the_rows_come_all_the_same() -> None:
-    one = case(30, 40, 16, 4)
-    assert merged(one.grid, one.whole, lambda _: None, 1).shape == (30, 40, 1)
+def test_all_rows_are_yielded_without_any_data() -> None:
+    case = example_of(30, 40, 16, 4)
+    assert merged(case.grid, case.whole, lambda _: None, 1).shape == (30, 40, 1)
 
 
 @given(cases(), st.booleans(), st.data())
-def test_a_blended_pixel_does_not_depend_on_the_area_asked_for(
-    one: Case, gaps: bool, data: st.DataObject
+def test_blended_pixels_do_not_depend_on_the_area(
+    case: Case, gaps: bool, data: st.DataObject
 ) -> None:
-    predicted = one.predicted_or_not if gaps else one.predicted
-    area = data.draw(areas(one.grid))
-    whole = merged(one.grid, one.whole, predicted, 2)
-    part = merged(one.grid, area, predicted, 2)
+    predicted = case.predicted_or_not if gaps else case.predicted
+    area = data.draw(areas(case.grid))
+    whole = merged(case.grid, case.whole, predicted, 2)
+    part = merged(case.grid, area, predicted, 2)
     np.testing.assert_array_equal(part, whole[pixels(area)])
 
 
 @given(cases(), st.data())
-def test_blended_rows_come_in_order_and_as_early_as_possible(
-    one: Case, data: st.DataObject
+def test_rows_are_yielded_in_order_and_as_early_as_possible(
+    case: Case, data: st.DataObject
 ) -> None:
-    area = data.draw(areas(one.grid))
-    taken = 0
+    area = data.draw(areas(case.grid))
+    windows = 0
 
     def predicted(window: Window) -> Probabilities:
-        nonlocal taken
-        taken += 1
-        return one.predicted(window)
+        nonlocal windows
+        windows += 1
+        return case.predicted(window)
 
     row = area.row_off
-    for rows in rows_of(one.grid, area, predicted, 2):
+    for rows in rows_of(case.grid, area, predicted, 2):
         assert rows.row_off == row
         assert rows.values.shape[0] > 0
         assert rows.values.shape[1:] == (area.width, 2)
         row += rows.values.shape[0]
-        done = Window(area.col_off, area.row_off, area.width, row - area.row_off)
-        assert taken == len(list(one.grid.touching(done)))
+        yielded = Window(area.col_off, area.row_off, area.width, row - area.row_off)
+        assert windows == len(list(case.grid.touching(yielded)))
     assert row == area.row_stop
-    assert taken == len(list(one.grid.touching(area)))
+    assert windows == len(list(case.grid.touching(area)))
 
 
 @given(cases())
-def test_what_is_predicted_beyond_the_scene_is_dropped(one: Case) -> None:
-    rows, cols = one.grid.rows, one.grid.cols
+def test_predictions_beyond_the_scene_are_discarded(case: Case) -> None:
+    rows, cols = case.grid.rows, case.grid.cols
 
     def predicted(window: Window) -> Probabilities:
         prediction = np.full((rows.side, cols.side, 1), 1e9, np.float32)
         prediction[: rows.length - window.row_off, : cols.length - window.col_off] = 0.25
         return prediction
 
-    result = merged(one.grid, one.whole, predicted, 1)
+    result = merged(case.grid, case.whole, predicted, 1)
     np.testing.assert_allclose(result, 0.25, atol=1e-6, rtol=0)
 
 
 def test_a_blended_pixel_lies_between_the_predictions_of_its_windows() -> None:
-    one = case(16, 28, 16, 4)
-    left, right = one.grid
+    case = example_of(16, 28, 16, 4)
+    left, right = case.grid
     values = {left: 0.0, right: 1.0}
     predicted: Predicted = lambda window: np.full((16, 16, 1), values[window], np.float32)  # noqa: E731
-    line = merged(one.grid, one.whole, predicted, 1)[8, :, 0]
+    line = merged(case.grid, case.whole, predicted, 1)[8, :, 0]
     np.testing.assert_array_equal(line[:12], 0.0)
     np.testing.assert_array_equal(line[16:], 1.0)
     assert (np.diff(line[11:17]) > 0).all()

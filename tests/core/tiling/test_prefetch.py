@@ -1,4 +1,4 @@
-"""Steps that run ahead in threads of their own give the same, in order, and leave nothing."""
+"""Prefetched items arrive unchanged and in order, and no thread survives."""
 
 import threading
 from collections.abc import Iterator
@@ -12,27 +12,24 @@ from landslide_cli.core.tiling.prefetch import ahead
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
+def no_thread_survives() -> Iterator[None]:
+    threads = set(threading.enumerate())
     yield
-    assert set(threading.enumerate()) <= before
+    assert set(threading.enumerate()) <= threads
 
 
 class Stream:
-    """Counts up to `stop`, or to an error; says how far it is and whether it was closed."""
+    """Yields the numbers below `stop`, then raises the error; records its progress and its end."""
 
     def __init__(self, stop: int, error: BaseException | None = None) -> None:
         self.stop, self.error = stop, error
-        self.made, self.closed, self.thread = 0, False, ""
-
-    def __iter__(self) -> Iterator[int]:
-        return self.items()
+        self.produced, self.closed, self.thread = 0, False, ""
 
     def items(self) -> Iterator[int]:
         try:
             self.thread = threading.current_thread().name
             for number in range(self.stop):
-                self.made = number + 1
+                self.produced = number + 1
                 yield number
             if self.error is not None:
                 raise self.error
@@ -41,38 +38,38 @@ class Stream:
 
 
 @given(st.lists(st.integers()), st.integers(0, 5))
-def test_items_come_as_they_are_and_in_order(items: list[int], depth: int) -> None:
-    with ahead(items, depth) as taken:
-        assert list(taken) == items
+def test_items_arrive_unchanged_and_in_order(items: list[int], depth: int) -> None:
+    with ahead(items, depth) as prefetched:
+        assert list(prefetched) == items
 
 
-def test_items_are_made_in_another_thread() -> None:
+def test_items_are_produced_in_another_thread() -> None:
     stream = Stream(3)
-    with ahead(stream.items(), 2) as taken:
-        assert list(taken) == [0, 1, 2]
+    with ahead(stream.items(), 2) as prefetched:
+        assert list(prefetched) == [0, 1, 2]
     assert stream.thread != threading.current_thread().name
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), SystemExit(3)])
-def test_an_error_is_raised_where_items_are_taken(error: BaseException) -> None:
-    stream, seen = Stream(3, error), []
-    with pytest.raises(type(error)) as raised, ahead(stream.items(), 2) as taken:
-        for item in taken:
-            seen.append(item)
+def test_an_error_of_the_iterable_is_raised_in_the_consumer(error: BaseException) -> None:
+    stream, received = Stream(3, error), []
+    with pytest.raises(type(error)) as raised, ahead(stream.items(), 2) as prefetched:
+        for item in prefetched:
+            received.append(item)
     assert raised.value is error
-    assert seen == [0, 1, 2]
+    assert received == [0, 1, 2]
     assert stream.closed
 
 
-def test_after_an_error_the_stream_is_over() -> None:
-    with ahead(Stream(1, ValueError("broken")).items(), 2) as taken:
-        assert next(taken) == 0
+def test_the_stream_ends_after_an_error() -> None:
+    with ahead(Stream(1, ValueError("broken")).items(), 2) as prefetched:
+        assert next(prefetched) == 0
         with pytest.raises(ValueError, match="broken"):
-            next(taken)
-        assert next(taken, None) is None
+            next(prefetched)
+        assert next(prefetched, None) is None
 
 
-def test_an_error_while_closing_is_raised_where_items_are_taken() -> None:
+def test_an_error_on_closing_is_raised_in_the_consumer() -> None:
     class Items:
         def __iter__(self) -> Iterator[int]:
             return iter((1, 2))
@@ -80,52 +77,52 @@ def test_an_error_while_closing_is_raised_where_items_are_taken() -> None:
         def close(self) -> None:
             raise OSError("disk full")
 
-    with ahead(Items(), 2) as taken:
-        assert [next(taken), next(taken)] == [1, 2]
+    with ahead(Items(), 2) as prefetched:
+        assert [next(prefetched), next(prefetched)] == [1, 2]
         with pytest.raises(OSError, match="disk full"):
-            next(taken)
+            next(prefetched)
 
 
 @given(st.integers(0, 4), st.integers(0, 20))
 @settings(max_examples=15)
-def test_no_more_items_are_made_ahead_than_asked_for(depth: int, taken_before: int) -> None:
+def test_at_most_depth_items_and_one_more_are_produced_ahead(depth: int, consumed: int) -> None:
     stream = Stream(30)
-    with ahead(stream.items(), depth) as taken:
-        for number in range(taken_before):
-            assert next(taken) == number
-            # So many wait, and one more is in the maker's hand.
-            assert stream.made <= number + 1 + max(1, depth) + 1
-    assert stream.made <= taken_before + max(1, depth) + 2
+    with ahead(stream.items(), depth) as prefetched:
+        for number in range(consumed):
+            assert next(prefetched) == number
+            # `depth` items are buffered, and one waits for a free place.
+            assert stream.produced <= number + 1 + max(1, depth) + 1
+    assert stream.produced <= consumed + max(1, depth) + 2
 
 
 def test_leaving_early_stops_the_thread_and_closes_the_stream() -> None:
     stream = Stream(10**9)
-    with ahead(stream.items(), 3) as taken:
-        assert next(taken) == 0
+    with ahead(stream.items(), 3) as prefetched:
+        assert next(prefetched) == 0
     assert stream.closed
-    assert stream.made < 10
+    assert stream.produced < 10
 
 
-def test_an_error_of_who_takes_stops_the_thread_and_closes_the_stream() -> None:
+def test_an_error_of_the_consumer_stops_the_thread_and_closes_the_stream() -> None:
     stream = Stream(10**9)
-    with pytest.raises(ZeroDivisionError), ahead(stream.items(), 3) as taken:
-        next(taken)
+    with pytest.raises(ZeroDivisionError), ahead(stream.items(), 3) as prefetched:
+        next(prefetched)
         raise ZeroDivisionError
     assert stream.closed
 
 
-def test_leaving_before_anything_was_taken_stops_the_thread() -> None:
+def test_leaving_without_consuming_stops_the_thread() -> None:
     stream = Stream(10**9)
     with ahead(stream.items(), 1):
         pass
-    assert stream.made <= 3
+    assert stream.produced <= 3
 
 
-def test_steps_follow_each_other_and_end_together() -> None:
+def test_steps_can_be_chained_and_stop_together() -> None:
     first = Stream(10**9)
     with ExitStack() as steps:
         numbers = steps.enter_context(ahead(first.items(), 2))
         squares = steps.enter_context(ahead((number**2 for number in numbers), 2))
         assert [next(squares) for _ in range(4)] == [0, 1, 4, 9]
     assert first.closed
-    assert first.made < 20
+    assert first.produced < 20

@@ -1,4 +1,4 @@
-"""A scene resized piece by piece is the scene resized at once, and nothing moves."""
+"""Resizing piece by piece equals resizing the whole scene, without any shift."""
 
 from fractions import Fraction
 from typing import Any
@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.core.tiling.scaling import TOLERANCE, Ratio, filled_up, to_model, to_scene
 
 SCALES = [0.25, 0.5, 0.3, 0.6, 0.867, 1.0, 1.2, 1.5, 5 / 3, 2.0, 4.0]
@@ -32,7 +33,7 @@ def noise(rows: int, cols: int, bands: int, seed: int, dtype: type = np.uint8) -
 @example(0.9985)
 @example(0.2371 / 0.8)
 @example(1 / 1000)
-def test_a_ratio_is_of_the_least_numbers_near_the_scale(scale: float) -> None:
+def test_a_ratio_has_the_smallest_integers_within_the_tolerance(scale: float) -> None:
     ratio = Ratio.of(scale)
     assert abs(ratio.scale / scale - 1) <= TOLERANCE
     for smaller in range(1, ratio.scene):
@@ -44,12 +45,12 @@ def test_a_ratio_is_of_the_least_numbers_near_the_scale(scale: float) -> None:
     ("scale", "scene", "model"),
     [(1.0, 1, 1), (0.25, 4, 1), (2.0, 1, 2), (5 / 3, 3, 5), (0.3333, 3, 1), (0.867062, 15, 13)],
 )
-def test_the_ratios_of_known_scales(scale: float, scene: int, model: int) -> None:
+def test_ratios_of_common_scales(scale: float, scene: int, model: int) -> None:
     assert Ratio.of(scale) == Ratio(scene, model)
 
 
 @given(st.integers(1, 10_000), ratios)
-def test_the_model_gets_the_nearest_number_of_pixels_and_one_at_least(
+def test_lengths_are_rounded_to_the_nearest_pixel_of_the_model_but_at_least_one(
     length: int, ratio: Ratio
 ) -> None:
     pixels = ratio.model_length(length)
@@ -66,22 +67,24 @@ def test_a_constant_image_stays_constant(
     image = np.full((height, width, 2), value, np.uint8)
     for resize in (to_model, to_scene):
         assert (resize(image, rows, cols) == value).all()
-        share = (image / 255).astype(np.float32)
-        np.testing.assert_allclose(resize(share, rows, cols), value / 255, atol=1e-6)
+        probabilities = (image / 255).astype(np.float32)
+        np.testing.assert_allclose(resize(probabilities, rows, cols), value / 255, atol=1e-6)
 
 
 @given(ratios, ratios, st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 3, 5]), seeds)
 def test_whole_units_are_resized_as_opencv_does(
-    rows: Ratio, cols: Ratio, down: int, across: int, bands: int, seed: int
+    rows: Ratio, cols: Ratio, row_units: int, col_units: int, bands: int, seed: int
 ) -> None:
     if (rows.scale - 1) * (cols.scale - 1) < 0:
-        cols = Ratio(cols.model, cols.scene)  # OpenCV shrinks in both directions or in none.
+        cols = Ratio(cols.model, cols.scene)  # OpenCV averages along both axes or along neither.
     shrinks = rows.scale < 1 or cols.scale < 1
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    size = (across * cols.model, down * rows.model)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    size = (col_units * cols.model, row_units * rows.model)
     for dtype, tolerance in ((np.uint8, 1.0), (np.float32, 1e-5)):
-        image = noise(down * rows.scene, across * cols.scene, bands, seed, dtype)
-        planes = [cv2.resize(image[..., band], size, interpolation=how) for band in range(bands)]
+        image = noise(row_units * rows.scene, col_units * cols.scene, bands, seed, dtype)
+        planes = [
+            cv2.resize(image[..., band], size, interpolation=interpolation) for band in range(bands)
+        ]
         expected = np.stack(planes, axis=-1).astype(np.float64)
         resized = to_model(image, rows, cols)
         assert resized.dtype == dtype
@@ -90,99 +93,100 @@ def test_whole_units_are_resized_as_opencv_does(
 
 @st.composite
 def pieces(draw: st.DrawFn, units: int, halo: int) -> tuple[slice, slice]:
-    """Draw some units, and the same with as many more around them as the halo, inside a scene."""
+    """Draw a range of units, and the same range with the halo around it, inside a scene."""
     begin = draw(st.integers(0, units - 1))
     end = draw(st.integers(begin + 1, units))
     return slice(begin, end), slice(max(0, begin - halo), min(units, end + halo))
 
 
-def times(part: slice, size: int) -> slice:
-    return slice(part.start * size, part.stop * size)
+def pixels(units: slice, size: int) -> slice:
+    return slice(units.start * size, units.stop * size)
 
 
-def minus(part: slice, start: int) -> slice:
-    return slice(part.start - start, part.stop - start)
+def relative_to(units: slice, start: int) -> slice:
+    return slice(units.start - start, units.stop - start)
 
 
 @given(ratios, ratios, st.integers(1, 12), st.integers(1, 12), seeds, st.data())
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("back", [False, True])
-def test_resizing_piece_by_piece_is_resizing_the_whole(
+def test_resizing_piece_by_piece_equals_resizing_the_whole(
     back: bool,
     dtype: type,
     rows: Ratio,
     cols: Ratio,
-    down: int,
-    across: int,
+    row_units: int,
+    col_units: int,
     seed: int,
     data: st.DataObject,
 ) -> None:
     resize = to_scene if back else to_model
-    sides = [(one.model, one.scene) if back else (one.scene, one.model) for one in (rows, cols)]
-    halos = [one.halo_to_scene if back else one.halo_to_model for one in (rows, cols)]
-    (tall, tall_after), (wide, wide_after) = sides
+    row_size, new_row_size = (rows.model, rows.scene) if back else (rows.scene, rows.model)
+    col_size, new_col_size = (cols.model, cols.scene) if back else (cols.scene, cols.model)
+    row_halo = rows.halo_to_scene if back else rows.halo_to_model
+    col_halo = cols.halo_to_scene if back else cols.halo_to_model
     # The scene may end within a unit.
-    image = noise(down * tall, across * wide, 3, seed, dtype)
-    image = image[: image.shape[0] - seed % tall, : image.shape[1] - seed % wide]
+    image = noise(row_units * row_size, col_units * col_size, 3, seed, dtype)
+    image = image[: image.shape[0] - seed % row_size, : image.shape[1] - seed % col_size]
     whole = resize(image, rows, cols)
-    assert whole.shape == (down * tall_after, across * wide_after, 3)
-    rows_of, rows_seen = data.draw(pieces(down, halos[0]))
-    cols_of, cols_seen = data.draw(pieces(across, halos[1]))
-    seen = image[times(rows_seen, tall), times(cols_seen, wide)]
-    part = resize(seen, rows, cols)[
-        times(minus(rows_of, rows_seen.start), tall_after),
-        times(minus(cols_of, cols_seen.start), wide_after),
+    assert whole.shape == (row_units * new_row_size, col_units * new_col_size, 3)
+    row_piece, row_input = data.draw(pieces(row_units, row_halo))
+    col_piece, col_input = data.draw(pieces(col_units, col_halo))
+    piece = resize(image[pixels(row_input, row_size), pixels(col_input, col_size)], rows, cols)
+    piece = piece[
+        pixels(relative_to(row_piece, row_input.start), new_row_size),
+        pixels(relative_to(col_piece, col_input.start), new_col_size),
     ]
-    expected = whole[times(rows_of, tall_after), times(cols_of, wide_after)]
-    np.testing.assert_array_equal(part, expected)
+    expected = whole[pixels(row_piece, new_row_size), pixels(col_piece, new_col_size)]
+    np.testing.assert_array_equal(piece, expected)
 
 
 @pytest.mark.parametrize("ratio", [Ratio(4, 1), Ratio(2, 1), Ratio(1, 2), Ratio(4, 3)])
 @pytest.mark.parametrize("width", [999, 1000, 1023])
-def test_opencv_pieces_of_any_width_are_those_of_the_whole(ratio: Ratio, width: int) -> None:
-    # Vector code that handles the ends of lines otherwise must not round otherwise.
+def test_pieces_of_any_width_equal_the_whole_to_the_bit(ratio: Ratio, width: int) -> None:
+    # Vectorized code must not round differently at the ends of rows.
     image = noise(24, width * ratio.scene, 3, width)
     whole = to_model(image, ratio, ratio)
     for begin in (1, 7, 16, 33):
-        seen = image[:, (begin - 1) * ratio.scene :]
-        part = to_model(seen, ratio, ratio)[:, ratio.model :]
-        np.testing.assert_array_equal(part, whole[:, begin * ratio.model :])
+        piece = to_model(image[:, (begin - 1) * ratio.scene :], ratio, ratio)
+        np.testing.assert_array_equal(piece[:, ratio.model :], whole[:, begin * ratio.model :])
 
 
 @pytest.mark.parametrize("ratio", [Ratio(4, 1), Ratio(2, 1), Ratio(3, 5), Ratio(1, 2), Ratio(5, 3)])
-def test_a_ramp_stays_in_place(ratio: Ratio) -> None:
+def test_a_ramp_is_not_shifted(ratio: Ratio) -> None:
     units = 12
     ramp = np.arange(units * ratio.scene, dtype=np.float32) + 0.5
-    places = (np.arange(units * ratio.model) + 0.5) / ratio.scale
-    at_model = to_model(ramp[:, None, None], ratio, Ratio())
-    inner, again = slice(ratio.model, -ratio.model), slice(2 * ratio.scene, -2 * ratio.scene)
-    error = at_model[inner, 0, 0] - places[inner]
-    # Averages over parts of pixels lie a little beside their centres, on both sides alike.
+    positions = (np.arange(units * ratio.model) + 0.5) / ratio.scale
+    resized = to_model(ramp[:, None, None], ratio, Ratio())
+    inner = slice(ratio.model, -ratio.model)
+    error = resized[inner, 0, 0] - positions[inner]
+    # Averages over parts of pixels deviate slightly, symmetrically to both sides.
     assert np.abs(error).max() < 0.1
     assert abs(error.mean()) < 1e-4
-    back = to_scene(at_model, ratio, Ratio())[again, 0, 0] - ramp[again]
-    assert np.abs(back).max() < 0.1
-    assert abs(back.mean()) < 1e-4
+    inner = slice(2 * ratio.scene, -2 * ratio.scene)
+    error = to_scene(resized, ratio, Ratio())[inner, 0, 0] - ramp[inner]
+    assert np.abs(error).max() < 0.1
+    assert abs(error.mean()) < 1e-4
 
 
-def test_rows_and_columns_have_ratios_of_their_own() -> None:
+def test_rows_and_columns_can_have_different_ratios() -> None:
     line = np.arange(24, dtype=np.float32) + 0.5
     image = np.add.outer(100 * line, line)[..., None]
     resized = to_model(image, Ratio(4, 1), Ratio(1, 2))
     assert resized.shape == (6, 48, 1)
-    down, across = (np.arange(6) + 0.5) * 4, (np.arange(48) + 0.5) / 2
-    expected = np.add.outer(100 * down, across)
+    row_positions, col_positions = (np.arange(6) + 0.5) * 4, (np.arange(48) + 0.5) / 2
+    expected = np.add.outer(100 * row_positions, col_positions)
     np.testing.assert_allclose(resized[:, 1:-1, 0], expected[:, 1:-1], rtol=1e-6)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(0, 1))
-def test_what_lacks_of_the_last_unit_repeats_the_last_pixels(
+def test_the_last_unit_is_padded_by_repeating_the_last_pixels(
     rows: int, cols: int, size: int, axis: int
 ) -> None:
     values = noise(rows, cols, 2, rows)
     length = values.shape[axis]
-    units = -(-length // size)
-    full = filled_up(values, units, size, axis)
-    assert full.shape[axis] == units * size
-    last = np.take(values, np.minimum(np.arange(units * size), length - 1), axis)
-    np.testing.assert_array_equal(full, last)
+    units = ceil_div(length, size)
+    padded = filled_up(values, units, size, axis)
+    assert padded.shape[axis] == units * size
+    expected = np.take(values, np.minimum(np.arange(units * size), length - 1), axis)
+    np.testing.assert_array_equal(padded, expected)

@@ -1,4 +1,4 @@
-"""Levels: every scene, and every part of a large one, gets the same mean and contrast."""
+"""Every scene, and every part of a large one, is standardized to the same mean and contrast."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def noise(rows: int, cols: int, means: tuple[float, ...], deviation: float, seed
     return np.clip(np.rint(values), 1, 255).astype(np.uint8)
 
 
-def standard(image: Image) -> Image:
+def standardize(image: Image) -> Image:
     return levelled(image, levels_of(ImageSource(image), WHOLE))
 
 
@@ -37,41 +37,41 @@ def test_all_scenes_get_the_same_mean_and_deviation(
     means: tuple[float, ...], deviation: float
 ) -> None:
     image = noise(80, 60, means, deviation)
-    found = standard(image)
-    assert found.shape == image.shape
-    assert found.dtype == np.uint8
-    np.testing.assert_allclose(found.mean(axis=(0, 1)), MEAN, atol=3)
-    assert found.std(axis=(0, 1)).mean() == pytest.approx(DEVIATION, abs=4)
+    standardized = standardize(image)
+    assert standardized.shape == image.shape
+    assert standardized.dtype == np.uint8
+    np.testing.assert_allclose(standardized.mean(axis=(0, 1)), MEAN, atol=3)
+    assert standardized.std(axis=(0, 1)).mean() == pytest.approx(DEVIATION, abs=4)
 
 
-def test_a_scene_that_another_light_falls_on_looks_the_same() -> None:
+def test_a_scene_looks_the_same_with_and_without_haze() -> None:
     image = noise(64, 64, (120.0, 100.0, 90.0), 15.0)
     hazy = np.rint(image * 0.6 + [60.0, 70.0, 80.0]).astype(np.uint8)
-    # What is left is rounding, enlarged.
-    assert np.abs(standard(image).astype(int) - standard(hazy)).max() <= 4
+    # The remaining differences are amplified rounding errors.
+    assert np.abs(standardize(image).astype(int) - standardize(hazy)).max() <= 4
 
 
-def test_bands_keep_their_contrast_to_each_other() -> None:
+def test_bands_keep_their_relative_contrast() -> None:
     image = np.dstack([noise(64, 64, (120.0,), 10.0), noise(64, 64, (80.0,), 30.0, seed=1)])
-    spreads = standard(image).std(axis=(0, 1))
-    assert spreads[1] / spreads[0] == pytest.approx(3, rel=0.1)
+    deviations = standardize(image).std(axis=(0, 1))
+    assert deviations[1] / deviations[0] == pytest.approx(3, rel=0.1)
 
 
-def test_what_there_is_little_of_is_not_blown_up() -> None:
+def test_very_low_contrast_is_not_amplified_fully() -> None:
     even = np.full((32, 32, 3), 200, np.uint8)
     even[0] += 1
-    found = standard(even)
-    assert np.ptp(found) <= 7
-    np.testing.assert_allclose(found.mean(axis=(0, 1)), MEAN, atol=1)
+    standardized = standardize(even)
+    assert np.ptp(standardized) <= 7
+    np.testing.assert_allclose(standardized.mean(axis=(0, 1)), MEAN, atol=1)
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_a_scene_of_one_value_is_possible(value: int) -> None:
-    assert len(np.unique(standard(np.full((5, 7, 3), value, np.uint8)))) == 1
+def test_a_scene_of_a_single_value_stays_constant(value: int) -> None:
+    assert len(np.unique(standardize(np.full((5, 7, 3), value, np.uint8)))) == 1
 
 
-class Collar(ImageSource):
-    """A scene whose right half holds no data: white, or black."""
+class HalfValid(ImageSource):
+    """A scene whose right half holds no data."""
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         piece = super().read(rows, cols)
@@ -82,35 +82,35 @@ class Collar(ImageSource):
 
 @pytest.mark.parametrize("fill", [0, 255])
 @pytest.mark.parametrize("side", [40, 700])
-def test_what_holds_no_data_does_not_count(fill: int, side: int) -> None:
+def test_pixels_without_data_do_not_count(fill: int, side: int) -> None:
     image = noise(40, side, (100.0, 120.0), 20.0)
-    wide = np.concatenate([image, np.full_like(image, fill)], axis=1)
-    found = levelled(wide, levels_of(Collar(wide), WHOLE))[:, :side]
-    np.testing.assert_allclose(found.mean(axis=(0, 1)), MEAN, atol=2)
-    assert found.std() == pytest.approx(DEVIATION, rel=0.05)
+    padded = np.concatenate([image, np.full_like(image, fill)], axis=1)
+    standardized = levelled(padded, levels_of(HalfValid(padded), WHOLE))[:, :side]
+    np.testing.assert_allclose(standardized.mean(axis=(0, 1)), MEAN, atol=2)
+    assert standardized.std() == pytest.approx(DEVIATION, rel=0.05)
 
 
-def test_parts_of_a_scene_in_other_lights_get_the_same_levels() -> None:
+def test_parts_of_a_scene_in_different_light_get_the_same_statistics() -> None:
     lights = [(60.0, 10.0), (170.0, 25.0), (110.0, 15.0)]
     image = np.concatenate(
-        [noise(1024, 1024, (mean,), spread, seed) for seed, (mean, spread) in enumerate(lights)],
+        [noise(1024, 1024, (mean,), std, seed) for seed, (mean, std) in enumerate(lights)],
         axis=1,
     )
-    small = image.reshape(256, 4, 768, 4, 1)[:, 0, :, 0]
+    resized = image.reshape(256, 4, 768, 4, 1)[:, 0, :, 0]
     scales = (0.25, 0.25)
-    found = levelled(small, levels_of(ImageSource(image), scales), scales=scales)
+    standardized = levelled(resized, levels_of(ImageSource(image), scales), scales=scales)
     for index in range(3):
-        # In the middle; towards the edges one passes into the other.
-        middle = found[:, 256 * index + 124 : 256 * index + 132]
+        # In the middle of each part; towards the edges statistics are interpolated.
+        middle = standardized[:, 256 * index + 124 : 256 * index + 132]
         assert middle.mean() == pytest.approx(MEAN, abs=5)
         assert middle.std() == pytest.approx(DEVIATION, rel=0.1)
-    # Nowhere is there an edge that was not in the scene.
-    steps = np.abs(np.diff(found.mean(axis=0)[:, 0]))
+    # There is no edge that was not in the scene.
+    steps = np.abs(np.diff(standardized.mean(axis=0)[:, 0]))
     assert np.delete(steps, [255, 511]).max() < 20
 
 
-class Counting(ImageSource):
-    """Counts the pixels that are read."""
+class CountingSource(ImageSource):
+    """A scene that counts the pixels read."""
 
     pixels = 0
 
@@ -119,22 +119,22 @@ class Counting(ImageSource):
         return super().read(rows, cols)
 
 
-def test_of_a_large_scene_a_quarter_is_looked_at() -> None:
+def test_only_a_quarter_of_a_large_scene_is_read() -> None:
     side = 6144
-    slope = np.linspace(40, 200, side)[:, None, None]
-    image = np.broadcast_to(np.rint(slope).astype(np.uint8), (side, side, 1))
-    levels = levels_of(Counting(image), (0.25, 0.25))
-    assert Counting.pixels == side * side // 4
-    found = levelled(image[::4, ::4], levels, scales=(0.25, 0.25))
-    assert found[256:-256].mean() == pytest.approx(MEAN, abs=3)
+    gradient = np.linspace(40, 200, side)[:, None, None]
+    image = np.broadcast_to(np.rint(gradient).astype(np.uint8), (side, side, 1))
+    levels = levels_of(CountingSource(image), (0.25, 0.25))
+    assert CountingSource.pixels == side * side // 4
+    standardized = levelled(image[::4, ::4], levels, scales=(0.25, 0.25))
+    assert standardized[256:-256].mean() == pytest.approx(MEAN, abs=3)
 
 
 @given(data=st.data(), scale=st.sampled_from([0.25, 0.5, 1.0, 2.0]))
 @settings(max_examples=30)
-def test_a_part_is_changed_as_it_is_within_the_whole(data: st.DataObject, scale: float) -> None:
+def test_a_part_is_standardized_as_within_the_whole(data: st.DataObject, scale: float) -> None:
     rows, cols = data.draw(st.integers(1, 900)), data.draw(st.integers(1, 900))
-    slope = np.linspace(0, 90, cols).astype(np.uint8)[None, :, None]
-    image = noise(rows, cols, (60.0, 100.0), 12.0) + slope
+    gradient = np.linspace(0, 90, cols).astype(np.uint8)[None, :, None]
+    image = noise(rows, cols, (60.0, 100.0), 12.0) + gradient
     scales = (scale, scale)
     resized = np.repeat(image, 2, axis=0).repeat(2, axis=1) if scale == 2.0 else image
     step = round(1 / min(1.0, scale))
@@ -145,59 +145,64 @@ def test_a_part_is_changed_as_it_is_within_the_whole(data: st.DataObject, scale:
     bottom = data.draw(st.integers(top + 1, resized.shape[0]))
     right = data.draw(st.integers(left + 1, resized.shape[1]))
 
-    def of_scene(start: int, stop: int, length: int) -> tuple[int, int]:
+    def scene_span(start: int, stop: int, length: int) -> tuple[int, int]:
         return int(start / scale), min(length, int(np.ceil(stop / scale)))
 
     levels = levels_of(
-        ImageSource(image), scales, of_scene(top, bottom, rows), of_scene(left, right, cols)
+        ImageSource(image), scales, scene_span(top, bottom, rows), scene_span(left, right, cols)
     )
     part = levelled(resized[top:bottom, left:right], levels, (top, left), scales)
     np.testing.assert_array_equal(part, whole[top:bottom, left:right])
 
 
-def seen(source: ImageSource, tiling: Tiling, block: Window | None = None) -> dict[Any, Image]:
+def windows_of(
+    source: ImageSource, tiling: Tiling, block: Window | None = None
+) -> dict[Any, Image]:
     layout = tiling.layout(source.height, source.width)
-    found = views(source, layout, block or layout.whole)
-    return {one.window: one.pixels for one in found if isinstance(one, View)}  # type: ignore[misc]
+    items = views(source, layout, block or layout.whole)
+    return {view.window: view.pixels for view in items if isinstance(view, View)}  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.25, 2.0])
-def test_windows_have_the_levels_and_whoever_watches_sees_the_scene_itself(scale: float) -> None:
+def test_windows_are_standardized_but_the_pixels_reported_are_those_of_the_scene(
+    scale: float,
+) -> None:
     image = noise(100, 90, (70.0, 90.0, 60.0), 12.0)
     tiling, scales = Tiling(16, 4, scale=scale), (scale, scale)
-    levels, plain = levels_of(ImageSource(image), scales), seen(ImageSource(image), tiling)
-    for window, pixels in seen(ImageSource(image, standardized=True), tiling).items():
+    levels = levels_of(ImageSource(image), scales)
+    plain = windows_of(ImageSource(image), tiling)
+    for window, pixels in windows_of(ImageSource(image, standardized=True), tiling).items():
         expected = levelled(plain[window], levels, (window.row_off, window.col_off), scales)
         np.testing.assert_array_equal(pixels, expected)
-    watched = np.zeros_like(image)
+    reported = np.zeros_like(image)
 
-    def watch(row: int, col: int, pixels: Image) -> None:
-        watched[row : row + pixels.shape[0], col : col + pixels.shape[1]] = pixels
+    def on_pixels(row: int, col: int, pixels: Image) -> None:
+        reported[row : row + pixels.shape[0], col : col + pixels.shape[1]] = pixels
 
     layout = tiling.layout(100, 90)
-    list(views(ImageSource(image, standardized=True), layout, layout.whole, watch))
-    np.testing.assert_array_equal(watched, image)
+    list(views(ImageSource(image, standardized=True), layout, layout.whole, on_pixels))
+    np.testing.assert_array_equal(reported, image)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
-def test_windows_of_a_block_have_the_levels_that_they_have_in_the_scene(scale: float) -> None:
-    slope = np.linspace(0, 120, 1500).astype(np.uint8)[:, None, None]
-    source = ImageSource(noise(1500, 1300, (60.0,), 12.0) + slope, standardized=True)
+def test_windows_of_a_block_equal_those_of_the_whole_scene(scale: float) -> None:
+    gradient = np.linspace(0, 120, 1500).astype(np.uint8)[:, None, None]
+    source = ImageSource(noise(1500, 1300, (60.0,), 12.0) + gradient, standardized=True)
     tiling = Tiling(128, 32, scale=scale)
-    whole = seen(source, tiling)
+    whole = windows_of(source, tiling)
     for block in tiling.layout(1500, 1300).blocks(500, 400):
-        for window, pixels in seen(source, tiling, block).items():
+        for window, pixels in windows_of(source, tiling, block).items():
             np.testing.assert_array_equal(pixels, whole[window])
 
 
-def test_a_scene_is_predicted_with_its_levels_where_the_source_says_so() -> None:
-    image, shown = noise(40, 40, (70.0,), 12.0), []
+def test_a_scene_is_standardized_for_prediction_if_the_source_says_so() -> None:
+    image, means = noise(40, 40, (70.0,), 12.0), []
 
     def predict(windows: Image) -> NDArray[np.float32]:
-        shown.append(float(windows[:, :40, :40].mean()))
+        means.append(float(windows[:, :40, :40].mean()))
         return np.full((*windows.shape[:3], 1), 0.5, np.float32)
 
     for standardized in (False, True):
         source = ImageSource(image, standardized)
         predict_scene(source, predict, Tiling(None, 0).layout(40, 40), channels=1)
-    assert shown == pytest.approx([70.0, MEAN], abs=2)
+    assert means == pytest.approx([70.0, MEAN], abs=2)
