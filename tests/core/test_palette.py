@@ -1,4 +1,4 @@
-"""Class indices to colours and back."""
+"""Class indices are converted to colours and back."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,9 @@ def palettes(draw: st.DrawFn) -> Palette:
 
 
 @given(palettes(), st.integers(0, 2**32 - 1))
-def test_class_indices_come_back_from_their_colours(palette: Palette, seed: int) -> None:
+def test_class_indices_survive_the_conversion_to_colours_and_back(
+    palette: Palette, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     mask = rng.integers(0, len(palette), (5, 7), np.uint8)
     indices, unknown = palette.indices_of(palette.colourise(mask))
@@ -27,7 +29,7 @@ def test_class_indices_come_back_from_their_colours(palette: Palette, seed: int)
     assert unknown == []
 
 
-def test_pixels_without_a_label_are_white(palette: Palette) -> None:
+def test_unlabelled_pixels_are_white(palette: Palette) -> None:
     mask = np.array([[0, 1, IGNORE]], np.uint8)
     np.testing.assert_array_equal(
         palette.colourise(mask), [[[0, 0, 0], [255, 0, 255], [255, 255, 255]]]
@@ -35,7 +37,9 @@ def test_pixels_without_a_label_are_white(palette: Palette) -> None:
 
 
 @pytest.mark.parametrize("shape", [(), (4,), (4, 5), (2, 4, 5)])
-def test_masks_of_any_shape_are_coloured(palette: Palette, shape: tuple[int, ...]) -> None:
+def test_masks_of_any_shape_are_converted_to_colours(
+    palette: Palette, shape: tuple[int, ...]
+) -> None:
     assert palette.colourise(np.ones(shape, np.uint8)).shape == (*shape, 3)
 
 
@@ -46,21 +50,22 @@ def test_unknown_colours_are_counted_most_frequent_first(palette: Palette) -> No
     rgb[2] = (255, 0, 255)
     indices, unknown = palette.indices_of(rgb)
     assert unknown == [UnknownColour((0, 0, 255), 3), UnknownColour((1, 2, 3), 1)]
-    assert [str(one) for one in unknown] == ["(0, 0, 255) on 3 pixels", "(1, 2, 3) on 1 pixels"]
+    texts = [str(colour) for colour in unknown]
+    assert texts == ["(0, 0, 255) on 3 pixels", "(1, 2, 3) on 1 pixels"]
     expected = np.zeros((4, 4), np.uint8)
     expected[0, 0] = expected[1, :3] = IGNORE
     expected[2] = 1
     np.testing.assert_array_equal(indices, expected)
 
 
-def test_a_colour_is_compared_in_all_channels() -> None:
+def test_colours_are_compared_in_all_channels() -> None:
     palette = Palette(("a", "b", "c"), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
     rgb = np.array([(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0), (1, 1, 0)], np.uint8)
     assert palette.indices_of(rgb)[0].tolist() == [0, 1, 2, IGNORE, IGNORE]
 
 
 @given(palettes(), st.lists(COLOURS, min_size=1, max_size=20))
-def test_the_nearest_class_has_no_nearer_one(
+def test_no_class_is_nearer_than_the_nearest(
     palette: Palette, colours: list[tuple[int, int, int]]
 ) -> None:
     nearest = palette.nearest(colours)
@@ -73,6 +78,6 @@ def test_the_nearest_class_has_no_nearer_one(
         assert distances[index] == min(distances)
 
 
-def test_the_first_class_after_the_background_leads(palette: Palette) -> None:
+def test_the_main_class_is_the_first_after_the_background(palette: Palette) -> None:
     assert palette.names[palette.foreground] == "landslide"
     assert len(palette) == 2

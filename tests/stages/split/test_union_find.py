@@ -1,4 +1,4 @@
-"""Groups are the connected components, in the order of the names."""
+"""Groups are the connected components of the pairs, in the order of the names."""
 
 from itertools import combinations, pairwise, product
 from random import Random
@@ -14,14 +14,14 @@ Pairs = list[tuple[str, str]]
 
 @st.composite
 def linked(draw: st.DrawFn) -> tuple[list[str], Pairs]:
-    # The order of the names is not that of the alphabet.
+    # The names are not in alphabetical order.
     names = draw(st.permutations([f"scene-{i}" for i in range(draw(st.integers(1, 14)))]))
-    one = st.sampled_from(names)
-    return names, draw(st.lists(st.tuples(one, one), max_size=20))
+    name = st.sampled_from(names)
+    return names, draw(st.lists(st.tuples(name, name), max_size=20))
 
 
 def closure(names: list[str], pairs: Pairs) -> set[tuple[str, str]]:
-    """All pairs that are linked directly or through others, by Warshall's algorithm."""
+    """Compute all pairs that are linked directly or in a chain, by Warshall's algorithm."""
     links = {(name, name) for name in names} | {(b, a) for a, b in pairs} | set(pairs)
     for middle, first, second in product(names, repeat=3):
         if (first, middle) in links and (middle, second) in links:
@@ -53,9 +53,9 @@ def test_groups_and_their_members_are_in_the_order_of_the_names(
     case: tuple[list[str], Pairs],
 ) -> None:
     names, pairs = case
-    places = [[names.index(name) for name in group] for group in connected(names, pairs)]
-    assert all(group == sorted(group) for group in places)
-    firsts = [group[0] for group in places]
+    positions = [[names.index(name) for name in group] for group in connected(names, pairs)]
+    assert all(group == sorted(group) for group in positions)
+    firsts = [group[0] for group in positions]
     assert firsts == sorted(firsts)
 
 
@@ -64,17 +64,19 @@ def test_neither_the_order_of_pairs_nor_their_direction_matters(
     case: tuple[list[str], Pairs], random: Random
 ) -> None:
     names, pairs = case
-    others = [pair if random.random() < 0.5 else pair[::-1] for pair in pairs]
-    random.shuffle(others)
-    assert connected(names, others) == connected(names, pairs)
+    reordered = [pair if random.random() < 0.5 else pair[::-1] for pair in pairs]
+    random.shuffle(reordered)
+    assert connected(names, reordered) == connected(names, pairs)
 
 
 @given(linked())
-def test_a_pair_within_a_group_changes_nothing(case: tuple[list[str], Pairs]) -> None:
+def test_repeated_and_redundant_pairs_do_not_change_the_groups(
+    case: tuple[list[str], Pairs],
+) -> None:
     names, pairs = case
     groups = connected(names, pairs)
-    within = [pair for group in groups for pair in combinations(group, 2)]
-    assert connected(names, [*pairs, *pairs, *within]) == groups
+    redundant = [pair for group in groups for pair in combinations(group, 2)]
+    assert connected(names, [*pairs, *pairs, *redundant]) == groups
 
 
 def test_names_without_pairs_are_groups_of_their_own() -> None:
@@ -82,15 +84,15 @@ def test_names_without_pairs_are_groups_of_their_own() -> None:
     assert connected([], []) == []
 
 
-def test_a_chain_is_one_group_beside_single_names() -> None:
+def test_a_chain_of_pairs_is_one_group() -> None:
     groups = connected(list("abcdef"), [("e", "c"), ("a", "c")])
     assert groups == [["a", "c", "e"], ["b"], ["d"], ["f"]]
 
 
 @pytest.mark.parametrize("step", [1, -1, 7919])
-def test_a_chain_may_be_very_long(step: int) -> None:
+def test_a_chain_of_20000_names_is_one_group(step: int) -> None:
     names = [f"{i:05d}" for i in range(20_000)]
     pairs = list(pairwise(names))
-    # Its links come from one end, from the other, or from all over (the step is a prime).
+    # Pairs in order, in reverse, or scattered, as the step is a prime.
     links = [pairs[i * step % len(pairs)] for i in range(len(pairs))]
     assert connected(names, links) == [names]
