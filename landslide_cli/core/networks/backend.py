@@ -1,8 +1,7 @@
-"""TensorFlow and Keras, imported once and without their chatter.
+"""TensorFlow and Keras, imported in one place and without their start-up messages.
 
-TensorFlow writes half a dozen lines to file descriptor 2 while it is imported and when it first
-looks for devices, before any logger can be set. They are held back, and replayed if the import
-fails.
+TensorFlow writes about six lines to file descriptor 2 while it is imported and when it first lists
+devices, before any log level can be set. They are captured, and shown only if the import fails.
 """
 
 import os
@@ -12,40 +11,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# TensorFlow's library offers its SQLite, which has no R-trees, to all that is loaded after it. GDAL
-# must have found its own by then, or it writes GeoPackages without a spatial index.
+# TensorFlow's library exports its own SQLite, built without R-trees, to all libraries loaded after
+# it. GDAL must be loaded first, or it writes GeoPackages without a spatial index.
 import pyogrio  # noqa: F401
 
 
 @contextmanager
-def _held_back_stderr() -> Iterator[None]:
-    """Point file descriptor 2 away; what was written to it is shown only if the import fails."""
+def _captured_stderr() -> Iterator[None]:
+    """Capture file descriptor 2; write the captured text to it only on an exception."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except Exception:
-            held.seek(0)
-            os.write(kept, held.read())
+            captured.seek(0)
+            os.write(original, captured.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # TF_ENABLE_ONEDNN_OPTS is left to TensorFlow, which uses oneDNN on processors with AVX512 only. On
-# one with AVX2 it was measured to train up to 1.8 times as fast, but a single convolution of
-# FlexUNet (9 x 9, 32 filters, one 512 x 512 tile) took 71 s instead of 0.1 s.
+# a processor with AVX2 oneDNN trained up to 1.8 times as fast, but a single convolution of FlexUNet
+# (9 x 9, 32 filters, one 512 x 512 tile) took 71 s instead of 0.1 s.
 
-with _held_back_stderr():
+with _captured_stderr():
     import keras
     import tensorflow as tf
 
-    # Several workers' collectives must be set up before the devices are first looked for.
+    # In distributed training the collectives must be set up before devices are first listed.
     if not os.environ.get("TF_CONFIG") and os.environ.get("SLURM_STEP_NUM_TASKS", "1") == "1":
         tf.config.list_logical_devices()
 tf.get_logger().setLevel("ERROR")
@@ -54,18 +53,17 @@ __all__ = ["compute_exactly", "computes_bfloat16", "gpu_memory", "keras", "tf"]
 
 
 def compute_exactly() -> None:
-    """Have TensorFlow give the same bits whenever it computes the same; for the whole process.
+    """Make TensorFlow deterministic to the bit, for the whole process.
 
-    Its own switch does not suffice: of the graph optimizers one, to save memory, adds gradients up
-    in the order in which they happen to be ready. Leaving the optimizers out was measured to cost a
-    training nothing on a CPU.
+    Its own switch is not enough: one of the graph optimizers saves memory by adding gradients in
+    the order in which they become ready. Training on a CPU is as fast without these optimizers.
     """
     tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def computes_bfloat16() -> bool:
-    """Whether the GPU, or the CPU where there is none, multiplies bfloat16 natively."""
+    """Return whether the GPU, or the CPU without one, multiplies bfloat16 natively."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
@@ -78,10 +76,11 @@ def computes_bfloat16() -> bool:
 
 
 def gpu_memory() -> int | None:
-    """Return the memory in bytes that TensorFlow may use of the first GPU; None without one."""
+    """Return the bytes of memory that TensorFlow may use on the first GPU; None without one."""
     from tensorflow.python.client import device_lib
 
     if not tf.config.list_physical_devices("GPU"):
         return None
-    limits = [one.memory_limit for one in device_lib.list_local_devices() if "GPU" in one.name]
+    devices = device_lib.list_local_devices()
+    limits = [device.memory_limit for device in devices if "GPU" in device.name]
     return int(limits[0]) if limits else None

@@ -1,7 +1,7 @@
-"""The networks, built from a profile's `model` settings.
+"""Building a network from a profile's `model` settings.
 
-An architecture is one function from settings, bands and output channels to a Keras model, listed in
-`ARCHITECTURES`, and one settings class in the profile.
+An architecture is a function from settings, bands and output channels to a Keras model, listed in
+`ARCHITECTURES`, and a settings class in the profile.
 """
 
 import math
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from landslide_cli.profile import ModelSettings
 
 layers = keras.layers
-
 
 _POLICIES = {
     "float32": "float32",
@@ -40,22 +39,22 @@ def build_model(
     Args:
         settings: architecture and its settings.
         bands: bands of the input.
-        outputs: channels of the output: one a class (softmax), or a single one (sigmoid).
-        seed: seed of the weights, and of dropout where the settings fix none.
-        precision: `float32`, `bfloat16` or `float16`, that all layers but the last compute in.
-        synchronized: normalize by the statistics of a batch that is spread over several processors.
+        outputs: channels of the output, one per class (softmax) or a single one (sigmoid).
+        seed: seed of the weights, and of dropout if the settings have none.
+        precision: `float32`, `bfloat16` or `float16`, in which all layers but the last compute.
+        synchronized: whether batch normalization shares its statistics between devices.
 
     Returns:
         A Keras model from (batch, rows, cols, bands), values in [0, 255], to probabilities
         (batch, rows, cols, outputs); rows and cols are multiples of `settings.multiple`.
     """
     keras.utils.set_random_seed(seed)
-    before = keras.config.dtype_policy()
+    global_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_POLICIES[precision])
     try:
         return ARCHITECTURES[settings.architecture](settings, bands, outputs, synchronized)
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(global_policy)
 
 
 ARCHITECTURES: dict[str, Callable[[Any, int, int, bool], Any]] = {
@@ -66,7 +65,7 @@ ARCHITECTURES: dict[str, Callable[[Any, int, int, bool], Any]] = {
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """A layer of a network: kind, output shape without the batch, parameters and FLOP a tile."""
+    """A layer: class name, output shape without the batch, parameters, and FLOP per tile."""
 
     name: str
     kind: str
@@ -76,10 +75,10 @@ class LayerSummary:
 
 
 def summarise_layers(model: Any, height: int, width: int) -> Sequence[LayerSummary]:
-    """List the layers as they work on one tile of `height` x `width` pixels.
+    """List the layers of a network, with shapes and FLOP for one tile of `height` x `width` pixels.
 
-    FLOP count two for each multiplication with its addition in convolutions, which are all but a
-    thousandth of the work; other layers count as none.
+    A multiplication and its addition count as 2 FLOP. Only convolutions are counted, which do more
+    than 99.9 % of the work.
     """
     shapes = output_shapes(model, height, width)
     return [
@@ -95,10 +94,11 @@ def summarise_layers(model: Any, height: int, width: int) -> Sequence[LayerSumma
 
 
 def feature_sizes(model: Any, height: int, width: int) -> tuple[list[int], list[list[int]]]:
-    """List the numbers in each layer's output for one tile, and which layers it takes them from.
+    """Count the values in each layer's output for one tile, and list each layer's inputs.
 
     Returns:
-        The sizes in the order in which the layers run, and for each the indices of its inputs.
+        The sizes in the order in which the layers run, and for each layer the indices of the layers
+        whose output it takes.
     """
     shapes = output_shapes(model, height, width)
     index = {layer.name: number for number, layer in enumerate(model.layers)}
@@ -114,21 +114,24 @@ def feature_sizes(model: Any, height: int, width: int) -> tuple[list[int], list[
 
 
 def in_precision(model: Any, precision: str) -> Any:
-    """Copy a network into one that computes in another precision, but for its output."""
+    """Copy a network so that all layers but the last compute in another precision.
 
-    def copied(layer: Any) -> Any:
+    Layers inside nested `Sequential` models, ConvNeXt's downsampling, stay as they are.
+    """
+
+    def copy_layer(layer: Any) -> Any:
         config = layer.get_config()
-        # Bare operations compute in what they are given.
+        # Bare operations compute in the precision of their inputs.
         if isinstance(layer, layers.Layer) and layer.name != model.layers[-1].name:
             config["dtype"] = _POLICIES[precision]
         return type(layer).from_config(config)
 
-    return rebuilt(model, copied)
+    return rebuilt(model, copy_layer)
 
 
-def rebuilt(model: Any, copied: Callable[[Any], Any]) -> Any:
-    """Copy a network with its weights, each layer into what `copied` makes of it."""
-    copy = keras.models.clone_model(model, clone_function=copied)
+def rebuilt(model: Any, copy_layer: Callable[[Any], Any]) -> Any:
+    """Copy a network with its weights; `copy_layer` makes each layer of the copy."""
+    copy = keras.models.clone_model(model, clone_function=copy_layer)
     copy.set_weights(model.get_weights())
     return copy
 
@@ -138,8 +141,8 @@ def _flop(layer: Any, shape: tuple[int, ...]) -> int:
         return 0
     rows, cols, _ = shape
     kernel_rows, kernel_cols, *channels = layer.kernel.shape
-    work = 2 * kernel_rows * kernel_cols * channels[0] * channels[1] * rows * cols
+    flop = 2 * kernel_rows * kernel_cols * channels[0] * channels[1] * rows * cols
     if isinstance(layer, layers.Conv2DTranspose):
-        # Each input pixel is spread over `stride` output pixels.
-        work //= layer.strides[0] * layer.strides[1]
-    return int(work)
+        # The kernel is applied to each input pixel, of which there are fewer by the strides.
+        flop //= layer.strides[0] * layer.strides[1]
+    return int(flop)

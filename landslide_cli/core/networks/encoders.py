@@ -1,7 +1,7 @@
-"""Encoders trained on ImageNet, all behind one contract.
+"""Encoders with ImageNet weights, all with the same interface.
 
-An encoder takes an image (batch, rows, cols, bands) of 0 to 255, rows and cols multiples of 32, and
-gives features at strides 2, 4, 8, 16 and 32. Its layers' names begin with `ENCODER`.
+An encoder takes images (batch, rows, cols, bands) of 0 to 255, rows and cols multiples of 32, and
+returns features at strides 2, 4, 8, 16 and 32. The names of its layers begin with `ENCODER`.
 """
 
 from dataclasses import dataclass
@@ -27,56 +27,59 @@ if TYPE_CHECKING:
 
 layers = keras.layers
 
-# What the names of an encoder's layers begin with.
+# Prefix of the names of an encoder's layers.
 ENCODER = "encoder"
 
-# Mean and standard deviation of ImageNet's bands, of 0 to 255.
+# Mean and standard deviation of ImageNet's bands, in grey levels of 0 to 255.
 _MEANS, _DEVIATIONS = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 _STRIDES = (2, 4, 8, 16, 32)
 
-# Side of the image by which layers' strides are told.
-_PROBE = 256
+# Side of the image for which output shapes are computed to find the layers' strides.
+_PROBE_SIDE = 256
 
-# What the layers' names begin with that only the classifier needs.
-_UNUSED = ("top_", "layer_normalization")
+# Prefixes of the names of layers that only the classifier needs.
+_CLASSIFIER_PREFIXES = ("top_", "layer_normalization")
 
 
 @dataclass(frozen=True)
-class _Application:
+class _KerasApplication:
     """An encoder of keras.applications.
 
-    `function` is its name there; `is_symmetric` tells that its training scaled images to -1 to 1,
-    and not by ImageNet's mean and deviation.
+    `function` is its name there. If `is_symmetric`, it was trained on images scaled to -1 to 1,
+    else on images standardized by ImageNet's mean and standard deviation.
     """
 
     function: str
     is_symmetric: bool
 
     def features(self, image: Any, bands: int, momentum: float, synchronized: bool) -> list[Any]:
-        """Apply it; see `encoder_features`."""
-        # Its variables are known as the encoder's by their path, its layers by their name.
+        # Variables are recognized as the encoder's by their path, layers by their name.
         with keras.name_scope(ENCODER):
-            backbone = self._backbone(self._scaled(image, bands), bands, None)
-        shapes = output_shapes(backbone, _PROBE, _PROBE)
-        last = {shape[0]: name for name, shape in shapes.items() if not name.startswith(_UNUSED)}
-        names = [last.get(_PROBE // stride) for stride in _STRIDES]
+            backbone = self._backbone(self._scale(image, bands), bands, None)
+        shapes = output_shapes(backbone, _PROBE_SIDE, _PROBE_SIDE)
+        last_of_side = {
+            shape[0]: name
+            for name, shape in shapes.items()
+            if not name.startswith(_CLASSIFIER_PREFIXES)
+        }
+        names = [last_of_side.get(_PROBE_SIDE // stride) for stride in _STRIDES]
         features = [backbone.get_layer(name).output for name in names if name is not None]
         for layer in backbone.layers:
             if layer.weights:
                 layer.name = f"{ENCODER}_{layer.name}"
             if isinstance(layer, layers.BatchNormalization):
                 layer.momentum, layer.synchronized = momentum, synchronized
-        # ConvNeXt begins with a stride of 4.
+        # ConvNeXt has no features of stride 2.
         return features if names[0] is not None else [_stem(image, synchronized), *features]
 
-    def weights(self, given: str) -> Arrays:
-        """Read its ImageNet weights, by the names that the layers have in our networks."""
-        donor = self._backbone(None, len(_MEANS), given)
-        return {f"{ENCODER}_{name}": values for name, values in weights_of(donor).items()}
+    def load_weights(self, weights: str) -> Arrays:
+        """Load weights, `imagenet` or the path of a file, by the layers' names in our networks."""
+        pretrained = self._backbone(None, len(_MEANS), weights)
+        return {f"{ENCODER}_{name}": values for name, values in weights_of(pretrained).items()}
 
     def _backbone(self, image: Any, bands: int, weights: str | None) -> Any:
-        # All but ResNet50V2 may scale the image themselves, but only three bands.
+        # All but ResNet50V2 can scale the image themselves, but only with three bands.
         options = {} if self.function == "ResNet50V2" else {"include_preprocessing": False}
         try:
             return getattr(keras.applications, self.function)(
@@ -86,17 +89,17 @@ class _Application:
                 input_shape=(None, None, bands),
                 **options,
             )
-        except Exception as error:  # what downloads and files raise
+        except Exception as error:  # whatever downloading or reading a file raises
             if weights is None:
                 raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(
-                f"model.encoder_weights: cannot have '{weights}' for {self.function} ({reason});\n"
-                "name a file that was downloaded before, or take model.encoder: "
-                "efficientnet_lite0, whose weights are in this package"
+                f"model.encoder_weights: cannot load '{weights}' for {self.function} ({reason});\n"
+                "give the path of a downloaded file, or use model.encoder: efficientnet_lite0, "
+                "whose weights are part of this package"
             ) from None
 
-    def _scaled(self, image: Any, bands: int) -> Any:
+    def _scale(self, image: Any, bands: int) -> Any:
         if self.is_symmetric:
             return layers.Rescaling(1.0 / 127.5, -1.0, name="scaling")(image)
         means, deviations = np.array(_MEANS), np.array(_DEVIATIONS)
@@ -107,23 +110,23 @@ class _Application:
 
 
 _APPLICATIONS = {
-    "efficientnetv2_b0": _Application("EfficientNetV2B0", is_symmetric=False),
-    "efficientnetv2_b1": _Application("EfficientNetV2B1", is_symmetric=False),
-    "efficientnetv2_b2": _Application("EfficientNetV2B2", is_symmetric=False),
-    "efficientnetv2_b3": _Application("EfficientNetV2B3", is_symmetric=False),
-    "convnext_tiny": _Application("ConvNeXtTiny", is_symmetric=False),
-    "mobilenetv3_large": _Application("MobileNetV3Large", is_symmetric=True),
-    "resnet50v2": _Application("ResNet50V2", is_symmetric=True),
+    "efficientnetv2_b0": _KerasApplication("EfficientNetV2B0", is_symmetric=False),
+    "efficientnetv2_b1": _KerasApplication("EfficientNetV2B1", is_symmetric=False),
+    "efficientnetv2_b2": _KerasApplication("EfficientNetV2B2", is_symmetric=False),
+    "efficientnetv2_b3": _KerasApplication("EfficientNetV2B3", is_symmetric=False),
+    "convnext_tiny": _KerasApplication("ConvNeXtTiny", is_symmetric=False),
+    "mobilenetv3_large": _KerasApplication("MobileNetV3Large", is_symmetric=True),
+    "resnet50v2": _KerasApplication("ResNet50V2", is_symmetric=True),
 }
 
 
 def encoder_features(
     settings: "UNetSettings", image: Any, bands: int, synchronized: bool = False
 ) -> list[Any]:
-    """Apply the profile's encoder, its input scaling included; nothing is trained yet.
+    """Apply the profile's encoder and its input scaling, with random weights.
 
     Returns:
-        Features at strides 2, 4, 8, 16 and 32; their last axis tells the channels.
+        Features at strides 2, 4, 8, 16 and 32, (batch, rows, cols, channels).
     """
     momentum = settings.normalization_momentum
     if settings.encoder == "efficientnet_lite0":
@@ -133,29 +136,31 @@ def encoder_features(
 
 
 def load_encoder(settings: "UNetSettings", model: Any) -> None:
-    """Give a network's encoder what it has learned before, if the profile wants that.
+    """Load the pretrained weights of a network's encoder, if the profile names any.
 
     Raises:
-        ModelError: the weights cannot be had, or are another encoder's.
+        ModelError: the weights cannot be loaded, or are of another encoder.
     """
-    given = settings.encoder_weights
-    if given is None:
+    source = settings.encoder_weights
+    if source is None:
         return
     if settings.encoder != "efficientnet_lite0":
-        weights = _APPLICATIONS[settings.encoder].weights(given)
-    elif given == "imagenet":
+        weights = _APPLICATIONS[settings.encoder].load_weights(source)
+    elif source == "imagenet":
         weights = packaged_weights("efficientnet_lite0.npz")
     else:
-        weights = read_weights(Path(given))
-    left = [name for name in assign_weights(model, weights) if name.startswith(f"{ENCODER}_")]
-    if left:
+        weights = read_weights(Path(source))
+    unmatched = assign_weights(model, weights)
+    missing = [name for name in unmatched if name.startswith(f"{ENCODER}_")]
+    if missing:
         raise ModelError(
-            f"model.encoder_weights: '{given}' does not fit {settings.encoder}; it has no "
-            f"{left[0]}, or one of another shape"
+            f"model.encoder_weights: '{source}' does not fit {settings.encoder}: "
+            f"{missing[0]} is missing or has another shape"
         )
 
 
 def _stem(image: Any, synchronized: bool) -> Any:
+    """Compute features of stride 2 by a layer without pretrained weights."""
     features = layers.Rescaling(1.0 / 127.5, -1.0, name="stem_scaling")(image)
     features = layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem")(features)
     features = layers.BatchNormalization(synchronized=synchronized, name="stem_norm")(features)

@@ -17,10 +17,10 @@ def flexunet(
 ) -> Any:
     """Build FlexUNet, a U-Net whose kernels are large at the top and shrink towards the bottom.
 
-    Level i has base_filters * 2^i filters, kernels of max(3, base_kernels - 2i) and dilation
-    max(1, dilation - i); its two convolutions stand around a dropout of dropout_rate * i. The
-    encoder halves by max-pooling; the decoder doubles by 2 x 2 transposed convolution, takes the
-    encoder's features of its level beside it, and mirrors the level's two convolutions.
+    Level i has two convolutions with base_filters * 2^i filters, kernels of max(3, base_kernels -
+    2i) and dilation max(1, dilation - i), and between them dropout at the rate dropout_rate * i.
+    The encoder halves the resolution by max-pooling. The decoder doubles it by 2 x 2 transposed
+    convolution, concatenates the encoder's features of the level, and repeats the convolutions.
 
     Source: antillia.com, TensorFlow-FlexUNet-Tiled-Image-Segmentation-Sichuan-Landslide, 2025,
     after Ronneberger et al., U-Net, 2015, doi:10.1007/978-3-319-24574-4_28.
@@ -31,8 +31,8 @@ def flexunet(
     for level in range(settings.num_layers):
         if level > 0:
             features = layers.MaxPooling2D((2, 2))(features)
-        block = _Block(settings, level, f"{ENCODER}_{level}", synchronized)
-        features = block.applied_to(features)
+        block = _ConvBlock(settings, level, f"{ENCODER}_{level}", synchronized)
+        features = block(features)
         skips.append(features)
     for level in reversed(range(settings.num_layers - 1)):
         filters = settings.base_filters * 2**level
@@ -40,24 +40,24 @@ def flexunet(
             filters, (2, 2), strides=(2, 2), padding="same", name=f"decoder_{level}_double"
         )(features)
         features = layers.Concatenate()([features, skips[level]])
-        block = _Block(settings, level, f"decoder_{level}", synchronized)
-        features = block.applied_to(features)
+        block = _ConvBlock(settings, level, f"decoder_{level}", synchronized)
+        features = block(features)
     activation = "sigmoid" if outputs == 1 else "softmax"
-    # Probabilities stay float32 whatever the precision of the layers before.
+    # Probabilities are float32 whatever the precision of the other layers.
     head = layers.Conv2D(outputs, (1, 1), activation=activation, dtype="float32", name="classes")
     return keras.Model(inputs, head(features), name="flexunet")
 
 
 @dataclass(frozen=True)
-class _Block:
-    """Convolution, dropout, convolution: one level of the encoder or the decoder."""
+class _ConvBlock:
+    """Convolution, dropout and convolution, at one level of the encoder or the decoder."""
 
     settings: "FlexUNetSettings"
     level: int
     name: str
     synchronized: bool
 
-    def applied_to(self, features: Any) -> Any:
+    def __call__(self, features: Any) -> Any:
         rate, seed = self.settings.dropout_rate * self.level, self.settings.dropout_seed
         features = self._convolution(features, f"{self.name}_first")
         features = layers.Dropout(rate, seed=seed, name=f"{self.name}_dropout")(features)

@@ -1,4 +1,4 @@
-"""The shapes of what a network's layers give."""
+"""Output shapes of a network's layers."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from landslide_cli.core.networks.backend import keras
 
 
 def output_shapes(model: Any, height: int, width: int) -> dict[str, tuple[int, ...]]:
-    """Tell each layer's output shape, without the batch, for one image of `height` x `width`."""
+    """Return each layer's output shape, without the batch, for one image of `height` x `width`."""
     probe = keras.Model(model.inputs, [layer.output for layer in model.layers])
     bands = model.input_shape[-1]
     specs = probe.compute_output_spec(keras.KerasTensor((1, height, width, bands)))

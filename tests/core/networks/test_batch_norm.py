@@ -1,4 +1,4 @@
-"""Batch normalization that trains faster and is Keras's own when it is kept."""
+"""Fused batch normalization trains as Keras's own does, and is converted back to it."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from landslide_cli.core.networks.batch_norm import (
     with_plain_normalization,
 )
 from landslide_cli.core.networks.build import build_model
-from landslide_cli.profile import UNetSettings
+from landslide_cli.profile import FlexUNetSettings
 
 layers = keras.layers
 
@@ -19,38 +19,39 @@ def features(seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).normal(4.0, 3.0, (2, 5, 7, 6)).astype(np.float32)
 
 
-def pair() -> tuple[keras.Model, keras.Model]:
-    """Keras's layer with weights of its own in a model, and the same made fast."""
+def plain_and_fused() -> tuple[keras.Model, keras.Model]:
+    """A model of Keras's layer with random weights, and its fused copy."""
     inputs = keras.Input((None, None, 6))
     plain = keras.Model(inputs, layers.BatchNormalization(momentum=0.8)(inputs))
     rng = np.random.default_rng(5)
-    plain.set_weights([rng.uniform(0.5, 2.0, one.shape) for one in plain.get_weights()])
+    plain.set_weights([rng.uniform(0.5, 2.0, weight.shape) for weight in plain.get_weights()])
     return plain, with_fused_normalization(plain)
 
 
-def learned(model: keras.Model, images: np.ndarray) -> list[np.ndarray]:
-    """Outputs and gradients of a step, for images and weights, and then all weights."""
+def train_step(model: keras.Model, images: np.ndarray) -> list[np.ndarray]:
+    """Return the outputs, the gradients of images and weights, and the weights afterwards."""
     images = tf.constant(images)
     with tf.GradientTape() as tape:
         tape.watch(images)
         outputs = model(images, training=True)
         loss = tf.reduce_sum(outputs * tf.cos(outputs))
     gradients = tape.gradient(loss, [images, *model.trainable_variables])
-    return [np.asarray(one) for one in (outputs, *gradients, *model.weights)]
+    return [np.asarray(tensor) for tensor in (outputs, *gradients, *model.weights)]
 
 
-def test_learns_as_keras_does() -> None:
-    plain, fused = pair()
+def test_training_steps_agree_with_those_of_keras() -> None:
+    plain, fused = plain_and_fused()
     assert isinstance(fused.layers[-1], FusedBatchNormalization)
     for seed in (1, 2):
-        for wanted, found in zip(
-            learned(plain, features(seed=seed)), learned(fused, features(seed=seed)), strict=True
+        expected = train_step(plain, features(seed=seed))
+        for value, expected_value in zip(
+            train_step(fused, features(seed=seed)), expected, strict=True
         ):
-            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(value, expected_value, rtol=1e-4, atol=1e-4)
 
 
-def test_maps_as_keras_does_to_the_bit_also_where_it_is_frozen() -> None:
-    plain, fused = pair()
+def test_inference_and_frozen_training_equal_those_of_keras_to_the_bit() -> None:
+    plain, fused = plain_and_fused()
     np.testing.assert_array_equal(plain(features()), fused(features()))
     plain.trainable = fused.trainable = False
     np.testing.assert_array_equal(
@@ -59,13 +60,15 @@ def test_maps_as_keras_does_to_the_bit_also_where_it_is_frozen() -> None:
 
 
 @pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"axis": 1}])
-def test_leaves_alone_what_the_operation_cannot_do(options: dict[str, object]) -> None:
+def test_layers_that_the_fused_operation_does_not_support_are_not_replaced(
+    options: dict[str, object],
+) -> None:
     inputs = keras.Input((5, 7, 6))
     model = keras.Model(inputs, layers.BatchNormalization(**options)(inputs))
     assert type(with_fused_normalization(model).layers[-1]) is layers.BatchNormalization
 
 
-def test_other_precisions_learn_too() -> None:
+def test_layers_of_other_precisions_update_their_statistics_too() -> None:
     inputs = keras.Input((None, None, 6))
     layer = layers.BatchNormalization(dtype="mixed_bfloat16")
     fused = with_fused_normalization(keras.Model(inputs, layer(inputs)))
@@ -74,15 +77,19 @@ def test_other_precisions_learn_too() -> None:
     assert not np.allclose(fused.layers[-1].moving_mean, 0.0)
 
 
-def test_a_network_becomes_fast_and_then_keras_s_own_again() -> None:
-    settings = UNetSettings.model_validate({"architecture": "unet", "decoder": [8, 8, 8, 8]})
+def test_a_network_is_converted_to_fused_layers_and_back() -> None:
+    settings = FlexUNetSettings(base_filters=4, base_kernels=3, num_layers=3, normalization=True)
     model = build_model(settings, 3, 2)
     fused = with_fused_normalization(model)
-    again = with_plain_normalization(fused)
-    kinds = [[type(layer) for layer in one.layers] for one in (model, fused, again)]
-    assert kinds[0] == kinds[2] != kinds[1]
-    assert layers.BatchNormalization not in kinds[1]
+    back = with_plain_normalization(fused)
+    classes, fused_classes, classes_back = (
+        [type(layer) for layer in network.layers] for network in (model, fused, back)
+    )
+    assert classes == classes_back != fused_classes
+    assert layers.BatchNormalization not in fused_classes
     image = np.random.default_rng(2).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
-    np.testing.assert_array_equal(model(image), again(image))
-    paths = [[one.path for one in network.trainable_variables] for network in (model, fused)]
-    assert paths[0] == paths[1]
+    np.testing.assert_array_equal(model(image), back(image))
+    paths, fused_paths = (
+        [variable.path for variable in network.trainable_variables] for network in (model, fused)
+    )
+    assert paths == fused_paths

@@ -1,4 +1,4 @@
-"""FlexUNet by its published definition."""
+"""FlexUNet has its published structure, and any network changes its precision."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def small(**changes: object) -> FlexUNetSettings:
 
 
 def published_shapes() -> list[tuple[int, ...]]:
-    """Weight shapes of the experiment's FlexUNet, written out from its definition."""
+    """List the weight shapes of the published FlexUNet, from its definition."""
     kernels = [11, 9, 7, 5, 3, 3, 3, 3]
     filters = [16, 32, 64, 128, 256, 512, 1024, 2048]
     shapes: list[tuple[int, ...]] = []
@@ -33,7 +33,8 @@ def published_shapes() -> list[tuple[int, ...]]:
     return [*shapes, (1, 1, 16, 2), (2,)]
 
 
-def test_default_model_is_the_published_one_weight_by_weight() -> None:
+@pytest.mark.usefixtures("without_values")
+def test_the_default_model_has_the_weights_and_flop_of_the_published_one() -> None:
     model = build_model(FlexUNetSettings(), bands=3, outputs=2)
     assert model.count_params() == 126_809_218
     assert [tuple(weight.shape) for weight in model.weights] == published_shapes()
@@ -42,13 +43,15 @@ def test_default_model_is_the_published_one_weight_by_weight() -> None:
     assert sum(layer.parameters for layer in layers) == 126_809_218
 
 
-def test_dropout_grows_with_the_level_in_encoder_and_decoder() -> None:
+@pytest.mark.usefixtures("without_values")
+def test_dropout_rates_increase_with_the_level_in_encoder_and_decoder() -> None:
     model = build_model(small(dropout_rate=0.1), 3, 2)
     rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     assert rates == pytest.approx([0.0, 0.1, 0.2, 0.1, 0.0])
 
 
-def test_dilation_shrinks_by_one_a_level_and_not_below_one() -> None:
+@pytest.mark.usefixtures("without_values")
+def test_dilation_decreases_by_one_per_level_but_not_below_one() -> None:
     model = build_model(small(dilation=(3, 2)), 3, 2)
     convolutions = [
         layer
@@ -61,14 +64,14 @@ def test_dilation_shrinks_by_one_a_level_and_not_below_one() -> None:
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (8, 24), (20, 12)])
-def test_any_multiple_of_the_stride_is_taken(shape: tuple[int, int]) -> None:
+def test_images_of_any_multiple_of_the_stride_are_accepted(shape: tuple[int, int]) -> None:
     model = build_model(small(), bands=5, outputs=3)
     probabilities = model(np.zeros((2, *shape, 5), np.float32)).numpy()
     assert probabilities.shape == (2, *shape, 3)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-6)
 
 
-def test_single_class_is_a_sigmoid() -> None:
+def test_a_single_output_has_a_sigmoid() -> None:
     model = build_model(small(), 3, 1)
     probabilities = model(np.full((1, 8, 8, 3), 128, np.float32)).numpy()
     assert probabilities.shape == (1, 8, 8, 1)
@@ -83,34 +86,36 @@ def test_input_is_scaled_inside_the_model() -> None:
     np.testing.assert_allclose(scaled(image), plain(image / 255.0), atol=1e-6)
 
 
-def test_same_seed_gives_the_same_weights_and_another_does_not() -> None:
-    first, second, other = (build_model(small(), 3, 2, seed=s) for s in (7, 7, 8))
-    for one, same in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, same)
-    kernels = zip(first.get_weights(), other.get_weights(), strict=True)
-    assert any((one != another).any() for one, another in kernels)
+def test_only_equal_seeds_give_equal_weights() -> None:
+    first, equal, other = (build_model(small(), 3, 2, seed=s).get_weights() for s in (7, 7, 8))
+    for weight, equal_weight in zip(first, equal, strict=True):
+        np.testing.assert_array_equal(weight, equal_weight)
+    pairs = zip(first, other, strict=True)
+    assert any((weight != other_weight).any() for weight, other_weight in pairs)
 
 
-def test_fixed_dropout_seed_repeats_the_dropped_values() -> None:
+def test_a_fixed_dropout_seed_drops_the_same_values() -> None:
     image = np.full((1, 32, 32, 3), 200, np.float32)
     settings = small(dropout_rate=0.3, dropout_seed=5)
     runs = [build_model(settings, 3, 2, seed=1)(image, training=True).numpy() for _ in range(2)]
     np.testing.assert_array_equal(runs[0], runs[1])
 
 
-def test_normalization_adds_one_layer_for_each_convolution() -> None:
+@pytest.mark.usefixtures("without_values")
+def test_normalization_adds_one_layer_per_convolution() -> None:
     model = build_model(small(normalization=True, normalization_momentum=0.8), 3, 2)
-    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    layers = keras.layers
+    norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
     assert len(norms) == 10
     assert {norm.momentum for norm in norms} == {0.8}
 
 
-def test_layers_of_a_small_network_add_up_by_hand() -> None:
+@pytest.mark.usefixtures("without_values")
+def test_flop_of_a_small_network_agree_with_a_count_by_hand() -> None:
     model = build_model(FlexUNetSettings(base_filters=2, base_kernels=3, num_layers=2), 1, 2)
-    flop = {layer.name: layer.flop for layer in summarise_layers(model, 4, 4)}
-    convolutions = [work for work in flop.values() if work]
+    flop = [layer.flop for layer in summarise_layers(model, 4, 4) if layer.flop]
     # Level 0 at 4 x 4, level 1 at 2 x 2, the transposed convolution, level 0 again, the head.
-    assert convolutions == [
+    assert flop == [
         2 * 9 * 1 * 2 * 16,
         2 * 9 * 2 * 2 * 16,
         2 * 9 * 2 * 4 * 4,
@@ -123,16 +128,16 @@ def test_layers_of_a_small_network_add_up_by_hand() -> None:
 
 
 @pytest.fixture
-def other_policy() -> Iterator[str]:
-    """Have another global policy for the time of a test."""
-    before = keras.config.dtype_policy()
+def global_policy() -> Iterator[str]:
+    """Change the global policy during a test."""
+    original = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     yield "mixed_float16"
-    keras.config.set_dtype_policy(before)
+    keras.config.set_dtype_policy(original)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_all_but_the_head_compute_in_the_precision_and_weights_are_float32(precision: str) -> None:
+def test_only_the_head_and_the_weights_are_float32_whatever_the_precision(precision: str) -> None:
     model = build_model(small(normalization=True), 3, 2, precision=precision)
     *body, head = (layer for layer in model.layers if layer.weights)
     assert {layer.compute_dtype for layer in body} == {precision}
@@ -144,37 +149,38 @@ def test_all_but_the_head_compute_in_the_precision_and_weights_are_float32(preci
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_global_policy_is_neither_followed_nor_changed(
-    other_policy: str, precision: str
+def test_the_global_policy_has_no_effect_and_is_not_changed(
+    global_policy: str, precision: str
 ) -> None:
     model = build_model(small(), 3, 2, precision=precision)
     assert model.layers[-2].compute_dtype == precision
-    assert keras.config.dtype_policy().name == other_policy
+    assert keras.config.dtype_policy().name == global_policy
     in_precision(model, "float32")
-    assert keras.config.dtype_policy().name == other_policy
+    assert keras.config.dtype_policy().name == global_policy
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_a_model_in_another_precision_and_back_is_the_model(precision: str) -> None:
+def test_a_model_converted_to_a_precision_and_back_is_unchanged(precision: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3)).astype(np.float32)
     model = build_model(small(normalization=True), 3, 2, seed=1)
     low = in_precision(model, precision)
     assert {layer.compute_dtype for layer in low.layers[1:-1]} == {precision}
     assert low.layers[-1].compute_dtype == "float32"
-    again = in_precision(low, "float32")
-    assert {layer.compute_dtype for layer in again.layers} == {"float32"}
-    for one, same in zip(model.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, same)
-    np.testing.assert_array_equal(model(image).numpy(), again(image).numpy())
+    back = in_precision(low, "float32")
+    assert {layer.compute_dtype for layer in back.layers} == {"float32"}
+    for weight, weight_back in zip(model.get_weights(), back.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, weight_back)
+    np.testing.assert_array_equal(model(image).numpy(), back(image).numpy())
     np.testing.assert_allclose(model(image), low(image), atol=0.02)
 
 
+@pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize("normalization", [False, True])
-def test_the_encoders_layers_and_no_others_are_called_so(normalization: bool) -> None:
+def test_exactly_the_layers_of_the_encoder_have_its_prefix(normalization: bool) -> None:
     model = build_model(small(num_layers=4, normalization=normalization), 3, 2)
-    learning = [layer.name for layer in model.layers if layer.weights]
-    encoder = [name for name in learning if name.startswith(ENCODER)]
-    # Two convolutions a level down; one up, two on each level, and the head.
-    each = 4 if normalization else 2
-    assert encoder == learning[: 4 * each]
-    assert len(learning) == 4 * each + 3 * (each + 1) + 1
+    trainable = [layer.name for layer in model.layers if layer.weights]
+    encoder = [name for name in trainable if name.startswith(ENCODER)]
+    # Encoder: two convolutions per level. Decoder: also a transposed one. And the head.
+    per_level = 4 if normalization else 2
+    assert encoder == trainable[: 4 * per_level]
+    assert len(trainable) == 4 * per_level + 3 * (per_level + 1) + 1
