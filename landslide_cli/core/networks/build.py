@@ -94,23 +94,24 @@ def summarise_layers(model: Any, height: int, width: int) -> Sequence[LayerSumma
 
 
 def feature_sizes(model: Any, height: int, width: int) -> tuple[list[int], list[list[int]]]:
-    """Count the values in each layer's output for one tile, and list each layer's inputs.
+    """Count the values in each operation's output for one tile, and list its inputs.
 
     Returns:
-        The sizes in the order in which the layers run, and for each layer the indices of the layers
-        whose output it takes.
+        The sizes in the order in which the operations run, and for each the indices of the
+        operations whose output it takes.
     """
     shapes = output_shapes(model, height, width)
-    index = {layer.name: number for number, layer in enumerate(model.layers)}
+    operations = model.operations
+    index = {operation.name: number for number, operation in enumerate(operations)}
     inputs = [
         [
             index[parent.operation.name]
-            for node in layer._inbound_nodes[:1]
+            for node in operation._inbound_nodes[:1]
             for parent in node.parent_nodes
         ]
-        for layer in model.layers
+        for operation in operations
     ]
-    return [math.prod(shapes[layer.name]) for layer in model.layers], inputs
+    return [math.prod(shapes[operation.name]) for operation in operations], inputs
 
 
 def in_precision(model: Any, precision: str) -> Any:

@@ -59,9 +59,9 @@ class _KerasApplication:
             backbone = self._backbone(self._scale(image, bands), bands, None)
         shapes = output_shapes(backbone, _PROBE_SIDE, _PROBE_SIDE)
         last_of_side = {
-            shape[0]: name
-            for name, shape in shapes.items()
-            if not name.startswith(_CLASSIFIER_PREFIXES)
+            shapes[layer.name][0]: layer.name
+            for layer in backbone.layers
+            if not layer.name.startswith(_CLASSIFIER_PREFIXES)
         }
         names = [last_of_side.get(_PROBE_SIDE // stride) for stride in _STRIDES]
         features = [backbone.get_layer(name).output for name in names if name is not None]

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.backend import keras
-from landslide_cli.core.networks.build import build_model, in_precision, summarise_layers
+from landslide_cli.core.networks.build import (
+    build_model,
+    feature_sizes,
+    in_precision,
+    summarise_layers,
+)
 from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.profile import FlexUNetSettings
 
@@ -124,6 +129,20 @@ def test_flop_of_a_small_network_agree_with_a_count_by_hand() -> None:
         2 * 9 * 4 * 2 * 16,
         2 * 9 * 2 * 2 * 16,
         2 * 1 * 2 * 2 * 16,
+    ]
+
+
+@pytest.mark.usefixtures("without_values")
+def test_feature_sizes_of_a_small_network_agree_with_a_count_by_hand() -> None:
+    settings = FlexUNetSettings(base_filters=2, base_kernels=3, num_layers=2, input_scaling=False)
+    sizes, inputs = feature_sizes(build_model(settings, 1, 2), 4, 4)
+    # The image; level 0, three layers of 4 x 4 x 2; pooling to 2 x 2 x 2; level 1, three layers of
+    # 2 x 2 x 4; upsampling, concatenation, level 0 again, the head.
+    assert sizes == [16, 32, 32, 32, 8, 16, 16, 16, 32, 64, 32, 32, 32, 32]
+    concatenation = 9
+    assert inputs == [
+        [index - 1, 3] if index == concatenation else [index - 1] * (index > 0)
+        for index in range(14)
     ]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.backend import keras
+from landslide_cli.core.networks.build import feature_sizes
 from landslide_cli.core.networks.encoders import ENCODER, encoder_features, load_encoder
 from landslide_cli.core.networks.weight_files import packaged_weights, weights_of
 from landslide_cli.errors import ModelError
@@ -53,6 +54,15 @@ def test_features_have_strides_2_to_32_on_any_multiple_of_32(name: str) -> None:
     prefixed = [layer for layer in with_weights if layer.name.startswith(f"{ENCODER}_")]
     # ConvNeXt has no features of stride 2: two layers without pretrained weights compute them.
     assert len(with_weights) - len(prefixed) == (2 if name == "convnext_tiny" else 0)
+
+
+@pytest.mark.usefixtures("without_values")
+@pytest.mark.parametrize("name", ["convnext_tiny", "mobilenetv3_large"])
+def test_bare_operations_of_keras_applications_count_among_the_features(name: str) -> None:
+    model = encoder(encoder=name, encoder_weights=None)
+    sizes, inputs = feature_sizes(model, 64, 64)
+    assert len(sizes) == len(inputs) > len(model.layers)
+    assert all(max(taken) < index for index, taken in enumerate(inputs) if taken)
 
 
 def test_lite0_features_agree_with_those_of_the_published_weights(lite0: Any) -> None:
