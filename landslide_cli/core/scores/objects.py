@@ -128,6 +128,6 @@ def _matches(true: _Objects, predicted: _Objects, overlaps: _Overlaps) -> NDArra
 def _size_classes(
     objects: _Objects, bounds: Sequence[float], pixel_area: float
 ) -> NDArray[np.intp]:
-    # Slightly more than the area, lest rounding put an object of exactly a bound below it.
+    # Slightly more than the area, so that rounding puts no object of exactly a bound below it.
     areas = objects.areas * (pixel_area * (1 + 1e-12))
     return np.searchsorted(np.asarray(bounds, np.float64), areas, side="right")

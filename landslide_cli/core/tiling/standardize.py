@@ -22,7 +22,7 @@ from landslide_cli.core.tiling.source import Source
 # In grey levels of 0 to 255; close to those of typical aerial scenes.
 MEAN, DEVIATION = 110.0, 50.0
 
-# Lower bound of the deviation divided by, lest noise of an even scene be amplified.
+# Lower bound of the deviation divided by, so that noise of even scenes is not amplified.
 _MIN_DEVIATION = 8.0
 
 # Approximate side of a cell, in pixels of the model.
@@ -31,7 +31,7 @@ _CELL_SIDE = 256
 # Pixels standardized at once, to bound the memory of intermediate results.
 _PIXELS_AT_ONCE = 2**17
 
-# Scenes of up to `_MAX_ROWS` rows are read in full, in strips of `_STRIP_ROWS`; of higher ones only
+# Scenes of up to `_MAX_ROWS` rows are read in full, in strips of `_STRIP_ROWS`; of taller ones only
 # two such strips per row of cells.
 _MAX_ROWS, _STRIP_ROWS = 2048, 128
 
