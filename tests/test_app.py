@@ -1,4 +1,4 @@
-"""The command line as people and scripts use it, in processes of its own."""
+"""The command line as people and scripts use it."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from landslide_cli.app import main
 from landslide_cli.imagery.raster.images import write_image
 
 COMMANDS = ["prepare", "split", "train", "evaluate", "infer-tiled", "show"]
+
+SHARED = ["set", "limit", "quiet", "json", "debug"]
 
 PROFILE = """\
 name: smoke
@@ -35,24 +37,31 @@ show: {items: 2, cell: 64}
 """
 
 
+# One process for all six: each of its own would load TensorFlow again, for seconds.
+CHAIN = """\
+import sys
+from landslide_cli.app import main
+for name in sys.argv[1:]:
+    if status := main([name, "p.yaml", "--limit", "4", "--quiet"]):
+        sys.exit(status)
+"""
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a profile, in which the tests of this file run one after the other."""
     folder = tmp_path_factory.mktemp("app")
     (folder / "p.yaml").write_text(PROFILE, encoding="utf-8")
-    yield folder
-
-
-def landslide(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "landslide_cli", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return folder
 
 
 def test_chain_of_all_six_is_silent_when_quiet(folder: Path) -> None:
-    command = f"{sys.executable} -m landslide_cli"
-    chain = " && ".join(f"{command} {name} p.yaml --limit 4 --quiet" for name in COMMANDS)
     done = subprocess.run(
-        ["bash", "-c", chain], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", CHAIN, *COMMANDS],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stderr == ""
     assert done.returncode == 0
@@ -65,11 +74,21 @@ def test_chain_of_all_six_is_silent_when_quiet(folder: Path) -> None:
     }
 
 
+def test_polygons_have_a_spatial_index_where_tensorflow_is_loaded(folder: Path) -> None:
+    """TensorFlow brings an SQLite of its own, which knows no index, into the process."""
+    path, *_ = (folder / "run/infer").glob("*_landslides.gpkg")
+    with closing(sqlite3.connect(path)) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    assert "rtree_landslides_geom" in tables
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_prints_one_json_document(folder: Path, name: str) -> None:
-    done = landslide(name, "p.yaml", "--limit", "4", "--json", cwd=folder)
-    assert done.returncode == 0
-    document = json.loads(done.stdout)
+def test_each_prints_one_json_document(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main([name, "p.yaml", "--limit", "4", "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
     if name in ("prepare", "split", "train"):
         assert document["unchanged"] is True
     if name == "evaluate":
@@ -91,12 +110,15 @@ def test_augmentations_are_pictured_when_asked_for(
     assert "nothing is switched on" in capsys.readouterr().err
 
 
-def test_log_of_a_training_is_plain_text(folder: Path) -> None:
-    done = landslide("train", "p.yaml", "--limit", "4", "--overwrite", cwd=folder)
-    assert done.returncode == 0
-    assert "\r" not in done.stderr
-    assert "\x1b" not in done.stderr
-    epochs = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
+def test_log_of_a_training_is_plain_text(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["train", "p.yaml", "--limit", "4", "--overwrite"]) == 0
+    log = capfd.readouterr().err
+    assert "\r" not in log
+    assert "\x1b" not in log
+    epochs = [line for line in log.splitlines() if line.startswith("epoch ")]
     assert len(epochs) == 2
     assert all("landslide Dice" in line and "valid loss" in line for line in epochs)
 
@@ -104,7 +126,10 @@ def test_log_of_a_training_is_plain_text(folder: Path) -> None:
 def test_terminal_sees_a_live_table(folder: Path) -> None:
     main_end, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "landslide_cli", "prepare", "p.yaml", "--overwrite"],
+        [
+            *(sys.executable, "-m", "landslide_cli", "prepare", "p.yaml", "--overwrite"),
+            *("--set", "prepare.workers=1"),
+        ],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=terminal,
@@ -133,6 +158,9 @@ def test_help_is_given(arguments: list[str], capsys: pytest.CaptureFixture[str])
     if len(arguments) == 2:
         assert "Example:" in text
         assert "Writes:" in text
+        places = [text.index(f"--{name} ") for name in SHARED]
+        assert places == sorted(places)
+        assert ("--fold " in text) == (arguments[0] != "prepare")
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,8 +276,8 @@ def test_quiet_run_with_a_scene_that_fails_says_only_that(
     assert main(arguments) == 1
     out, error = capsys.readouterr()
     document = json.loads(out)
-    assert [one["scene"] for one in document["scenes"]] == ["good"]
-    assert [one["scene"] for one in document["failed"]] == ["hurt"]
+    assert [scene["scene"] for scene in document["scenes"]] == ["good"]
+    assert [scene["scene"] for scene in document["failed"]] == ["hurt"]
     assert document["scenes"][0]["totals"][0]["landslides"] == 1
     assert len(error.splitlines()) <= 2
     assert "hurt.png" in error
@@ -266,23 +294,10 @@ def test_probability_is_written_when_asked_for(
     assert main(arguments) == 0
     assert "probability" not in json.loads(capsys.readouterr().out)["scenes"][0]
     assert main([*arguments, "--probability"]) == 0
-    (one,) = json.loads(capsys.readouterr().out)["scenes"]
-    assert Path(one["probability"]) == tmp_path / "good_probability.tif"
-    assert Path(one["probability"]).is_file()
-    assert one["unchanged"] is False
-
-
-def test_polygons_have_a_spatial_index_where_tensorflow_is_loaded(
-    bright_run: Path, tmp_path: Path
-) -> None:
-    """TensorFlow brings an SQLite of its own, which knows no index, into the process."""
-    done = landslide(
-        "infer-tiled", "p.yaml", "scenes/good.png", "--output", str(tmp_path), "-q", cwd=bright_run
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    with closing(sqlite3.connect(tmp_path / "good_landslides.gpkg")) as database:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    assert "rtree_landslides_geom" in tables
+    (scene,) = json.loads(capsys.readouterr().out)["scenes"]
+    assert Path(scene["probability"]) == tmp_path / "good_probability.tif"
+    assert Path(scene["probability"]).is_file()
+    assert scene["unchanged"] is False
 
 
 def test_wrong_scheduler_is_status_two(
