@@ -57,7 +57,7 @@ class Group:
     evidence: list[Evidence]
 
 
-def own_groups(profile: Profile, names: Sequence[str]) -> dict[str, str]:
+def user_groups(profile: Profile, names: Sequence[str]) -> dict[str, str]:
     """Return the group that `split.groups` gives to each of the names; to some it gives none.
 
     Raises:

@@ -11,7 +11,7 @@ from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask
 from landslide_cli.core.tiling.resampling import resample
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import levelled, levels_of
+from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.scenes import Scene, labelled_scenes
 from landslide_cli.dataset.tiles import IMAGES, MASKS, TILES
@@ -81,7 +81,7 @@ def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
         nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
         image, reading = resample(image, *size), replace(reading, mask=nearest)
     if profile.prepare.standardize:
-        image = levelled(image, levels_of(source, scales), scales=scales)
+        image = standardize(image, local_statistics(source, scales), scales=scales)
     return PreparedScene(image, reading, scales[1])
 
 

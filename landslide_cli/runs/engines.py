@@ -147,9 +147,9 @@ class TensorFlowEngine:
 
     def prefers(self) -> Sequence[Precision]:
         """Return the precisions that the processor computes natively, the fastest first."""
-        from landslide_cli.core.networks.backend import computes_bfloat16
+        from landslide_cli.core.networks.backend import has_native_bfloat16
 
-        return ("bfloat16", "float32") if computes_bfloat16() else ("float32",)
+        return ("bfloat16", "float32") if has_native_bfloat16() else ("float32",)
 
     def compiled(self, shape: Shape, precision: Precision) -> Predict:
         """Return the model for windows of one shape."""

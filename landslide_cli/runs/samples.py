@@ -6,7 +6,7 @@ from typing import Literal
 
 from landslide_cli.core.parts import Part
 from landslide_cli.dataset.files import SPLIT_RECORD
-from landslide_cli.dataset.groups import own_groups
+from landslide_cli.dataset.groups import user_groups
 from landslide_cli.dataset.prepared import labelled_scenes_of, scenes_named
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import groups_of, scene_names
@@ -146,7 +146,7 @@ def _groups_of_tiles(profile: Profile, names: list[str]) -> dict[str, str]:
         scene_of = {}
     if scene_of:
         return {tile: group_of.get(scene, scene) for tile, scene in scene_of.items()}
-    return own_groups(profile, names)
+    return user_groups(profile, names)
 
 
 def _scene_of_tiles(profile: Profile) -> dict[str, str]:

@@ -201,7 +201,7 @@ def _measured(what: str, profile: Profile, *sets: str, **environment: str) -> di
 
 def measure(what: str, profile: Profile) -> dict[str, float]:
     """Train for a while, and return steps a second, share of waiting, and memory."""
-    from landslide_cli.core.networks.backend import compute_exactly
+    from landslide_cli.core.networks.backend import enable_determinism
     from landslide_cli.core.networks.batch_norm import with_fused_normalization
     from landslide_cli.core.networks.build import build_model
     from landslide_cli.stages.train.step import Fitter
@@ -214,7 +214,7 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
     batches = Batches(examples, profile.bands, settings.batch, wraps=True)
     if what == "fit":
         return _fit(profile, batches)
-    compute_exactly()
+    enable_determinism()
     model = build_model(profile.model, profile.bands, 2, settings.seed, settings.precision)
     if what != "plain":
         model = with_fused_normalization(model)

@@ -49,10 +49,10 @@ with _captured_stderr():
         tf.config.list_logical_devices()
 tf.get_logger().setLevel("ERROR")
 
-__all__ = ["compute_exactly", "computes_bfloat16", "gpu_memory", "keras", "tf"]
+__all__ = ["enable_determinism", "gpu_memory", "has_native_bfloat16", "keras", "tf"]
 
 
-def compute_exactly() -> None:
+def enable_determinism() -> None:
     """Make TensorFlow deterministic to the bit, for the whole process.
 
     Its own switch is not enough: one of the graph optimizers saves memory by adding gradients in
@@ -62,7 +62,7 @@ def compute_exactly() -> None:
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-def computes_bfloat16() -> bool:
+def has_native_bfloat16() -> bool:
     """Return whether the GPU, or the CPU without one, multiplies bfloat16 natively."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:

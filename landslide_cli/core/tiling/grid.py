@@ -1,4 +1,4 @@
-"""The grid of windows over a scene, and the blending of their predictions.
+"""The grid of windows over a scene, and their weights when predictions are blended.
 
 A scene is covered by the fewest windows of one size that overlap enough, evenly spaced; overlap
 beyond the requested one costs nothing and is blended too. Windows start at multiples of the
@@ -13,7 +13,7 @@ the image is continued by reflection, and the prediction is discarded.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image, Probabilities
+from landslide_cli.core.arrays import Image
 
 # Weights are multiples of this: products of two of them with 8-bit values, and their sums, are
 # exact in float32, so that blending returns integers unchanged.
@@ -102,7 +102,7 @@ class Axis:
         return range(first, bisect_left(self.starts, stop))
 
     def weights(self) -> NDArray[np.float32]:
-        return taper(self.side, self.shared)
+        return ramp_weights(self.side, self.shared)
 
     def totals(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return the sum of all windows' weights at each pixel of `start` to `stop - 1`."""
@@ -210,12 +210,12 @@ def reflected(start: int, length: int, size: int) -> NDArray[np.intp] | None:
     return np.minimum(index, period - index)
 
 
-def taper(side: int, overlap: int) -> NDArray[np.float32]:
+def ramp_weights(side: int, overlap: int) -> NDArray[np.float32]:
     """Return the weights along one axis of a window: flat, with a ramp at each end.
 
-    `taper(8, 3)` is 0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25. The weights of two neighbours that
-    share `overlap <= side / 2` pixels add up to 1, except for the outermost pixels of ramps longer
-    than 1 / `WEIGHT_STEP`, which are kept above 0.
+    `ramp_weights(8, 3)` is 0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25. The weights of two neighbours
+    that share `overlap <= side / 2` pixels add up to 1, except for the outermost pixels of ramps
+    longer than 1 / `WEIGHT_STEP`, which are kept above 0.
 
     Returns:
         Shape (side,), multiples of `WEIGHT_STEP` in (0, 1].
@@ -226,80 +226,3 @@ def taper(side: int, overlap: int) -> NDArray[np.float32]:
     weights[:overlap] = ramp
     weights[side - overlap :] = np.minimum(weights[side - overlap :], ramp[::-1])
     return weights
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Blended rows of an area: the first row in the scene, and (rows, cols, channels) float32."""
-
-    row_off: int
-    values: Probabilities
-
-
-def blended(
-    grid: Grid,
-    area: Window,
-    predictions: Iterable[tuple[Window, Probabilities | None]],
-    channels: int,
-    rows_at_once: int = 2**20,
-) -> Iterator[Rows]:
-    """Blend the predictions of overlapping windows, one row of windows after the other.
-
-    Each pixel is the average of the windows that contain it, weighted by their `taper` along rows
-    and columns. It is divided by the sum of the weights, so the edges of the scene need no special
-    case. Memory holds one row of windows as wide as the area. Sums are made in the order of the
-    windows, so the value of a pixel does not depend on the area.
-
-    Args:
-        grid: the scene's windows.
-        area: the part of the scene to blend.
-        predictions: for each of `grid.touching(area)`, in that order, the prediction (rows, cols,
-            channels), or None for a window without data. Such windows are left out of the average;
-            pixels that only they contain have undefined finite values.
-        channels: of the predictions.
-        rows_at_once: most rows to yield at once.
-
-    Yields:
-        The rows of the area from top to bottom, as soon as no later window contains them.
-    """
-    col_totals = grid.cols.totals(area.col_off, area.col_stop)
-    row_weights, col_weights = grid.rows.weights()[:, None], grid.cols.weights()
-    weights = (row_weights * col_weights)[..., None]
-    side = grid.rows.side
-    window_rows = grid.rows.touching(area.row_off, area.row_stop)
-    window_cols = grid.cols.touching(area.col_off, area.col_stop)
-    sums = np.zeros((side, area.width, channels), np.float32)
-    remaining, row = iter(predictions), area.row_off
-    # Of each row of windows: its first row, and the summed column weights of its empty windows.
-    gaps: list[tuple[int, Probabilities]] = []
-    for index in window_rows:
-        gap = np.zeros(area.width, np.float32)
-        for _ in window_cols:
-            window, prediction = next(remaining)
-            low = max(0, area.col_off - window.col_off)
-            high = min(window.width, area.col_stop - window.col_off)
-            left = window.col_off + low - area.col_off
-            cols = slice(left, left + high - low)
-            if prediction is None:
-                gap[cols] += col_weights[low:high]
-            else:
-                sums[:, cols] += prediction[:, low:high] * weights[:, low:high]
-        top, is_last = grid.rows.starts[index], index == window_rows[-1]
-        next_top = area.row_stop if is_last else grid.rows.starts[index + 1]
-        complete = min(area.row_stop, next_top)
-        if gap.any():
-            gaps.append((top, gap))
-        while row < complete:
-            stop = min(complete, row + rows_at_once)
-            totals = grid.rows.totals(row, stop)[:, None] * col_totals
-            for gap_top, gap in gaps:
-                low, high = max(row, gap_top), max(row, min(stop, gap_top + side))
-                totals[low - row : high - row] -= row_weights[low - gap_top : high - gap_top] * gap
-            if gaps:
-                totals[totals == 0.0] = 1.0
-            yield Rows(row, sums[row - top : stop - top] / totals[..., None])
-            row = stop
-        gaps = [(gap_top, gap) for gap_top, gap in gaps if gap_top + side > complete]
-        kept = max(0, side - (next_top - top))
-        sums[:kept] = sums[side - kept :].copy()
-        sums[kept:] = 0.0

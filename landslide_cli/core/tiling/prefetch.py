@@ -20,7 +20,7 @@ class _EndOfStream:
 
 
 @contextmanager
-def ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
+def prefetch(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
     """Run an iterable in its own thread, up to `depth` items ahead of the consumer.
 
     Errors of the iterable are raised in the consumer. On leaving the context the thread is stopped

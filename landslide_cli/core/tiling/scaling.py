@@ -70,8 +70,8 @@ def to_model(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]
     Returns:
         Whole units of the model, of the same type.
     """
-    full = filled_up(values, rows.units(values.shape[0]), rows.scene, axis=0)
-    full = filled_up(full, cols.units(values.shape[1]), cols.scene, axis=1)
+    full = pad_to_units(values, rows.units(values.shape[0]), rows.scene, axis=0)
+    full = pad_to_units(full, cols.units(values.shape[1]), cols.scene, axis=1)
     if full.dtype == np.uint8 and rows.scene % rows.model == cols.scene % cols.model == 0:
         # Averages of whole pixels are integer arithmetic in OpenCV: fast, and exact in any piece.
         height = full.shape[0] * rows.model // rows.scene
@@ -99,7 +99,7 @@ def to_scene(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]
     return to_model(values, Ratio(rows.model, rows.scene), Ratio(cols.model, cols.scene))
 
 
-def filled_up(values: NDArray[Value], units: int, size: int, axis: int) -> NDArray[Value]:
+def pad_to_units(values: NDArray[Value], units: int, size: int, axis: int) -> NDArray[Value]:
     """Pad an axis to `units` units of `size` pixels by repeating its last row or column."""
     missing = units * size - values.shape[axis]
     if missing <= 0:

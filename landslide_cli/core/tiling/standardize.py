@@ -96,7 +96,7 @@ class Levels:
     cols: _CellAxis
 
 
-def levels_of(
+def local_statistics(
     source: Source,
     scales: tuple[float, float],
     rows: tuple[int, int] | None = None,
@@ -127,7 +127,7 @@ def levels_of(
     )
 
 
-def levelled(
+def standardize(
     image: Image,
     levels: Levels,
     offset: tuple[int, int] = (0, 0),

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from landslide_cli.core.arrays import Image, Probabilities, Valid
-from landslide_cli.core.tiling.grid import Rows, Window, blended
+from landslide_cli.core.tiling.blending import Rows, blend
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
-from landslide_cli.core.tiling.prefetch import ahead
-from landslide_cli.core.tiling.scaling import filled_up, to_scene
+from landslide_cli.core.tiling.prefetch import prefetch
+from landslide_cli.core.tiling.scaling import pad_to_units, to_scene
 from landslide_cli.core.tiling.source import Source
 from landslide_cli.core.tiling.windows import (
     PIXELS_AT_ONCE,
@@ -90,8 +91,8 @@ def predict_block(
     area = layout.area(block)
     patience = max(batch, 2 * len(layout.grid.cols.touching(area.col_off, area.col_stop)))
     with (
-        ahead(views(source, layout, block, on_pixels, pixels_at_once), _READY * batch) as ready,
-        ahead(_predicted(ready, predict, batch, patience), _ANSWERED * batch) as answers,
+        prefetch(views(source, layout, block, on_pixels, pixels_at_once), _READY * batch) as ready,
+        prefetch(_predicted(ready, predict, batch, patience), _ANSWERED * batch) as answers,
     ):
         yield from _strips(answers, layout, block, channels, pixels_at_once)
 
@@ -146,7 +147,7 @@ def _strips(
 
     area = layout.area(block)
     units = units_at_once(block.width, layout.rows, pixels_at_once)
-    rows = blended(layout.grid, area, answers(), channels, units * layout.rows.model)
+    rows = blend(layout.grid, area, answers(), channels, units * layout.rows.model)
     for row_off, values in _at_scene_size(rows, layout, block, units):
         valid = ground.take(row_off, values.shape[0], values.shape[1])
         yield Strip(row_off, block.col_off, values, valid)
@@ -214,8 +215,8 @@ def _resized(
     values = held[begin * rows.model - first : end * rows.model - first]
     if (rows.scene, rows.model, cols.scene, cols.model) != (1, 1, 1, 1):
         # The scene's last pixels may lie beyond the last whole pixel of the model.
-        values = filled_up(values, units[1] - begin, rows.model, axis=0)
-        values = filled_up(values, cols.units(block.col_stop) - left, cols.model, axis=1)
+        values = pad_to_units(values, units[1] - begin, rows.model, axis=0)
+        values = pad_to_units(values, cols.units(block.col_stop) - left, cols.model, axis=1)
         values = to_scene(values, rows, cols)
     top = max(units[0] * rows.scene, block.row_off) - begin * rows.scene
     bottom = min(units[1] * rows.scene, block.row_stop) - begin * rows.scene

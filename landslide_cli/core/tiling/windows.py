@@ -12,7 +12,7 @@ from landslide_cli.core.tiling.grid import Axis, Window, reflected
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.scaling import Ratio, to_model
 from landslide_cli.core.tiling.source import Piece, Source
-from landslide_cli.core.tiling.standardize import levelled, levels_of
+from landslide_cli.core.tiling.standardize import local_statistics, standardize
 
 # Called with the row and column of the scene at which an image, (rows, cols, bands), was read.
 OnPixels = Callable[[int, int, Image], None]
@@ -116,7 +116,7 @@ class _ScaledRows:
             last = max(int(_samples(grid.rows, row, row).max()) for row in window_rows)
             stop = (last // layout.rows.model + 1) * layout.rows.scene
             rows = self._unit * layout.rows.scene, min(layout.height, stop)
-            self._levels = levels_of(source, layout.scales, rows, self._cols)
+            self._levels = local_statistics(source, layout.scales, rows, self._cols)
 
     @property
     def stop(self) -> int:
@@ -152,7 +152,9 @@ class _ScaledRows:
         if self._levels is None:
             return piece
         offset = row_off, self._left
-        return Piece(levelled(piece.image, self._levels, offset, self._layout.scales), piece.valid)
+        return Piece(
+            standardize(piece.image, self._levels, offset, self._layout.scales), piece.valid
+        )
 
     def _within_block(self, piece: Piece, row_off: int) -> Iterator[Ground]:
         block = self._block

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from landslide_cli.core.parts import PARTS, Part
-from landslide_cli.dataset.groups import own_groups
+from landslide_cli.dataset.groups import user_groups
 from landslide_cli.dataset.scenes import find_files
 from landslide_cli.dataset.tiles import IMAGES, TILES, read_manifest
 from landslide_cli.errors import DataError
@@ -249,7 +249,7 @@ class _Pair:
 
 def _scenes_of(profile: Profile, names: Sequence[str]) -> dict[str, str]:
     """Return the scene, or the user's group, of each name that tells it."""
-    own = own_groups(profile, names) if profile.split.pattern is not None else {}
+    own = user_groups(profile, names) if profile.split.pattern is not None else {}
     try:
         manifest = {tile.tile: tile.scene for tile in read_manifest(profile.dataset / TILES)}
     except DataError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from landslide_cli.dataset.groups import Evidence, Group, own_groups
+from landslide_cli.dataset.groups import Evidence, Group, user_groups
 from landslide_cli.dataset.prepared import scenes_named
 from landslide_cli.dataset.scenes import bad_files
 from landslide_cli.errors import DataError, LandslideError
@@ -123,7 +123,7 @@ def _by_content(
 def _named_alike(profile: Profile, names: Sequence[str]) -> list[Evidence]:
     """Link the scenes that the user puts into one group, each to the group's first."""
     first_of: dict[str, str] = {}
-    group_of = own_groups(profile, names)
+    group_of = user_groups(profile, names)
     links = [
         (first_of.setdefault(group_of[name], name), name) for name in names if name in group_of
     ]

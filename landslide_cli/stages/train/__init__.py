@@ -198,7 +198,7 @@ def _trained(
     reporter: Reporter,
 ) -> "Training":
     """Data, model, epochs."""
-    from landslide_cli.core.networks.backend import compute_exactly
+    from landslide_cli.core.networks.backend import enable_determinism
     from landslide_cli.core.networks.batch_norm import with_fused_normalization
     from landslide_cli.core.networks.build import build_model
     from landslide_cli.stages.train.loop import Training
@@ -213,7 +213,7 @@ def _trained(
             "switch it off"
         )
     if settings.deterministic:
-        compute_exactly()
+        enable_determinism()
     start, preprocessing = start_file(profile), _preprocessing(profile, materials)
     share = workers.share(settings.batch)
     cache = folder / CACHE / f"worker-{workers.place.index}"

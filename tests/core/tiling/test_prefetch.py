@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landslide_cli.core.tiling.prefetch import ahead
+from landslide_cli.core.tiling.prefetch import prefetch
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +39,13 @@ class Stream:
 
 @given(st.lists(st.integers()), st.integers(0, 5))
 def test_items_arrive_unchanged_and_in_order(items: list[int], depth: int) -> None:
-    with ahead(items, depth) as prefetched:
+    with prefetch(items, depth) as prefetched:
         assert list(prefetched) == items
 
 
 def test_items_are_produced_in_another_thread() -> None:
     stream = Stream(3)
-    with ahead(stream.items(), 2) as prefetched:
+    with prefetch(stream.items(), 2) as prefetched:
         assert list(prefetched) == [0, 1, 2]
     assert stream.thread != threading.current_thread().name
 
@@ -53,7 +53,7 @@ def test_items_are_produced_in_another_thread() -> None:
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), SystemExit(3)])
 def test_an_error_of_the_iterable_is_raised_in_the_consumer(error: BaseException) -> None:
     stream, received = Stream(3, error), []
-    with pytest.raises(type(error)) as raised, ahead(stream.items(), 2) as prefetched:
+    with pytest.raises(type(error)) as raised, prefetch(stream.items(), 2) as prefetched:
         for item in prefetched:
             received.append(item)
     assert raised.value is error
@@ -62,7 +62,7 @@ def test_an_error_of_the_iterable_is_raised_in_the_consumer(error: BaseException
 
 
 def test_the_stream_ends_after_an_error() -> None:
-    with ahead(Stream(1, ValueError("broken")).items(), 2) as prefetched:
+    with prefetch(Stream(1, ValueError("broken")).items(), 2) as prefetched:
         assert next(prefetched) == 0
         with pytest.raises(ValueError, match="broken"):
             next(prefetched)
@@ -77,7 +77,7 @@ def test_an_error_on_closing_is_raised_in_the_consumer() -> None:
         def close(self) -> None:
             raise OSError("disk full")
 
-    with ahead(Items(), 2) as prefetched:
+    with prefetch(Items(), 2) as prefetched:
         assert [next(prefetched), next(prefetched)] == [1, 2]
         with pytest.raises(OSError, match="disk full"):
             next(prefetched)
@@ -87,7 +87,7 @@ def test_an_error_on_closing_is_raised_in_the_consumer() -> None:
 @settings(max_examples=15)
 def test_at_most_depth_items_and_one_more_are_produced_ahead(depth: int, consumed: int) -> None:
     stream = Stream(30)
-    with ahead(stream.items(), depth) as prefetched:
+    with prefetch(stream.items(), depth) as prefetched:
         for number in range(consumed):
             assert next(prefetched) == number
             # `depth` items are buffered, and one waits for a free place.
@@ -97,7 +97,7 @@ def test_at_most_depth_items_and_one_more_are_produced_ahead(depth: int, consume
 
 def test_leaving_early_stops_the_thread_and_closes_the_stream() -> None:
     stream = Stream(10**9)
-    with ahead(stream.items(), 3) as prefetched:
+    with prefetch(stream.items(), 3) as prefetched:
         assert next(prefetched) == 0
     assert stream.closed
     assert stream.produced < 10
@@ -105,7 +105,7 @@ def test_leaving_early_stops_the_thread_and_closes_the_stream() -> None:
 
 def test_an_error_of_the_consumer_stops_the_thread_and_closes_the_stream() -> None:
     stream = Stream(10**9)
-    with pytest.raises(ZeroDivisionError), ahead(stream.items(), 3) as prefetched:
+    with pytest.raises(ZeroDivisionError), prefetch(stream.items(), 3) as prefetched:
         next(prefetched)
         raise ZeroDivisionError
     assert stream.closed
@@ -113,7 +113,7 @@ def test_an_error_of_the_consumer_stops_the_thread_and_closes_the_stream() -> No
 
 def test_leaving_without_consuming_stops_the_thread() -> None:
     stream = Stream(10**9)
-    with ahead(stream.items(), 1):
+    with prefetch(stream.items(), 1):
         pass
     assert stream.produced <= 3
 
@@ -121,8 +121,8 @@ def test_leaving_without_consuming_stops_the_thread() -> None:
 def test_steps_can_be_chained_and_stop_together() -> None:
     first = Stream(10**9)
     with ExitStack() as steps:
-        numbers = steps.enter_context(ahead(first.items(), 2))
-        squares = steps.enter_context(ahead((number**2 for number in numbers), 2))
+        numbers = steps.enter_context(prefetch(first.items(), 2))
+        squares = steps.enter_context(prefetch((number**2 for number in numbers), 2))
         assert [next(squares) for _ in range(4)] == [0, 1, 4, 9]
     assert first.closed
     assert first.produced < 20

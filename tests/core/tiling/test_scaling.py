@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from landslide_cli.core.tiling.grid import ceil_div
-from landslide_cli.core.tiling.scaling import TOLERANCE, Ratio, filled_up, to_model, to_scene
+from landslide_cli.core.tiling.scaling import TOLERANCE, Ratio, pad_to_units, to_model, to_scene
 
 SCALES = [0.25, 0.5, 0.3, 0.6, 0.867, 1.0, 1.2, 1.5, 5 / 3, 2.0, 4.0]
 RATIOS = [Ratio.of(scale) for scale in SCALES]
@@ -186,7 +186,7 @@ def test_the_last_unit_is_padded_by_repeating_the_last_pixels(
     values = noise(rows, cols, 2, rows)
     length = values.shape[axis]
     units = ceil_div(length, size)
-    padded = filled_up(values, units, size, axis)
+    padded = pad_to_units(values, units, size, axis)
     assert padded.shape[axis] == units * size
     expected = np.take(values, np.minimum(np.arange(units * size), length - 1), axis)
     np.testing.assert_array_equal(padded, expected)

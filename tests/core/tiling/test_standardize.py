@@ -13,7 +13,7 @@ from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import predict_scene
 from landslide_cli.core.tiling.source import ImageSource, Piece
-from landslide_cli.core.tiling.standardize import DEVIATION, MEAN, levelled, levels_of
+from landslide_cli.core.tiling.standardize import DEVIATION, MEAN, local_statistics, standardize
 from landslide_cli.core.tiling.windows import View, views
 
 WHOLE = (1.0, 1.0)
@@ -24,8 +24,8 @@ def noise(rows: int, cols: int, means: tuple[float, ...], deviation: float, seed
     return np.clip(np.rint(values), 1, 255).astype(np.uint8)
 
 
-def standardize(image: Image) -> Image:
-    return levelled(image, levels_of(ImageSource(image), WHOLE))
+def by_itself(image: Image) -> Image:
+    return standardize(image, local_statistics(ImageSource(image), WHOLE))
 
 
 @given(
@@ -37,7 +37,7 @@ def test_all_scenes_get_the_same_mean_and_deviation(
     means: tuple[float, ...], deviation: float
 ) -> None:
     image = noise(80, 60, means, deviation)
-    standardized = standardize(image)
+    standardized = by_itself(image)
     assert standardized.shape == image.shape
     assert standardized.dtype == np.uint8
     np.testing.assert_allclose(standardized.mean(axis=(0, 1)), MEAN, atol=3)
@@ -48,26 +48,26 @@ def test_a_scene_looks_the_same_with_and_without_haze() -> None:
     image = noise(64, 64, (120.0, 100.0, 90.0), 15.0)
     hazy = np.rint(image * 0.6 + [60.0, 70.0, 80.0]).astype(np.uint8)
     # The remaining differences are amplified rounding errors.
-    assert np.abs(standardize(image).astype(int) - standardize(hazy)).max() <= 4
+    assert np.abs(by_itself(image).astype(int) - by_itself(hazy)).max() <= 4
 
 
 def test_bands_keep_their_relative_contrast() -> None:
     image = np.dstack([noise(64, 64, (120.0,), 10.0), noise(64, 64, (80.0,), 30.0, seed=1)])
-    deviations = standardize(image).std(axis=(0, 1))
+    deviations = by_itself(image).std(axis=(0, 1))
     assert deviations[1] / deviations[0] == pytest.approx(3, rel=0.1)
 
 
 def test_very_low_contrast_is_not_amplified_fully() -> None:
     even = np.full((32, 32, 3), 200, np.uint8)
     even[0] += 1
-    standardized = standardize(even)
+    standardized = by_itself(even)
     assert np.ptp(standardized) <= 7
     np.testing.assert_allclose(standardized.mean(axis=(0, 1)), MEAN, atol=1)
 
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_a_scene_of_a_single_value_stays_constant(value: int) -> None:
-    assert len(np.unique(standardize(np.full((5, 7, 3), value, np.uint8)))) == 1
+    assert len(np.unique(by_itself(np.full((5, 7, 3), value, np.uint8)))) == 1
 
 
 class HalfValid(ImageSource):
@@ -85,7 +85,7 @@ class HalfValid(ImageSource):
 def test_pixels_without_data_do_not_count(fill: int, side: int) -> None:
     image = noise(40, side, (100.0, 120.0), 20.0)
     padded = np.concatenate([image, np.full_like(image, fill)], axis=1)
-    standardized = levelled(padded, levels_of(HalfValid(padded), WHOLE))[:, :side]
+    standardized = standardize(padded, local_statistics(HalfValid(padded), WHOLE))[:, :side]
     np.testing.assert_allclose(standardized.mean(axis=(0, 1)), MEAN, atol=2)
     assert standardized.std() == pytest.approx(DEVIATION, rel=0.05)
 
@@ -98,7 +98,7 @@ def test_parts_of_a_scene_in_different_light_get_the_same_statistics() -> None:
     )
     resized = image.reshape(256, 4, 768, 4, 1)[:, 0, :, 0]
     scales = (0.25, 0.25)
-    standardized = levelled(resized, levels_of(ImageSource(image), scales), scales=scales)
+    standardized = standardize(resized, local_statistics(ImageSource(image), scales), scales=scales)
     for index in range(3):
         # In the middle of each part; towards the edges statistics are interpolated.
         middle = standardized[:, 256 * index + 124 : 256 * index + 132]
@@ -123,9 +123,9 @@ def test_only_a_quarter_of_a_large_scene_is_read() -> None:
     side = 6144
     gradient = np.linspace(40, 200, side)[:, None, None]
     image = np.broadcast_to(np.rint(gradient).astype(np.uint8), (side, side, 1))
-    levels = levels_of(CountingSource(image), (0.25, 0.25))
+    levels = local_statistics(CountingSource(image), (0.25, 0.25))
     assert CountingSource.pixels == side * side // 4
-    standardized = levelled(image[::4, ::4], levels, scales=(0.25, 0.25))
+    standardized = standardize(image[::4, ::4], levels, scales=(0.25, 0.25))
     assert standardized[256:-256].mean() == pytest.approx(MEAN, abs=3)
 
 
@@ -139,7 +139,7 @@ def test_a_part_is_standardized_as_within_the_whole(data: st.DataObject, scale: 
     resized = np.repeat(image, 2, axis=0).repeat(2, axis=1) if scale == 2.0 else image
     step = round(1 / min(1.0, scale))
     resized = np.ascontiguousarray(resized[::step, ::step])
-    whole = levelled(resized, levels_of(ImageSource(image), scales), scales=scales)
+    whole = standardize(resized, local_statistics(ImageSource(image), scales), scales=scales)
     top = data.draw(st.integers(0, resized.shape[0] - 1))
     left = data.draw(st.integers(0, resized.shape[1] - 1))
     bottom = data.draw(st.integers(top + 1, resized.shape[0]))
@@ -148,10 +148,10 @@ def test_a_part_is_standardized_as_within_the_whole(data: st.DataObject, scale: 
     def scene_span(start: int, stop: int, length: int) -> tuple[int, int]:
         return int(start / scale), min(length, int(np.ceil(stop / scale)))
 
-    levels = levels_of(
+    levels = local_statistics(
         ImageSource(image), scales, scene_span(top, bottom, rows), scene_span(left, right, cols)
     )
-    part = levelled(resized[top:bottom, left:right], levels, (top, left), scales)
+    part = standardize(resized[top:bottom, left:right], levels, (top, left), scales)
     np.testing.assert_array_equal(part, whole[top:bottom, left:right])
 
 
@@ -169,10 +169,10 @@ def test_windows_are_standardized_but_the_pixels_reported_are_those_of_the_scene
 ) -> None:
     image = noise(100, 90, (70.0, 90.0, 60.0), 12.0)
     tiling, scales = Tiling(16, 4, scale=scale), (scale, scale)
-    levels = levels_of(ImageSource(image), scales)
+    levels = local_statistics(ImageSource(image), scales)
     plain = windows_of(ImageSource(image), tiling)
     for window, pixels in windows_of(ImageSource(image, standardized=True), tiling).items():
-        expected = levelled(plain[window], levels, (window.row_off, window.col_off), scales)
+        expected = standardize(plain[window], levels, (window.row_off, window.col_off), scales)
         np.testing.assert_array_equal(pixels, expected)
     reported = np.zeros_like(image)
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image, Probabilities
 from landslide_cli.core.tiling import streaming
-from landslide_cli.core.tiling.grid import Window, blended, cut
+from landslide_cli.core.tiling.blending import blend
+from landslide_cli.core.tiling.grid import Window, cut
 from landslide_cli.core.tiling.layout import Layout, Tiling
-from landslide_cli.core.tiling.scaling import filled_up, to_model, to_scene
+from landslide_cli.core.tiling.scaling import pad_to_units, to_model, to_scene
 from landslide_cli.core.tiling.source import ImageSource, Piece, Source
 from landslide_cli.core.tiling.streaming import Predict, Strip
 
@@ -224,9 +225,9 @@ def test_a_scene_is_predicted_step_by_step_as_if_held_whole(case: Case) -> None:
     scaled = scaled[: grid.rows.length, : grid.cols.length]
     answers = ((window, model(cut(scaled, window)[None])[0]) for window in grid)
     area = Window(0, 0, grid.cols.length, grid.rows.length)
-    merged = np.concatenate([rows.values for rows in blended(grid, area, answers, 1)])
-    merged = filled_up(merged, layout.rows.units(case.height), layout.rows.model, axis=0)
-    merged = filled_up(merged, layout.cols.units(case.width), layout.cols.model, axis=1)
+    merged = np.concatenate([rows.values for rows in blend(grid, area, answers, 1)])
+    merged = pad_to_units(merged, layout.rows.units(case.height), layout.rows.model, axis=0)
+    merged = pad_to_units(merged, layout.cols.units(case.width), layout.cols.model, axis=1)
     expected = to_scene(merged, layout.rows, layout.cols)[: case.height, : case.width]
     found = predicted(case, [layout.whole]).probabilities
     np.testing.assert_array_equal(found, expected)

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import levels_of
+from landslide_cli.core.tiling.standardize import local_statistics
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader
@@ -52,9 +52,9 @@ def test_levels_are_those_of_the_pixels_that_hold_data(
         assert scene.standardized
         # What is read stays the scene's own; pixels without data are black in it.
         np.testing.assert_array_equal(scene.read((0, ROWS), (0, COLS)).image, piece.image)
-        found = levels_of(scene, (1.0, 1.0))
+        found = local_statistics(scene, (1.0, 1.0))
     np.testing.assert_array_equal(
-        found.cells, levels_of(ImageSource(piece.image), (1.0, 1.0)).cells
+        found.cells, local_statistics(ImageSource(piece.image), (1.0, 1.0)).cells
     )
 
 
