@@ -12,13 +12,14 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Weights = dict[str, NDArray[np.generic]]
+Weights = dict[str, NDArray[Any]]
 
 
 def start_training(
@@ -34,43 +35,63 @@ def start_training(
     )
 
 
+def stop_training(
+    profile: Path,
+    folder: Path,
+    number: signal.Signals,
+    rng: random.Random,
+    longest: float,
+    *arguments: str,
+) -> tuple[int, str]:
+    """Start a training, and send it a signal at a random moment after its first checkpoint.
+
+    Args:
+        profile: of the training.
+        folder: of the unfinished run, in which all files must be whole afterwards.
+        number: the signal.
+        rng: of the moment.
+        longest: it comes at most so many seconds after the first checkpoint of this process.
+        arguments: further arguments of the command.
+
+    Returns:
+        The exit status, and what was written to stderr.
+    """
+    before = _names(folder / "checkpoints")
+    process = start_training(profile, *arguments)
+    while _names(folder / "checkpoints") <= before and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(rng.uniform(0.0, longest))
+    process.send_signal(number)
+    _, text = process.communicate()
+    check_readable(folder)
+    return process.returncode, text
+
+
 def train_with_kills(
     profile: Path, run: Path, kills: int, rng: random.Random, longest: float, *arguments: str
 ) -> int:
-    """Train, with so many kill -9 at random moments, to the end.
+    """Train to the end, with so many kill -9 at random moments; see `stop_training`.
 
     Args:
         profile: of the training.
         run: its run's folder, where nothing is yet.
         kills: how many.
         rng: of the moments.
-        longest: a kill comes at most so many seconds after a process's first checkpoint.
-        arguments: further ones.
+        longest: seconds from a process's first checkpoint to its end.
+        arguments: further arguments of the command.
 
     Returns:
-        How often a training was taken up from a checkpoint.
+        How often a training was resumed from a checkpoint.
     """
-    taken_up, unfinished = 0, run.with_name(f"{run.name}.unfinished")
+    texts, unfinished = [], run.with_name(f"{run.name}.unfinished")
     for _ in range(kills):
-        process = start_training(profile, *arguments)
-        taken_up += _waits_for_checkpoint(process, unfinished / "checkpoints")
-        time.sleep(rng.uniform(0.0, longest))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        check_readable(unfinished)
+        _, text = stop_training(profile, unfinished, signal.SIGKILL, rng, longest, *arguments)
         assert not run.exists(), "the training had ended before it was killed often enough"
+        texts.append(text)
     process = start_training(profile, *arguments)
     _, text = process.communicate()
     assert process.returncode == 0, text
-    return taken_up + ("going on" in text)
-
-
-def _waits_for_checkpoint(process: subprocess.Popen[str], folder: Path) -> bool:
-    """Wait until the process has written a checkpoint; tell whether it began with one."""
-    before = _names(folder)
-    while _names(folder) <= before and process.poll() is None:
-        time.sleep(0.01)
-    return bool(before)
+    return sum("resuming at epoch" in text for text in [*texts, text])
 
 
 def _names(folder: Path) -> set[str]:
@@ -87,28 +108,28 @@ def check_readable(folder: Path) -> None:
 def weights_of(run: Path) -> Weights:
     """Return the arrays of a run's model by name."""
     content = zipfile.ZipFile(run / "model.keras").read("model.weights.h5")
-    found: Weights = {}
+    weights: Weights = {}
     with h5py.File(BytesIO(content)) as file:
         file.visititems(
             lambda name, item: (
-                found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+                weights.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
             )
         )
-    assert found
-    return found
+    assert weights
+    return weights
 
 
-def assert_same_bits(one: Weights, other: Weights) -> None:
+def assert_same_bits(weights: Weights, expected: Weights) -> None:
     """Compare two models bit by bit."""
-    assert one.keys() == other.keys()
-    different = [name for name in one if one[name].tobytes() != other[name].tobytes()]
+    assert weights.keys() == expected.keys()
+    different = [n for n in weights if weights[n].tobytes() != expected[n].tobytes()]
     assert not different, different
 
 
 def logged(
     run: Path, names: Sequence[str] = ("loss", "valid_loss", "valid_dice")
 ) -> list[list[str]]:
-    """Return what a run has logged of each epoch, but for times."""
+    """Return what a run has logged of each epoch."""
     with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
         return [[row[name] for name in names] for row in csv.DictReader(file)]
 

@@ -204,8 +204,8 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
     from landslide_cli.core.networks.backend import enable_determinism
     from landslide_cli.core.networks.batch_norm import with_fused_normalization
     from landslide_cli.core.networks.build import build_model
-    from landslide_cli.stages.train.step import Fitter
-    from landslide_cli.stages.train.workers import Place, Workers
+    from landslide_cli.stages.train.step import LossScale, Stepper
+    from landslide_cli.stages.train.workers import WorkerRank, Workers
     from landslide_cli.training_data.batches import Batches
     from landslide_cli.training_data.inputs import examples_of, files_of_part
 
@@ -218,7 +218,8 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
     model = build_model(profile.model, profile.bands, 2, settings.seed, settings.precision)
     if what != "plain":
         model = with_fused_normalization(model)
-    fitter = Fitter(model, settings, 2, Workers(Place(0, 1)))
+    stepper = Stepper(model, settings, 2, Workers(WorkerRank(0, 1)))
+    loss_scale = LossScale.of(settings.precision)
     waited: list[float] = []
     taken: list[float] = []
     epochs = 1 if what == "few-steps" else 4
@@ -228,7 +229,7 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
             began = time.perf_counter()
             batch = next(given)
             waited.append(time.perf_counter() - began)
-            fitter.step([batch], settings.learning_rate, False)
+            stepper.step([batch], settings.learning_rate, loss_scale)
             taken.append(time.perf_counter() - began)
             if epoch == 1 and number == 0:
                 waited.clear()
@@ -246,7 +247,7 @@ def _fit(profile: Profile, batches: Any) -> dict[str, float]:
     from landslide_cli.core.networks.backend import keras
     from landslide_cli.core.networks.build import build_model
     from landslide_cli.core.networks.losses import make_loss
-    from landslide_cli.core.networks.metrics import make_metric
+    from landslide_cli.core.palette import IGNORE
 
     settings, times = profile.train, [0.0]
     pairs = [(images.numpy(), masks.numpy()) for images, masks in batches.epoch(1)]
@@ -256,7 +257,7 @@ def _fit(profile: Profile, batches: Any) -> dict[str, float]:
     model.compile(
         optimizer=keras.optimizers.Adam(settings.learning_rate, clipvalue=settings.clip_value),
         loss=loss,
-        metrics=[make_metric(name, 2) for name in settings.metrics],
+        metrics=[keras.metrics.MeanIoU(2, ignore_class=IGNORE, sparse_y_pred=False)],
     )
     end = keras.callbacks.LambdaCallback(
         on_train_batch_begin=lambda number, logs: times.append(time.perf_counter())

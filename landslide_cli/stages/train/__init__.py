@@ -23,28 +23,28 @@ from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, unfinished_folder
 from landslide_cli.runs.run import check_fold, find_run
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
-from landslide_cli.stages.train import checkpoints
 from landslide_cli.stages.train.checkpoints import Checkpoint
 from landslide_cli.stages.train.in_progress import (
     CACHE,
-    can_go_on,
-    checkpoint_of,
-    put_in_place,
+    can_resume,
+    checkpoint_to_resume,
+    finish_run,
     unfinished,
 )
 from landslide_cli.stages.train.previews import Previews
 from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.warm_start import start_file, start_from
-from landslide_cli.stages.train.workers import Place, Workers, place_of
+from landslide_cli.stages.train.workers import Workers, worker_rank
 from landslide_cli.training_data.inputs import PartFiles, examples_of, files_of_part
 
 if TYPE_CHECKING:
-    from landslide_cli.stages.train.loop import Training
+    from landslide_cli.stages.train.loop import TrainingLoop
+    from landslide_cli.training_data.batches import Batches
 
 Row = dict[str, float]
 BOTH: tuple[Part, Part] = ("train", "valid")
 
-# Settings that change how a training goes, but nothing of what comes out.
+# Settings that have no effect on the result.
 _WITHOUT_EFFECT = ("train.cache", "train.checkpoint_minutes", "train.tensorboard")
 
 
@@ -52,9 +52,9 @@ _WITHOUT_EFFECT = ("train.cache", "train.checkpoint_minutes", "train.tensorboard
 class TrainResult(Result):
     """A finished training.
 
-    `best` is the logged row of the epoch whose model was kept; `tiles` counts what an epoch takes
-    of a part, tiles or crops; `seconds` are those of all epochs. `preprocessing` is what its scenes
-    went through.
+    `best` is the logged row of the epoch whose model was kept; `tiles` counts the tiles, crops or
+    windows of each part per epoch; `seconds` are those of all epochs; `preprocessing` is what the
+    scenes went through.
     """
 
     run: Path
@@ -77,23 +77,24 @@ class TrainResult(Result):
         return cls(**{**document, **values})
 
     def headline(self) -> str:
-        """Say what was made, or that nothing had to be."""
         made = "unchanged since it was trained" if self.unchanged else "trained"
         return f"model of epoch {self.best['epoch']:.0f} of {self.epochs} {made}: {self.run}"
 
     def tables(self) -> Sequence[Table]:
-        """Show the best epoch."""
         part = "valid_" if "valid_loss" in self.best else ""
         logged = ("loss", "dice", "iou", "dice_coef_multiclass")
         values = [
             (name, f"{self.best[name]:.4g}")
-            for name in (f"{part}{one}" for one in logged)
+            for name in (part + metric for metric in logged)
             if name in self.best
         ]
         facts = [
             ("parameters", f"{self.parameters:,}"),
             ("train / valid images", f"{self.tiles['train']} / {self.tiles.get('valid', 0)}"),
-            ("threshold, best on valid" if part else "threshold", f"{self.threshold:.3f}"),
+            (
+                "threshold, best on the validation set" if part else "threshold",
+                f"{self.threshold:.3f}",
+            ),
             ("seconds", f"{self.seconds:.0f}"),
         ]
         return [Table("best epoch", ["", "value"], values + facts)]
@@ -106,59 +107,66 @@ def train(
     overwrite: bool = False,
     reporter: Reporter | None = None,
 ) -> TrainResult:
-    """Train the profile's model on train, and keep the epoch that is best on valid.
+    """Train the profile's model on the training set; keep the epoch with the best validation score.
 
-    In the end the threshold on the foreground's probability that is best on valid is stored too.
-    Without a valid part the last epoch is kept, and the threshold is 0.5.
+    The threshold on the foreground's probability that is best on the validation set is stored too.
+    Without a validation set the last epoch is kept, and the threshold is 0.5.
 
     Until it has finished, the run lies in `<run>.unfinished`; each file in it is whole at any time.
-    A training that was interrupted goes on from its last checkpoint there, to the same weights.
-    SIGTERM and SIGINT write one first. Where `TF_CONFIG` or SLURM name several workers, all of them
-    train together and the first one writes.
+    A training that was interrupted resumes from its last checkpoint there, to the same weights.
+    SIGTERM and SIGINT write a checkpoint first. Where `TF_CONFIG` or SLURM name several workers,
+    all of them train together and the first writes.
 
     Args:
         profile: its `model`, `train`, `classes`, `bands`, `dataset` and `run` are used, with
             `train.crop` also `source` and `prepare`.
         limit: take only the first tiles or scenes of each part, by name.
-        overwrite: train again even if the run is there, or is under way with other settings.
+        overwrite: train again even if the run exists, or is unfinished with other settings.
         reporter: shown the progress.
 
     Raises:
         UsageError: the dataset is split into folds and the profile names none; or a batch cannot be
             divided among the workers.
-        ChangedError: there is a run with other tiles or settings, or an unfinished one.
+        ChangedError: there is a run, finished or not, with other tiles or settings.
         DataError: there are no tiles, or they cannot be used.
         LandslideError: the loss became infinite or not a number; or another worker was lost.
     """
-    place = place_of(os.environ)
-    reporter = reporter if reporter is not None and place.index == 0 else SilentReporter()
+    rank = worker_rank(os.environ)
+    reporter = reporter if reporter is not None and rank.is_chief else SilentReporter()
     check_fold(profile)
-    folder = unfinished_folder(profile.run_folder)
-    materials = [files_of_part(profile, part, limit) for part in BOTH]
-    step = _step(profile, materials, limit)
-    # Of several workers, TensorFlow must hear before anything else.
-    workers = Workers(place) if place.count > 1 else None
-    finished = None
-    if place.index == 0 and (overwrite or not can_go_on(folder, step)):
-        finished = step.finished_before("train", overwrite)
-    if workers is not None:
-        with workers.watched():
-            workers.agree("profile and data", _digest(step))
-            finished = workers.broadcast_document(finished)
-    if finished is not None:
-        return TrainResult.of(finished, profile.run_folder, unchanged=True)
-    if place.index == 0:
-        return _lead(profile, materials, step, limit, overwrite, workers, reporter)
-    return _help(profile, materials, workers or Workers(place), reporter)
+    parts = [files_of_part(profile, part, limit) for part in BOTH]
+    step = _step(profile, parts, limit)
+    # With several workers, TensorFlow is set up before anything else uses it.
+    workers = Workers(rank)
+    with workers.explaining_losses():
+        finished = _result_before(profile, step, overwrite) if rank.is_chief else None
+        workers.check_same("profile and data", _digest(step))
+        finished = workers.broadcast_document(finished)
+        if finished is not None:
+            return TrainResult.of(finished, profile.run_folder, unchanged=True)
+        if rank.is_chief:
+            result = _lead(profile, parts, step, limit, overwrite, workers, reporter)
+            workers.broadcast_document(result.document())
+            return result
+        _run_loop(profile, parts, None, workers, reporter)
+        document = workers.broadcast_document(None)
+    return TrainResult.of(document, profile.run_folder)
+
+
+def _result_before(profile: Profile, step: Step, overwrite: bool) -> Mapping[str, Any] | None:
+    """Return the result of the same training finished earlier; None if there is work to do."""
+    if not overwrite and can_resume(unfinished_folder(profile.run_folder), step):
+        return None
+    return step.finished_before("train", overwrite)
 
 
 def _lead(
     profile: Profile,
-    materials: Sequence[PartFiles],
+    parts: Sequence[PartFiles],
     step: Step,
     limit: int | None,
     overwrite: bool,
-    workers: Workers | None,
+    workers: Workers,
     reporter: Reporter,
 ) -> TrainResult:
     """Train as the process that writes the run."""
@@ -166,47 +174,29 @@ def _lead(
     if not (profile.run_folder / RUN_RECORD).exists():
         refuse_overwrite([profile.run_folder], overwrite)
     machine = _hardware() | _versions()
-    checkpoint = checkpoint_of(folder, step, machine, overwrite, reporter)
+    checkpoint = checkpoint_to_resume(folder, step, machine, overwrite, reporter)
     with unfinished(folder, step, machine, checkpoint is None, reporter):
         write_text(folder / PROFILE, dump_profile(profile))
-        workers = workers or Workers(Place(0, 1))
-        with workers.watched():
-            training = _trained(profile, materials, folder, checkpoint, workers, reporter)
-            result = _finish(profile, materials, training, folder, limit, reporter)
-            put_in_place(folder, step, result.document(), profile.run_folder)
-            workers.broadcast_document(result.document())
+        loop = _run_loop(profile, parts, checkpoint, workers, reporter)
+        result = _finish(profile, parts, loop, folder, limit, reporter)
+        finish_run(folder, step, result.document(), profile.run_folder)
     return result
 
 
-def _help(
-    profile: Profile, materials: Sequence[PartFiles], workers: Workers, reporter: Reporter
-) -> TrainResult:
-    """Train as one of the other processes; returns when the first one has finished the run."""
-    folder = unfinished_folder(profile.run_folder)
-    with workers.watched():
-        _trained(profile, materials, folder, None, workers, reporter)
-        document = workers.broadcast_document(None)
-    return TrainResult.of(document, profile.run_folder)
-
-
-def _trained(
+def _run_loop(
     profile: Profile,
-    materials: Sequence[PartFiles],
-    folder: Path,
+    parts: Sequence[PartFiles],
     checkpoint: Checkpoint | None,
     workers: Workers,
     reporter: Reporter,
-) -> "Training":
-    """Data, model, epochs."""
+) -> "TrainingLoop":
+    """Put together data, model and optimizer, and train for all epochs."""
     from landslide_cli.core.networks.backend import enable_determinism
-    from landslide_cli.core.networks.batch_norm import with_fused_normalization
-    from landslide_cli.core.networks.build import build_model
-    from landslide_cli.stages.train.loop import Training
-    from landslide_cli.stages.train.step import Fitter
-    from landslide_cli.training_data.augment import Augmenter
-    from landslide_cli.training_data.batches import Batches
+    from landslide_cli.stages.train.loop import TrainingLoop
+    from landslide_cli.stages.train.step import Stepper
 
     settings, palette = profile.train, profile.palette
+    folder = unfinished_folder(profile.run_folder)
     if settings.jit and workers.replicas > 1:
         raise UsageError(
             f"train.jit: XLA compiles for one processor or GPU, and there are {workers.replicas}; "
@@ -214,14 +204,43 @@ def _trained(
         )
     if settings.deterministic:
         enable_determinism()
-    start, preprocessing = start_file(profile), _preprocessing(profile, materials)
+    batches = _batches(profile, parts, folder, workers)
+    preprocessing = _preprocessing(profile, parts)
+    model = _model(profile, preprocessing, checkpoint is None, workers, reporter)
+    loop = TrainingLoop(
+        settings,
+        Stepper(model, settings, len(palette), workers),
+        batches["train"],
+        batches.get("valid"),
+        folder,
+        Previews(profile, model, preprocessing, folder),
+        reporter,
+        palette.names[palette.foreground],
+    )
+    loop.resume(checkpoint)
+    with interruptions() as interruption:
+        loop.run(interruption)
+        interruption.reraise()
+    return loop
+
+
+def _batches(
+    profile: Profile, parts: Sequence[PartFiles], folder: Path, workers: Workers
+) -> "dict[Part, Batches]":
+    """Return this worker's share of the batches of training and, if there is any, validation."""
+    from landslide_cli.training_data.augment import Augmenter
+    from landslide_cli.training_data.batches import Batches
+
+    settings = profile.train
     share = workers.share(settings.batch)
-    cache = folder / CACHE / f"worker-{workers.place.index}"
+    cache = folder / CACHE / f"worker-{workers.rank.index}"
     examples = {
-        one.part: examples_of(profile, one, cache / one.part) for one in materials if one.files
+        files.part: examples_of(profile, files, cache / files.part)
+        for files in parts
+        if files.files
     }
     augmenter = None if settings.augment.is_off else Augmenter(settings.augment, settings.seed)
-    batches = {
+    batches: dict[Part, Batches] = {
         "train": Batches(
             examples["train"],
             profile.bands,
@@ -230,75 +249,72 @@ def _trained(
             multiple=settings.accumulate,
             augmenter=augmenter,
             wraps=True,
-        ),
+        )
     }
     if "valid" in examples:
         batches["valid"] = Batches(examples["valid"], profile.bands, settings.batch, share)
+    return batches
+
+
+def _model(
+    profile: Profile,
+    preprocessing: Preprocessing,
+    is_new: bool,
+    workers: Workers,
+    reporter: Reporter,
+) -> Any:
+    """Build the model, with its first weights unless a checkpoint has them."""
+    from landslide_cli.core.networks.batch_norm import with_fused_normalization
+    from landslide_cli.core.networks.build import build_model
+
+    start = start_file(profile)
     with workers.strategy.scope():
         model = build_model(
             profile.model,
             profile.bands,
             profile.model_outputs,
-            settings.seed,
-            settings.precision,
+            profile.train.seed,
+            profile.train.precision,
             synchronized=workers.replicas > 1,
         )
-        if start is not None and checkpoint is None:
+        if start is not None and is_new:
             start_from(profile, start, model, preprocessing.standardized, reporter)
-        model = with_fused_normalization(model)
-    fitter = Fitter(model, settings, len(palette), workers)
-    previews = Previews(profile, model, preprocessing, folder)
-    training = Training(
-        fitter,
-        settings,
-        batches,
-        workers,
-        folder,
-        folder / checkpoints.FOLDER,
-        previews,
-        reporter,
-        palette.names[palette.foreground],
-    )
-    training.go_on_from(checkpoint)
-    with interruptions() as interruption:
-        training.run(interruption)
-        interruption.obey()
-    return training
+        return with_fused_normalization(model)
 
 
 def _finish(
     profile: Profile,
-    materials: Sequence[PartFiles],
-    training: "Training",
+    parts: Sequence[PartFiles],
+    loop: "TrainingLoop",
     folder: Path,
     limit: int | None,
     reporter: Reporter,
 ) -> TrainResult:
-    """Film strips, curves, threshold, and the run's numbers."""
-    training.previews.finish(len(training.rows))
-    plot_curves(folder / CURVES, training.rows, round(training.best["epoch"]))
-    preprocessing = _preprocessing(profile, materials)
-    has_valid = any(material.part == "valid" and material.files for material in materials)
-    if has_valid:
+    """Write film strips, curves and the threshold; return the run's numbers."""
+    state = loop.state
+    loop.previews.finish(len(state.rows))
+    plot_curves(folder / CURVES, state.rows, round(state.best["epoch"]))
+    preprocessing = _preprocessing(profile, parts)
+    if any(part.part == "valid" and part.files for part in parts):
         run = find_run(profile, folder, preprocessing)
         threshold = choose_threshold(profile, run, folder, limit, reporter)
     else:
         threshold = write_default_threshold(folder)
     return TrainResult(
         run=profile.run_folder,
-        epochs=len(training.rows),
-        best=training.best,
-        parameters=training.parameters,
-        tiles=training.examples,
-        seconds=sum(row["seconds"] for row in training.rows),
+        epochs=len(state.rows),
+        best=state.best,
+        parameters=int(loop.stepper.model.count_params()),
+        tiles=loop.examples_per_epoch(),
+        seconds=sum(row["seconds"] for row in state.rows),
         threshold=threshold,
         versions=_versions(),
-        hardware=_hardware() | {"replicas": training.replicas},
+        hardware=_hardware() | {"replicas": loop.stepper.workers.replicas},
         preprocessing=preprocessing,
     )
 
 
-def _step(profile: Profile, materials: Sequence[PartFiles], limit: int | None) -> Step:
+def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None) -> Step:
     """Describe the training by its settings and files."""
     sections = ["model", "train", "classes", "bands", "prepare.nearest_colour"]
     if profile.train.crop is not None:
@@ -307,21 +323,21 @@ def _step(profile: Profile, materials: Sequence[PartFiles], limit: int | None) -
     settings = profile.settings(*sections) | {"limit": limit}
     for key in _WITHOUT_EFFECT:
         settings.pop(key)
-    files = [path for material in materials for path in material.files]
+    files = [path for part in parts for path in part.files]
     start = start_file(profile)
     files += [] if start is None else [start]
     return Step.of(profile.run_folder / RUN_RECORD, settings, files)
 
 
 def _digest(step: Step) -> bytes:
-    """Describe settings and contents in a few bytes; folders may be others on other machines."""
-    files = sorted((Path(name).name, one.digest) for name, one in step.inputs.items())
+    """Describe settings and contents in a few bytes; folders may differ between machines."""
+    files = sorted((Path(name).name, file.digest) for name, file in step.inputs.items())
     text = json.dumps([step.settings, files], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _preprocessing(profile: Profile, materials: Sequence[PartFiles]) -> Preprocessing:
-    scenes = [scene for material in materials for scene in material.scenes]
+def _preprocessing(profile: Profile, parts: Sequence[PartFiles]) -> Preprocessing:
+    scenes = [scene for part in parts for scene in part.scenes]
     return training_preprocessing(profile, scenes)
 
 

@@ -19,8 +19,8 @@ from landslide_cli.errors import DataError
 from landslide_cli.outputs import whole_file
 from landslide_cli.reporting import Reporter
 
-FOLDER = "checkpoints"
-KEPT = 2
+CHECKPOINTS = "checkpoints"
+KEPT = 2  # checkpoints
 
 _DOCUMENT = "state.json"
 _NAME = re.compile(r"epoch_(\d+)_step_(\d+)\.npz")
@@ -28,7 +28,7 @@ _NAME = re.compile(r"epoch_(\d+)_step_(\d+)\.npz")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training goes on from: a file of its variables, and all else as JSON values."""
+    """What a training resumes from: a file of its variables, and all else as JSON values."""
 
     path: Path
     document: dict[str, Any]
@@ -37,7 +37,7 @@ class Checkpoint:
         """Read a variable's value.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: there is no variable of that name.
         """
         with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as file:
             return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
@@ -54,13 +54,13 @@ def save_checkpoint(
 
     Args:
         folder: of the checkpoints.
-        epoch: that is under way, counted from 1.
+        epoch: the epoch under way, counted from 1.
         step: how many steps of it are done.
-        arrays: name and value of each variable; one is held in memory at a time.
+        arrays: name and value of each variable, one in memory at a time.
         document: everything else, as JSON values.
 
     Raises:
-        OutputError: it cannot be written; the earlier ones are still there.
+        OutputError: it cannot be written; the earlier checkpoints are untouched.
     """
     path = folder / f"epoch_{epoch:05d}_step_{step:06d}.npz"
     with (
@@ -80,16 +80,16 @@ def last_checkpoint(folder: Path, reporter: Reporter) -> Checkpoint | None:
     """Return the newest checkpoint that is not damaged; None where there is none.
 
     Raises:
-        DataError: all there are, are damaged.
+        DataError: all of them are damaged.
     """
-    found = _checkpoints(folder)
-    for path in reversed(found):
+    paths = _checkpoints(folder)
+    for path in reversed(paths):
         try:
             return _read(path)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            reporter.warn(f"{path}: is damaged; taking the one before")
-    if found:
-        raise DataError(f"{folder}: all checkpoints are damaged; start afresh with --overwrite")
+            reporter.warn(f"{path}: is damaged; using the checkpoint before it")
+    if paths:
+        raise DataError(f"{folder}: all checkpoints are damaged; start over with --overwrite")
     return None
 
 

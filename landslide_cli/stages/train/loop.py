@@ -1,328 +1,259 @@
-"""The loop of a training: learn, validate, keep, report; it can be taken up at any step."""
+"""The loop of a training: step, validate, log, keep, save; it can be resumed at any step."""
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.parts import Part
-from landslide_cli.errors import LandslideError
+from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.outputs import whole_file, write_csv
 from landslide_cli.profile import TrainSettings
 from landslide_cli.profile.train import higher_is_better
-from landslide_cli.reporting import AddRow, Advance, Reporter
+from landslide_cli.reporting import Advance, Reporter
 from landslide_cli.runs.files import METRICS, MODEL
-from landslide_cli.stages.train.checkpoints import Checkpoint, save_checkpoint
+from landslide_cli.stages.train.checkpoints import CHECKPOINTS, Checkpoint, save_checkpoint
 from landslide_cli.stages.train.previews import Previews
 from landslide_cli.stages.train.schedule import Patience, Schedule
 from landslide_cli.stages.train.signals import Interruption
-from landslide_cli.stages.train.step import Fitter, Tally
+from landslide_cli.stages.train.state import Row, TrainState
+from landslide_cli.stages.train.step import LossScale, Stepper
+from landslide_cli.stages.train.table import EpochTable
 from landslide_cli.stages.train.tensorboard import TensorBoardLog
-from landslide_cli.stages.train.workers import Workers
 from landslide_cli.training_data.batches import Batches
-
-Row = dict[str, float]
 
 
 @dataclass
-class Progress:
-    """How far a training has come: `step` steps of the epoch `epoch` are done.
-
-    `seconds` and `waited` are of that epoch, as far as it is done: all of it, and waiting for
-    input; `best` is the row of the epoch whose model is kept.
-    """
-
-    rows: list[Row]
-    best: Row
-    stopping: Patience
-    tally: Tally
-    epoch: int = 1
-    step: int = 0
-    seconds: float = 0.0
-    waited: float = 0.0
-
-    def state(self) -> dict[str, Any]:
-        """Return all of it as JSON values."""
-        return {
-            "rows": self.rows,
-            "best": self.best,
-            "stopping": self.stopping.state(),
-            "tally": self.tally.state(),
-            "epoch": self.epoch,
-            "step": self.step,
-            "seconds": self.seconds,
-            "waited": self.waited,
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from an earlier `state`."""
-        self.rows, self.best = state["rows"], state["best"]
-        self.stopping.restore(state["stopping"])
-        self.tally = Tally.of(self.tally.classes, state["tally"])
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.seconds, self.waited = state["seconds"], state["waited"]
-
-
-class Training:
+class TrainingLoop:
     """A training under way, in a folder of its own.
 
     Args:
-        fitter: holds the model.
         settings: the profile's `train`.
-        batches: of train, and of valid if there is any.
-        workers: who train together; only the chief writes.
-        folder: of the run that is not finished yet.
-        checkpoints: folder of the checkpoints.
+        stepper: the model and its optimizer.
+        train: batches of the training set.
+        valid: batches of the validation set, if there is one.
+        folder: of the unfinished run, where the chief alone writes.
         previews: pictured after each epoch.
         reporter: shown the progress.
         foreground: name of the class whose Dice is shown.
+
+    Attributes:
+        state: how far the training has come.
     """
 
-    def __init__(
-        self,
-        fitter: Fitter,
-        settings: TrainSettings,
-        batches: Mapping[str, Batches],
-        workers: Workers,
-        folder: Path,
-        checkpoints: Path,
-        previews: Previews,
-        reporter: Reporter,
-        foreground: str,
-    ) -> None:
-        self._fitter, self._settings, self._workers = fitter, settings, workers
-        self._train, self._valid = batches["train"], batches.get("valid")
-        # Without valid, only what is learned from can be watched.
-        watched = settings.watch
-        self._watched = watched if self._valid is not None else watched.removeprefix("valid_")
-        self._folder, self._checkpoints = folder, checkpoints
-        self.previews, self._reporter, self._foreground = previews, reporter, foreground
-        self._steps = len(self._train) // settings.accumulate
-        self._schedule = Schedule.of(settings, self._steps)
-        stopping = Patience(settings.stop_patience, higher_is_better(self._watched))
-        self._names = list(dict.fromkeys(["dice", *settings.metrics]))
-        self._progress = Progress([], {}, stopping, fitter.no_tally())
-        self._saved = time.monotonic()
-        self._log = TensorBoardLog(folder) if settings.tensorboard and workers.is_chief else None
+    settings: TrainSettings
+    stepper: Stepper
+    train: Batches
+    valid: Batches | None
+    folder: Path
+    previews: Previews
+    reporter: Reporter
+    foreground: str
 
-    @property
-    def rows(self) -> list[Row]:
-        """The logged values of the finished epochs."""
-        return self._progress.rows
+    def __post_init__(self) -> None:
+        settings = self.settings
+        # Without a validation set, only values of the training set can be monitored.
+        watch = settings.watch
+        self._monitored = watch if self.valid is not None else watch.removeprefix("valid_")
+        self._metrics = list(dict.fromkeys(["dice", *settings.metrics]))
+        self._steps = len(self.train) // settings.accumulate
+        self._workers = self.stepper.workers
+        self.state = TrainState(
+            Schedule(settings, self._steps),
+            Patience(settings.stop_patience, higher_is_better(self._monitored)),
+            self.stepper.new_totals(),
+            LossScale.of(settings.precision),
+        )
+        self._saved_at = time.monotonic()
+        logs = settings.tensorboard and self._workers.is_chief
+        self._log = TensorBoardLog(self.folder) if logs else None
 
-    @property
-    def best(self) -> Row:
-        """Those of the epoch whose model is kept."""
-        return self._progress.best
+    def resume(self, checkpoint: Checkpoint | None) -> None:
+        """Continue where the chief's checkpoint was written, if it has one.
 
-    @property
-    def parameters(self) -> int:
-        """The model's, trained or not."""
-        return int(self._fitter.model.count_params())
-
-    @property
-    def replicas(self) -> int:
-        """On how many processors or GPUs a batch was spread."""
-        return self._workers.replicas
-
-    @property
-    def examples(self) -> dict[Part, int]:
-        """How many tiles, crops or windows an epoch takes of each part."""
-        counts: dict[Part, int] = {"train": len(self._train.examples)}
-        return counts if self._valid is None else counts | {"valid": len(self._valid.examples)}
-
-    def go_on_from(self, checkpoint: Checkpoint | None) -> None:
-        """Take up the training where the chief's checkpoint was written, if it has one."""
+        Raises:
+            DataError: the checkpoint is of another version of this program.
+        """
         document = None if checkpoint is None else checkpoint.document
         document = self._workers.broadcast_document(document)
         if document is None:
             return
-        saved = None if checkpoint is None else checkpoint.array
-        self._fitter.restore(saved, document["fitter"])
-        self._schedule.restore(document["schedule"])
-        self._progress.restore(document["progress"])
-        now = self._progress
-        self._reporter.note(f"going on with an unfinished training: epoch {now.epoch}, {_at(now)}")
+        try:
+            self.state.load_dict(document)
+            self.stepper.load_arrays(None if checkpoint is None else checkpoint.array)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{self.folder}: its checkpoints were written by another version of landslide "
+                f"({type(error).__name__}: {error});\nfinish the training with that version, or "
+                "start over with --overwrite"
+            ) from error
+        state = self.state
+        at = f"step {state.step + 1}" if state.step < self._steps else "validation"
+        self.reporter.note(f"resuming at epoch {state.epoch}, {at}")
 
     def run(self, interruption: Interruption) -> None:
-        """Train to the last epoch, or until the watched value gets no better.
+        """Train to the last epoch, or until the monitored value has stopped improving.
 
         Raises:
-            LandslideError: the loss became infinite or not a number; or another worker was asked
-                to end.
+            LandslideError: the loss became infinite or not a number; or another worker was told to
+                end.
         """
-        now = self._progress
-        with self._reporter.live("training", self._columns()) as add_row:
-            for row in now.rows:
-                add_row(self._cells(row))
-            while now.epoch <= self._settings.epochs and not now.stopping.is_over:
-                self._fitter.freeze_encoder(now.epoch <= self._settings.frozen_epochs)
-                total = self._steps - now.step + (0 if self._valid is None else len(self._valid))
-                with self._reporter.track(f"epoch {now.epoch}", total) as advance:
-                    self._learn(interruption, advance)
-                    valid = self._validate(interruption, advance)
-                self._end_epoch(valid, add_row)
-                if interruption.is_asked and not self._workers.are_several:
-                    interruption.obey()
-        if now.stopping.is_over:
-            waited = now.stopping.waited
-            self._reporter.note(f"no better {self._watched} for {waited} epochs: stopped")
+        state, settings = self.state, self.settings
+        table = self._table()
+        with self.reporter.live("training", table.columns) as add_row:
+            for row in state.rows:
+                add_row(table.cells(row))
+            while state.epoch <= settings.epochs and not state.stopping.exhausted:
+                self.stepper.freeze_encoder(state.epoch <= settings.frozen_epochs)
+                with self.reporter.track(f"epoch {state.epoch}", self._remaining()) as advance:
+                    self._take_steps(interruption, advance)
+                    scores = self._validate(interruption, advance)
+                row = self._log_epoch(scores)
+                improved = state.stopping.improved(row[self._monitored])
+                # Without a validation set, the last epoch is kept.
+                is_best = improved or self.valid is None
+                if is_best:
+                    state.best = row
+                if self._workers.is_chief:
+                    self._write(is_best)
+                state.schedule.end_epoch(row[self._monitored])
+                state.begin_next_epoch()
+                self._save()
+                add_row(table.cells(row))
+                self._stop_if_requested(interruption)
+        if state.stopping.exhausted:
+            waited = state.stopping.waited
+            self.reporter.note(
+                f"stopping early: {self._monitored} has not improved for {waited} epochs"
+            )
 
-    def _learn(self, interruption: Interruption, advance: Advance) -> None:
-        """Take the steps of the epoch that are left."""
-        now, settings = self._progress, self._settings
-        groups = self._groups()
-        while now.step < self._steps:
-            began = time.perf_counter()
-            batches = next(groups)
-            now.waited += time.perf_counter() - began
-            rate = self._schedule.rate(now.epoch, now.step)
-            tally, is_asked = self._fitter.step(batches, rate, interruption.is_asked)
-            if not math.isfinite(tally.loss):
-                raise self._not_a_number(tally.loss, rate)
-            now.tally.add(tally)
-            now.step += 1
-            now.seconds += time.perf_counter() - began
-            if is_asked:
-                self._stop(interruption)
-            elif time.monotonic() - self._saved > 60.0 * settings.checkpoint_minutes:
+    def examples_per_epoch(self) -> dict[Part, int]:
+        """Count the tiles, crops or windows of each part."""
+        counts: dict[Part, int] = {"train": len(self.train.examples)}
+        return counts if self.valid is None else counts | {"valid": len(self.valid.examples)}
+
+    def _take_steps(self, interruption: Interruption, advance: Advance) -> None:
+        """Take the remaining steps of the epoch."""
+        state = self.state
+        batches_of_steps = self._batches_of_steps()
+        while state.step < self._steps:
+            start = time.perf_counter()
+            batches = next(batches_of_steps)
+            state.input_wait += time.perf_counter() - start
+            rate = state.schedule.rate(state.epoch, state.step)
+            totals = self.stepper.step(batches, rate, state.loss_scale)
+            if not math.isfinite(totals.loss):
+                raise self._not_finite(totals.loss, rate)
+            state.totals.add(totals)
+            state.step += 1
+            state.seconds += time.perf_counter() - start
+            self._stop_if_requested(interruption)
+            if time.monotonic() - self._saved_at > 60.0 * self.settings.checkpoint_minutes:
                 self._save()
             advance()
 
-    def _groups(self) -> Iterator[list[tuple[Any, Any]]]:
-        """Yield the batches of each step that is left."""
-        now, count = self._progress, self._settings.accumulate
-        batches = self._train.epoch(now.epoch, now.step * count)
+    def _batches_of_steps(self) -> Iterator[list[tuple[Any, Any]]]:
+        """Yield the batches of each remaining step of the epoch."""
+        state, count = self.state, self.settings.accumulate
+        batches = self.train.epoch(state.epoch, state.step * count)
         for first in batches:
             yield [first, *(next(batches) for _ in range(count - 1))]
 
     def _validate(self, interruption: Interruption, advance: Advance) -> Row:
-        """Score the model on valid, with its averaged weights where it has them."""
-        if self._valid is None:
+        """Score the model on the validation set, with its averaged weights where it has them."""
+        if self.valid is None:
             return {}
-        tally, began = self._fitter.no_tally(), time.perf_counter()
-        stopped = False
-        with self._fitter.averaged():
-            for images, masks in self._valid.epoch():
-                part, stopped = self._fitter.score(images, masks, interruption.is_asked)
-                if stopped:
+        totals, start, is_stopping = self.stepper.new_totals(), time.perf_counter(), False
+        with self.stepper.averaged():
+            for images, masks in self.valid.epoch():
+                is_stopping = self._workers.any(interruption.stop_requested)
+                if is_stopping:
                     break
-                tally.add(part)
+                totals.add(self.stepper.score(images, masks))
                 advance()
-        self._progress.seconds += time.perf_counter() - began
-        if stopped:
+        self.state.seconds += time.perf_counter() - start
+        if is_stopping:
+            # Here the model has its own weights again, not their averages.
             self._stop(interruption)
-        return tally.results(self._names)
+        return totals.results(self._metrics)
 
-    def _end_epoch(self, valid: Row, add_row: AddRow) -> None:
-        """Log the epoch, keep its model if it is the best so far, and get ready for the next."""
-        now = self._progress
-        learned = now.tally.results(self._names)
-        row: Row = {"epoch": float(now.epoch)} | learned
-        row |= {f"valid_{name}": value for name, value in valid.items()}
-        row["learning_rate"] = self._schedule.rate(now.epoch, max(0, self._steps - 1))
-        row["seconds"] = now.seconds
-        row["images_per_second"] = self._images() / now.seconds
-        row["input_wait"] = now.waited / now.seconds
-        now.rows.append(row)
-        watched = row[self._watched]
-        # Without valid, the last epoch is kept.
-        is_best = now.stopping.sees_better(watched) or self._valid is None
-        if is_best:
-            now.best = row
-        if self._workers.is_chief:
-            self._write(is_best)
-        self._schedule.ends_epoch(watched)
-        now.epoch, now.step, now.seconds, now.waited = now.epoch + 1, 0, 0.0, 0.0
-        now.tally = self._fitter.no_tally()
-        self._save()
-        add_row(self._cells(row))
+    def _log_epoch(self, scores: Row) -> Row:
+        """Add the epoch's row to the log."""
+        state = self.state
+        row: Row = {"epoch": float(state.epoch)} | state.totals.results(self._metrics)
+        row |= {f"valid_{name}": value for name, value in scores.items()}
+        row["learning_rate"] = state.schedule.rate(state.epoch, max(0, self._steps - 1))
+        row["seconds"] = state.seconds
+        row["images_per_second"] = self._images_per_epoch() / state.seconds
+        row["input_wait"] = state.input_wait / state.seconds
+        state.rows.append(row)
+        return row
 
     def _write(self, is_best: bool) -> None:
-        rows = self._progress.rows
-        with self._fitter.averaged():
+        """Keep the model if it is the best so far; write previews and metrics."""
+        rows = self.state.rows
+        with self.stepper.averaged():
             if is_best:
-                with whole_file(self._folder / MODEL) as partial:
-                    self._fitter.kept_model().save(partial)
-            self.previews.add(self._progress.epoch)
-        write_csv(self._folder / METRICS, list(rows[0]), [_rounded(row) for row in rows])
+                with whole_file(self.folder / MODEL) as partial:
+                    self.stepper.kept_model().save(partial)
+            self.previews.add(self.state.epoch)
+        write_csv(self.folder / METRICS, list(rows[0]), [_csv_cells(row) for row in rows])
         if self._log is not None:
             self._log.add(rows[-1])
 
     def _save(self) -> None:
-        """Write a checkpoint of all that the training goes on from."""
-        now = self._progress
+        """Write a checkpoint of all that the training is resumed from."""
+        state = self.state
         if self._workers.is_chief:
-            document = {
-                "progress": now.state(),
-                "schedule": self._schedule.state(),
-                "fitter": self._fitter.state(),
-            }
-            arrays = self._fitter.arrays()
-            save_checkpoint(self._checkpoints, now.epoch, now.step, arrays, document)
-        self._saved = time.monotonic()
+            folder, arrays = self.folder / CHECKPOINTS, self.stepper.arrays()
+            save_checkpoint(folder, state.epoch, state.step, arrays, state.to_dict())
+        self._saved_at = time.monotonic()
+
+    def _stop_if_requested(self, interruption: Interruption) -> None:
+        """End if any worker was told to; all of them end at the same step."""
+        if self._workers.any(interruption.stop_requested):
+            self._stop(interruption)
 
     def _stop(self, interruption: Interruption) -> None:
-        """End as asked, with a checkpoint of this very step."""
+        """End with a checkpoint of this very step."""
         self._save()
-        interruption.obey()
-        raise LandslideError("another worker was asked to end; all have stopped at the same step")
+        interruption.reraise()
+        raise LandslideError("another worker was told to end; all have stopped at the same step")
 
-    def _not_a_number(self, loss: float, rate: float) -> LandslideError:
-        now, count = self._progress, self._settings.accumulate
+    def _not_finite(self, loss: float, rate: float) -> LandslideError:
+        state, count = self.state, self.settings.accumulate
         names = [
             name
-            for number in range(now.step * count, (now.step + 1) * count)
-            for name in self._train.names(now.epoch, number)
+            for number in range(state.step * count, (state.step + 1) * count)
+            for name in self.train.names(state.epoch, number)
         ]
         return LandslideError(
-            f"the loss became {loss} in epoch {now.epoch}, step {now.step + 1}, at a learning rate "
-            f"of {rate:g}, on {', '.join(names)};\nlower train.learning_rate or train.clip_value"
+            f"the loss became {loss} in epoch {state.epoch}, step {state.step + 1}, at a learning "
+            f"rate of {rate:g}, on {', '.join(names)};\n"
+            "lower train.learning_rate or train.clip_value"
         )
 
-    def _images(self) -> int:
-        """Count the images that an epoch learns from, and those that it is validated on."""
-        learned = len(self._train) * self._settings.batch
-        return learned + (0 if self._valid is None else len(self._valid.examples))
+    def _remaining(self) -> int:
+        """Count the steps and validation batches that remain of the epoch."""
+        return self._steps - self.state.step + (0 if self.valid is None else len(self.valid))
 
-    def _columns(self) -> list[str]:
-        return [
-            "epoch", "loss", "valid loss", f"{self._foreground} Dice",
-            f"best {self._watched.replace('_', ' ')}",
-            "rate", "images/s", "Mpx/s", "input wait", "left",
-        ]  # fmt: skip
+    def _images_per_epoch(self) -> int:
+        """Count the images trained on, and those validated on."""
+        trained_on = len(self.train) * self.settings.batch
+        return trained_on + (0 if self.valid is None else len(self.valid.examples))
 
-    def _cells(self, row: Row) -> list[str]:
-        until = [one for one in self._progress.rows if one["epoch"] <= row["epoch"]]
-        choose = max if higher_is_better(self._watched) else min
-        best = choose(until, key=lambda one: one[self._watched])
-        part = "" if self._valid is None else "valid_"
-        pixels = self._train.examples.rows * self._train.examples.cols
-        return [
-            f"{row['epoch']:.0f}",
-            f"{row['loss']:.4f}",
-            f"{row['valid_loss']:.4f}" if part else "",
-            f"{row[f'{part}dice']:.4f}",
-            f"{best[self._watched]:.4f}" + (" *" if best is row else ""),
-            f"{row['learning_rate']:.1e}",
-            f"{row['images_per_second']:.1f}",
-            f"{row['images_per_second'] * pixels / 1e6:.2f}",
-            f"{row['input_wait']:.1%}",
-            time_left([one["seconds"] for one in until], self._settings.epochs),
-        ]
+    def _table(self) -> EpochTable:
+        examples = self.train.examples
+        return EpochTable(
+            self.settings.epochs,
+            self._monitored,
+            self.valid is not None,
+            self.foreground,
+            pixels=examples.rows * examples.cols,
+        )
 
 
-def _at(progress: Progress) -> str:
-    return f"step {progress.step + 1}" if progress.step else "from its beginning"
-
-
-def _rounded(row: Row) -> list[object]:
+def _csv_cells(row: Row) -> list[object]:
     return [int(value) if name == "epoch" else f"{value:.6g}" for name, value in row.items()]
-
-
-def time_left(seconds: list[float], epochs: int) -> str:
-    """Estimate the time for the remaining epochs from those that are done, as h:mm:ss."""
-    left = round(sum(seconds) / len(seconds) * (epochs - len(seconds)))
-    return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"

@@ -1,34 +1,38 @@
-"""When a training slows down, and when it stops: the learning rate's course, and patience."""
+"""When a training slows down, and when it stops: the learning rate of each step, and patience."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from landslide_cli.profile import TrainSettings
-from landslide_cli.profile.train import higher_is_better
+if TYPE_CHECKING:
+    from landslide_cli.profile import TrainSettings
+
+# By how much a value must be better to count for `plateau`; that of Keras's ReduceLROnPlateau,
+# which the published experiment used.
+_PLATEAU_MARGIN = 1e-4
 
 
 @dataclass
 class Patience:
-    """Watches a value that should fall, or rise.
+    """Counts the epochs since a value was last better than all before.
 
     Args:
-        epochs: how many epochs without a new best value are borne; None bears any number.
-        rising: whether more is better.
-        margin: by how much a value must be better to count as new.
+        epochs: how many of them exhaust it; None for any number.
+        higher_is_better: whether the value should rise; losses should fall.
+        margin: by how much a value must be better to count.
         best: the best value so far.
         waited: epochs since then.
     """
 
     epochs: int | None
-    rising: bool = False
+    higher_is_better: bool = False
     margin: float = 0.0
     best: float | None = None
     waited: int = 0
 
-    def sees_better(self, value: float) -> bool:
-        """Take the epoch's value; return whether it is the best so far."""
-        sign = 1.0 if self.rising else -1.0
+    def improved(self, value: float) -> bool:
+        """Take the epoch's value; return whether it is better than all before."""
+        sign = 1.0 if self.higher_is_better else -1.0
         if self.best is None or sign * (value - self.best) > self.margin:
             self.best, self.waited = value, 0
             return True
@@ -36,86 +40,69 @@ class Patience:
         return False
 
     @property
-    def is_over(self) -> bool:
-        """Whether the value has been no better for as long as is borne."""
+    def exhausted(self) -> bool:
         return self.epochs is not None and self.waited >= self.epochs
 
-    def state(self) -> dict[str, Any]:
-        """Return what must outlive the process."""
+    def to_dict(self) -> dict[str, Any]:
         return {"best": self.best, "waited": self.waited}
 
-    def restore(self, state: dict[str, Any]) -> Self:
-        """Go on from an earlier `state`."""
+    def load_dict(self, state: dict[str, Any]) -> None:
         self.best, self.waited = state["best"], state["waited"]
-        return self
 
 
 @dataclass
 class Schedule:
     """The learning rate of each step: warm-up, then constant, cosine, or reduced on plateaus.
 
+    In `warmup_epochs` the rate rises linearly to `learning_rate`; that of the first step is above
+    0. Then `cosine` falls to `final_rate` times as much after the last epoch (Loshchilov and Hutter
+    2017, arXiv:1608.03983, without restarts), and `plateau` is multiplied by `reduce_factor`
+    whenever the monitored value has not improved for `reduce_patience` epochs.
+
     Args:
-        learning_rate: where it starts after the warm-up.
-        steps: of an epoch.
-        epochs: of the training.
-        kind: `constant`, `cosine` (Loshchilov and Hutter 2017, without restarts) or `plateau`.
-        warmup_epochs: in which the rate rises linearly; the first step is above 0.
-        final_rate: factor that `cosine` reaches after the last epoch.
-        reduce_factor: of `plateau`.
-        slowing: patience of `plateau`.
+        settings: the profile's `train`.
+        steps: per epoch.
         factor: what `plateau` has reduced the rate by so far.
     """
 
-    learning_rate: float
+    settings: "TrainSettings"
     steps: int
-    epochs: int
-    kind: str
-    warmup_epochs: float
-    final_rate: float
-    reduce_factor: float
-    slowing: Patience
     factor: float = 1.0
+    plateau: Patience = field(init=False)
 
-    @classmethod
-    def of(cls, settings: TrainSettings, steps: int) -> Self:
-        """Make the profile's schedule for epochs of so many steps."""
-        # The margin is that of Keras's ReduceLROnPlateau, which the experiment used.
-        slowing = Patience(settings.reduce_patience, higher_is_better(settings.watch), 1e-4)
-        return cls(
-            settings.learning_rate,
-            steps,
-            settings.epochs,
-            settings.schedule,
-            settings.warmup_epochs,
-            settings.final_rate,
-            settings.reduce_factor,
-            slowing,
-        )
+    def __post_init__(self) -> None:
+        rises = higher_is_better(self.settings.watch)
+        self.plateau = Patience(self.settings.reduce_patience, rises, _PLATEAU_MARGIN)
 
     def rate(self, epoch: int, step: int) -> float:
         """Return the learning rate of a step; epochs count from 1, their steps from 0."""
-        done, warmup = (epoch - 1) * self.steps + step, self.warmup_epochs * self.steps
+        settings, done = self.settings, (epoch - 1) * self.steps + step
+        warmup = settings.warmup_epochs * self.steps
         if done < warmup:
-            return self.learning_rate * min(1.0, (done + 1) / warmup)
-        if self.kind == "cosine":
-            share = (done - warmup) / max(1.0, self.epochs * self.steps - warmup)
+            return settings.learning_rate * min(1.0, (done + 1) / warmup)
+        if settings.schedule == "cosine":
+            share = (done - warmup) / max(1.0, settings.epochs * self.steps - warmup)
             falling = (1.0 + math.cos(math.pi * min(1.0, share))) / 2.0
-            return self.learning_rate * (self.final_rate + (1.0 - self.final_rate) * falling)
-        return self.learning_rate * self.factor
+            final = settings.final_rate
+            return settings.learning_rate * (final + (1.0 - final) * falling)
+        return settings.learning_rate * self.factor
 
-    def ends_epoch(self, watched: float) -> None:
-        """Take the epoch's watched value; a plateau reduces the rate of the next epochs."""
-        if self.kind != "plateau":
+    def end_epoch(self, monitored: float) -> None:
+        """Take the epoch's monitored value; `plateau` may reduce the rate of the next epochs."""
+        if self.settings.schedule != "plateau":
             return
-        self.slowing.sees_better(watched)
-        if self.slowing.is_over:
-            self.factor, self.slowing.waited = self.factor * self.reduce_factor, 0
+        self.plateau.improved(monitored)
+        if self.plateau.exhausted:
+            self.factor, self.plateau.waited = self.factor * self.settings.reduce_factor, 0
 
-    def state(self) -> dict[str, Any]:
-        """Return what must outlive the process."""
-        return {"factor": self.factor, "slowing": self.slowing.state()}
+    def to_dict(self) -> dict[str, Any]:
+        return {"factor": self.factor, "slowing": self.plateau.to_dict()}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from an earlier `state`."""
+    def load_dict(self, state: dict[str, Any]) -> None:
         self.factor = state["factor"]
-        self.slowing.restore(state["slowing"])
+        self.plateau.load_dict(state["slowing"])
+
+
+def higher_is_better(monitored: str) -> bool:
+    """Whether a logged value should rise, by its name: all but losses."""
+    return monitored.removeprefix("valid_") != "loss"

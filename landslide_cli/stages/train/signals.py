@@ -11,49 +11,48 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interruption:
-    """Whether the process has been asked to end, and by which signal."""
+    """Whether the process has been told to end, and by which signal."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+        self._replaced: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     @property
-    def is_asked(self) -> bool:
-        """Whether a signal has come."""
+    def stop_requested(self) -> bool:
         return self.signal is not None
 
-    def obey(self) -> None:
-        """End as the signal would have ended the process when it came."""
-        self._give_back()
+    def reraise(self) -> None:
+        """End as the signal would have ended the process when it came, if one has come."""
+        self._restore()
         if self.signal is not None:
             signal.raise_signal(self.signal)
 
-    def _hear(self) -> None:
+    def _install(self) -> None:
         for number in _SIGNALS:
-            before = signal.getsignal(number)
+            handler = signal.getsignal(number)
             # What is ignored stays ignored, as in a shell's background job.
-            if before != signal.SIG_IGN:
-                self._before[number] = before
-                signal.signal(number, self._note)
+            if handler != signal.SIG_IGN:
+                self._replaced[number] = handler
+                signal.signal(number, self._record)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
         # Whoever asks twice does not want to wait.
-        self._give_back()
+        self._restore()
 
-    def _give_back(self) -> None:
-        while self._before:
-            number, before = self._before.popitem()
-            signal.signal(number, before)
+    def _restore(self) -> None:
+        while self._replaced:
+            number, handler = self._replaced.popitem()
+            signal.signal(number, handler)
 
 
 @contextmanager
 def interruptions() -> Iterator[Interruption]:
-    """Note SIGTERM and SIGINT instead of ending at once; the second one ends at once."""
+    """Record SIGTERM and SIGINT instead of ending at once; the second signal ends at once."""
     interruption = Interruption()
     if threading.current_thread() is threading.main_thread():
-        interruption._hear()
+        interruption._install()
     try:
         yield interruption
     finally:
-        interruption._give_back()
+        interruption._restore()

@@ -1,4 +1,4 @@
-"""The weights that a training starts from: those of another run, or of the packaged model."""
+"""Warm start: the weights of another run, or of the packaged model, for a new training."""
 
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,18 @@ _OF_CLASSES = ("classes", "enlarged_")
 
 
 def start_file(profile: Profile) -> Path | None:
-    """Return the model file that `model.weights` names, if it names any.
+    """Return the model file that `model.weights` names, if any.
 
     Raises:
-        ModelError: it is not there.
+        ModelError: it does not exist.
     """
-    given = profile.model.weights
-    if given is None:
+    weights = profile.model.weights
+    if weights is None:
         return None
-    file = (PACKAGED if given == LANDSLIDE else Path(given)) / MODEL
+    file = (PACKAGED if weights == LANDSLIDE else Path(weights)) / MODEL
     if not file.is_file():
         raise ModelError(
-            f"{file}: no such model; model.weights is '{LANDSLIDE}' or the folder of a run"
+            f"{file}: no such model; set model.weights to '{LANDSLIDE}' or to the folder of a run"
         )
     return file
 
@@ -34,31 +34,31 @@ def start_file(profile: Profile) -> Path | None:
 def start_from(
     profile: Profile, file: Path, model: Any, standardized: bool, reporter: Reporter
 ) -> None:
-    """Give a new model the weights of another; what depends on other classes stays new.
+    """Give a new model the weights of another; the last layer stays new if the classes differ.
 
     Args:
         profile: its `model`, `bands` and `classes` are of the new model.
         file: the other model.
         model: the new one.
-        standardized: whether it will learn from scenes of standard levels.
-        reporter: told of what stays new, and warned of scenes unlike those of the other.
+        standardized: whether it will be trained on standardized scenes.
+        reporter: told of a new last layer, and warned of scenes unlike those of the other model.
 
     Raises:
-        ModelError: the other is not like it.
+        ModelError: the other model is of another network.
     """
     weights: Arrays = weights_of(load_keras(file))
-    left = assign_weights(model, weights)
-    unlike = [name for name in left if not name.startswith(_OF_CLASSES)]
+    unassigned = assign_weights(model, weights)
+    unlike = [name for name in unassigned if not name.startswith(_OF_CLASSES)]
     if unlike:
         raise ModelError(
-            f"{file}: is another network than the profile's `model`: {listed(unlike, most=3)} "
-            "have no weights there, or of another shape"
+            f"{file}: is another network than the profile's `model`: the weights of "
+            f"{listed(unlike, most=3)} are missing or have another shape"
         )
-    if left:
-        reporter.note(f"{file} has other classes: the last layer starts anew")
+    if unassigned:
+        reporter.note(f"{file} has other classes: the last layer is initialized anew")
     if standardized != stored_preprocessing(file.parent, profile.bands).standardized:
-        wanted = "false" if standardized else "true"
+        how, wanted = ("without", "false") if standardized else ("with", "true")
         reporter.warn(
-            f"{file} has learned from scenes of {'other' if standardized else 'standard'} levels; "
-            f"it starts better with prepare.standardize: {wanted}"
+            f"{file} was trained {how} standardization; set prepare.standardize: {wanted} to start "
+            "from it"
         )

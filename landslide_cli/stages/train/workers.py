@@ -1,6 +1,6 @@
 """Who trains: a process with one processor or several GPUs, or the processes of several machines.
 
-Several machines are told by the environment: `TF_CONFIG`, as TensorFlow defines it, or a SLURM job
+Several machines are named by the environment: `TF_CONFIG`, as TensorFlow defines it, or a SLURM job
 step with several tasks. Each runs the same command; the first, the chief, alone writes files.
 """
 
@@ -22,27 +22,31 @@ _FIRST_PORT, _PORTS = 20_000, 20_000
 
 
 @dataclass(frozen=True)
-class Place:
-    """A process's place among the workers: its number from 0, and how many there are."""
+class WorkerRank:
+    """A process's number among the workers, from 0, and how many there are."""
 
     index: int
     count: int
 
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the files."""
+        return self.index == 0
 
-def place_of(environment: Mapping[str, str]) -> Place:
+
+def worker_rank(environment: Mapping[str, str]) -> WorkerRank:
     """Tell from the environment which of the workers this process is.
 
     Raises:
         UsageError: `TF_CONFIG` is not what TensorFlow defines.
     """
     if environment.get("TF_CONFIG"):
-        return _of_tf_config(environment["TF_CONFIG"])
-    if int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        return Place(int(environment["SLURM_PROCID"]), int(environment["SLURM_STEP_NUM_TASKS"]))
-    return Place(0, 1)
+        return _rank_in_tf_config(environment["TF_CONFIG"])
+    count = int(environment.get("SLURM_STEP_NUM_TASKS", "1"))
+    return WorkerRank(int(environment["SLURM_PROCID"]), count) if count > 1 else WorkerRank(0, 1)
 
 
-def _of_tf_config(text: str) -> Place:
+def _rank_in_tf_config(text: str) -> WorkerRank:
     try:
         document = json.loads(text)
         cluster = document.get("cluster", {})
@@ -55,7 +59,7 @@ def _of_tf_config(text: str) -> Place:
             index += len(cluster.get("chief", []))
         if not index < max(1, count):
             raise ValueError(f"there are {count} workers, and this is number {index}")
-        return Place(index, max(1, count))
+        return WorkerRank(index, max(1, count))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"TF_CONFIG cannot be used: {error};\nit should be "
@@ -64,24 +68,40 @@ def _of_tf_config(text: str) -> Place:
 
 
 class Workers:
-    """This process among those that train together, and TensorFlow's strategy for them.
+    """The processes that train together, as seen from this one, and TensorFlow's strategy for them.
 
-    To be made before TensorFlow does anything else: its collectives are set up at the start.
+    If there are several, make it before TensorFlow does anything else: its collectives are set up
+    at the start.
+
+    Args:
+        rank: of this process.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.strategy = self._strategy()
+    def __init__(self, rank: WorkerRank) -> None:
+        self.rank = rank
+        if self.is_distributed:
+            _ = self.strategy
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes the files."""
-        return self.place.index == 0
+        return self.rank.is_chief
 
     @property
-    def are_several(self) -> bool:
+    def is_distributed(self) -> bool:
         """Whether there are other processes."""
-        return self.place.count > 1
+        return self.rank.count > 1
+
+    @cached_property
+    def strategy(self) -> Any:
+        from landslide_cli.core.networks.backend import tf
+
+        if self.is_distributed:
+            if not os.environ.get("TF_CONFIG"):
+                os.environ["TF_CONFIG"] = slurm_cluster(os.environ)
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        if len(tf.config.list_physical_devices("GPU")) > 1:
+            return tf.distribute.MirroredStrategy()
+        return tf.distribute.get_strategy()
 
     @cached_property
     def replicas(self) -> int:
@@ -99,62 +119,74 @@ class Workers:
                 f"train.batch: {batch} images cannot be divided among {self.replicas} processors; "
                 f"take a multiple of {self.replicas}"
             )
-        mine = batch // self.place.count
-        return range(self.place.index * mine, (self.place.index + 1) * mine)
+        size = batch // self.rank.count
+        return range(self.rank.index * size, (self.rank.index + 1) * size)
 
-    def spread(self, values: Any) -> Any:
+    def shard(self, values: Any) -> Any:
         """Divide this process's share of a batch among its processors or GPUs."""
         if self.replicas == 1:
             return values
-        local = self.replicas // self.place.count
-        first = self.place.index * local
+        local = self._local_replicas
+        first = self.rank.index * local
 
-        def of(context: Any) -> Any:
+        def of_replica(context: Any) -> Any:
             size = values.shape[0] // local
             start = (context.replica_id_in_sync_group - first) * size
             return values[start : start + size]
 
-        return self.strategy.experimental_distribute_values_from_function(of)
+        return self.strategy.experimental_distribute_values_from_function(of_replica)
+
+    def any(self, condition: bool) -> bool:
+        """Return whether the condition holds on any worker; all get the same answer."""
+        if not self.is_distributed:
+            return condition
+        return bool(self._sum(np.array([condition], np.int32))[0])
 
     def broadcast(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return the chief's array; the others give one of the same shape and type."""
-        if not self.are_several:
+        """Return the chief's array; the others give an array of the same shape and type."""
+        if not self.is_distributed:
             return array
-        # Adding nothing to it leaves any number as it is; small types have no collectives.
-        small = array.dtype.kind == "b" or array.dtype.itemsize < 4
-        values = array.astype(np.int32) if small else array
-        summed = self._summed(values if self.is_chief else np.zeros_like(values))
-        return summed.astype(array.dtype)
+        # Adding zeros leaves any number as it is; small types have no collectives.
+        is_small = array.dtype.kind == "b" or array.dtype.itemsize < 4
+        values = array.astype(np.int32) if is_small else array
+        total = self._sum(values if self.is_chief else np.zeros_like(values))
+        return total.astype(array.dtype)
 
     def broadcast_document(self, document: Any) -> Any:
         """Return the chief's JSON document; waits until the chief has one."""
-        if not self.are_several:
+        if not self.is_distributed:
             return document
         text = json.dumps(document).encode() if self.is_chief else b""
         length = int(self.broadcast(np.array([len(text)], np.int32))[0])
         text = text.ljust(length)
         return json.loads(self.broadcast(np.frombuffer(text, np.uint8)).tobytes())
 
-    def agree(self, what: str, digest: bytes) -> None:
+    def check_same(self, what: str, digest: bytes) -> None:
         """Check that all workers have the same of something.
 
+        Args:
+            what: its name, for the message.
+            digest: of what this worker has.
+
         Raises:
-            LandslideError: they have not.
+            LandslideError: they differ.
         """
-        if not self.are_several:
+        if not self.is_distributed:
             return
-        mine = np.frombuffer(digest, np.uint8).astype(np.int32)
-        differs = int((self.broadcast(mine) != mine).any())
-        if self._summed(np.array([differs], np.int32))[0]:
+        ours = np.frombuffer(digest, np.uint8).astype(np.int32)
+        if self.any(bool((self.broadcast(ours) != ours).any())):
             raise LandslideError(f"the workers do not have the same {what}; give each the same")
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Say clearly that another worker was lost.
+    def explaining_losses(self) -> Iterator[None]:
+        """Turn TensorFlow's errors at the loss of another worker into a clear one.
 
         Raises:
-            LandslideError: it was.
+            LandslideError: another worker was lost.
         """
+        if not self.is_distributed:
+            yield
+            return
         from landslide_cli.core.networks.backend import tf
 
         lost = (
@@ -166,47 +198,36 @@ class Workers:
         try:
             yield
         except lost as error:
-            if not self.are_several:
-                raise
             raise LandslideError(
-                f"worker {self.place.index + 1} of {self.place.count} has lost another worker, "
-                "which ended or cannot be reached;\nstart all of them again: the training goes on "
+                f"worker {self.rank.index + 1} of {self.rank.count} has lost another worker, "
+                "which ended or cannot be reached;\nstart all of them again: the training resumes "
                 "from its last checkpoint"
             ) from error
 
-    def _summed(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Add up what each process gives."""
+    @property
+    def _local_replicas(self) -> int:
+        return self.replicas // self.rank.count
+
+    def _sum(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Add up what the processes give."""
         return np.asarray(self._adder(values).numpy())
 
     @cached_property
     def _adder(self) -> Any:
         from landslide_cli.core.networks.backend import tf
 
-        local = self.replicas // self.place.count
-
         def on_replica(values: Any) -> Any:
             context = tf.distribute.get_replica_context()
             # A process with several GPUs counts once. The product is on the replica's own device.
-            counts = context.replica_id_in_sync_group % local == 0
+            counts = context.replica_id_in_sync_group % self._local_replicas == 0
             once = values * tf.cast(counts, values.dtype)
             return context.all_reduce(tf.distribute.ReduceOp.SUM, once)
 
-        def added(values: Any) -> Any:
-            summed = self.strategy.run(on_replica, args=(values,))
-            return self.strategy.experimental_local_results(summed)[0]
+        def summed(values: Any) -> Any:
+            result = self.strategy.run(on_replica, args=(values,))
+            return self.strategy.experimental_local_results(result)[0]
 
-        return tf.function(added, reduce_retracing=True)
-
-    def _strategy(self) -> Any:
-        from landslide_cli.core.networks.backend import tf
-
-        if self.are_several:
-            if not os.environ.get("TF_CONFIG"):
-                os.environ["TF_CONFIG"] = slurm_cluster(os.environ)
-            return tf.distribute.MultiWorkerMirroredStrategy()
-        if len(tf.config.list_physical_devices("GPU")) > 1:
-            return tf.distribute.MirroredStrategy()
-        return tf.distribute.get_strategy()
+        return tf.function(summed, reduce_retracing=True)
 
 
 def slurm_cluster(environment: Mapping[str, str]) -> str:

@@ -1,19 +1,22 @@
-"""Metrics of training against plain counting."""
+"""Metrics of training against plain counting and scikit-learn."""
+
+import doctest
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, jaccard_score
 
-from landslide_cli.core.networks.backend import keras
+from landslide_cli.core.networks import metrics
 from landslide_cli.core.networks.metrics import (
-    Dice,
-    DiceCoefMulticlass,
-    IoU,
+    all_classes,
     confusion_counts,
-    make_metric,
+    dice,
+    iou,
+    mean_soft_accuracy,
     soft_accuracy,
 )
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.core.scores.confusion import confusion, score_values
+from landslide_cli.core.scores.confusion import confusion
 
 
 def random_batch(classes: int, seed: int = 0, batch: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -24,102 +27,36 @@ def random_batch(classes: int, seed: int = 0, batch: int = 3) -> tuple[np.ndarra
     return masks, scores / scores.sum(axis=-1, keepdims=True)
 
 
-@pytest.mark.parametrize("class_id", [0, 1, 2])
-def test_metrics_of_a_class_equal_the_counts_over_the_whole_set(class_id: int) -> None:
-    dice, iou = Dice(3, class_id), IoU(3, class_id)
-    counts = np.zeros((3, 3), np.int64)
-    for seed in range(3):
-        masks, probabilities = random_batch(3, seed, batch=seed + 1)
-        dice.update_state(masks, probabilities)
-        iou.update_state(masks, probabilities)
-        counts += confusion(masks, probabilities.argmax(axis=-1).astype(np.uint8), 3)
-    expected_dice, expected_iou, *_ = score_values(counts, class_id)
-    assert float(dice.result()) == pytest.approx(expected_dice, abs=1e-6)
-    assert float(iou.result()) == pytest.approx(expected_iou, abs=1e-6)
+def soft_accuracy_of(*batches: tuple[np.ndarray, np.ndarray]) -> float:
+    sums = np.sum([[float(value) for value in soft_accuracy(*batch)] for batch in batches], axis=0)
+    return mean_soft_accuracy(*sums)
 
 
-def test_mean_over_classes_is_the_mean_of_the_class_scores() -> None:
-    masks, probabilities = random_batch(3)
-    mean = Dice(3)
-    mean.update_state(masks, probabilities)
-    singles = []
-    for class_id in range(3):
-        one = Dice(3, class_id)
-        one.update_state(masks, probabilities)
-        singles.append(float(one.result()))
-    assert float(mean.result()) == pytest.approx(np.mean(singles), abs=1e-6)
-
-
-def test_absent_class_that_is_not_predicted_scores_one() -> None:
-    metric = Dice(3, class_id=2)
-    probabilities = np.zeros((1, 2, 2, 3), np.float32)
-    probabilities[..., 0] = 1.0
-    metric.update_state(np.zeros((1, 2, 2), np.uint8), probabilities)
-    assert float(metric.result()) == 1.0
-
-
-def test_single_channel_is_the_probability_of_class_one() -> None:
-    metric = Dice(2, class_id=1)
-    metric.update_state(
-        np.array([[[1, 1, 0, IGNORE]]], np.uint8),
-        np.array([[[[0.9], [0.2], [0.8], [0.9]]]], np.float32),
-    )
-    assert float(metric.result()) == pytest.approx(0.5)
-
-
-def test_reset_forgets_what_was_counted() -> None:
-    metric = IoU(2, class_id=1)
-    metric.update_state(np.ones((1, 2, 2), np.uint8), np.full((1, 2, 2, 1), 0.1, np.float32))
-    assert float(metric.result()) == 0.0
-    metric.reset_state()
-    metric.update_state(np.ones((1, 2, 2), np.uint8), np.full((1, 2, 2, 1), 0.9, np.float32))
-    assert float(metric.result()) == 1.0
-
-
-def test_experiments_metric_follows_its_own_formula_image_by_image() -> None:
-    metric = DiceCoefMulticlass()
-    expected = []
-    for seed, batch in ((0, 2), (1, 3)):
-        rng = np.random.default_rng(seed)
-        masks = rng.integers(0, 2, (batch, 5, 4)).astype(np.uint8)
-        probabilities = rng.dirichlet([1, 1], masks.shape).astype(np.float32)
-        metric.update_state(masks, probabilities)
-        truth = np.eye(2)[masks]
-        for t, p in zip(truth, probabilities, strict=True):
-            expected.append((2 * (t * p).sum() + 1) / (t.sum() + p.sum() + 1))
-    assert float(metric.result()) == pytest.approx(np.mean(expected), rel=1e-5)
-
-
-def test_experiments_metric_leaves_padding_out() -> None:
-    masks = np.array([[[1, 0], [IGNORE, IGNORE]]], np.uint8)
-    right = np.array([[[[0, 1], [1, 0]], [[1, 0], [0, 1]]]], np.float32)
-    metric = DiceCoefMulticlass()
-    metric.update_state(masks, right)
-    assert float(metric.result()) == pytest.approx(1.0)
-
-
-def test_metric_can_be_made_again_from_its_config() -> None:
-    metric = make_metric("iou", classes=4)
-    again = keras.metrics.deserialize(keras.metrics.serialize(metric))
-    assert isinstance(again, IoU)
-    assert (again.name, again.classes, again.class_id) == ("iou", 4, 1)
-
-
-@pytest.mark.parametrize("name", ["dice", "iou", "dice_coef_multiclass"])
-def test_sums_of_several_batches_are_worth_as_much_as_the_batches(name: str) -> None:
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_dice_and_iou_of_summed_counts_are_those_of_all_pixels(index: int) -> None:
     batches = [random_batch(3, seed, batch=seed + 1) for seed in range(3)]
-    told, added, at_once = (make_metric(name, classes=3) for _ in range(3))
-    sums = []
-    for batch in batches:
-        told.update_state(*batch)
-        if name == "dice_coef_multiclass":
-            sums.append([one.numpy() for one in soft_accuracy(*batch)])
-        else:
-            sums.append([confusion_counts(*batch, classes=3).numpy()])
-        added.add(*sums[-1])
-    at_once.add(*(sum(some) for some in zip(*sums, strict=True)))
-    assert float(added.result()) == float(told.result()) > 0.0
-    assert float(at_once.result()) == pytest.approx(float(told.result()), rel=1e-6)
+    counts = sum(confusion_counts(*batch, classes=3).numpy() for batch in batches)
+    truth = np.concatenate([masks.ravel() for masks, _ in batches])
+    predicted = np.concatenate([values.argmax(axis=-1).ravel() for _, values in batches])
+    labelled = truth != IGNORE
+    pixels = truth[labelled] == index, predicted[labelled] == index
+    assert dice(counts, index) == np.float32(f1_score(*pixels))
+    assert iou(counts, index) == np.float32(jaccard_score(*pixels))
+
+
+def test_class_that_is_neither_present_nor_predicted_scores_one() -> None:
+    counts = np.diag([4.0, 0.0, 2.0])
+    assert dice(counts) == iou(counts) == 1.0
+
+
+def test_class_that_is_only_predicted_scores_zero() -> None:
+    counts = np.array([[4.0, 1.0], [0.0, 0.0]])
+    assert dice(counts) == iou(counts) == 0.0
+
+
+def test_example_in_the_documentation_is_right() -> None:
+    result = doctest.testmod(metrics)
+    assert (result.attempted, result.failed) == (1, 0)
 
 
 def test_confusion_counts_are_those_of_plain_counting() -> None:
@@ -130,13 +67,46 @@ def test_confusion_counts_are_those_of_plain_counting() -> None:
     assert counts.sum() == (masks != IGNORE).sum()
 
 
-def test_images_without_any_label_do_not_count_in_the_experiments_metric() -> None:
+def test_counts_stay_exact_beyond_the_integers_of_float32() -> None:
+    counts = confusion_counts(*random_batch(2), classes=2)
+    np.testing.assert_array_equal(counts + 2.0**40 - 2.0**40, counts)
+
+
+def test_single_channel_is_the_probability_of_class_one() -> None:
+    masks = np.array([[[1, 1, 0, IGNORE]]], np.uint8)
+    probabilities = np.array([[[[0.9], [0.2], [0.8], [0.9]]]], np.float32)
+    assert confusion_counts(masks, probabilities, 2).numpy().tolist() == [[0, 1], [1, 1]]
+    both = all_classes(probabilities).numpy()
+    np.testing.assert_allclose(both, np.concatenate([1 - probabilities, probabilities], axis=-1))
+    assert soft_accuracy_of((masks, probabilities)) == soft_accuracy_of((masks, both))
+
+
+def test_published_metric_follows_its_own_formula_image_by_image() -> None:
+    batches, expected = [], []
+    for seed, batch in ((0, 2), (1, 3)):
+        rng = np.random.default_rng(seed)
+        masks = rng.integers(0, 2, (batch, 5, 4)).astype(np.uint8)
+        probabilities = rng.dirichlet([1, 1], masks.shape).astype(np.float32)
+        batches.append((masks, probabilities))
+        truth = np.eye(2)[masks]
+        for t, p in zip(truth, probabilities, strict=True):
+            expected.append((2 * (t * p).sum() + 1) / (t.sum() + p.sum() + 1))
+    assert soft_accuracy_of(*batches) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_published_metric_leaves_padding_out() -> None:
+    masks = np.array([[[1, 0], [IGNORE, IGNORE]]], np.uint8)
+    right = np.array([[[[0, 1], [1, 0]], [[1, 0], [0, 1]]]], np.float32)
+    assert soft_accuracy_of((masks, right)) == pytest.approx(1.0)
+
+
+def test_images_without_any_label_do_not_count_in_the_published_metric() -> None:
     masks, probabilities = random_batch(2, batch=4)
     masks[[1, 3]] = IGNORE
-    with_blanks, without = DiceCoefMulticlass(), DiceCoefMulticlass()
-    with_blanks.update_state(masks, probabilities)
-    without.update_state(masks[[0, 2]], probabilities[[0, 2]])
-    assert float(with_blanks.result()) == pytest.approx(float(without.result()), rel=1e-6)
-    assert float(with_blanks.count) == 2.0
-    with_blanks.update_state(np.full_like(masks, IGNORE), probabilities)
-    assert float(with_blanks.result()) == pytest.approx(float(without.result()), rel=1e-6)
+    labelled = masks[[0, 2]], probabilities[[0, 2]]
+    blank = np.full_like(masks, IGNORE), probabilities
+    assert float(soft_accuracy(masks, probabilities)[1]) == 2.0
+    expected = pytest.approx(soft_accuracy_of(labelled), rel=1e-6)
+    assert soft_accuracy_of((masks, probabilities)) == expected
+    assert soft_accuracy_of((masks, probabilities), blank) == expected
+    assert soft_accuracy_of(blank) == 0.0

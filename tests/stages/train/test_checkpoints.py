@@ -25,14 +25,14 @@ def test_last_checkpoint_gives_back_what_was_saved(
     tmp_path: Path, reporter: RecordingReporter
 ) -> None:
     save(tmp_path, 1, 0, rows=[{"loss": 0.1 + 0.2}])
-    found = last_checkpoint(tmp_path, reporter)
-    assert found is not None
-    assert found.document == {"rows": [{"loss": 0.1 + 0.2}]}
+    checkpoint = last_checkpoint(tmp_path, reporter)
+    assert checkpoint is not None
+    assert checkpoint.document == {"rows": [{"loss": 0.1 + 0.2}]}
     for name, value in VALUES.items():
-        np.testing.assert_array_equal(found.array(name), value)
-        assert found.array(name).dtype == value.dtype
+        np.testing.assert_array_equal(checkpoint.array(name), value)
+        assert checkpoint.array(name).dtype == value.dtype
     with pytest.raises(KeyError):
-        found.array("model_00002")
+        checkpoint.array("model_00002")
 
 
 @given(value=arrays_of.arrays(st.sampled_from([np.float32, np.uint32, np.int64, np.bool_]), (3, 2)))
@@ -41,9 +41,9 @@ def test_any_array_comes_back_bit_by_bit(
 ) -> None:
     folder = tmp_path_factory.mktemp("one")
     save_checkpoint(folder, 1, 1, [("a", value)], {})
-    found = last_checkpoint(folder, RecordingReporter())
-    assert found is not None
-    assert found.array("a").tobytes() == value.tobytes()
+    checkpoint = last_checkpoint(folder, RecordingReporter())
+    assert checkpoint is not None
+    assert checkpoint.array("a").tobytes() == value.tobytes()
 
 
 def test_there_is_none_in_a_folder_that_is_not_there(
@@ -57,9 +57,9 @@ def test_newest_is_taken_by_epoch_and_step_and_two_are_kept(
 ) -> None:
     for epoch, step in ((1, 5), (2, 0), (9, 99), (10, 0)):
         save(tmp_path, epoch, step, at=[epoch, step])
-    found = last_checkpoint(tmp_path, reporter)
-    assert found is not None
-    assert found.document == {"at": [10, 0]}
+    checkpoint = last_checkpoint(tmp_path, reporter)
+    assert checkpoint is not None
+    assert checkpoint.document == {"at": [10, 0]}
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -69,9 +69,9 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(
 ) -> None:
     save(tmp_path, 1, 0, at=1)
     cut_short(save(tmp_path, 2, 0, at=2), share)
-    found = last_checkpoint(tmp_path, reporter)
-    assert found is not None
-    assert found.document == {"at": 1}
+    checkpoint = last_checkpoint(tmp_path, reporter)
+    assert checkpoint is not None
+    assert checkpoint.document == {"at": 1}
     assert "damaged" in reporter.warnings[0]
 
 
@@ -95,10 +95,10 @@ def test_full_disk_keeps_the_last_good_checkpoint(
 
     with pytest.raises(OutputError, match="free some space"):
         save_checkpoint(tmp_path, 2, 0, values(), {})
-    found = last_checkpoint(tmp_path, reporter)
-    assert found is not None
-    assert found.document == {"at": 1}
-    assert [path.name for path in tmp_path.iterdir()] == [found.path.name]
+    checkpoint = last_checkpoint(tmp_path, reporter)
+    assert checkpoint is not None
+    assert checkpoint.document == {"at": 1}
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint.path.name]
 
 
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:

@@ -8,65 +8,74 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.stages.train import train
-from tests.killing import check_readable, logged, start_training
+from landslide_cli.stages.train.signals import interruptions
+from landslide_cli.stages.train.workers import WorkerRank, Workers
+from tests.killing import check_readable, logged, start_training, weights_of
+from tests.stages.train.tiny_training import changed, loop_of
 
 Process = subprocess.Popen[str]
 
 
 def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
     return ports
 
 
-def start_workers(profile: Profile, path: Path, *arguments: str, count: int = 2) -> list[Process]:
+def start_workers(profile: Profile, path: Path, count: int = 2) -> list[Process]:
     path.write_text(dump_profile(profile), encoding="utf-8")
     cluster = {"worker": [f"localhost:{port}" for port in free_ports(count)]}
+    tasks = [{"type": "worker", "index": index} for index in range(count)]
     return [
-        start_training(path, *arguments, environment={"TF_CONFIG": json.dumps(one)})
-        for one in (
-            {"cluster": cluster, "task": {"type": "worker", "index": index}}
-            for index in range(count)
+        start_training(
+            path, environment={"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
         )
+        for task in tasks
     ]
 
 
 def ends(processes: list[Process]) -> Iterator[tuple[int, str]]:
     for process in processes:
         _, text = process.communicate(timeout=120)
+        assert "Traceback" not in text
         yield process.returncode, text
 
 
 @pytest.fixture
 def profile(untrained: Profile) -> Profile:
     """Batch normalization and no dropout, whose draws would be each worker's own."""
-    network = {"normalization": True, "normalization_momentum": 0.9, "dropout_rate": 0.0}
-    settings = {"epochs": 2, "optimizer": "sgd", "learning_rate": 1e-2, "deterministic": True}
-    return untrained.model_copy(
-        update={
-            "model": untrained.model.model_copy(update=network),
-            "train": untrained.train.model_copy(update=settings),
-        }
-    )
+    network = {
+        "num_layers": 2,
+        "normalization": True,
+        "normalization_momentum": 0.9,
+        "dropout_rate": 0.0,
+    }
+    settings = {"epochs": 2, "optimizer": "sgd", "learning_rate": 1e-2, "checkpoint_minutes": 1e-3}
+    # Another engine would be given the model by a process of its own.
+    infer = {"engine": "tensorflow"}
+    train_settings = {**settings, "stop_patience": None}
+    return changed(untrained, model=network, train=train_settings, infer=infer)
 
 
-def with_epochs(profile: Profile, epochs: int) -> Profile:
-    settings = {"epochs": epochs, "stop_patience": None, "checkpoint_minutes": 1e-3}
-    return profile.model_copy(update={"train": profile.train.model_copy(update=settings)})
+def losses(run: Path, epochs: int) -> list[list[float]]:
+    rows = logged(run, ["loss", "valid_loss"])[:epochs]
+    return [[float(value) for value in row] for row in rows]
 
 
 def test_two_workers_train_as_one_and_a_lost_one_stops_the_other_until_both_start_again(
     profile: Profile, tmp_path: Path
 ) -> None:
     path, unfinished = tmp_path / "profile.yaml", profile.run.with_name("run.unfinished")
-    processes = start_workers(with_epochs(profile, 10_000), path)
+    processes = start_workers(changed(profile, train={"epochs": 10_000}), path)
     while not (unfinished / "metrics.csv").exists():
         assert all(process.poll() is None for process in processes)
         time.sleep(0.05)
@@ -75,43 +84,27 @@ def test_two_workers_train_as_one_and_a_lost_one_stops_the_other_until_both_star
     assert status == 1
     assert "worker 1 of 2 has lost another worker" in text
     assert "start all of them again" in text
-    assert "Traceback" not in text
     check_readable(unfinished)
-
     done = len(logged(unfinished))
-    again = list(ends(start_workers(with_epochs(profile, done + 2), path)))
+
+    # What the first worker refuses ends the other with a message.
+    other = changed(profile, train={"learning_rate": 1e-3})
+    (status, text), (other_status, other_text) = ends(start_workers(other, path))
+    assert (status, other_status) == (1, 1)
+    assert "contains an unfinished run with different settings or files: train.learning" in text
+    assert "worker 2 of 2 has lost another worker" in other_text
+
+    longer = changed(profile, train={"epochs": done + 2})
+    again = list(ends(start_workers(longer, path)))
     assert [status for status, _ in again] == [0, 0], again
-    assert "going on with an unfinished training" in again[0][1]
+    assert "resuming at epoch" in again[0][1]
     assert not unfinished.exists()
     assert json.loads((profile.run / "run.json").read_text())["result"]["hardware"]["replicas"] == 2
 
-    alone = with_epochs(profile, done + 2).model_copy(update={"run": tmp_path / "alone"})
+    alone = longer.model_copy(update={"run": tmp_path / "alone"})
     train(alone)
-    numbers = [
-        [[float(value) for value in row] for row in logged(run, ["loss", "valid_loss"])[:3]]
-        for run in (profile.run, alone.run)
-    ]
-    assert numbers[0] == [pytest.approx(row, rel=1e-3) for row in numbers[1]]
-
-
-def test_what_the_first_worker_refuses_ends_the_others_with_a_message(
-    profile: Profile, trained: Profile, tmp_path: Path
-) -> None:
-    changed = profile.model_copy(update={"run": trained.run})
-    (status, text), (other, text_of_other) = ends(start_workers(changed, tmp_path / "profile.yaml"))
-    assert status == 1
-    assert "was made with different inputs or settings" in text
-    assert other == 1
-    assert "has lost another worker" in text_of_other
-    assert "Traceback" not in text + text_of_other
-
-
-def test_batch_that_cannot_be_divided_is_refused(profile: Profile, tmp_path: Path) -> None:
-    odd = profile.model_copy(update={"train": profile.train.model_copy(update={"batch": 3})})
-    for status, text in ends(start_workers(odd, tmp_path / "profile.yaml")):
-        assert status in (1, 2)
-        assert "divided among 2 processors" in text or "lost another worker" in text
-    assert not profile.run.with_name("run.unfinished").exists()
+    expected = losses(alone.run, 3)
+    assert losses(profile.run, 3) == [pytest.approx(row, rel=1e-3) for row in expected]
 
 
 # As with several GPUs: one process, whose processor is taken for two.
@@ -121,27 +114,29 @@ from pathlib import Path
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from landslide_cli.profile import load_profile
-from landslide_cli.stages.train import workers
-from landslide_cli.stages.train import train
-workers.Workers._strategy = lambda self: tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
-assert train(load_profile(Path(sys.argv[1]))).hardware["replicas"] == 2
+from tests.stages.train.test_distributed import mirrored_loop
+from landslide_cli.stages.train.workers import WorkerRank, Workers
+workers = Workers(WorkerRank(0, 1))
+workers.strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+mirrored_loop(Path(sys.argv[1]), workers)
 """
 
 
-def test_one_process_with_two_devices_trains_as_one_with_one(
-    profile: Profile, tmp_path: Path
-) -> None:
-    settings = {"accumulate": 2, "batch": 2, "ema": 0.9}
-    profile = profile.model_copy(update={"train": profile.train.model_copy(update=settings)})
-    path = tmp_path / "profile.yaml"
-    path.write_text(dump_profile(profile), encoding="utf-8")
-    command = [sys.executable, "-c", _MIRRORED, str(path)]
+def mirrored_loop(folder: Path, workers: Workers) -> None:
+    network = {"normalization": True, "normalization_momentum": 0.9}
+    settings: dict[str, Any] = {"accumulate": 2, "batch": 2, "ema": 0.9, "epochs": 2}
+    loop = loop_of(folder, workers=workers, network=network, optimizer="sgd", **settings)
+    with interruptions() as interruption:
+        loop.run(interruption)
+
+
+def test_one_process_with_two_devices_trains_as_one_with_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _MIRRORED, str(tmp_path / "two")]
     done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr
-    alone = profile.model_copy(update={"run": tmp_path / "alone"})
-    train(alone)
-    for row, expected in zip(logged(profile.run), logged(alone.run), strict=True):
-        assert [float(one) for one in row] == pytest.approx(
-            [float(one) for one in expected], rel=1e-3
-        )
+    mirrored_loop(tmp_path / "one", Workers(WorkerRank(0, 1)))
+    expected = losses(tmp_path / "one", 2)
+    assert losses(tmp_path / "two", 2) == [pytest.approx(row, rel=1e-3) for row in expected]
+    weights = weights_of(tmp_path / "two")
+    for name, values in weights_of(tmp_path / "one").items():
+        np.testing.assert_allclose(weights[name], values, atol=1e-3, err_msg=name)

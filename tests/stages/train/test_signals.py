@@ -1,4 +1,4 @@
-"""Signals: noted first, obeyed at a safe place, at once the second time."""
+"""Signals: recorded first, raised again at a safe place, at once the second time."""
 
 import signal
 import threading
@@ -25,15 +25,15 @@ def _handlers() -> object:
 @pytest.mark.parametrize(
     ("number", "raised"), [(signal.SIGTERM, Ended), (signal.SIGINT, KeyboardInterrupt)]
 )
-def test_signal_is_noted_and_ends_when_it_is_obeyed(
+def test_signal_is_recorded_and_ends_when_it_is_raised_again(
     number: signal.Signals, raised: type[BaseException]
 ) -> None:
     with interruptions() as interruption:
-        assert not interruption.is_asked
+        assert not interruption.stop_requested
         signal.raise_signal(number)
-        assert interruption.is_asked
+        assert interruption.stop_requested
         with pytest.raises(raised):
-            interruption.obey()
+            interruption.reraise()
 
 
 def test_second_signal_ends_at_once() -> None:
@@ -43,11 +43,11 @@ def test_second_signal_ends_at_once() -> None:
             signal.raise_signal(signal.SIGTERM)
 
 
-def test_without_a_signal_nothing_ends_and_handlers_are_given_back() -> None:
+def test_without_a_signal_nothing_ends_and_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with interruptions() as interruption:
         assert signal.getsignal(signal.SIGTERM) != before
-        interruption.obey()
+        interruption.reraise()
     assert signal.getsignal(signal.SIGTERM) == before
 
 
@@ -56,7 +56,7 @@ def test_ignored_signal_stays_ignored() -> None:
     try:
         with interruptions() as interruption:
             signal.raise_signal(signal.SIGINT)
-            assert not interruption.is_asked
+            assert not interruption.stop_requested
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -66,7 +66,7 @@ def test_other_threads_can_work_too() -> None:
 
     def work() -> None:
         with interruptions() as interruption:
-            seen.append(interruption.is_asked)
+            seen.append(interruption.stop_requested)
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landslide_cli.core.networks.build import build_model
 from landslide_cli.core.networks.weight_files import weights_of
 from landslide_cli.errors import ModelError, ProfileError
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.runs.run import load_keras
 from landslide_cli.stages.train import train
+from landslide_cli.stages.train.warm_start import start_file, start_from
+from tests.conftest import RecordingReporter
 
 Start = Callable[..., Profile]
 
@@ -22,56 +25,67 @@ def start(trained: Profile, trained_folder: Path, tmp_path: Path) -> Start:
     """A profile that starts from the trained run, at a rate at which hardly anything changes."""
 
     def profile(*overrides: str) -> Profile:
-        known = [f"run={tmp_path / 'run'}", "train.epochs=1", "train.learning_rate=1e-7"]
-        known += ["train.preview_scenes=[]", f"model.weights={trained.run}"]
-        return load_profile(trained_folder / "profile.yaml", [*known, *overrides])
+        settings = [f"run={tmp_path / 'run'}", "train.epochs=1", "train.learning_rate=1e-7"]
+        settings += ["train.preview_scenes=[]", f"model.weights={trained.run}"]
+        return load_profile(trained_folder / "profile.yaml", [*settings, *overrides])
 
     return profile
 
 
-def test_training_starts_where_the_other_one_ended(trained: Profile, start: Start) -> None:
+def started(profile: Profile, reporter: RecordingReporter, standardized: bool = False) -> Any:
+    """Build the profile's model, and give it the weights that it starts from."""
+    model = build_model(profile.model, profile.bands, profile.model_outputs)
+    file = start_file(profile)
+    assert file is not None
+    start_from(profile, file, model, standardized, reporter)
+    return model
+
+
+def test_a_training_starts_where_the_other_ended(trained: Profile, start: Start) -> None:
     profile = start()
     result = train(profile, limit=4)
     learned = weights_of(load_keras(trained.run / "model.keras"))
     for name, values in weights_of(load_keras(profile.run / "model.keras")).items():
         np.testing.assert_allclose(values, learned[name], atol=1e-4, err_msg=name)
     assert result.best["valid_dice"] > 0.5
+    # The weights are an input of the run.
     assert train(profile, limit=4).unchanged
 
 
 def test_other_classes_get_a_new_last_layer(
-    trained: Profile, start: Start, reporter: object
+    trained: Profile, start: Start, reporter: RecordingReporter
 ) -> None:
-    classes = "classes=[{name: landslide, colour: [255, 0, 255]}]"
-    profile = start(classes)
-    train(profile, limit=4, reporter=reporter)  # type: ignore[arg-type]
-    found = weights_of(load_keras(profile.run / "model.keras"))
+    model = started(start("classes=[{name: landslide, colour: [255, 0, 255]}]"), reporter)
+    weights = weights_of(model)
     learned = weights_of(load_keras(trained.run / "model.keras"))
-    assert found["classes/kernel"].shape[-1] == 1
+    assert weights["classes/kernel"].shape[-1] == 1
     name = "encoder_0_first/kernel"
-    np.testing.assert_allclose(found[name], learned[name], atol=1e-4)
-    assert any("other classes" in note for note in reporter.notes)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(weights[name], learned[name])
+    assert any("other classes" in note for note in reporter.notes)
 
 
-def test_another_network_is_refused_by_name(start: Start) -> None:
+def test_another_network_is_refused_by_name_and_leaves_nothing(start: Start) -> None:
     profile = start("model.base_filters=6")
     with pytest.raises(ModelError, match="is another network than the profile's"):
         train(profile, limit=4)
     assert not profile.run.exists()
 
 
+@pytest.mark.parametrize("standardized", [False, True])
 def test_scenes_of_other_levels_than_the_first_model_had_are_warned_of(
-    trained: Profile, start: Start, reporter: Any
+    trained: Profile, start: Start, reporter: RecordingReporter, standardized: bool
 ) -> None:
-    train(start(), limit=4, reporter=reporter)
-    assert not any("levels" in warning for warning in reporter.warnings)
     record = trained.run / "run.json"
     document = json.loads(record.read_text(encoding="utf-8"))
-    document["result"]["preprocessing"]["standardized"] = True
+    document["result"]["preprocessing"]["standardized"] = standardized
     record.write_text(json.dumps(document), encoding="utf-8")
-    train(start(), limit=4, overwrite=True, reporter=reporter)
-    (warning,) = (one for one in reporter.warnings if "levels" in one)
-    assert "starts better with prepare.standardize: true" in warning
+    started(start(), reporter, standardized=standardized)
+    assert reporter.warnings == []
+    started(start(), reporter, standardized=not standardized)
+    (warning,) = reporter.warnings
+    how = "with" if standardized else "without"
+    assert f"was trained {how} standardization" in warning
+    assert f"set prepare.standardize: {str(standardized).lower()}" in warning
 
 
 def test_missing_model_is_named(start: Start, tmp_path: Path) -> None:
