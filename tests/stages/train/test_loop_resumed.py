@@ -78,9 +78,9 @@ def notes_of(loop: TrainingLoop) -> list[str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stateful training, finished in one go, by a stepper of its own."""
+    """The stateful training, finished in one go."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    run(loop_of(folder, **STATEFUL))
+    run(loop_of(folder, stepper=STEPPERS.fresh(stateful=True), **STATEFUL))
     return folder
 
 
