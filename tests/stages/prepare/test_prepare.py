@@ -186,6 +186,7 @@ def test_it_warns_when_every_tile_was_empty(
     result = prepare(profile_with("prepare.drop_empty=true"), reporter=reporter)
     assert result.tiles == 0
     assert reporter.warnings == ["every tile was dropped as empty"]
+    assert result.headline() == "no tiles written: all 12 are empty"
     assert read_manifest(result.folder) == []
 
 
@@ -227,16 +228,18 @@ def test_without_tiles_its_words_are_of_scenes(
 ) -> None:
     write_scene("a")
     result = prepare(profile_with(*UNCUT), reporter=reporter)
-    assert result.headline() == f"1 scenes checked, and no tiles cut: {result.folder}"
+    manifest = result.folder / "manifest.csv"
+    assert result.headline() == f"1 scenes checked and listed in {manifest}; no tiles cut"
     shares, counts = result.tables()
     assert shares.title == "scenes by class"
     assert [row[0] for row in counts.rows] == [
         "scenes",
-        "masks written as",
-        "pixels given the nearest class",
+        "mask encodings",
+        "pixels set to the nearest class",
     ]
     assert reporter.warnings == []
-    assert "unchanged" in prepare(profile_with(*UNCUT)).headline()
+    again = prepare(profile_with(*UNCUT))
+    assert again.headline() == f"1 scenes in {manifest} unchanged; nothing to do"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,145 @@
+"""Tiles of scenes: each scene is read, resized, cut, and written with its augmented copies."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from landslide_cli.core.arrays import Image
+from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.core.tiling.grid import Window, cut, side_by_side
+from landslide_cli.dataset.prepared import prepared_scene
+from landslide_cli.dataset.scenes import Scene, bad_files
+from landslide_cli.dataset.tiles import IMAGES, MASKS, Tile
+from landslide_cli.errors import LandslideError
+from landslide_cli.imagery.raster.images import image_suffix, write_image, write_mask
+from landslide_cli.imagery.warp import copies
+from landslide_cli.processes import in_processes
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """The tiles of one scene, or the scene itself as a single entry where no tiles are cut.
+
+    `class_pixels` counts the labelled pixels of each class, `padding` the pixels beyond the scene's
+    edges, `changed` those set to the nearest class. `error` says why a scene cannot be used.
+    """
+
+    tiles: list[Tile] = field(default_factory=list)
+    dropped: int = 0
+    scale: float = 1.0
+    class_pixels: list[int] = field(default_factory=list)
+    padding: int = 0
+    encoding: str = ""
+    changed: int = 0
+    error: str | None = None
+
+
+def cut_scenes(
+    scenes: Sequence[Scene], profile: Profile, folder: Path, reporter: Reporter
+) -> list[Cutting]:
+    """Cut scenes into tiles, several scenes at a time, and write the tiles into a folder.
+
+    Args:
+        scenes: of the profile's source.
+        profile: its `prepare`, `source`, `classes` and `bands` are used.
+        folder: exists and is empty.
+        reporter: shown the progress, in scenes.
+
+    Returns:
+        One entry per scene.
+
+    Raises:
+        DataError: scenes or masks cannot be used; all of them are named.
+    """
+    is_cut = profile.prepare.tile is not None
+    for name in (IMAGES, MASKS) if is_cut else ():
+        (folder / name).mkdir()
+    jobs = [(scene, profile, folder) for scene in scenes]
+    description = "cutting scenes" if is_cut else "checking scenes"
+    cuttings = in_processes(_cut_scene, jobs, profile.prepare.workers, description, reporter)
+    errors = [cutting.error for cutting in cuttings if cutting.error is not None]
+    if errors:
+        raise bad_files(errors)
+    return cuttings
+
+
+def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
+    scene, profile, folder = job
+    side, palette = profile.prepare.tile, profile.palette
+    try:
+        prepared = prepared_scene(profile, scene)
+    except LandslideError as error:
+        return Cutting(error=str(error))
+    image, mask = prepared.image, prepared.reading.mask
+    rows, cols = mask.shape
+    windows = [Window(0, 0, cols, rows)] if side is None else side_by_side(rows, cols, side)
+    tiles: list[Tile] = []
+    counts, padding, dropped = np.zeros(len(palette), np.int64), 0, 0
+    for window in windows:
+        tile_mask = _padded(mask, window)
+        labelled, share = _labelled_pixels(tile_mask), _foreground_share(tile_mask)
+        if profile.prepare.drop_empty and share == 0.0:
+            dropped += 1
+            continue
+        counts += [np.count_nonzero(tile_mask == index) for index in range(len(palette))]
+        padding += _padding_pixels(window, rows, cols)
+        if side is None:
+            tiles.append(Tile(scene.name, scene.name, 0, 0, "", labelled, share))
+        else:
+            pair = cut(image, window), tile_mask
+            tiles += _write_tile(scene.name, window, *pair, profile, folder)
+    return Cutting(
+        tiles=tiles,
+        dropped=dropped,
+        scale=prepared.scale,
+        class_pixels=counts.tolist(),
+        padding=padding,
+        encoding=prepared.reading.encoding,
+        changed=prepared.reading.changed,
+    )
+
+
+def _write_tile(
+    scene: str, window: Window, image: Image, mask: Mask, profile: Profile, folder: Path
+) -> Iterator[Tile]:
+    """Write a tile and its augmented copies; yield the manifest's entry for each of them."""
+    name = f"{scene}_r{window.row_off:05d}_c{window.col_off:05d}"
+    seed = (profile.prepare.seed, zlib.crc32(name.encode()))
+    augmented = copies(image, mask, seed, **profile.prepare.augment.model_dump())
+    for kind, copy_image, copy_mask in [("", image, mask), *augmented]:
+        tile = f"{name}_{kind}" if kind else name
+        suffix = image_suffix(profile.bands)
+        write_image(folder / IMAGES / f"{tile}{suffix}", np.ascontiguousarray(copy_image))
+        write_mask(folder / MASKS / f"{tile}.png", copy_mask, profile.palette)
+        labelled, share = _labelled_pixels(copy_mask), _foreground_share(copy_mask)
+        yield Tile(tile, scene, window.row_off, window.col_off, kind, labelled, share)
+
+
+def _padded(mask: Mask, window: Window) -> Mask:
+    """Cut a window out of a mask; beyond the scene's edges it is unlabelled."""
+    padded = np.full((window.height, window.width), IGNORE, np.uint8)
+    inside = mask[window.row_off : window.row_stop, window.col_off : window.col_stop]
+    padded[: inside.shape[0], : inside.shape[1]] = inside
+    return padded
+
+
+def _padding_pixels(window: Window, rows: int, cols: int) -> int:
+    """Count the pixels of a window beyond the edges of a scene of `rows` x `cols`."""
+    height = min(window.height, rows - window.row_off)
+    width = min(window.width, cols - window.col_off)
+    return window.height * window.width - height * width
+
+
+def _labelled_pixels(mask: Mask) -> int:
+    return int((mask != IGNORE).sum())
+
+
+def _foreground_share(mask: Mask) -> float:
+    """Return the share of foreground in the labelled pixels, 0 where there are none."""
+    labelled = _labelled_pixels(mask)
+    return int(((mask != IGNORE) & (mask != 0)).sum()) / labelled if labelled else 0.0

@@ -1,0 +1,83 @@
+"""The outcome of `landslide prepare`: the number of tiles and the pixels of each class."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landslide_cli.dataset.tiles import MANIFEST
+from landslide_cli.reporting import Result, Table
+
+
+@dataclass(frozen=True)
+class PrepareResult(Result):
+    """The content of the folder of tiles.
+
+    Where no tiles are cut, `tiles` is 0 and the manifest lists whole scenes. `class_pixels` counts
+    the labelled pixels of the tiles without their augmented copies, or of the scenes;
+    `padding_pixels` lie beyond the scenes' edges. `scale` is the median of the factors by which the
+    scenes were resized, `standardized` tells whether their brightness and contrast were
+    standardized. `mask_encodings` counts the mask files by the way they encode the classes;
+    `changed_pixels` were set to the nearest class.
+    """
+
+    folder: Path
+    scenes: int
+    tiles: int
+    augmented: int
+    dropped: int
+    scale: float
+    class_pixels: dict[str, int]
+    padding_pixels: int
+    mask_encodings: dict[str, int]
+    changed_pixels: int
+    standardized: bool = False
+    unchanged: bool = False
+
+    def headline(self) -> str:
+        if not self._is_cut:
+            manifest = self.folder / MANIFEST
+            if self.unchanged:
+                return f"{self.scenes} scenes in {manifest} unchanged; nothing to do"
+            return f"{self.scenes} scenes checked and listed in {manifest}; no tiles cut"
+        tiles = f"{self.tiles} tiles and {self.augmented} augmented copies"
+        if self.unchanged:
+            return f"{tiles} in {self.folder} unchanged; nothing to do"
+        if self.tiles == 0:
+            return f"no tiles written: all {self.dropped} are empty"
+        return f"{tiles} written to {self.folder}"
+
+    def tables(self) -> Sequence[Table]:
+        """Return the classes' shares, and the counts."""
+        total = max(1, sum(self.class_pixels.values()))
+        shares = [
+            (name, f"{pixels:,}", f"{pixels / total:.1%}")
+            for name, pixels in self.class_pixels.items()
+        ]
+        encodings = ", ".join(f"{kind} {count}" for kind, count in self.mask_encodings.items())
+        counts = [
+            ("scenes", f"{self.scenes}"),
+            *(self._counts_of_tiles() if self._is_cut else []),
+            ("mask encodings", encodings),
+            ("pixels set to the nearest class", f"{self.changed_pixels:,}"),
+        ]
+        units = "tiles" if self._is_cut else "scenes"
+        return [
+            Table(f"{units} by class", ["class", "pixels", "share"], shares),
+            Table("", ["", "count"], counts),
+        ]
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], folder: Path) -> "PrepareResult":
+        """Read what `document` returned for an earlier run, now `unchanged`."""
+        return cls(**{**document, "folder": folder, "unchanged": True})
+
+    @property
+    def _is_cut(self) -> bool:
+        return self.tiles + self.dropped > 0
+
+    def _counts_of_tiles(self) -> list[tuple[str, str]]:
+        return [
+            ("tiles dropped as empty", f"{self.dropped}"),
+            ("padding pixels", f"{self.padding_pixels:,}"),
+        ]
