@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Sizes = NDArray[np.float64]
-Dealt = NDArray[np.int64]
+Assignment = NDArray[np.int64]
 
 # Bounds of the local search: swaps tried per group, and rounds over all groups.
 _MAX_SWAPS, _MAX_ROUNDS = 256, 50
 
 
-def deal(sizes: Sizes, shares: Sequence[float], seed: int, least: float = 1e-9) -> Dealt:
+def assign(sizes: Sizes, shares: Sequence[float], seed: int, least: float = 1e-9) -> Assignment:
     """Assign groups to parts so that each part has its share of every measure.
 
     Groups are first assigned in random order, each to the part that is furthest below its share. A
@@ -59,7 +59,7 @@ def deal(sizes: Sizes, shares: Sequence[float], seed: int, least: float = 1e-9) 
 class _LocalSearch:
     """The current assignment of groups to parts, and the measures' sums per part."""
 
-    def __init__(self, measures: Sizes, targets: Sizes, open_parts: Dealt) -> None:
+    def __init__(self, measures: Sizes, targets: Sizes, open_parts: Assignment) -> None:
         self._measures, self._targets, self._open_parts = measures, targets, open_parts
         self.part_of = np.full(len(measures), -1, np.int64)
         self._sums = np.zeros((len(targets), measures.shape[1]))
@@ -106,7 +106,7 @@ class _LocalSearch:
         self._assign(group, int(parts[best]))
         return True
 
-    def _distance(self, parts: Dealt, shift: Sizes | float) -> Sizes:
+    def _distance(self, parts: Assignment, shift: Sizes | float) -> Sizes:
         """Compute the parts' distances from their shares if their sums changed by `shift`."""
         targets = self._targets[parts, None]
         return np.asarray(((self._sums[parts] + shift - targets) ** 2 / targets).sum(axis=1))

@@ -1,10 +1,10 @@
-"""`landslide split --audit`: does a divided dataset, whoever made it, leak from train to test?"""
+"""`landslide split --audit`: leakage between the parts of a dataset, whichever tool made them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.groups import user_groups
@@ -17,33 +17,34 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
 from landslide_cli.stages.split.grouping import features_of_all, match_settings
 
-Kind = Literal["copy", "content", "footprint", "scene"]
+LeakKind = Literal["copy", "content", "footprint", "scene"]
 
-# The strongest evidence first; "scene" is by the names alone.
-KINDS: tuple[Kind, ...] = ("copy", "content", "footprint", "scene")
+# The strongest evidence first; "scene" relies on the names alone.
+LEAK_KINDS: tuple[LeakKind, ...] = get_args(LeakKind)
 
-# How many leaks are listed for people; the JSON document has all.
+# Leaks in the table; the JSON document has all of them.
 _LISTED = 20
 
-# A tile's name as `landslide prepare` writes it: the scene, the offset, and what made a copy of it.
+# A tile's name as `landslide prepare` writes it: scene, offset, and augmentation of a copy.
 _TILE_NAME = re.compile(r"(.+)_r\d{5,}_c\d{5,}(?:_.+)?")
 
 
 @dataclass(frozen=True)
 class Leak:
-    """An item of test or valid that shows ground of an item in an earlier part.
+    """An item of the test or validation set that shows the ground of an item of another part.
 
-    `kind` is the strongest evidence: "copy" (re-encoded, resized, mirrored or distorted), "content"
-    (the same ground in part), "footprint" (they overlap by their georeference) or "scene" (tiles of
-    one scene, by their names). `inliers` matched features agree; `overlap` is the share of the
-    smaller image that both show.
+    That part is `found_in`: training or, for test items, validation. `kind` is the strongest
+    evidence: "copy" (re-encoded, resized, mirrored or distorted), "content" (the same ground in
+    part), "footprint" (overlap by georeference) or "scene" (tiles of one scene, by their names).
+    `inliers` counts the matched features that agree; `overlap` is the share of the smaller image
+    that both show.
     """
 
     item: str
     part: Part
     shown_by: str
     found_in: Part
-    kind: Kind
+    kind: LeakKind
     inliers: int | None = None
     overlap: float | None = None
     mirrored: bool = False
@@ -51,10 +52,10 @@ class Leak:
 
 @dataclass(frozen=True)
 class AuditResult(Result):
-    """Which items leak, and the share of test and valid that does not, in [0, 1].
+    """The leaking items, and the share of the test and validation sets without a leak, in [0, 1].
 
-    `clean` counts the items that show no ground of train; `apart` those of test that show no ground
-    of valid either.
+    `clean` is the share of items that show no ground of the training set, `apart` the share of test
+    items that show none of the validation set either.
     """
 
     dataset: Path
@@ -69,71 +70,67 @@ class AuditResult(Result):
         return 1 if self.leaks else 0
 
     def headline(self) -> str:
-        """Say whether the dataset leaks."""
         if not self.leaks:
-            return f"no leak found: {self.dataset}"
+            return f"no leak found in {self.dataset}"
         shares = [f"{share:.0%} of {part} is clean" for part, share in self.clean.items()]
         return f"{self.dataset} leaks: {', '.join(reversed(shares))}"
 
     def tables(self) -> Sequence[Table]:
-        """Show the counts by evidence, and the first leaks."""
+        """Return the counts by evidence, and the first leaks."""
         counts = [
-            (
-                f"{part} in {found_in}",
-                f"{self.items[part]}",
-                f"{len(mine)}",
-                *(f"{sum(leak.kind == kind for leak in mine)}" for kind in KINDS),
-            )
+            self._counts(part, found_in)
             for part, found_in in (("valid", "train"), ("test", "train"), ("test", "valid"))
             if part in self.items and found_in in self.items
-            for mine in [self._between(part, found_in)]
         ]
-        heads = ["ground of", "items", "leaking", *KINDS]
+        heads = ["ground of", "items", "leaking", *LEAK_KINDS]
         rows = [
             (leak.item, leak.part, leak.shown_by, leak.found_in, _evidence(leak))
             for leak in self.leaks[:_LISTED]
         ]
         more = len(self.leaks) - len(rows)
-        title = "leaks" if more <= 0 else f"leaks, and {more} more that --json lists"
+        title = "leaks" if more <= 0 else f"first leaks; --json lists {more} more"
         columns = ["item", "part", "shows ground of", "in", "evidence"]
         return [Table("audit", heads, counts), *([Table(title, columns, rows)] if rows else [])]
 
-    def _between(self, part: str, found_in: str) -> list[Leak]:
-        return [leak for leak in self.leaks if (leak.part, leak.found_in) == (part, found_in)]
+    def _counts(self, part: Part, found_in: Part) -> list[str]:
+        leaks = [leak for leak in self.leaks if (leak.part, leak.found_in) == (part, found_in)]
+        kinds = [leak.kind for leak in leaks]
+        by_kind = [f"{kinds.count(kind)}" for kind in LEAK_KINDS]
+        return [f"{part} in {found_in}", f"{self.items[part]}", f"{len(leaks)}", *by_kind]
 
 
 def audit(
     profile: Profile, *, limit: int | None = None, reporter: Reporter | None = None
 ) -> AuditResult:
-    """Find the test and valid items whose ground is in train, and test items whose is in valid.
+    """Find test and validation items that show ground of the training set, or test of validation.
 
-    Only looks; nothing is written. Items are images of any tool, scenes or tiles, augmented or not.
-    They are compared by content, mirrored and smoothly distorted copies included; by footprint
-    where they are georeferenced; and by their scenes, where the manifest, `split.groups` or names
-    as `prepare` gives them tell these.
+    Nothing is written. Items are images of any tool: scenes or tiles, augmented or not. They are
+    compared by content, which finds mirrored and smoothly distorted copies; by footprint where they
+    are georeferenced; and by scene, as far as the manifest, `split.groups` or the tile names that
+    `prepare` gives tell it.
 
     Args:
         profile: its `dataset`, `fold`, `split.overlap` and `split.groups` are used.
-        limit: take only the first images of each part, by name.
+        limit: use only the first images of each part, by name.
         reporter: shown the progress.
 
     Raises:
-        DataError: there is no train part, or nothing to hold against it, or an image cannot be
+        DataError: there is no training set, or nothing to compare it with, or an image cannot be
             read.
     """
     reporter = reporter or SilentReporter()
     images = _images(profile, limit)
     files = [path for part in images for path in images[part]]
-    facts = _facts(files, profile, reporter)
+    traits = _traits(files, profile, reporter)
     leaks: list[Leak] = []
     for part, found_in in (("test", "train"), ("test", "valid"), ("valid", "train")):
         if part in images and found_in in images:
             pair = _Pair(profile, part, images[part], found_in, images[found_in])
-            leaks += pair.leaks(facts, reporter)
+            leaks += pair.leaks(traits, reporter)
     held_out = [part for part in images if part != "train"]
     return AuditResult(
         dataset=profile.parts_folder,
-        items={part: len(some) for part, some in images.items()},
+        items={part: len(paths) for part, paths in images.items()},
         leaks=leaks,
         clean={part: _clean(leaks, part, images[part], ("train",)) for part in held_out},
         apart=_clean(leaks, "test", images["test"], ("train", "valid"))
@@ -145,7 +142,7 @@ def audit(
 def _images(profile: Profile, limit: int | None) -> dict[Part, list[Path]]:
     folders = {part: profile.parts_folder / part / IMAGES for part in PARTS}
     images = {part: find_files(str(folder))[:limit] for part, folder in folders.items()}
-    images = {part: some for part, some in images.items() if some}
+    images = {part: paths for part, paths in images.items() if paths}
     if "train" not in images or len(images) == 1:
         missing = [str(folder) for part, folder in folders.items() if part not in images]
         raise DataError(
@@ -156,10 +153,10 @@ def _images(profile: Profile, limit: int | None) -> dict[Part, list[Path]]:
 
 
 @dataclass(frozen=True)
-class _Facts:
-    """What is known of the images: features, footprints, and scenes by the images' names.
+class _Traits:
+    """Features and footprints of the images, and the scenes of the names that tell them.
 
-    There are no features where the profile does without a comparison by content.
+    There are no features where the profile switches off the comparison by content.
     """
 
     features: dict[Path, Features]
@@ -167,41 +164,42 @@ class _Facts:
     scenes: dict[str, str]
 
 
-def _facts(files: Sequence[Path], profile: Profile, reporter: Reporter) -> _Facts:
+def _traits(files: Sequence[Path], profile: Profile, reporter: Reporter) -> _Traits:
     features: dict[Path, Features] = {}
     if profile.split.overlap.content:
-        extracted = features_of_all(files, profile, "looking for features", reporter)
+        extracted = features_of_all(files, profile, "extracting features", reporter)
         features = dict(zip(files, extracted, strict=True))
     footprints = {path: footprint_of(path) for path in files}
-    return _Facts(features, footprints, _scenes_of(profile, [path.stem for path in files]))
+    return _Traits(features, footprints, _scenes_of(profile, [path.stem for path in files]))
 
 
 def _clean(
-    leaks: Sequence[Leak], part: Part, images: Sequence[Path], parts: Sequence[Part]
+    leaks: Sequence[Leak], part: Part, images: Sequence[Path], sources: Sequence[Part]
 ) -> float:
-    leaking = {leak.item for leak in leaks if leak.part == part and leak.found_in in parts}
+    """Return the share of a part's images that show no ground of the `sources`."""
+    leaking = {leak.item for leak in leaks if leak.part == part and leak.found_in in sources}
     return 1.0 - len(leaking) / len(images)
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two parts to be compared: items of the one on the ground of the other."""
+    """Two parts to compare: `items` of `part` leak if they show ground of `references`."""
 
     profile: Profile
     part: Part
     items: Sequence[Path]
     found_in: Part
-    others: Sequence[Path]
+    references: Sequence[Path]
 
-    def leaks(self, facts: _Facts, reporter: Reporter) -> list[Leak]:
+    def leaks(self, traits: _Traits, reporter: Reporter) -> list[Leak]:
         """Return each leaking item with its strongest evidence, by name."""
-        found = [
-            *self._by_content(facts.features, reporter),
-            *self._by_footprint(facts.footprints),
-            *self._by_scene(facts.scenes),
+        leaks = [
+            *self._by_content(traits.features, reporter),
+            *self._by_footprint(traits.footprints),
+            *self._by_scene(traits.scenes),
         ]
         strongest: dict[str, Leak] = {}
-        for leak in sorted(found, key=lambda one: (KINDS.index(one.kind), -(one.inliers or 0))):
+        for leak in sorted(leaks, key=_strength):
             strongest.setdefault(leak.item, leak)
         return [strongest[name] for name in sorted(strongest)]
 
@@ -209,53 +207,61 @@ class _Pair:
         if not features:
             return
         queries = [features[path] for path in self.items]
-        references = [features[path] for path in self.others]
-        title = f"looking for {self.part} in {self.found_in}"
+        references = [features[path] for path in self.references]
+        title = f"comparing {self.part} with {self.found_in}"
         with reporter.track(title, len(queries)) as advance:
             matches = find_leaks(queries, references, match_settings(self.profile), advance)
-        for one in matches:
-            item, other = self.items[one.first], self.others[one.second]
-            kind: Kind = one.kind
-            yield self._leak(item, other, kind, one.inliers, one.overlap, one.mirrored)
+        for match in matches:
+            item, reference = self.items[match.first], self.references[match.second]
+            kind: LeakKind = match.kind
+            yield self._leak(item, reference, kind, match.inliers, match.overlap, match.mirrored)
 
     def _by_footprint(self, footprints: Mapping[Path, Footprint | None]) -> Iterator[Leak]:
-        files = [*self.items, *self.others]
-        placed = [footprints[path] for path in files]
-        for one in overlapping(placed, self.profile.split.overlap.footprint):
-            if one.first < len(self.items) <= one.second:
-                pair = files[one.first], files[one.second]
-                yield self._leak(*pair, "footprint", None, one.share, False)
+        files = [*self.items, *self.references]
+        in_order = [footprints[path] for path in files]
+        for overlap in overlapping(in_order, self.profile.split.overlap.footprint):
+            if overlap.first < len(self.items) <= overlap.second:
+                pair = files[overlap.first], files[overlap.second]
+                yield self._leak(*pair, "footprint", None, overlap.share, False)
 
     def _by_scene(self, scene_of: Mapping[str, str]) -> Iterator[Leak]:
-        shown_by = {scene_of[path.stem]: path for path in self.others if path.stem in scene_of}
+        shown_by = {scene_of[path.stem]: path for path in self.references if path.stem in scene_of}
         for item in self.items:
-            other = shown_by.get(scene_of.get(item.stem, ""))
-            if other is not None:
-                yield self._leak(item, other, "scene", None, None, False)
+            reference = shown_by.get(scene_of.get(item.stem, ""))
+            if reference is not None:
+                yield self._leak(item, reference, "scene", None, None, False)
 
     def _leak(
         self,
         item: Path,
-        other: Path,
-        kind: Kind,
+        reference: Path,
+        kind: LeakKind,
         inliers: int | None,
         overlap: float | None,
         mirrored: bool,
     ) -> Leak:
         return Leak(
-            *(item.stem, self.part, other.stem, self.found_in, kind), inliers, overlap, mirrored
+            *(item.stem, self.part, reference.stem, self.found_in, kind),
+            inliers,
+            overlap,
+            mirrored,
         )
+
+
+def _strength(leak: Leak) -> tuple[int, int]:
+    """Return the sort key of the evidence, the strongest first."""
+    return LEAK_KINDS.index(leak.kind), -(leak.inliers or 0)
 
 
 def _scenes_of(profile: Profile, names: Sequence[str]) -> dict[str, str]:
     """Return the scene, or the user's group, of each name that tells it."""
-    own = user_groups(profile, names) if profile.split.pattern is not None else {}
+    groups = user_groups(profile, names) if profile.split.pattern is not None else {}
     try:
         manifest = {tile.tile: tile.scene for tile in read_manifest(profile.dataset / TILES)}
     except DataError:
         manifest = {}
     by_name = {name: match.group(1) for name in names if (match := _TILE_NAME.fullmatch(name))}
-    return by_name | manifest | own
+    return by_name | manifest | groups
 
 
 def _evidence(leak: Leak) -> str:

@@ -1,4 +1,4 @@
-"""Which scenes show the same ground, and so must never be separated; with the evidence for it."""
+"""Groups of scenes that show the same ground and stay together, with the evidence for it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from landslide_cli.stages.split.union_find import connected
 
 
 def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Group]:
-    """Find the groups among scenes: by footprint, by content, and by the user's own grouping.
+    """Group scenes by footprint, by content, and as the user groups them.
 
     Args:
         profile: its `source`, `dataset` and `split` are used.
@@ -33,17 +33,17 @@ def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> l
     Raises:
         DataError: scenes or the user's groups cannot be read.
     """
-    evidence = [*_same_ground(profile, names, reporter), *_named_alike(profile, names)]
-    groups = connected(names, [(one.first, one.second) for one in evidence])
+    evidence = [*_shared_ground(profile, names, reporter), *_same_user_group(profile, names)]
+    groups = connected(names, [(pair.first, pair.second) for pair in evidence])
     group_of = {name: index for index, group in enumerate(groups) for name in group}
     return [
-        Group(group, [one for one in evidence if group_of[one.first] == index])
+        Group(group, [pair for pair in evidence if group_of[pair.first] == index])
         for index, group in enumerate(groups)
     ]
 
 
 def match_settings(profile: Profile) -> MatchSettings:
-    """Return the profile's thresholds of matching by content."""
+    """Return the profile's settings of the comparison by content."""
     return MatchSettings(**profile.split.overlap.model_dump(exclude={"content", "footprint"}))
 
 
@@ -53,18 +53,19 @@ def features_of_all(
     """Extract the features of images, in several processes.
 
     Raises:
-        DataError: images cannot be read; all such are named.
+        DataError: images cannot be read; all of them are named.
     """
     settings = match_settings(profile)
     jobs = [(image, settings) for image in images]
-    done = in_processes(_features_of, jobs, profile.prepare.workers, description, reporter)
-    errors = [one for one in done if isinstance(one, str)]
+    outcomes = in_processes(_features_of, jobs, profile.prepare.workers, description, reporter)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, str)]
     if errors:
         raise bad_files(errors)
-    return [one for one in done if isinstance(one, Features)]
+    return [outcome for outcome in outcomes if isinstance(outcome, Features)]
 
 
 def _features_of(job: tuple[Path, MatchSettings]) -> Features | str:
+    """Extract the features of an image; return the error message if it cannot be read."""
     path, settings = job
     try:
         preview = read_preview(path, settings.size)
@@ -73,30 +74,34 @@ def _features_of(job: tuple[Path, MatchSettings]) -> Features | str:
     return enlarged(extract(preview.image, settings), preview.width, preview.height)
 
 
-def _same_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Evidence]:
+def _shared_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Evidence]:
     try:
         scenes = scenes_named(profile, names)
         footprints = [footprint_of(scene.image) for scene in scenes]
     except LandslideError as error:
         if not profile.split.overlap.content:
-            return []  # asked to do without the scenes
+            return []  # without that comparison the scenes are optional
         raise DataError(
-            f"{error}\nsplit looks there for scenes that show the same ground; to do without: "
+            f"{error}\nsplit compares the scenes to find shared ground; to skip that: "
             "--set split.overlap.content=false"
         ) from None
-    found = [
+    evidence = [
         Evidence(
-            names[one.first], names[one.second], "footprint", one.share, transform=one.transform
+            first=names[overlap.first],
+            second=names[overlap.second],
+            kind="footprint",
+            overlap=overlap.share,
+            transform=overlap.transform,
         )
-        for one in overlapping(footprints, profile.split.overlap.footprint)
+        for overlap in overlapping(footprints, profile.split.overlap.footprint)
     ]
-    # What lies somewhere is compared by where it lies, unless there are others to compare it with.
+    # Where all scenes are georeferenced, their footprints tell everything.
     if profile.split.overlap.content and None in footprints:
         images = [scene.image for scene in scenes]
-        features = features_of_all(images, profile, "looking for features", reporter)
+        features = features_of_all(images, profile, "extracting features", reporter)
         with reporter.track("comparing scenes", len(features)) as advance:
-            found += _by_content(features, names, match_settings(profile), advance)
-    return found
+            evidence += _by_content(features, names, match_settings(profile), advance)
+    return evidence
 
 
 def _by_content(
@@ -107,21 +112,21 @@ def _by_content(
 ) -> list[Evidence]:
     return [
         Evidence(
-            first=names[one.first],
-            second=names[one.second],
-            kind=one.kind,
-            overlap=one.overlap,
-            inliers=one.inliers,
-            transform=one.transform,
-            mirrored=one.mirrored,
-            correlation=one.correlation,
+            first=names[overlap.first],
+            second=names[overlap.second],
+            kind=overlap.kind,
+            overlap=overlap.overlap,
+            inliers=overlap.inliers,
+            transform=overlap.transform,
+            mirrored=overlap.mirrored,
+            correlation=overlap.correlation,
         )
-        for one in find_overlaps(features, settings, advance)
+        for overlap in find_overlaps(features, settings, advance)
     ]
 
 
-def _named_alike(profile: Profile, names: Sequence[str]) -> list[Evidence]:
-    """Link the scenes that the user puts into one group, each to the group's first."""
+def _same_user_group(profile: Profile, names: Sequence[str]) -> list[Evidence]:
+    """Link each scene of a user's group to the first scene of the group."""
     first_of: dict[str, str] = {}
     group_of = user_groups(profile, names)
     links = [

@@ -100,7 +100,7 @@ def test_scenes_are_separated_only_on_request_and_with_a_warning(
     result = split(overlapping(*names), reporter=reporter)
     assert (result.scenes["test"], result.scenes["valid"]) == (["a", "d"], ["b", "e"])
     assert result.separated == 2
-    assert any("flatter" in text for text in reporter.warnings)
+    assert any("optimistic" in text for text in reporter.warnings)
 
 
 def test_named_scenes_stand_where_the_profile_puts_them(grouped: ProfileWith) -> None:
@@ -253,8 +253,15 @@ def test_scenes_without_tiles_are_dealt_out_with_nothing_to_link(
     assert sum(part.pixels for part in result.parts) == pytest.approx(1.0)
     assert {path.name for path in profile.dataset.iterdir()} == {"tiles", "split.json"}
     assert {part: scene_names(profile, part) for part in PARTS} == result.scenes
-    assert list(result.tables()[0].columns) == ["part", "scenes", "of the pixels", "of landslides"]
-    assert split(profile).unchanged
+    assert list(result.tables()[0].columns) == [
+        *("part", "scenes", "share of pixels", "share of landslides")
+    ]
+    record = profile.dataset / "split.json"
+    parts = "train, valid and test"
+    assert result.headline() == f"6 scenes assigned to {parts} in {record}; no tiles to link"
+    again = split(profile)
+    assert again.unchanged
+    assert again.headline() == f"{parts} of 6 scenes in {record} unchanged; nothing to do"
 
 
 def test_scenes_without_tiles_are_split_as_those_with_tiles(uncut: ProfileWith) -> None:

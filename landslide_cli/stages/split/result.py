@@ -1,0 +1,172 @@
+"""The outcome of `landslide split`: the scenes of each part, and the groups kept together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.dataset.files import SPLIT_RECORD
+from landslide_cli.dataset.groups import Evidence, Group
+from landslide_cli.dataset.tiles import Tile
+from landslide_cli.errors import listed
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Result, Table
+from landslide_cli.stages.split.assign_tiles import (
+    TilesByFolder,
+    count_pixels,
+    split_folders,
+)
+
+Parts = dict[Part, list[str]]
+
+
+@dataclass(frozen=True)
+class SplitPart:
+    """The number of scenes, tiles and augmented copies of a part, and its share of all pixels.
+
+    `pixels` and `foreground` are shares of the labelled pixels and of the foreground pixels of all
+    tiles without their augmented copies, in [0, 1]. Where no tiles were cut, `tiles` is 0.
+    """
+
+    name: str
+    scenes: int
+    tiles: int
+    augmented: int
+    pixels: float
+    foreground: float
+
+
+@dataclass(frozen=True)
+class SplitResult(Result):
+    """The scenes of each part, or of each fold's parts, by name; and the groups kept together.
+
+    `scenes` is empty where there are `folds`, which hold the same for each fold, and where single
+    tiles were assigned. `groups` are all groups with their evidence. `parts` describes each part,
+    or the test part of each fold. `separated` counts the pairs of scenes that share ground and are
+    in different parts, which only happens if the profile asks for it.
+    """
+
+    dataset: Path
+    by: str
+    scenes: Parts
+    folds: list[Parts]
+    parts: list[SplitPart]
+    groups: list[Group]
+    separated: int
+    unchanged: bool = False
+
+    def headline(self) -> str:
+        parts = f"{len(self.folds)} folds" if self.folds else "train, valid and test"
+        if self._has_tiles:
+            if self.unchanged:
+                return f"{parts} in {self.dataset} unchanged; nothing to do"
+            return f"{parts} written to {self.dataset}"
+        record = self.dataset / SPLIT_RECORD
+        count = sum(part.scenes for part in self.parts)
+        if self.unchanged:
+            return f"{parts} of {count} scenes in {record} unchanged; nothing to do"
+        return f"{count} scenes assigned to {parts} in {record}; no tiles to link"
+
+    def tables(self) -> Sequence[Table]:
+        """Return the parts, and the groups of more than one scene."""
+        columns = {
+            "part": [part.name for part in self.parts],
+            "scenes": [f"{part.scenes}" for part in self.parts],
+            "tiles": [f"{part.tiles}" for part in self.parts],
+            "augmented copies": [f"{part.augmented}" for part in self.parts],
+            "share of pixels": [f"{part.pixels:.1%}" for part in self.parts],
+            "share of landslides": [f"{part.foreground:.1%}" for part in self.parts],
+        }
+        if not self._has_tiles:
+            del columns["tiles"], columns["augmented copies"]
+        rows = list(zip(*columns.values(), strict=True))
+        title = "test parts of the folds" if self.folds else "parts"
+        groups = [
+            (listed(group.scenes, most=8), f"{len(group.scenes)}", _kinds(group.evidence))
+            for group in self.groups
+            if len(group.scenes) > 1
+        ]
+        heads = ["group", "scenes", "evidence"]
+        shared_ground = [Table("scenes that share ground", heads, groups)] if groups else []
+        return [Table(title, list(columns), rows), *shared_ground]
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], dataset: Path) -> "SplitResult":
+        """Read what `document` returned for an earlier split, now `unchanged`."""
+        groups = [
+            Group(group["scenes"], [Evidence.of(evidence) for evidence in group["evidence"]])
+            for group in document["groups"]
+        ]
+        parts = [SplitPart(**part) for part in document["parts"]]
+        known = {"dataset": dataset, "groups": groups, "parts": parts, "unchanged": True}
+        return cls(**{**document, **known})
+
+    @property
+    def _has_tiles(self) -> bool:
+        return any(part.tiles + part.augmented for part in self.parts)
+
+
+def summarise(
+    profile: Profile,
+    groups: Sequence[Group],
+    tiles: Sequence[Tile],
+    tiles_by_folder: TilesByFolder,
+) -> SplitResult:
+    """Describe a split of tiles, of which each folder has those that `tiles_by_folder` says."""
+    folds = split_folders(profile.split) if profile.split.folds is not None else []
+    are_cut = profile.prepare.tile is not None
+    scenes = {
+        folder: sorted({tile.scene for tile in tiles_of_folder})
+        for folder, tiles_of_folder in tiles_by_folder.items()
+    }
+    scenes_of_folds: list[Parts] = [
+        {part: scenes[f"{fold}/{part}"] for part in PARTS} for fold in folds
+    ]
+    scenes_of_parts: Parts = {} if folds else {part: scenes[part] for part in PARTS}
+    folders = {fold: f"{fold}/test" for fold in folds} or {part: part for part in PARTS}
+    return SplitResult(
+        dataset=profile.dataset,
+        by=profile.split.by,
+        scenes=scenes_of_parts if profile.split.by != "tile" else {},
+        folds=scenes_of_folds,
+        parts=[
+            _describe_part(name, tiles_by_folder[folder], tiles, are_cut)
+            for name, folder in folders.items()
+        ],
+        groups=list(groups),
+        separated=sum(
+            _is_separated(evidence, scenes_of_folds or [scenes_of_parts])
+            for group in groups
+            for evidence in group.evidence
+        ),
+    )
+
+
+def _is_separated(evidence: Evidence, folds: Sequence[Parts]) -> bool:
+    """Tell whether the two scenes, or their tiles, are in different parts of any fold."""
+    pair = {evidence.first, evidence.second}
+    parts_of_pair = [[part for part in PARTS if pair & set(parts[part])] for parts in folds]
+    return any(len(parts) > 1 for parts in parts_of_pair)
+
+
+def _describe_part(
+    name: str, tiles: Sequence[Tile], all_tiles: Sequence[Tile], are_cut: bool
+) -> SplitPart:
+    pixels = np.array(count_pixels(tiles)) / np.maximum(1.0, np.array(count_pixels(all_tiles)))
+    labelled, foreground = pixels.tolist()
+    return SplitPart(
+        name=name,
+        scenes=len({tile.scene for tile in tiles}),
+        tiles=sum(not tile.augmentation for tile in tiles) if are_cut else 0,
+        augmented=sum(bool(tile.augmentation) for tile in tiles),
+        pixels=labelled,
+        foreground=foreground,
+    )
+
+
+def _kinds(evidence: Sequence[Evidence]) -> str:
+    kinds = [entry.kind for entry in evidence]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
