@@ -107,7 +107,7 @@ def test_augmentations_are_pictured_when_asked_for(
     assert capsys.readouterr().out == f"{tmp_path / 'augmentations.png'}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["augmentations.png"]
     assert main(arguments) == 0
-    assert "nothing is switched on" in capsys.readouterr().err
+    assert "no augmentation is enabled" in capsys.readouterr().err
 
 
 def test_log_of_a_training_is_plain_text(

@@ -159,7 +159,7 @@ def test_the_worst_scenes_are_pictured_as_they_are_mapped(
         pictured.append(mask)
         return image
 
-    monkeypatch.setattr("landslide_cli.stages.show.comparison", comparison)
+    monkeypatch.setattr("landslide_cli.stages.show.sheets.comparison", comparison)
     show(profile, output=tmp_path / "show")
     masks = mapped_masks(profile)
     named = json.loads((profile.run_folder / "evaluation.json").read_text(encoding="utf-8"))

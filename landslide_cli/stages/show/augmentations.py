@@ -1,4 +1,4 @@
-"""A picture of what the model will see: examples of train, each as training may change it."""
+"""The picture of augmentations: training examples, each with several random changes."""
 
 from pathlib import Path
 
@@ -12,40 +12,38 @@ from landslide_cli.profile.augment import OnlineAugmentSettings
 from landslide_cli.reporting import Reporter
 from landslide_cli.training_data.inputs import examples_of, files_of_part
 
-# What is drawn for an example, and in what order, depends on the epoch. They count from 1.
+# The random changes of an example depend on the epoch; epochs count from 1.
 _DRAWS = range(1, 6)
 
 
-def picture_augmentations(
-    profile: Profile, path: Path, limit: int | None, reporter: Reporter
-) -> None:
-    """Lay out examples of the first epoch as they are, and as several draws change them.
+def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter: Reporter) -> None:
+    """Draw examples of the first epoch, unchanged and with several random changes.
 
-    The first draw is what the first epoch of a training has. Each has its mask laid over it, and
-    pixels without a label are hatched.
+    The first change is that of the first epoch of a training. Masks lie over the images, and
+    unlabelled pixels are hatched.
 
     Args:
         profile: its `dataset`, `train` and `show` are used, with `train.crop` also its `source`.
-        path: the picture to write.
-        limit: take only the first tiles or scenes, and so many examples.
-        reporter: shown the progress, and told if nothing is switched on.
+        path: of the picture.
+        limit: use only the first tiles or scenes, and draw that many examples.
+        reporter: shown the progress, and a note if no augmentation is enabled.
 
     Raises:
-        DataError: there is nothing to train on, or it cannot be used.
+        DataError: there is no training set, or it cannot be used.
     """
     from landslide_cli.training_data.augment import Augmenter
 
     settings, palette = profile.train, profile.palette
-    # A disk cache would need a folder, and these few examples are read once.
+    # These few examples are read once and need no cache.
     uncached = profile.model_copy(update={"train": settings.model_copy(update={"cache": "none"})})
     examples = examples_of(uncached, files_of_part(profile, "train", limit), None)
     if settings.augment.is_off:
-        reporter.note(_how_to_switch_on())
+        reporter.note(_how_to_enable())
     augmenter = Augmenter(settings.augment, settings.seed)
     first = _DRAWS[0]
     chosen = spread(range(len(examples)), limit or profile.show.items)
     rows = []
-    with reporter.track("picturing augmentations", len(chosen)) as advance:
+    with reporter.track("drawing augmentations", len(chosen)) as advance:
         for position in chosen:
             image, mask = examples.example(first, position)
             pictures = [_picture(image, mask, palette)]
@@ -66,9 +64,9 @@ def _picture(image: Image, mask: Mask, palette: Palette) -> Picture:
     return hatched(overlay(image, mask, palette), mask == IGNORE)
 
 
-def _how_to_switch_on() -> str:
+def _how_to_enable() -> str:
     kinds = ", ".join(OnlineAugmentSettings.model_fields)
     return (
-        "nothing is switched on, so training sees each example as it is; to change it, set "
-        f"train.augment.KIND.probability above 0, where KIND is one of {kinds}"
+        "no augmentation is enabled, so training uses the examples unchanged; to enable one, set "
+        f"train.augment.KIND.probability above 0, with KIND one of {kinds}"
     )

@@ -1,0 +1,57 @@
+"""The outcome of `landslide show`: the pictures, or the layers of the network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from landslide_cli.reporting import Result, Table
+
+
+@dataclass(frozen=True)
+class ShowResult(Result):
+    """The pictures written, or the layers of the network.
+
+    `gflop` is the work of a forward pass over a square tile with sides of `tile` pixels.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    parameters: int = 0
+    gflop: float = 0.0
+    tile: int = 0
+
+    def headline(self) -> str:
+        """Return the paths of the pictures, one per line, or the size of the network."""
+        if self.layers:
+            return (
+                f"{self.parameters:,} parameters, {self.gflop:.1f} GFLOP per tile of "
+                f"{self.tile} x {self.tile} pixels"
+            )
+        return "\n".join(str(path) for path in self.files)
+
+    def tables(self) -> Sequence[Table]:
+        if not self.layers:
+            return []
+        rows = [
+            (
+                layer["name"],
+                layer["kind"],
+                " x ".join(str(side) for side in layer["shape"]),
+                f"{layer['parameters']:,}",
+                f"{layer['gflop']:.3f}",
+            )
+            for layer in self.layers
+        ]
+        return [Table("layers", ["name", "kind", "output", "parameters", "GFLOP"], rows)]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it."""
+        if self.layers:
+            return {
+                "tile": self.tile,
+                "parameters": self.parameters,
+                "gflop": self.gflop,
+                "layers": self.layers,
+            }
+        return {"files": [str(path) for path in self.files]}

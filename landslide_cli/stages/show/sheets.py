@@ -1,0 +1,268 @@
+"""The pictures of scenes, tiles, maps and runs, on sheets and as plots."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.core.palette import Mask, Palette
+from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.dataset.groups import Evidence
+from landslide_cli.dataset.prepared import (
+    labelled_scenes_of,
+    read_scene,
+    synthetic_folder,
+)
+from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.split_record import shared_ground
+from landslide_cli.dataset.tiles import TileFiles, part_tiles
+from landslide_cli.imagery.pictures import (
+    LEGEND,
+    Picture,
+    as_rgb,
+    comparison,
+    outlined,
+    overlay,
+    sheet,
+    spread,
+)
+from landslide_cli.imagery.plots import (
+    plot_curves,
+    plot_frequency_area,
+    plot_histogram,
+    plot_shares,
+)
+from landslide_cli.imagery.raster.images import Preview, read_image, read_preview, write_image
+from landslide_cli.imagery.raster.masks import read_mask
+from landslide_cli.imagery.vector.polygon_files import read_areas
+from landslide_cli.outputs import whole_file
+from landslide_cli.profile import Profile
+from landslide_cli.profile.train import higher_is_better
+from landslide_cli.reporting import Reporter
+from landslide_cli.runs.files import (
+    METRICS,
+    MODEL,
+    maps_folder,
+    mask_path,
+    polygon_files,
+    run_home,
+    worst_scenes,
+)
+from landslide_cli.runs.run import find_run
+from landslide_cli.runs.scene_predictor import ScenePredictor, load_predictor
+
+# Longest side at which the scenes of a pair are read, in pixels.
+_PREVIEW = 768
+
+
+class Sheets:
+    """The pictures of a profile's scenes, tiles, maps and run, all in one folder.
+
+    Each method writes its pictures and returns their paths, none where it has nothing to draw.
+    """
+
+    def __init__(self, profile: Profile, folder: Path) -> None:
+        self._profile = profile
+        self._folder = folder
+        self._palette = profile.palette
+        self._predictors: dict[int | None, ScenePredictor] = {}
+        self._parts = {part: tiles for part in PARTS if (tiles := _tiles_if_any(profile, part))}
+
+    def scenes(self, limit: int | None) -> list[Path]:
+        """Draw scenes with their masks, and with those of `infer-tiled` where there are any."""
+        maps = maps_folder(self._profile)
+        scenes = _scenes_if_any(self._profile, limit)
+        mapped = [scene for scene in scenes if mask_path(maps, scene.name).exists()]
+        rows = []
+        for scene in spread(mapped or scenes, limit or self._profile.show.items):
+            image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
+            prediction = self._mask(mask_path(maps, scene.name)) if mapped else None
+            rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
+        return self._sheet("scenes.png", rows)
+
+    def tiles(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Draw tiles of the test, else the validation, else the training set, with predictions."""
+        part = next((part for part in reversed(PARTS) if part in self._parts), None)
+        if part is None:
+            return []
+        chosen = spread(self._parts[part][:limit], limit or self._profile.show.items)
+        run, predictor = None, None
+        if (self._profile.run_folder / MODEL).exists():
+            run = find_run(self._profile).for_tiles()
+            images = [tile.image for tile in chosen]
+            predictor = load_predictor(self._profile, run, images, reporter)
+        rows = []
+        with reporter.track(f"drawing {part} tiles", len(chosen)) as advance:
+            for tile in chosen:
+                image = read_image(tile.image, self._profile.bands)
+                prediction = None
+                if run is not None and predictor is not None:
+                    prediction = predictor.predict(tile.image).mask(run.threshold)
+                truth = self._mask(tile.mask)
+                rows.append((tile.image.stem, _row(image, truth, prediction, self._palette)))
+                advance()
+        return self._sheet(f"tiles-{part}.png", rows)
+
+    def statistics(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Plot each part's class shares, and the distribution of the tiles' foreground shares."""
+        if not self._parts:
+            return []
+        tiles_of = {part: tiles[:limit] for part, tiles in self._parts.items()}
+        shares: dict[str, Mapping[str, float]] = {}
+        foreground: list[float] = []
+        with reporter.track("counting classes", sum(map(len, tiles_of.values()))) as advance:
+            for part, tiles in tiles_of.items():
+                total = np.zeros(len(self._palette), np.int64)
+                for tile in tiles:
+                    counts = np.bincount(self._mask(tile.mask).ravel(), minlength=256)
+                    counts = counts[: len(self._palette)]
+                    foreground.append(float(counts[1:].sum() / max(1, counts.sum())))
+                    total += counts
+                    advance()
+                values = (total / max(1, total.sum())).tolist()
+                shares[part] = dict(zip(self._palette.names, values, strict=True))
+        bars, histogram = self._folder / "classes.png", self._folder / "foreground.png"
+        plot_shares(bars, "classes of the tiles", shares)
+        plot_histogram(histogram, "tiles by their foreground", foreground)
+        return [bars, histogram]
+
+    def overlaps(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Draw pairs of scenes that share ground, each with the outline of the other."""
+        pairs = [pair for pair in shared_ground(self._profile) if pair.transform is not None]
+        images = {scene.name: scene.image for scene in _scenes_if_any(self._profile, None)}
+        pairs = [pair for pair in pairs if pair.first in images and pair.second in images]
+        rows = []
+        chosen = spread(pairs, limit or self._profile.show.items)
+        with reporter.track("drawing overlaps", len(chosen)) as advance:
+            for pair in chosen:
+                caption = f"{pair.first} and {pair.second}: {pair}"
+                rows.append((caption, _outlined(pair, images[pair.first], images[pair.second])))
+                advance()
+        return self._sheet("overlaps.png", rows, ["first scene", "second scene"])
+
+    def worst(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Draw the scenes with the lowest scores of the last evaluation on the test set."""
+        entries = worst_scenes(run_home(self._profile))
+        listed = _scenes_if_any(self._profile, None) if entries else []
+        scenes = {scene.name: scene for scene in listed}
+        entries = [entry for entry in entries if entry["scene"] in scenes][:limit]
+        rows = []
+        with reporter.track("drawing the worst scenes", len(entries)) as advance:
+            for entry in entries:
+                scene = scenes[entry["scene"]]
+                image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
+                prediction = self._predict(scene, entry["fold"], reporter)
+                caption = f"{scene.name}: Dice {entry['dice']:.3f}"
+                rows.append((caption, _row(image, truth.mask, prediction, self._palette)))
+                advance()
+        return self._sheet("worst.png", rows)
+
+    def landslides(self) -> list[Path]:
+        """Plot the areas of the landslides that `infer-tiled` mapped, one picture per unit."""
+        areas: dict[str, list[NDArray[np.float64]]] = {}
+        for path in polygon_files(maps_folder(self._profile)):
+            areas_of_file, unit = read_areas(path)
+            areas.setdefault(unit, []).append(areas_of_file)
+        files = []
+        for unit, arrays in sorted(areas.items()):
+            values = np.concatenate(arrays)
+            if values.size:
+                files.append(self._folder / f"frequency_area_{unit}.png")
+                plot_frequency_area(files[-1], values, {"m2": "m²", "px": "pixels"}[unit])
+        return files
+
+    def curves(self) -> list[Path]:
+        """Plot the learning curves of the run."""
+        try:
+            with (self._profile.run_folder / METRICS).open(newline="", encoding="utf-8") as file:
+                history = [
+                    {name: float(value) for name, value in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+        except OSError:
+            return []
+        path = self._folder / "curves.png"
+        monitored = self._profile.train.watch
+        if monitored in history[0]:
+            choose = max if higher_is_better(monitored) else min
+            best = choose(history, key=lambda row: row[monitored])
+        else:
+            best = history[-1]  # trained without a validation set
+        plot_curves(path, history, round(best["epoch"]))
+        return [path]
+
+    def _mask(self, path: Path) -> Mask:
+        return read_mask(path, self._palette, self._profile.prepare.nearest_colour).mask
+
+    def _predict(self, scene: Scene, fold: int | None, reporter: Reporter) -> Mask:
+        """Predict a scene as `infer-tiled` does, with the model of its fold if there are folds."""
+        profile = self._profile.model_copy(update={"fold": fold})
+        run = find_run(profile)
+        if fold not in self._predictors:
+            self._predictors = {fold: load_predictor(profile, run, [scene.image], reporter)}
+        return self._predictors[fold].predict(scene.image).mask(run.threshold)
+
+    def _sheet(
+        self,
+        name: str,
+        rows: Sequence[tuple[str, list[Picture]]],
+        columns: Sequence[str] | None = None,
+    ) -> list[Path]:
+        if not rows:
+            return []
+        has_predictions = len(rows[0][1]) == 4
+        if columns is None:
+            columns = self._columns(has_predictions)
+        legend = LEGEND if has_predictions else []
+        path = self._folder / name
+        with whole_file(path) as partial:
+            write_image(partial, sheet(columns, rows, self._profile.show.cell, legend))
+        return [path]
+
+    def _columns(self, has_predictions: bool) -> list[str]:
+        if not has_predictions:
+            return ["image", "mask", "mask on image"]
+        is_packaged = run_home(self._profile) != self._profile.run_folder
+        return ["image", "mask", "packaged model" if is_packaged else "prediction", "comparison"]
+
+
+def _row(image: Picture, truth: Mask, prediction: Mask | None, palette: Palette) -> list[Picture]:
+    pictures = [as_rgb(image), palette.colourise(truth)]
+    if prediction is None:
+        return [*pictures, overlay(image, truth, palette)]
+    return [*pictures, palette.colourise(prediction), comparison(image, truth, prediction)]
+
+
+def _outlined(pair: Evidence, first: Path, second: Path) -> list[Picture]:
+    """Draw reduced images of both scenes of a pair, each with the frame of the other."""
+    left, right = read_preview(first, _PREVIEW), read_preview(second, _PREVIEW)
+    to_second = np.vstack([pair.transform or np.eye(2, 3), [0.0, 0.0, 1.0]])
+    return [
+        outlined(left.image, _frame(right, np.linalg.inv(to_second)) * _reduction(left)),
+        outlined(right.image, _frame(left, to_second) * _reduction(right)),
+    ]
+
+
+def _frame(scene: Preview, transform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Transform the corners of a scene; (4, 2), x and y."""
+    width, height = scene.width, scene.height
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+    return np.asarray(corners @ transform[:2, :2].T + transform[:2, 2])
+
+
+def _reduction(scene: Preview) -> float:
+    """Return the scale of a preview, pixels of the preview per pixel of the scene."""
+    return float(scene.image.shape[1] / scene.width)
+
+
+def _tiles_if_any(profile: Profile, part: Part) -> list[TileFiles]:
+    return part_tiles(profile.parts_folder, part) if (profile.parts_folder / part).is_dir() else []
+
+
+def _scenes_if_any(profile: Profile, limit: int | None) -> list[Scene]:
+    source = profile.source
+    has_files = source.images is not None and source.masks is not None
+    is_drawn = source.synthetic is not None and synthetic_folder(profile).is_dir()
+    return labelled_scenes_of(profile, limit) if has_files or is_drawn else []
