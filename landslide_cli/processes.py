@@ -1,4 +1,4 @@
-"""Work spread over processes, one job a scene."""
+"""Jobs in several processes, one job per scene."""
 
 import multiprocessing
 import os
@@ -16,40 +16,40 @@ from landslide_cli.errors import LandslideError
 from landslide_cli.reporting import Reporter
 
 Job = TypeVar("Job")
-Done = TypeVar("Done")
+Outcome = TypeVar("Outcome")
 
 
 def in_processes(
-    work: Callable[[Job], Done],
+    work: Callable[[Job], Outcome],
     jobs: Sequence[Job],
     workers: int | None,
     description: str,
     reporter: Reporter,
-) -> list[Done]:
-    """Do the jobs in several processes.
+) -> list[Outcome]:
+    """Call a function for each job, in several processes.
 
     Args:
-        work: a function of a module, so that another process finds it.
-        jobs: what it is called with; values that can be sent to another process.
-        workers: how many processes. Default: one a processor core.
+        work: a function at the top level of a module, so that other processes can import it.
+        jobs: its arguments, one per call; they can be pickled.
+        workers: number of processes. Default: one per processor core.
         description: shown with the progress.
-        reporter: shown the progress.
+        reporter: shown the progress, in jobs.
 
     Returns:
         The results in the order of the jobs.
 
     Raises:
-        LandslideError: a process died; errors of the work itself are raised as they are.
+        LandslideError: a process was killed. Errors of `work` are raised unchanged.
     """
     workers = min(workers or os.cpu_count() or 1, len(jobs))
-    results: list[Done] = []
+    outcomes: list[Outcome] = []
     with reporter.track(description, len(jobs)) as advance:
         if workers <= 1:
             for job in jobs:
-                results.append(work(job))
+                outcomes.append(work(job))
                 advance()
-            return results
-        # Fresh processes, not forks: OpenCV's and GDAL's threads do not survive a fork.
+            return outcomes
+        # Spawned, not forked: the threads of OpenCV and GDAL do not survive a fork.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, _start_worker) as pool:
             try:
@@ -60,7 +60,7 @@ def in_processes(
                     advance()
             except BrokenProcessPool:
                 raise LandslideError(
-                    "a worker process died, most likely for want of memory; try fewer: "
+                    "a worker process was killed, probably out of memory; try fewer workers: "
                     "--set prepare.workers=1"
                 ) from None
             except BaseException:
@@ -75,7 +75,7 @@ def _start_worker() -> None:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Start processes that do not hear Ctrl-C: the parent does, and ends them in good order."""
+    """Start processes that ignore Ctrl-C; the parent handles it and shuts them down."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

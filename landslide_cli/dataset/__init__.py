@@ -1,1 +1,1 @@
-"""What lies on disk before a run: scenes, tiles, groups and the records of prepare and split."""
+"""The dataset on disk: scenes, tiles, groups, and the records of `prepare` and `split`."""

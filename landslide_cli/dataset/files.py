@@ -1,6 +1,6 @@
-"""The names of a dataset's records; they lie beside what they describe."""
+"""File names of the records in a dataset, each beside the files that it describes."""
 
-# In the folder of the tiles.
+# In the folder of the tiles, and of synthetic scenes.
 PREPARE_RECORD = "prepare.json"
 
 # In the dataset's folder.

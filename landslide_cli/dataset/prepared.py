@@ -1,4 +1,4 @@
-"""The scenes that a profile names, drawn first where the source is synthetic."""
+"""The scenes of a profile's source, as delivered and as prepared for training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ SCENES = "scenes"
 
 
 def synthetic_folder(profile: Profile) -> Path:
-    """Return where the scenes of the synthetic source are drawn to."""
+    """Return the folder that the scenes of the synthetic source are drawn into."""
     return profile.dataset / SCENES
 
 
@@ -41,7 +41,7 @@ def read_scene(
         order: numbers of the image's bands to read, from 1. Default: all.
 
     Raises:
-        DataError: one of the files cannot be used.
+        DataError: the image or the mask cannot be used.
     """
     image = read_image(scene.image, profile.bands, profile.source.value_range, order)
     return image, read_mask(scene.mask, profile.palette, profile.prepare.nearest_colour)
@@ -49,10 +49,10 @@ def read_scene(
 
 @dataclass(frozen=True)
 class PreparedScene:
-    """A scene at the size at which it is learned: as tiles are cut and crops taken from it.
+    """A scene resized for training, ready to be cut into tiles or crops.
 
-    The image is (rows, cols, bands) uint8, the mask of `reading` (rows, cols); `scale` is the
-    factor by which its columns were resized.
+    The image is (rows, cols, bands) uint8, the mask of `reading` (rows, cols). `scale` is the
+    factor by which the columns were resized.
     """
 
     image: Image
@@ -61,16 +61,16 @@ class PreparedScene:
 
 
 def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
-    """Read a scene, and resize image (averaged or linearly) and mask (nearest neighbour) alike.
+    """Read a scene, resize it and, with `prepare.standardize`, standardize its image.
 
-    Then the image gets standard levels, if `prepare.standardize` says so.
+    The image is resized by averaging or linearly, the mask by nearest neighbour.
 
     Args:
         profile: its `prepare`, `source`, `classes` and `bands` are used.
         scene: of the profile's source.
 
     Raises:
-        DataError: one of the files cannot be used.
+        DataError: the image or the mask cannot be used.
     """
     image, reading = read_scene(profile, scene)
     rows, cols = reading.mask.shape
@@ -86,7 +86,7 @@ def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
 
 
 def prepared_scale(profile: Profile, scene: Scene) -> float:
-    """Return the factor at which `prepared_scene` resizes a scene's columns; reads its header.
+    """Return the factor by which `prepared_scene` resizes a scene's columns; reads the header only.
 
     Raises:
         DataError: the image cannot be read.
@@ -97,12 +97,12 @@ def prepared_scale(profile: Profile, scene: Scene) -> float:
 
 
 def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preprocessing:
-    """Return what the images that a training learns from have gone through.
+    """Return the preprocessing of the images that a training learns from.
 
     Args:
         profile: its `bands`, `prepare`, `source` and `dataset` are used.
-        scenes: that crops are taken of, resized as the profile says now; none for tiles, which were
-            resized as it said when they were cut. Those of another tool count as they are.
+        scenes: whose crops are learned, resized as the profile says. Empty for tiles, which were
+            resized as the record of `prepare` says; tiles of other tools count as not resized.
 
     Raises:
         DataError: an image's header, or the record of the tiles, cannot be read.
@@ -121,7 +121,7 @@ def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preproc
 
 
 def _prepared_size(profile: Profile, cols: int, rows: int) -> tuple[int, int] | None:
-    """Return the columns and rows to which a scene is resized; None to leave it as it is."""
+    """Return the columns and rows to which a scene is resized; None for no change."""
     scale = profile.prepare.scale
     if scale is not None:
         return max(1, round(cols * scale)), max(1, round(rows * scale))
@@ -129,10 +129,10 @@ def _prepared_size(profile: Profile, cols: int, rows: int) -> tuple[int, int] | 
 
 
 def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:
-    """Read a scene's image and class indices as `prepared_scene` does.
+    """Return the image and the mask of `prepared_scene`.
 
     Raises:
-        DataError: one of the files cannot be used.
+        DataError: the image or the mask cannot be used.
     """
     prepared = prepared_scene(profile, scene)
     return prepared.image, prepared.reading.mask
@@ -143,7 +143,7 @@ def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene
 
     Raises:
         ProfileError: the profile names no source.
-        DataError: the files are missing or cannot be used; synthetic ones are not drawn yet.
+        DataError: the files are missing or cannot be used, or synthetic scenes are not drawn yet.
     """
     source = profile.source
     if source.synthetic is not None:
@@ -160,11 +160,11 @@ def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene
 
 
 def scenes_named(profile: Profile, names: Sequence[str]) -> list[Scene]:
-    """Return the labelled scenes of these names, in their order.
+    """Return the labelled scenes of the given names, in their order.
 
     Raises:
         ProfileError: the profile names no source.
-        DataError: the source has them no more.
+        DataError: the source no longer has all of them.
     """
     by_name = {scene.name: scene for scene in labelled_scenes_of(profile)}
     missing = [name for name in names if name not in by_name]

@@ -25,27 +25,27 @@ class Scene:
 def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[Scene]:
     """Find images and masks, pair them, and check their headers.
 
-    An image and a mask belong together when the wildcards of the two globs matched the same text;
-    where the globs have another number of wildcards, or are folders, when their names without
-    suffix are equal. A file that the masks' glob matches is never an image.
+    An image and a mask are a pair if the wildcards of the two globs match the same text. Where the
+    globs differ in their number of wildcards, or are folders, they are a pair if their names
+    without suffix are equal. A file that the masks' glob matches is never an image.
 
     Args:
         images: glob or folder of the images.
         masks: glob or folder of the masks.
-        limit: take only the first images, by name, and look at no other file.
+        limit: use only the first images, by name, and check no other file.
 
     Returns:
         The scenes, in the order of their names.
 
     Raises:
-        DataError: a glob finds nothing, files find no partner or cannot be read, or a mask has
-            another size than its image; all such files are named, up to ten.
+        DataError: a glob matches nothing, files have no partner or cannot be read, or a mask and
+            its image differ in size; up to ten of these files are named.
     """
     mask_files = find_files(masks)
     are_masks = {path.resolve() for path in mask_files}
     image_files = [path for path in find_files(images) if path.resolve() not in are_masks]
-    for pattern, found in ((images, image_files), (masks, mask_files)):
-        if not found:
+    for pattern, files in ((images, image_files), (masks, mask_files)):
+        if not files:
             raise DataError(f"{pattern}: no image found; check the glob in the profile's `source`")
     image_keys, mask_keys = _keys(image_files, images, mask_files, masks)
     names = _names(image_keys)
@@ -57,13 +57,13 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
         problems += [f"{mask_keys[key]} has no image" for key in spare]
     problems += _problems(scenes, decode=False)
     if problems:
-        # Whoever has to mend files wants to hear of all of them, so now each is read whole.
+        # Decode all files now, so that the error names every damaged one.
         raise bad_files({*problems, *_problems(scenes, decode=True)})
     return scenes
 
 
 def bad_files(problems: Collection[str]) -> DataError:
-    """Put the problems of several files into one error."""
+    """Combine the problems of several files into one error."""
     if len(problems) == 1:
         return DataError(next(iter(problems)))
     texts = [" ".join(problem.split()) for problem in sorted(problems)]
@@ -71,18 +71,18 @@ def bad_files(problems: Collection[str]) -> DataError:
 
 
 def find_files(pattern: str) -> list[Path]:
-    """List the files of a glob (with `**` for folders), or the images of a folder, by name."""
+    """List the files of a glob (`**` matches folders), or the images of a folder, by name."""
     expanded = Path(pattern).expanduser()
     if expanded.is_dir():
         return sorted(path for path in expanded.iterdir() if path.suffix.lower() in SUFFIXES)
-    found = glob.glob(str(expanded), recursive=True)  # noqa: PTH207 - a glob with folders of its own
-    return sorted(path for name in found if (path := Path(name)).is_file())
+    names = glob.glob(str(expanded), recursive=True)  # noqa: PTH207 - the glob may be absolute
+    return sorted(path for name in names if (path := Path(name)).is_file())
 
 
 def _keys(
     image_files: Sequence[Path], images: str, mask_files: Sequence[Path], masks: str
 ) -> tuple[dict[Key, Path], dict[Key, Path]]:
-    """Key both lists alike: by what the wildcards matched if that ever agrees, or by name."""
+    """Key both lists by the text that the wildcards match if any of it agrees, else by name."""
     if _wildcards(images) == _wildcards(masks) > 0:
         image_keys, mask_keys = _keyed(image_files, images), _keyed(mask_files, masks)
         if image_keys.keys() & mask_keys.keys():
@@ -91,7 +91,7 @@ def _keys(
 
 
 def _keyed(paths: Sequence[Path], pattern: str | None) -> dict[Key, Path]:
-    """Give each file its key: what the wildcards matched, or the name without suffix."""
+    """Return the files by key: the text that the wildcards match, or the name without suffix."""
     matcher = _matcher(pattern) if pattern is not None else None
     keyed: dict[Key, Path] = {}
     for path in paths:
@@ -104,7 +104,7 @@ def _keyed(paths: Sequence[Path], pattern: str | None) -> dict[Key, Path]:
 
 
 def _names(images: Mapping[Key, Path]) -> dict[Key, str]:
-    """Name each scene after its image; where names repeat, the folders' wildcards tell apart."""
+    """Name each scene after its image or, where names repeat, after the wildcards' text."""
     stems = [path.stem for path in images.values()]
     if len(set(stems)) == len(stems):
         return {key: path.stem for key, path in images.items()}
@@ -131,7 +131,7 @@ def _problems_of(scene: Scene, decode: bool) -> Iterator[str]:
         )
 
 
-# A run of wildcards counts as one: `???` and `*` match the same number.
+# Adjacent wildcards count as one, so that `???` pairs with `*`.
 _WILDCARD = re.compile(r"\*\*/|(?:\*+|\?|\[!?\]?[^\]]*\])+")
 _PIECE = re.compile(r"\*+|\?|\[!?\]?[^\]]*\]")
 

@@ -1,4 +1,4 @@
-"""What `split` has recorded: which scenes are in which part, and which share ground."""
+"""The record of `split`: the scenes of each part, and the pairs that share ground."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from landslide_cli.records import read_json
 
 
 def scene_names(profile: Profile, part: Part) -> list[str] | None:
-    """Return the scenes that the split put into a part; None where it dealt out no scenes."""
+    """Return the scenes that the split assigned to a part; None where it assigned no scenes."""
     result = _split_result(profile)
     if result.get("by") == "tile":
         return None
@@ -23,19 +23,19 @@ def scene_names(profile: Profile, part: Part) -> list[str] | None:
 
 
 def groups_of(profile: Profile) -> dict[str, str]:
-    """Return the group of each scene by the split, named after its first scene."""
+    """Return the group of each scene, named after the group's first scene."""
     groups = _split_result(profile).get("groups", [])
     return {name: group["scenes"][0] for group in groups for name in group["scenes"]}
 
 
 def shared_ground(profile: Profile) -> list[Evidence]:
-    """Return the pairs of scenes that belong together, as the split found them."""
+    """Return the pairs of scenes that the split kept together, with the evidence."""
     groups = _split_result(profile).get("groups", [])
-    return [Evidence.of(one) for group in groups for one in group["evidence"]]
+    return [Evidence.of(evidence) for group in groups for evidence in group["evidence"]]
 
 
 def _split_result(profile: Profile) -> Mapping[str, Any]:
-    """Return what the split has recorded; nothing where another tool has divided the dataset."""
+    """Return the recorded result; empty where another tool split the dataset."""
     document = read_json(profile.dataset / SPLIT_RECORD) or {}
     result = document.get("result", {})
     return result if isinstance(result, dict) else {}

@@ -1,10 +1,10 @@
-"""A dataset of tiles on disk: the manifest of all tiles, and the three parts in folders.
+"""A dataset of tiles on disk: the manifest of all tiles, and a folder for each part.
 
-    <dataset>/tiles/manifest.csv, images/, masks/         every tile and every augmented copy
-    <dataset>/{train,valid,test}/{images,masks}/          the parts: the layout of the experiment
+    <dataset>/tiles/manifest.csv, images/, masks/         all tiles and augmented copies
+    <dataset>/{train,valid,test}/{images,masks}/          the parts, in the experiment's layout
     <dataset>/fold-K/{train,valid,test}/{images,masks}/   the same for each fold
 
-Image and mask of a tile have the same name without suffix. The parts may come from any tool.
+Image and mask of a tile have the same name without suffix. Any tool may have written the parts.
 """
 
 import csv
@@ -26,12 +26,12 @@ _COLUMNS = ["tile", "scene", "row", "column", "augmentation", "labelled_pixels",
 
 @dataclass(frozen=True)
 class Tile:
-    """A line of the manifest.
+    """An entry of the manifest.
 
-    `tile` is the file's name of image and mask without suffix; `row` and `column` are the offset of
-    its upper left pixel in the resized scene; `augmentation` is empty for the tile itself;
-    `labelled_pixels` counts those that are not padding, and `foreground_share` is the share of them
-    that are not background. Where no tiles are cut, a line is a whole scene under its own name.
+    `tile` is the name of image and mask without suffix. `row` and `column` are the offset of the
+    upper left pixel in the resized scene. `augmentation` is empty for the tile itself.
+    `foreground_share` is the share of the `labelled_pixels` that are not background. Where no tiles
+    are cut, an entry is a whole scene under its own name.
     """
 
     tile: str
@@ -55,10 +55,10 @@ def write_manifest(folder: Path, tiles: Sequence[Tile]) -> None:
     """Write the manifest of a folder of tiles."""
     rows = [
         (
-            *(t.tile, t.scene, t.row, t.column, t.augmentation, t.labelled_pixels),
-            f"{t.foreground_share:.6f}",
+            *(tile.tile, tile.scene, tile.row, tile.column, tile.augmentation),
+            *(tile.labelled_pixels, f"{tile.foreground_share:.6f}"),
         )
-        for t in tiles
+        for tile in tiles
     ]
     write_csv(folder / MANIFEST, _COLUMNS, rows)
 
@@ -67,7 +67,7 @@ def read_manifest(folder: Path) -> list[Tile]:
     """Read the manifest of a folder of tiles.
 
     Raises:
-        DataError: there is none, or it is not one.
+        DataError: the file is missing or is not a manifest.
     """
     path = folder / MANIFEST
     try:
@@ -86,19 +86,19 @@ def link_tile(tile: Tile, source: Path, target: Path, suffix: str) -> None:
     """Hard-link a tile's image and mask, or copy them where the file system has no hard links.
 
     Args:
-        tile: a line of the manifest.
+        tile: an entry of the manifest.
         source: folder with the tile in its `images` and `masks`.
-        target: the same for the links.
+        target: folder with `images` and `masks` for the links.
         suffix: of the image.
 
     Raises:
-        DataError: a file is not there.
-        OSError: it cannot be copied.
+        DataError: a file is missing.
+        OSError: a file cannot be copied.
     """
     for folder, name in ((IMAGES, f"{tile.tile}{suffix}"), (MASKS, f"{tile.tile}.png")):
         file = source / folder / name
         if not file.is_file():
-            raise DataError(f"{file}: is in the manifest but not there; run `landslide prepare`")
+            raise DataError(f"{file}: is in the manifest but missing; run `landslide prepare`")
         try:
             os.link(file, target / folder / name)
         except OSError:
@@ -118,26 +118,26 @@ def part_tiles(dataset: Path, part: Part) -> list[TileFiles]:
             f"{dataset / part / IMAGES}: no {part} tiles; run `landslide split` first (where "
             "prepare.tile is null there are none), or name another `dataset`"
         )
-    alone = [str(images[stem]) for stem in sorted(images.keys() - masks.keys())]
-    alone += [str(masks[stem]) for stem in sorted(masks.keys() - images.keys())]
-    if alone:
-        raise DataError(f"images and masks do not match: {listed(alone)}")
+    unpaired = [str(images[stem]) for stem in sorted(images.keys() - masks.keys())]
+    unpaired += [str(masks[stem]) for stem in sorted(masks.keys() - images.keys())]
+    if unpaired:
+        raise DataError(f"images and masks do not match: {listed(unpaired)}")
     return [TileFiles(images[stem], masks[stem]) for stem in sorted(images)]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         return {}
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and found.setdefault(path.stem, path) != path:
-            raise DataError(f"{found[path.stem]} and {path} have the same name; keep one of them")
-    return found
+        if path.suffix.lower() in SUFFIXES and paths.setdefault(path.stem, path) != path:
+            raise DataError(f"{paths[path.stem]} and {path} have the same name; keep one of them")
+    return paths
 
 
 def _tile(row: dict[str, str]) -> Tile:
     if Path(row["tile"]).name != row["tile"]:
-        raise ValueError(f"a tile's name is no path: {row['tile']}")
+        raise ValueError(f"a tile's name must not be a path: {row['tile']}")
     return Tile(
         tile=row["tile"],
         scene=row["scene"],

@@ -237,11 +237,11 @@ def _row(image: Picture, truth: Mask, prediction: Mask | None, palette: Palette)
 
 def _outlined(pair: Evidence, first: Path, second: Path) -> list[Picture]:
     """Draw reduced images of both scenes of a pair, each with the frame of the other."""
-    left, right = read_preview(first, _PREVIEW), read_preview(second, _PREVIEW)
+    preview, other = read_preview(first, _PREVIEW), read_preview(second, _PREVIEW)
     to_second = np.vstack([pair.transform or np.eye(2, 3), [0.0, 0.0, 1.0]])
     return [
-        outlined(left.image, _frame(right, np.linalg.inv(to_second)) * _reduction(left)),
-        outlined(right.image, _frame(left, to_second) * _reduction(right)),
+        outlined(preview.image, _frame(other, np.linalg.inv(to_second)) * _reduction(preview)),
+        outlined(other.image, _frame(preview, to_second) * _reduction(other)),
     ]
 
 
