@@ -111,12 +111,7 @@ def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:
     if document is None:
         return Preprocessing(bands)
     try:
-        result = document["result"]
-        if "preprocessing" in result:
-            return Preprocessing.of(result["preprocessing"])
-        # Runs before version 0.2.
-        standardized = bool(result.get("standardized", False))
-        return Preprocessing(bands, scale=float(result["scale"]), standardized=standardized)
+        return Preprocessing.recorded(document["result"], bands)
     except (KeyError, TypeError, ValueError) as error:
         raise damaged_record(folder / RUN_RECORD, error) from None
 

@@ -27,6 +27,12 @@ class PartFiles:
     scenes: Sequence[Scene] = ()
 
     @property
+    def images(self) -> list[Path]:
+        """The images alone."""
+        pairs: list[TileFiles | Scene] = [*self.tiles, *self.scenes]
+        return [pair.image for pair in pairs]
+
+    @property
     def files(self) -> list[Path]:
         """All images and masks."""
         pairs: list[TileFiles | Scene] = [*self.tiles, *self.scenes]

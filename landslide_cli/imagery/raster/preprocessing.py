@@ -1,7 +1,7 @@
 """How rasters become the input of a model: one value, stored with a run, asked by its readers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,19 +36,24 @@ class Preprocessing:
     standardized: bool = False
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Self:
-        """Restore what `document` returned, from JSON.
+    def recorded(cls, result: Mapping[str, Any], bands: int) -> Self:
+        """Restore what the result of a training has recorded, as JSON values.
+
+        Args:
+            result: of the training.
+            bands: of its model; runs before version 0.2 recorded `scale` and `standardized` alone.
 
         Raises:
-            TypeError: it is of another form.
+            KeyError: it is not recorded.
+            TypeError: it has another form.
+            ValueError: likewise.
         """
-        pairs = ("order", "value_range")
-        tuples = {key: tuple(document[key]) for key in pairs if document.get(key) is not None}
-        return cls(**{**document, **tuples})
-
-    def document(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return asdict(self)
+        if "preprocessing" not in result:
+            standardized = bool(result.get("standardized", False))
+            return cls(bands, scale=float(result["scale"]), standardized=standardized)
+        fields = result["preprocessing"]
+        pairs = {key: tuple(fields[key]) for key in ("order", "value_range") if fields.get(key)}
+        return cls(**{**fields, **pairs})
 
     def scales_of(
         self, path: Path, georeference: Georeference, height: int, width: int

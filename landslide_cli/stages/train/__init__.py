@@ -5,10 +5,9 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import landslide_cli
 from landslide_cli.core.parts import Part
@@ -19,9 +18,10 @@ from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.outputs import write_text
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.records import Step, refuse_overwrite
-from landslide_cli.reporting import Reporter, Result, SilentReporter, Table
+from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, unfinished_folder
 from landslide_cli.runs.run import check_fold, find_run
+from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
 from landslide_cli.stages.train.checkpoints import Checkpoint
 from landslide_cli.stages.train.in_progress import (
@@ -32,6 +32,7 @@ from landslide_cli.stages.train.in_progress import (
     unfinished,
 )
 from landslide_cli.stages.train.previews import Previews
+from landslide_cli.stages.train.result import TrainResult
 from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.warm_start import start_file, start_from
 from landslide_cli.stages.train.workers import Workers, worker_rank
@@ -41,63 +42,10 @@ if TYPE_CHECKING:
     from landslide_cli.stages.train.loop import TrainingLoop
     from landslide_cli.training_data.batches import Batches
 
-Row = dict[str, float]
 BOTH: tuple[Part, Part] = ("train", "valid")
 
 # Settings that have no effect on the result.
 _WITHOUT_EFFECT = ("train.cache", "train.checkpoint_minutes", "train.tensorboard")
-
-
-@dataclass(frozen=True)
-class TrainResult(Result):
-    """A finished training.
-
-    `best` is the logged row of the epoch whose model was kept; `tiles` counts the tiles, crops or
-    windows of each part per epoch; `seconds` are those of all epochs; `preprocessing` is what the
-    scenes went through.
-    """
-
-    run: Path
-    epochs: int
-    best: Row
-    parameters: int
-    tiles: dict[Part, int]
-    seconds: float
-    threshold: float
-    versions: dict[str, str]
-    hardware: dict[str, Any]
-    preprocessing: Preprocessing
-    unchanged: bool = False
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any], run: Path, unchanged: bool = False) -> Self:
-        """Restore what `document` returned, for a run that lies in that folder now."""
-        preprocessing = Preprocessing.of(document["preprocessing"])
-        values = {"run": run, "preprocessing": preprocessing, "unchanged": unchanged}
-        return cls(**{**document, **values})
-
-    def headline(self) -> str:
-        made = "unchanged since it was trained" if self.unchanged else "trained"
-        return f"model of epoch {self.best['epoch']:.0f} of {self.epochs} {made}: {self.run}"
-
-    def tables(self) -> Sequence[Table]:
-        part = "valid_" if "valid_loss" in self.best else ""
-        logged = ("loss", "dice", "iou", "dice_coef_multiclass")
-        values = [
-            (name, f"{self.best[name]:.4g}")
-            for name in (part + metric for metric in logged)
-            if name in self.best
-        ]
-        facts = [
-            ("parameters", f"{self.parameters:,}"),
-            ("train / valid images", f"{self.tiles['train']} / {self.tiles.get('valid', 0)}"),
-            (
-                "threshold, best on the validation set" if part else "threshold",
-                f"{self.threshold:.3f}",
-            ),
-            ("seconds", f"{self.seconds:.0f}"),
-        ]
-        return [Table("best epoch", ["", "value"], values + facts)]
 
 
 def train(
@@ -143,14 +91,14 @@ def train(
         workers.check_same("profile and data", _digest(step))
         finished = workers.broadcast_document(finished)
         if finished is not None:
-            return TrainResult.of(finished, profile.run_folder, unchanged=True)
+            return TrainResult.of(finished, profile, unchanged=True)
         if rank.is_chief:
             result = _lead(profile, parts, step, limit, overwrite, workers, reporter)
             workers.broadcast_document(result.document())
             return result
         _run_loop(profile, parts, None, workers, reporter)
         document = workers.broadcast_document(None)
-    return TrainResult.of(document, profile.run_folder)
+    return TrainResult.of(document, profile)
 
 
 def _result_before(profile: Profile, step: Step, overwrite: bool) -> Mapping[str, Any] | None:
@@ -290,16 +238,19 @@ def _finish(
     limit: int | None,
     reporter: Reporter,
 ) -> TrainResult:
-    """Write film strips, curves and the threshold; return the run's numbers."""
-    state = loop.state
+    """Write film strips, curves, threshold and the models for maps; return the run's numbers."""
+    state, preprocessing = loop.state, _preprocessing(profile, parts)
     loop.previews.finish(len(state.rows))
     plot_curves(folder / CURVES, state.rows, round(state.best["epoch"]))
-    preprocessing = _preprocessing(profile, parts)
-    if any(part.part == "valid" and part.files for part in parts):
-        run = find_run(profile, folder, preprocessing)
+    run = find_run(profile, folder, preprocessing)
+    training, validation = parts
+    if validation.files:
         threshold = choose_threshold(profile, run, folder, limit, reporter)
     else:
         threshold = write_default_threshold(folder)
+        # The precision of the maps is decided with the run, not by whatever is mapped first.
+        examined = run if training.scenes else run.for_tiles()
+        load_predictor(profile, examined, training.images, reporter)
     return TrainResult(
         run=profile.run_folder,
         epochs=len(state.rows),
