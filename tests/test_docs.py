@@ -44,3 +44,21 @@ def test_paths_in_the_architecture_exist() -> None:
         if not any((base / f"{name}{suffix}").exists() for suffix in ("", ".py")):
             missing.append(name)
     assert missing == []
+
+
+def test_the_table_of_rooms_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_/]+)/` \| (.+) \|$", text, re.MULTILINE))
+    rooms = [
+        *("core", "core/tiling", "core/scores", "core/networks", "profile", "imagery"),
+        *("dataset", "training_data", "runs"),
+    ]
+    for room in rooms:
+        folder = ROOT / "landslide_cli" / room
+        # Imagery's row stands for its folders too; those without names in it are whole subjects.
+        named = set(re.findall(r"`([a-z0-9_]+)`", rows[room]))
+        inside = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        if room == "imagery":
+            inside |= {path.stem for path in folder.glob("[rv]*/*.py")}
+            inside -= {"__init__"}
+        assert inside - named == set(), room
