@@ -7,15 +7,13 @@ An architecture is a function from settings, bands and output channels to a Kera
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from landslide_cli.core.networks.backend import keras
 from landslide_cli.core.networks.flexunet import flexunet
 from landslide_cli.core.networks.shapes import output_shapes
 from landslide_cli.core.networks.unet import unet
-
-if TYPE_CHECKING:
-    from landslide_cli.profile import ModelSettings
+from landslide_cli.profile import ModelSettings
 
 layers = keras.layers
 
@@ -27,7 +25,7 @@ _POLICIES = {
 
 
 def build_model(
-    settings: "ModelSettings",
+    settings: ModelSettings,
     bands: int,
     outputs: int,
     seed: int = 137,

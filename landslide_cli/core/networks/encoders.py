@@ -6,7 +6,7 @@ returns features at strides 2, 4, 8, 16 and 32. The names of its layers begin wi
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,7 @@ from landslide_cli.core.networks.weight_files import (
     weights_of,
 )
 from landslide_cli.errors import ModelError
-
-if TYPE_CHECKING:
-    from landslide_cli.profile import UNetSettings
+from landslide_cli.profile import UNetSettings
 
 layers = keras.layers
 
@@ -121,7 +119,7 @@ _APPLICATIONS = {
 
 
 def encoder_features(
-    settings: "UNetSettings", image: Any, bands: int, synchronized: bool = False
+    settings: UNetSettings, image: Any, bands: int, synchronized: bool = False
 ) -> list[Any]:
     """Apply the profile's encoder and its input scaling, with random weights.
 
@@ -135,7 +133,7 @@ def encoder_features(
     return _APPLICATIONS[settings.encoder].features(image, bands, momentum, synchronized)
 
 
-def load_encoder(settings: "UNetSettings", model: Any) -> None:
+def load_encoder(settings: UNetSettings, model: Any) -> None:
     """Load the pretrained weights of a network's encoder, if the profile names any.
 
     Raises:

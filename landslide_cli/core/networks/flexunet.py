@@ -1,19 +1,17 @@
 """FlexUNet, the network of the published experiment."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from landslide_cli.core.networks.backend import keras
 from landslide_cli.core.networks.encoders import ENCODER
-
-if TYPE_CHECKING:
-    from landslide_cli.profile import FlexUNetSettings
+from landslide_cli.profile import FlexUNetSettings
 
 layers = keras.layers
 
 
 def flexunet(
-    settings: "FlexUNetSettings", bands: int, outputs: int, synchronized: bool = False
+    settings: FlexUNetSettings, bands: int, outputs: int, synchronized: bool = False
 ) -> Any:
     """Build FlexUNet, a U-Net whose kernels are large at the top and shrink towards the bottom.
 
@@ -52,7 +50,7 @@ def flexunet(
 class _ConvBlock:
     """Convolution, dropout and convolution, at one level of the encoder or the decoder."""
 
-    settings: "FlexUNetSettings"
+    settings: FlexUNetSettings
     level: int
     name: str
     synchronized: bool

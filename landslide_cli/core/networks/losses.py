@@ -7,14 +7,12 @@ of the whole batch, not the mean of the losses of its parts.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.networks.metrics import all_classes
 from landslide_cli.core.palette import IGNORE
-
-if TYPE_CHECKING:
-    from landslide_cli.profile import TrainSettings
+from landslide_cli.profile import TrainSettings
 
 Total = Callable[[list[Any]], list[Any]]
 Loss = Callable[..., Any]
@@ -29,7 +27,7 @@ def alone(sums: list[Any]) -> list[Any]:
     return sums
 
 
-def make_loss(settings: "TrainSettings") -> Loss:
+def make_loss(settings: TrainSettings) -> Loss:
     """Make the profile's loss, to be called with masks, probabilities and `total`.
 
     `categorical_crossentropy` and `focal` (Lin et al. 2017) are means over the labelled pixels.

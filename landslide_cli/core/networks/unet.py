@@ -1,16 +1,14 @@
 """U-Net with a pretrained encoder."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.networks.backend import keras
 from landslide_cli.core.networks.encoders import encoder_features, load_encoder
-
-if TYPE_CHECKING:
-    from landslide_cli.profile import UNetSettings
+from landslide_cli.profile import UNetSettings
 
 layers = keras.layers
 
@@ -18,7 +16,7 @@ layers = keras.layers
 _UPSAMPLING_STEPS = 5
 
 
-def unet(settings: "UNetSettings", bands: int, outputs: int, synchronized: bool = False) -> Any:
+def unet(settings: UNetSettings, bands: int, outputs: int, synchronized: bool = False) -> Any:
     """Build a U-Net with the encoder weights that the profile names.
 
     They are not loaded if `settings.weights` names a run, which replaces all weights.
@@ -38,7 +36,7 @@ def unet(settings: "UNetSettings", bands: int, outputs: int, synchronized: bool 
 
 
 def unet_decoder(
-    settings: "UNetSettings", features: Sequence[Any], outputs: int, synchronized: bool = False
+    settings: UNetSettings, features: Sequence[Any], outputs: int, synchronized: bool = False
 ) -> Any:
     """Apply the decoder and the head of a U-Net.
 
