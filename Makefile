@@ -33,8 +33,10 @@ demo: $(STAMP) ## set up, then run all six subcommands on synthetic scenes (a fe
 	$(BIN)/landslide infer-tiled $(READY)
 	$(BIN)/landslide show $(READY)
 
+# For example: make test PYTEST=--durations=10
+PYTEST ?=
 test: $(STAMP) ## set up, then run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 lint: $(STAMP) ## check format, style and types
 	$(BIN)/ruff check .
