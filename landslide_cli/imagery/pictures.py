@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette, is_foreground
+from landslide_cli.core.tiling.grid import ceil_div
 
 Picture = NDArray[np.uint8]
 Item = TypeVar("Item")
@@ -41,8 +42,8 @@ class Reduced:
     """
 
     def __init__(self, height: int, width: int, longest: int) -> None:
-        self.step = -(-max(height, width) // longest)
-        self._shape = -(-height // self.step), -(-width // self.step)
+        self.step = ceil_div(max(height, width), longest)
+        self._shape = ceil_div(height, self.step), ceil_div(width, self.step)
         self._values: NDArray[np.uint8] | None = None
 
     def put(self, row_off: int, col_off: int, values: NDArray[np.uint8]) -> None:
@@ -69,7 +70,7 @@ def reduced(
     Returns:
         Row and column in the reduced picture, and the pixels, a view.
     """
-    row, col = -(-row_off // step), -(-col_off // step)
+    row, col = ceil_div(row_off, step), ceil_div(col_off, step)
     return row, col, values[row * step - row_off :: step, col * step - col_off :: step]
 
 

@@ -18,7 +18,7 @@ from landslide_cli.weights import FOLDER
 PACKAGED_PROFILE = FOLDER / "landslide.yaml"
 
 
-# Keys that were removed, and are ignored where a stored profile has them.
+# Removed keys; profiles that have them are still read.
 REMOVED_KEYS = (("train", "augment", "recolour"),)
 
 

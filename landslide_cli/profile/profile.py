@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import fold_folder
+from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.profile.augment import COLOUR_KINDS
 from landslide_cli.profile.base import Settings, wrong
 from landslide_cli.profile.evaluate import EvaluateSettings
@@ -99,7 +100,7 @@ class Profile(Settings):
         ]
         for key, tile in given:
             if isinstance(tile, int) and tile % multiple:
-                below, above = tile // multiple * multiple, -(-tile // multiple) * multiple
+                below, above = tile // multiple * multiple, ceil_div(tile, multiple) * multiple
                 near = f"{below} or {above}" if below else f"{above}"
                 raise wrong(
                     key,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from landslide_cli.core.tiling.grid import Axis, Grid, Window, fitted_side
+from landslide_cli.core.tiling.grid import Axis, Grid, Window, ceil_div, fitted_side
 from landslide_cli.core.tiling.scaling import Ratio
 
 # The largest side that windows are given unasked, in pixels of the model: from here on half as
@@ -38,7 +38,7 @@ class Tiling:
 
     def _axis(self, length: int) -> Axis:
         if self.tile is None:
-            return Axis(length, -(-length // self.multiple) * self.multiple)
+            return Axis(length, ceil_div(length, self.multiple) * self.multiple)
         side = self.tile
         if self.fitted:
             side = fitted_side(length, self.tile, self.overlap, self.multiple)
@@ -99,7 +99,7 @@ def _span(ratio: Ratio, start: int, stop: int, length: int) -> tuple[int, int]:
 
 
 def _spans(ratio: Ratio, axis: Axis, length: int, most: int) -> Iterator[tuple[int, int]]:
-    pieces = -(-length // most)
+    pieces = ceil_div(length, most)
     begin = 0
     for piece in range(1, pieces):
         aim = piece * length / pieces * ratio.scale

@@ -5,6 +5,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from landslide_cli.core.tiling.grid import ceil_div
+
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Indices = NDArray[np.intp]
@@ -63,7 +65,7 @@ def lumps(
 ) -> tuple[Floats, Indices, Indices]:
     """Ragged domes (crowns, blocks, pebbles), their number at each pixel, and their places."""
     shape = chance.shape[0], chance.shape[1]
-    corners = np.argwhere(np.ones([-(-side // spacing) for side in shape])) * spacing
+    corners = np.argwhere(np.ones([ceil_div(side, spacing) for side in shape])) * spacing
     places = np.minimum(corners + rng.integers(0, spacing, corners.shape), np.array(shape) - 1)
     places = places[rng.random(len(places)) < chance[places[:, 0], places[:, 1]]]
     places = places if len(places) else np.full((1, 2), -spacing)  # out of sight

@@ -111,7 +111,8 @@ class InferResult(Result):
         ]
         heads = ["scene", "pixels", "GSD", "class", "share of pixels", "polygons", "total area"]
         tables = [Table("scenes", heads, rows)] if rows else []
-        if self.failed:
+        # The failure of a single scene is the command's error already.
+        if len(self.scenes) + len(self.failed) > 1 and self.failed:
             failures = [(scene.scene, " ".join(scene.reason.split())) for scene in self.failed]
             tables.append(Table("not mapped", ["scene", "reason"], failures))
         return [*tables, Table("settings", ["", "value"], self._settings())]
