@@ -47,7 +47,7 @@ def explain(problems: list[Any], document: dict[str, Any], places: dict[Key, str
     alike = {
         key: same_key
         for key, same_key in alike.items()
-        if not any(other[: len(key)] == key != other for other in alike)
+        if not any(longer[: len(key)] == key != longer for longer in alike)
     }
     first, *rest = alike
     message = _describe(alike[first], document, places)

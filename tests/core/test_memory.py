@@ -25,8 +25,8 @@ def test_the_peak_is_the_most_that_any_operation_finds_alive(network: Network) -
     peak = 0
     for now in range(count):
         wanted = {source for taken in inputs[now:] for source in taken}
-        alive = {one for one in range(now + 1) if one == now or one in wanted}
-        peak = max(peak, sum(sizes[one] for one in alive))
+        alive = {step for step in range(now + 1) if step == now or step in wanted}
+        peak = max(peak, sum(sizes[step] for step in alive))
     assert peak_size(sizes, inputs) == peak
 
 

@@ -217,7 +217,7 @@ def test_a_part_is_a_share_or_scenes_by_name() -> None:
     assert [split.names(part) for part in PARTS] == [[], [], ["b", "a"]]
 
 
-def test_by_default_groups_are_dealt_out_by_shares_into_three_parts() -> None:
+def test_by_default_groups_are_assigned_by_shares_into_three_parts() -> None:
     split = Profile().split
     assert [split.share(part) for part in PARTS] == [0.7, 0.15, 0.15]
     assert not any(split.names(part) for part in PARTS)

@@ -18,7 +18,7 @@ NAMES = "abcdef"
 
 
 @pytest.fixture
-def dealt_out(
+def assigned(
     profile_with: Callable[..., Profile], write_scene: Callable[..., Any]
 ) -> Callable[..., Profile]:
     """Prepare and split six scenes, the first two of one place, with a profile's settings."""
@@ -53,9 +53,9 @@ def seen(profile: Profile, part: Any, fold_of_run: int) -> list[str]:
     "overrides", [("train.crop=16", "prepare.tile=null"), ("train.crop=null",)]
 )
 def test_a_run_has_seen_the_scenes_of_train_and_no_others(
-    dealt_out: Callable[..., Profile], overrides: tuple[str, ...]
+    assigned: Callable[..., Profile], overrides: tuple[str, ...]
 ) -> None:
-    profile = dealt_out(*overrides)
+    profile = assigned(*overrides)
     train(profile)
     learned = scene_names(profile, "train")
     assert learned is not None

@@ -54,8 +54,8 @@ def _identical(firsts: Sequence[Features], seconds: Sequence[Features]) -> Itera
         if not features.flat:
             known[features.digest].append(number)
     for number, features in enumerate(firsts):
-        for other in known.get(features.digest, ()):
-            yield DuplicatePair(number, other, False, 0)
+        for second in known.get(features.digest, ()):
+            yield DuplicatePair(number, second, False, 0)
 
 
 def _alike(firsts: Sequence[Features], seconds: Sequence[Features]) -> Iterator[DuplicatePair]:

@@ -35,7 +35,7 @@ class TrainingLoop:
         train: batches of the training set.
         valid: batches of the validation set, if there is one.
         folder: of the unfinished run, where the chief alone writes.
-        previews: pictured after each epoch.
+        previews: drawn after each epoch.
         reporter: shown the progress.
         foreground: name of the class whose Dice is shown.
 

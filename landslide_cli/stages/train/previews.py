@@ -25,7 +25,7 @@ FRAME_SECONDS = 0.4  # of a film
 
 
 class Previews:
-    """The profile's `train.preview_scenes`, pictured after each epoch, as film strip and as film.
+    """The profile's `train.preview_scenes`, drawn after each epoch, as film strip and as film.
 
     Pictures go to `<run>/previews/<scene>/epoch_NNNN.png`, film strips to `<scene>.png` and films
     to `<scene>.gif` beside.
@@ -60,18 +60,18 @@ class Previews:
         """
         for scene in self._scenes:
             # A scene may have been added after some epochs.
-            pictured = [
+            drawn = [
                 epoch for epoch in range(1, epochs + 1) if self._picture(scene, epoch).exists()
             ]
-            spread = np.linspace(0, len(pictured) - 1, min(FRAMES, len(pictured)))
-            chosen = [pictured[round(index)] for index in spread]
+            spread = np.linspace(0, len(drawn) - 1, min(FRAMES, len(drawn)))
+            chosen = [drawn[round(index)] for index in spread]
             captions = [f"epoch {epoch}" for epoch in chosen]
             pictures = [read_image(self._picture(scene, epoch), 3) for epoch in chosen]
             with whole_file(self._folder / f"{scene.name}.png") as partial:
                 write_image(partial, strip(scene.name, pictures, captions, SIDE // 2))
             frames = (
                 captioned(read_image(self._picture(scene, epoch), 3), f"epoch {epoch}")
-                for epoch in pictured
+                for epoch in drawn
             )
             with whole_file(self._folder / f"{scene.name}.gif") as partial:
                 write_film(partial, frames, FRAME_SECONDS)

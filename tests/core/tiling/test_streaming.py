@@ -83,8 +83,8 @@ class Model:
         bright = (bright + np.roll(bright, 3, axis=1) + np.roll(bright, 1, axis=2)) / 4
         rows, cols = bright.shape[1:]
         place = np.add.outer(2 * np.arange(rows), np.arange(cols)) / (8 * rows + 4 * cols)
-        found = bright + place.astype(np.float32)
-        return np.stack([found / (one + 1) for one in range(self.channels)], axis=-1)
+        score = bright + place.astype(np.float32)
+        return np.stack([score / (channel + 1) for channel in range(self.channels)], axis=-1)
 
 
 def constant(windows: Image) -> Probabilities:

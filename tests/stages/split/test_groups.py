@@ -219,7 +219,7 @@ def test_fewer_groups_than_folds_are_refused(grouped: ProfileWith) -> None:
     assert "5 groups of 7 scenes cannot be split into 6 folds" in message
 
 
-def test_single_tiles_are_dealt_out_only_on_request_and_with_a_warning(
+def test_single_tiles_are_assigned_only_on_request_and_with_a_warning(
     prepared: ProfileWith, reporter: Any
 ) -> None:
     profile = prepared("split.by=tile")
@@ -240,7 +240,7 @@ def uncut(profile_with: ProfileWith, write_scene: WriteScene) -> ProfileWith:
     return lambda *overrides: profile_with(*settings, *overrides)
 
 
-def test_scenes_without_tiles_are_dealt_out_with_nothing_to_link(
+def test_scenes_without_tiles_are_assigned_with_nothing_to_link(
     uncut: ProfileWith, reporter: Any
 ) -> None:
     profile = uncut()
