@@ -149,21 +149,23 @@ class ClusterMapper:
     def _result(self, future: Any, path: Path) -> _MappedBlock:
         from distributed import KilledWorker
 
-        while True:
+        # Not `future.result(timeout)`: where a result comes just as the time is over, Dask cancels
+        # its own wait, and fails with an UnboundLocalError.
+        done = threading.Event()
+        future.add_done_callback(lambda _: done.set())
+        while not done.wait(_POLL_SECONDS):
             if self._stopped.is_set():
                 raise Stopped
-            try:
-                mapped: _MappedBlock | LandslideError = future.result(timeout=_POLL_SECONDS)
-            except TimeoutError:
-                continue
-            except KilledWorker:
-                raise LandslideError(
-                    f"{path}: workers were killed at one of its blocks again and again, probably "
-                    "out of memory; set infer.memory, or start fewer workers per machine"
-                ) from None
-            if isinstance(mapped, LandslideError):
-                raise mapped
-            return mapped
+        try:
+            mapped: _MappedBlock | LandslideError = future.result()
+        except KilledWorker:
+            raise LandslideError(
+                f"{path}: workers were killed at one of its blocks again and again, probably "
+                "out of memory; set infer.memory, or start fewer workers per machine"
+            ) from None
+        if isinstance(mapped, LandslideError):
+            raise mapped
+        return mapped
 
 
 def _connected(scheduler: str) -> tuple[Any, Any]:
