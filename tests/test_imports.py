@@ -140,8 +140,8 @@ def test_every_room_has_its_rule() -> None:
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("stages.")])
 def test_no_stage_imports_another(module: str) -> None:
     stage = module.split(".")[1]
-    others = [name for name in own_imports(module) if name.startswith("stages.")]
-    assert [name for name in others if name.split(".")[1] != stage] == []
+    stages = [name for name in own_imports(module) if name.startswith("stages.")]
+    assert [name for name in stages if name.split(".")[1] != stage] == []
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -161,9 +161,9 @@ def test_what_is_no_record_is_called_so(tmp_path: Path, content: bytes) -> None:
 def test_an_input_is_described_by_its_content(tmp_path: Path, inputs: list[Path]) -> None:
     same = tmp_path / "same.png"
     same.write_bytes(inputs[0].read_bytes())
-    one, other, third = Input.of(inputs[0]), Input.of(same), Input.of(inputs[1])
-    assert one.digest == other.digest != third.digest
-    assert one.size == 5
+    first, other, third = Input.of(inputs[0]), Input.of(same), Input.of(inputs[1])
+    assert first.digest == other.digest != third.digest
+    assert first.size == 5
 
 
 def test_an_input_of_known_size_and_time_is_not_read_again(inputs: list[Path]) -> None:

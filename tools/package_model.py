@@ -51,11 +51,11 @@ def package(run: Path, target: Path = PACKAGED) -> None:
 def _deflate(source: Path, target: Path) -> None:
     # Keras stores without compression; it reads both.
     with (
-        zipfile.ZipFile(source) as given,
+        zipfile.ZipFile(source) as original,
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed,
     ):
-        for name in given.namelist():
-            packed.writestr(zipfile.ZipInfo(name), given.read(name), zipfile.ZIP_DEFLATED, 9)
+        for name in original.namelist():
+            packed.writestr(zipfile.ZipInfo(name), original.read(name), zipfile.ZIP_DEFLATED, 9)
 
 
 def _record(path: Path) -> Record:

@@ -68,15 +68,15 @@ def _describe(problems: Sequence[Any], document: dict[str, Any], places: dict[Ke
         return f"{place}: {dotted(key)} is missing"
     if problem["type"] == "profile":
         return f"{place}: {dotted(key)} {problem['msg']}"
-    given = json.dumps(value_at(document, key), default=str, ensure_ascii=False)
-    given = given if len(given) <= 60 else given[:57] + "..."
+    value = json.dumps(value_at(document, key), default=str, ensure_ascii=False)
+    value = value if len(value) <= 60 else value[:57] + "..."
     if problem["type"] == "union_tag_invalid":
-        return f"{place}: {dotted(key)} is {given}; it should be {' or '.join(ARCHITECTURES)}"
+        return f"{place}: {dotted(key)} is {value}; it should be {' or '.join(ARCHITECTURES)}"
     allowed = [
         _KINDS.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")
         for problem in problems
     ]
-    return f"{place}: {dotted(key)} is {given}; it should be {' or '.join(allowed)}"
+    return f"{place}: {dotted(key)} is {value}; it should be {' or '.join(allowed)}"
 
 
 def _key_of(problem: Any) -> Key:

@@ -154,11 +154,11 @@ def network_settings(model: Any) -> type[FlexUNetSettings] | type[UNetSettings]:
     return ARCHITECTURES.get(_architecture(model), FlexUNetSettings)
 
 
-def _architecture(given: Any) -> str:
+def _architecture(settings: Any) -> str:
     """Tell which settings are meant; without a word of it, FlexUNet's."""
-    if isinstance(given, dict):
-        return str(given.get("architecture", "flexunet"))
-    return str(getattr(given, "architecture", "flexunet"))
+    if isinstance(settings, dict):
+        return str(settings.get("architecture", "flexunet"))
+    return str(getattr(settings, "architecture", "flexunet"))
 
 
 ModelSettings = Annotated[

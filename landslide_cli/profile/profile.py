@@ -78,27 +78,27 @@ class Profile(Settings):
     def _distinct_classes(self) -> Self:
         names: dict[str, int] = {}
         colours: dict[tuple[int, int, int], int] = {}
-        for index, one in enumerate(self.palette_classes):
+        for index, entry in enumerate(self.palette_classes):
             key = f"classes.{index if len(self.classes) > 1 else 0}"
-            if one.name in RESERVED_CLASS_NAMES:
-                raise wrong(f"{key}.name", f"'{one.name}' is a key of evaluation.json")
-            if one.name in names:
-                raise wrong(f"{key}.name", f"two classes are called '{one.name}'")
-            if one.colour in colours:
-                other = self.palette_classes[colours[one.colour]].name
-                raise wrong(f"{key}.colour", f"'{one.name}' has the colour of '{other}'")
-            names[one.name] = colours[one.colour] = index
+            if entry.name in RESERVED_CLASS_NAMES:
+                raise wrong(f"{key}.name", f"'{entry.name}' is a key of evaluation.json")
+            if entry.name in names:
+                raise wrong(f"{key}.name", f"two classes are called '{entry.name}'")
+            if entry.colour in colours:
+                other = self.palette_classes[colours[entry.colour]].name
+                raise wrong(f"{key}.colour", f"'{entry.name}' has the colour of '{other}'")
+            names[entry.name] = colours[entry.colour] = index
         return self
 
     @model_validator(mode="after")
     def _tiles_fit_the_model(self) -> Self:
         multiple = self.model.multiple
-        given = [
+        keys = [
             ("prepare.tile", self.prepare.tile),
             ("train.crop", self.train.crop),
             ("infer.tile", self.infer.tile),
         ]
-        for key, tile in given:
+        for key, tile in keys:
             if isinstance(tile, int) and tile % multiple:
                 below, above = tile // multiple * multiple, ceil_div(tile, multiple) * multiple
                 near = f"{below} or {above}" if below else f"{above}"

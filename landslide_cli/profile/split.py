@@ -104,13 +104,13 @@ class SplitSettings(Settings):
 
     def names(self, part: Part) -> list[str]:
         """Return the scenes that the profile puts into a part by name."""
-        given: float | list[str] = getattr(self, part)
-        return given if isinstance(given, list) else []
+        value: float | list[str] = getattr(self, part)
+        return value if isinstance(value, list) else []
 
     def share(self, part: Part) -> float:
         """Return the part's share of what is not named; 0 for a part given by names."""
-        given: float | list[str] = getattr(self, part)
-        return 0.0 if isinstance(given, list) else given
+        value: float | list[str] = getattr(self, part)
+        return 0.0 if isinstance(value, list) else value
 
     @property
     def pattern(self) -> re.Pattern[str] | None:

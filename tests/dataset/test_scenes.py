@@ -32,12 +32,12 @@ WriteAll = Callable[..., None]
 
 
 def pairs(scenes: Sequence[Scene], folder: Path) -> list[tuple[str, str, str]]:
-    found = []
+    names = []
     for scene in scenes:
         assert scene.mask is not None
         image, mask = scene.image.relative_to(folder), scene.mask.relative_to(folder)
-        found.append((scene.name, image.as_posix(), mask.as_posix()))
-    return found
+        names.append((scene.name, image.as_posix(), mask.as_posix()))
+    return names
 
 
 def error_of(images: object, masks: object) -> str:

@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 def drawn(path: Path) -> NDArray[np.uint8]:
     """Read a plot as (rows, cols, 3); nothing else must have been left beside it."""
-    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     picture = cv2.imread(str(path))
     assert picture is not None
@@ -36,8 +36,8 @@ def drawn(path: Path) -> NDArray[np.uint8]:
 
 
 def where(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (picture == np.array(colour)).all(axis=-1)
-    return found
+    pixels: NDArray[np.bool_] = (picture == np.array(colour)).all(axis=-1)
+    return pixels
 
 
 def tops(picture: NDArray[np.uint8]) -> list[int]:
@@ -144,9 +144,9 @@ def test_a_well_calibrated_model_and_one_that_is_not_have_other_curves(path: Pat
     rows = []
     for frequencies in ([0.1, 0.3, 0.5, 0.7, 0.9], [0.02, 0.05, 0.1, 0.2, 0.4]):
         plot_reliability(path, reliability(frequencies), "landslide")
-        found = np.argwhere(where(drawn(path), BLUE))
+        pixels = np.argwhere(where(drawn(path), BLUE))
         # The end of the curve; the legend is at the left.
-        rows.append(int(found[found[:, 1].argmax()][0]))
+        rows.append(int(pixels[pixels[:, 1].argmax()][0]))
     assert rows[0] + 50 < rows[1]
 
 
@@ -188,8 +188,8 @@ def test_areas_of_a_power_law_lie_on_a_falling_straight_line(path: Path) -> None
     cols = np.flatnonzero(blue.any(axis=0))
     rows = np.array([np.flatnonzero(blue[:, col]).mean() for col in cols])
     # The last bins hold few landslides.
-    some = slice(0, len(cols) * 6 // 10)
-    assert np.corrcoef(cols[some], rows[some])[0, 1] > 0.995
+    part = slice(0, len(cols) * 6 // 10)
+    assert np.corrcoef(cols[part], rows[part])[0, 1] > 0.995
     assert len(cols) > 300
 
 

@@ -134,8 +134,10 @@ def test_a_mistake_is_answered_with_its_key_and_what_is_allowed(
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1))
-def test_ranges_that_rise_within_the_bounds_are_taken_as_they_are(one: float, two: float) -> None:
-    low, high = sorted((one, two))
+def test_ranges_that_rise_within_the_bounds_are_taken_as_they_are(
+    first: float, second: float
+) -> None:
+    low, high = sorted((first, second))
     document = {"brightness": {"range": [low, high], "probability": 1.0}}
     augment = OnlineAugmentSettings.model_validate_json(json.dumps(document))
     assert augment.brightness.range == (low, high)

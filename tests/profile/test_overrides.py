@@ -46,7 +46,7 @@ def test_an_override_turns_on_an_optional_section(write_profile: Write) -> None:
 
 def test_an_override_reaches_into_the_default_classes(write_profile: Write) -> None:
     profile = load_profile(write_profile(""), ["classes.1.colour=[1, 2, 3]"])
-    assert [one.colour for one in profile.classes] == [(0, 0, 0), (1, 2, 3)]
+    assert [entry.colour for entry in profile.classes] == [(0, 0, 0), (1, 2, 3)]
     assert profile.classes[1].name == "landslide"
 
 
@@ -239,14 +239,14 @@ def test_a_wrong_key_of_the_split_is_named_with_its_line(
 
 
 @pytest.mark.parametrize(
-    ("given", "item", "allowed"),
+    ("text", "item", "allowed"),
     [("[a, 3]", "split.test.1 is 3", "text"), ("[1e5]", "split.test.0 is 100000.0", "text")],
 )
 def test_a_wrong_name_in_a_list_is_named_by_itself(
-    write_profile: Write, given: str, item: str, allowed: str
+    write_profile: Write, text: str, item: str, allowed: str
 ) -> None:
     """A list is right there: the message must not ask for a number instead."""
-    message = message_of(write_profile("name: x\n"), f"split.test={given}")
+    message = message_of(write_profile("name: x\n"), f"split.test={text}")
     assert item in message
     assert allowed in message
 

@@ -74,9 +74,9 @@ def test_default_folders_follow_the_name() -> None:
 
 def test_a_single_class_stands_on_an_implicit_background() -> None:
     slide = ClassSettings(name="slide", colour=(255, 0, 0))
-    names = [one.name for one in Profile(classes=[slide]).palette_classes]
+    names = [entry.name for entry in Profile(classes=[slide]).palette_classes]
     assert names == ["background", "slide"]
-    assert [one.name for one in Profile().palette_classes] == ["background", "landslide"]
+    assert [entry.name for entry in Profile().palette_classes] == ["background", "landslide"]
 
 
 def test_a_single_class_called_background_is_refused() -> None:
@@ -161,7 +161,7 @@ def test_weights_are_one_a_class_the_implicit_background_included(classes: int) 
     def weighted(*weights: float) -> Profile:
         return profile_of({"classes": colours, "train": {"class_weights": list(weights)}})
 
-    assert weighted(*range(needed)).train.class_weights == [float(one) for one in range(needed)]
+    assert weighted(*range(needed)).train.class_weights == [float(index) for index in range(needed)]
     for count in (needed - 1, needed + 1):
         with pytest.raises(ValidationError, match=f"must be {needed} weights") as caught:
             weighted(*[1.0] * count)
@@ -316,9 +316,9 @@ def test_groups_by_name_are_a_pattern_with_a_parenthesis(
 ) -> None:
     compiled = split_of(groups=pattern).pattern
     assert compiled is not None
-    found = compiled.search(name)
-    assert found is not None
-    assert found[1] == group
+    match = compiled.search(name)
+    assert match is not None
+    assert match[1] == group
 
 
 @pytest.mark.parametrize(

@@ -42,14 +42,14 @@ def test_probabilities_agree_to_a_ten_thousandth(
     trained: Profile, shape: tuple[int, int, int]
 ) -> None:
     run, seen = find_run(trained), windows(*shape)
-    one, other = (engine.compiled(Shape(*shape), "float32")(seen) for engine in both(run))
+    first, other = (engine.compiled(Shape(*shape), "float32")(seen) for engine in both(run))
     expected = predictor(run.load())(seen)
-    for answer in (one, other):
+    for answer in (first, other):
         assert answer.shape == (*shape, 1)
         assert answer.dtype == np.float32
         np.testing.assert_allclose(answer, expected, atol=1e-4)
     assert expected.std() > 0.05
-    np.testing.assert_allclose(one, other, atol=1e-4)
+    np.testing.assert_allclose(first, other, atol=1e-4)
 
 
 def test_maps_of_both_engines_agree(trained: Profile, tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_maps_of_both_engines_agree(trained: Profile, tmp_path: Path) -> None:
         profile = trained.model_copy(update={"infer": infer})
         result = infer_tiled(profile, output=tmp_path / name)
         assert result.plan.engine == name
-        for one in result.scenes:
-            with rasterio.open(one.files["probability"]) as dataset:
+        for scene in result.scenes:
+            with rasterio.open(scene.files["probability"]) as dataset:
                 values.append(dataset.read(1))
     np.testing.assert_allclose(np.stack(values[:2]), np.stack(values[2:]), atol=1e-4)
 
@@ -98,9 +98,9 @@ def test_models_of_one_channel_work_with_both(
         engine = load_engine(name, find_run(profile), 2, SilentReporter())
         answer = engine.compiled(Shape(1, 16, 16), "float32")(seen)
         np.testing.assert_allclose(answer[..., 0], exact, atol=1e-5)
-        (one,) = infer_tiled(profile, [str(plant("a.tif"))], output=tmp_path / name).scenes
-        assert one.totals[0].name == "slide"
-        assert one.totals[0].area == 1800.0
+        (scene,) = infer_tiled(profile, [str(plant("a.tif"))], output=tmp_path / name).scenes
+        assert scene.totals[0].name == "slide"
+        assert scene.totals[0].area == 1800.0
 
 
 def test_one_engine_serves_windows_of_several_sizes(trained: Profile) -> None:

@@ -168,8 +168,8 @@ def test_scenes_are_mapped_from_a_run_that_cannot_be_written_to(
 ) -> None:
     profile = bright(f"run={locked.parent}")
     scenes = [str(plant("a.tif"))]
-    (one,) = infer_tiled(profile, scenes, output=tmp_path / "maps", reporter=reporter).scenes
-    assert one.totals[0].area == 1800.0
+    (scene,) = infer_tiled(profile, scenes, output=tmp_path / "maps", reporter=reporter).scenes
+    assert scene.totals[0].area == 1800.0
     assert conversions
     assert all("cannot be stored" in warning for warning in reporter.warnings)
 

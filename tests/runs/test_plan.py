@@ -218,7 +218,7 @@ def test_plan_is_kept_for_the_runs_that_go_on(
         patch.setattr("landslide_cli.runs.scene_predictor.make_plan", planned)
         second = infer_tiled(infer(memory=0.001), output=maps)
         assert second.plan == first.plan
-        assert [one.unchanged for one in second.scenes] == [True, False]
+        assert [scene.unchanged for scene in second.scenes] == [True, False]
         with pytest.raises(AssertionError, match="there is a plan"):
             infer_tiled(infer(tta="flips"), output=maps)
 
@@ -240,10 +240,10 @@ def test_auto_windows_fit_the_memory_and_the_model(infer: WithInfer) -> None:
 
 
 def test_auto_windows_are_smaller_the_more_of_them_a_call_has(infer: WithInfer) -> None:
-    one, four = (
+    single, four = (
         plan_for(infer(tile="auto", memory=0.02, batch=batch)).tile or 0 for batch in (1, 4)
     )
-    assert four == pytest.approx(one / 2, abs=4)
+    assert four == pytest.approx(single / 2, abs=4)
 
 
 def test_free_memory_bounds_the_windows_unasked(

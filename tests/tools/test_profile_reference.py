@@ -34,12 +34,12 @@ def keys(value: Any, prefix: str = "") -> Iterator[str]:
 
 def rows() -> dict[str, list[str]]:
     """The reference's lines by key: value, default and meaning."""
-    found = {}
+    described = {}
     for line in reference().splitlines():
         if line.startswith("| `"):
             key, *cells = (cell.strip() for cell in line.strip("|").split(" | "))
-            found[key.strip("` ")] = cells
-    return found
+            described[key.strip("` ")] = cells
+    return described
 
 
 def test_the_reference_names_every_key() -> None:

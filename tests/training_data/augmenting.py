@@ -44,11 +44,11 @@ SIDE = 32
 
 
 def settings_of(kinds: dict[str, Range], probability: float = 1.0) -> OnlineAugmentSettings:
-    given = {
+    settings = {
         name: {"probability": probability} | ({"range": limits} if limits else {})
         for name, limits in kinds.items()
     }
-    return OnlineAugmentSettings.model_validate_json(json.dumps(given))
+    return OnlineAugmentSettings.model_validate_json(json.dumps(settings))
 
 
 def augmenter(kinds: dict[str, Range], probability: float = 1.0, seed: int = 1) -> Augmenter:

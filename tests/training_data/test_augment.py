@@ -192,11 +192,11 @@ def test_neither_keras_policy_nor_the_global_random_state_matter() -> None:
     policy, state = keras.config.dtype_policy(), random.getstate()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        found = changed(augmenter(ALL), image, mask)
+        augmented = changed(augmenter(ALL), image, mask)
     finally:
         keras.config.set_dtype_policy(policy)
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
+    np.testing.assert_array_equal(augmented[0], expected[0])
+    np.testing.assert_array_equal(augmented[1], expected[1])
     assert random.getstate() == state
 
 

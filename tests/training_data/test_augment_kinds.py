@@ -140,17 +140,19 @@ def ratios(kind: str, limits: tuple[float, float], measure: Callable[[Image], fl
 @pytest.mark.parametrize("limits", [(0.2, 0.6), (0.9, 1.8), (1.5, 1.9), (0.7, 1.0)])
 def test_contrast_stretches_by_a_factor_of_its_range(limits: tuple[float, float]) -> None:
     low, high = limits
-    found = ratios("contrast", limits, lambda image: float(image.astype(float).std(axis=(0, 1))[0]))
-    assert low - 0.02 <= min(found) < low + 0.2 * (high - low)
-    assert high - 0.2 * (high - low) < max(found) <= high + 0.02
+    measured = ratios(
+        "contrast", limits, lambda image: float(image.astype(float).std(axis=(0, 1))[0])
+    )
+    assert low - 0.02 <= min(measured) < low + 0.2 * (high - low)
+    assert high - 0.2 * (high - low) < max(measured) <= high + 0.02
 
 
 @pytest.mark.parametrize("limits", [(0.0, 0.0), (0.3, 0.9), (1.0, 1.8), (0.5, 1.6)])
 def test_saturation_multiplies_by_a_factor_of_its_range(limits: tuple[float, float]) -> None:
     low, high = limits
-    found = ratios("saturation", limits, saturation)
-    assert low - 0.01 <= min(found) <= low + 0.2 * (high - low) + 0.01
-    assert high - 0.2 * (high - low) - 0.01 <= max(found) <= high + 0.01
+    measured = ratios("saturation", limits, saturation)
+    assert low - 0.01 <= min(measured) <= low + 0.2 * (high - low) + 0.01
+    assert high - 0.2 * (high - low) - 0.01 <= max(measured) <= high + 0.01
 
 
 def test_saturated_colours_stay_colours() -> None:

@@ -163,14 +163,16 @@ def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
     (known / RUN_RECORD).write_text(json.dumps(train_record), encoding="utf-8")
     monkeypatch.setattr("landslide_cli.runs.samples.PACKAGED", known)
     evaluate(profile, limit=1, reporter=reporter)
-    assert any("was trained on ground of 1 of these 1 scenes" in one for one in reporter.warnings)
+    assert any(
+        "was trained on ground of 1 of these 1 scenes" in warning for warning in reporter.warnings
+    )
 
 
 def _described(path: Path) -> list[Any]:
     from landslide_cli.records import Input
 
-    one = Input.of(path)
-    return [one.size, one.modified, one.digest]
+    record = Input.of(path)
+    return [record.size, record.modified, record.digest]
 
 
 def test_packaging_halves_a_model_and_keeps_what_it_predicts(

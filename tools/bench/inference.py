@@ -186,7 +186,7 @@ def _mosaic(height: int, width: int, scale: float) -> np.ndarray:
 def _mosaic_bands(height: int, width: int, scale: float) -> Iterator[np.ndarray]:
     side = round(DRAWN * scale)
     scenes = [draw_scene(1, index, DRAWN, DRAWN)[0] for index in range(11)]
-    drawn = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in scenes]
+    drawn = [cv2.resize(scene, (side, side), interpolation=cv2.INTER_AREA) for scene in scenes]
     number = 0
     for row_off in range(0, height, side):
         images = []

@@ -36,13 +36,13 @@ def bench_overlaps(folder: Path) -> list[tuple[str, str, str]]:
     extracted = time.perf_counter()
     overlaps = find_overlaps(features, SETTINGS, lambda: None)
     ended = time.perf_counter()
-    found = {(one.first, one.second) for one in overlaps}
+    pairs = {(overlap.first, overlap.second) for overlap in overlaps}
     planted = {(2 * pair, 2 * pair + 1) for pair in range(PAIRS)}
     weakest = min((o.inliers for o in overlaps if (o.first, o.second) in planted), default=0)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return [
-        ("overlaps, planted pairs found", f"{len(found & planted)} of {PAIRS}", "at least 48"),
-        ("overlaps, false pairs", f"{len(found - planted)}", "0"),
+        ("overlaps, planted pairs found", f"{len(pairs & planted)} of {PAIRS}", "at least 48"),
+        ("overlaps, false pairs", f"{len(pairs - planted)}", "0"),
         ("overlaps, inliers of the weakest pair", f"{weakest}", f"at least {SETTINGS.inliers}"),
         (
             f"overlaps, {SCENES} scenes, of it reading and key points",
@@ -78,14 +78,14 @@ def _draw_pair(folder: Path, pair: int) -> tuple[Path, Path]:
     scale, shift = 2 ** rng.uniform(-1, 1), rng.uniform(0.3, 0.8)
     direction, turn = rng.uniform(0, 2 * np.pi, 2)
     away = shift * (SIDE + SIDE / scale) / 2
-    one = _square(SIDE, 0)
+    first = _square(SIDE, 0)
     other = _square(SIDE / scale, turn) + away * np.array([np.cos(direction), np.sin(direction)])
-    corner = np.floor(np.minimum(one.min(axis=0), other.min(axis=0))) - 2
-    width, height = (np.maximum(one.max(axis=0), other.max(axis=0)) + 2 - corner).astype(int)
+    corner = np.floor(np.minimum(first.min(axis=0), other.min(axis=0))) - 2
+    width, height = (np.maximum(first.max(axis=0), other.max(axis=0)) + 2 - corner).astype(int)
     ground, _ = draw_scene(SEED, pair, int(width), int(height))
     second = _lit(_cut(ground, other - corner, scale), rng)
     return (
-        _written(folder, 2 * pair, _cut(ground, one - corner, 1)),
+        _written(folder, 2 * pair, _cut(ground, first - corner, 1)),
         _written(folder, 2 * pair + 1, second),
     )
 

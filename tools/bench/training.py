@@ -178,8 +178,8 @@ def _peak_memory(path: Path) -> float:
             status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
         except OSError:
             break
-        found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
-        peak = max(peak, *(int(one) for one in found), 0)
+        measured = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+        peak = max(peak, *(int(size) for size in measured), 0)
         time.sleep(0.05)
     _, text = process.communicate()
     assert process.returncode == 0, text
@@ -195,8 +195,8 @@ def _measured(what: str, profile: Profile, *sets: str, **environment: str) -> di
         stdout=subprocess.PIPE,
         env={**os.environ, **environment},
     )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
 
 
 def measure(what: str, profile: Profile) -> dict[str, float]:
@@ -224,10 +224,10 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
     taken: list[float] = []
     epochs = 1 if what == "few-steps" else 4
     for epoch in range(1, epochs + 1):
-        given = batches.epoch(epoch)
+        arrays = batches.epoch(epoch)
         for number in range(min(len(batches), 4 if what == "few-steps" else len(batches))):
             began = time.perf_counter()
-            batch = next(given)
+            batch = next(arrays)
             waited.append(time.perf_counter() - began)
             stepper.step([batch], settings.learning_rate, loss_scale)
             taken.append(time.perf_counter() - began)
@@ -251,7 +251,7 @@ def _fit(profile: Profile, batches: Any) -> dict[str, float]:
 
     settings, times = profile.train, [0.0]
     pairs = [(images.numpy(), masks.numpy()) for images, masks in batches.epoch(1)]
-    images, masks = (np.concatenate(some) for some in zip(*pairs, strict=True))
+    images, masks = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     model = build_model(profile.model, profile.bands, 2, settings.seed)
     loss = make_loss(settings)
     model.compile(
@@ -270,8 +270,8 @@ def _fit(profile: Profile, batches: Any) -> dict[str, float]:
 
 def _own_peak() -> float:
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    found = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(found.split()[1]) * 1024 / 1e9
+    measured = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(measured.split()[1]) * 1024 / 1e9
 
 
 def main(arguments: Sequence[str]) -> None:

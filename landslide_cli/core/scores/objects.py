@@ -94,10 +94,10 @@ def object_rates(counts: Tallies) -> NDArray[np.float64]:
     Returns:
         (..., 3) in [0, 1], in the order of `OBJECT_RATE_NAMES`.
     """
-    true, found, touched, predicted, _, false = np.moveaxis(counts, -1, 0)
+    true, detected, touched, predicted, _, false = np.moveaxis(counts, -1, 0)
     return np.stack(
         [
-            share(found, true, empty=1.0),
+            share(detected, true, empty=1.0),
             share(touched, true, empty=1.0),
             share(false, predicted, empty=0.0),
         ],

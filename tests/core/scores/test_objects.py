@@ -63,9 +63,9 @@ def test_counts_agree_with_a_comparison_of_all_pairs(
     predicted_objects = objects((prediction == 1) & (truth != IGNORE))
     expected = np.zeros((len(bounds) + 1, len(OBJECT_COLUMNS)), int)
     for true in true_objects:
-        found = any(iou(true, predicted) >= 0.5 for predicted in predicted_objects)
+        detected = any(iou(true, predicted) >= 0.5 for predicted in predicted_objects)
         touched = any((true & predicted).any() for predicted in predicted_objects)
-        expected[size_class(true, bounds, pixel_area), :3] += [1, found, touched]
+        expected[size_class(true, bounds, pixel_area), :3] += [1, detected, touched]
     for predicted in predicted_objects:
         matching = any(iou(true, predicted) >= 0.5 for true in true_objects)
         false = not any((true & predicted).any() for true in true_objects)

@@ -148,9 +148,9 @@ def test_foreground_is_where_its_probability_reaches_the_threshold(
         mask = mask_of(probabilities, threshold)
         reached = foreground_probability(probabilities) >= np.float32(threshold)
         assert ((mask > 0) == reached).all()
-    found = mask_of(three, threshold)
+    classes = mask_of(three, threshold)
     best = 1 + three[..., 1:].argmax(axis=-1)
-    assert (found[found > 0] == best[found > 0]).all()
+    assert (classes[classes > 0] == best[classes > 0]).all()
 
 
 def test_without_a_threshold_background_wins_a_tie() -> None:

@@ -229,8 +229,8 @@ def test_a_scene_is_predicted_step_by_step_as_if_held_whole(case: Case) -> None:
     merged = pad_to_units(merged, layout.rows.units(case.height), layout.rows.model, axis=0)
     merged = pad_to_units(merged, layout.cols.units(case.width), layout.cols.model, axis=1)
     expected = to_scene(merged, layout.rows, layout.cols)[: case.height, : case.width]
-    found = predicted(case, [layout.whole]).probabilities
-    np.testing.assert_array_equal(found, expected)
+    probabilities = predicted(case, [layout.whole]).probabilities
+    np.testing.assert_array_equal(probabilities, expected)
 
 
 @given(cases(), st.data())
@@ -293,8 +293,8 @@ def test_at_the_edge_of_the_data_a_prediction_is_as_elsewhere(
     layout = Tiling(16, 4, scale=scale).layout(190, 210)
     for strip in predict_block(scene, constant, layout, layout.whole, 1):
         there = np.ones(strip.probabilities.shape[:2], bool)
-        found = strip.probabilities[there if strip.valid is None else strip.valid]
-        np.testing.assert_allclose(found, 0.8, atol=1e-6)
+        probabilities = strip.probabilities[there if strip.valid is None else strip.valid]
+        np.testing.assert_allclose(probabilities, 0.8, atol=1e-6)
 
 
 class Breaking(ImageSource):

@@ -26,8 +26,8 @@ class Counted:
         bright = windows[..., 0].astype(np.float32) / 255
         rows, cols = bright.shape[1:]
         place = np.add.outer(3 * np.arange(rows), np.arange(cols)) / (3 * rows + cols)
-        found = (bright + 2 * np.roll(bright, 1, axis=1) + place.astype(np.float32)) / 4
-        return np.stack([1 - found, found], axis=-1)
+        score = (bright + 2 * np.roll(bright, 1, axis=1) + place.astype(np.float32)) / 4
+        return np.stack([1 - score, score], axis=-1)
 
 
 def symmetric(windows: NDArray[np.uint8]) -> NDArray[np.float32]:

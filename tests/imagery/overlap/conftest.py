@@ -25,7 +25,7 @@ def ground() -> Image:
 
 
 @pytest.fixture(scope="session")
-def others() -> list[Image]:
+def unrelated() -> list[Image]:
     """Views of other ground, (256, 256, 3) each."""
     return [draw_scene(5, index, 256, 256)[0] for index in range(1, 9)]
 

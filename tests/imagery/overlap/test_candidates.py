@@ -17,15 +17,15 @@ def nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def features(ground: Image, others: list[Image], settings: MatchSettings) -> list[Features]:
+def features(ground: Image, unrelated: list[Image], settings: MatchSettings) -> list[Features]:
     """Two overlapping views, the second one's mirror image, and others."""
     views = [ground[:256, :256], ground[100:356, 120:376], ground[100:356, 120:376][:, ::-1]]
-    return [extract(np.ascontiguousarray(view), settings) for view in (*views, *others)]
+    return [extract(np.ascontiguousarray(view), settings) for view in (*views, *unrelated)]
 
 
 def test_candidates_are_the_overlapping_views(features: list[Features]) -> None:
-    found = candidates_within(features, nothing)
-    pairs = {(one.first, one.second, one.mirrored) for one in found if one.votes > 40}
+    matches = candidates_within(features, nothing)
+    pairs = {(match.first, match.second, match.mirrored) for match in matches if match.votes > 40}
     assert pairs == {(0, 1, False), (0, 2, True), (1, 2, True)}
 
 
@@ -40,26 +40,26 @@ def test_candidates_do_not_depend_on_threads_or_repetition(
 
 
 def test_references_are_looked_up_and_not_the_queries(features: list[Features]) -> None:
-    found = candidates_among(features[:1], features[1:], nothing)
-    assert [(one.first, one.second) for one in found[:2]] == [(0, 0), (0, 1)]
+    matches = candidates_among(features[:1], features[1:], nothing)
+    assert [(match.first, match.second) for match in matches[:2]] == [(0, 0), (0, 1)]
     strangers = candidates_among(features[3:5], features[5:], nothing)
-    assert all(one.votes < 10 for one in strangers)
+    assert all(match.votes < 10 for match in strangers)
 
 
 def test_ground_that_many_images_show_is_found(
     features: list[Features], settings: MatchSettings
 ) -> None:
     crowd = [features[0]] * (2 * candidates.NEIGHBOURS)
-    found = candidates_among(features[:1], [*crowd, *features[3:]], nothing)
-    assert found
-    assert {one.second for one in found if one.votes > 40} <= set(range(len(crowd)))
+    matches = candidates_among(features[:1], [*crowd, *features[3:]], nothing)
+    assert matches
+    assert {match.second for match in matches if match.votes > 40} <= set(range(len(crowd)))
 
 
 def test_only_so_many_descriptors_are_indexed(
     features: list[Features], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(candidates, "MOST_INDEXED", 0)
-    pairs = {(one.first, one.second) for one in candidates_within(features, nothing)}
+    pairs = {(match.first, match.second) for match in candidates_within(features, nothing)}
     assert {(0, 1), (0, 2), (1, 2)} <= pairs
 
 
@@ -72,9 +72,9 @@ def test_progress_is_told_once_an_image(features: list[Features]) -> None:
 
 
 def test_fewer_descriptors_than_neighbours_are_no_hindrance(
-    ground: Image, others: list[Image], settings: MatchSettings
+    ground: Image, unrelated: list[Image], settings: MatchSettings
 ) -> None:
     few = replace(settings, features=candidates.NEIGHBOURS // 3)
-    features = [extract(image, few) for image in (ground, others[0])]
+    features = [extract(image, few) for image in (ground, unrelated[0])]
     assert candidates_within(features[:1], nothing) == []
-    assert [one.second for one in candidates_among(features[:1], features, nothing)] == [0]
+    assert [match.second for match in candidates_among(features[:1], features, nothing)] == [0]

@@ -32,7 +32,7 @@ def features_of(images: Sequence[Image], settings: MatchSettings) -> list[Featur
     return [extract(np.ascontiguousarray(image), settings) for image in images]
 
 
-def found(images: Sequence[Image], settings: MatchSettings) -> list[Overlap]:
+def overlaps_in(images: Sequence[Image], settings: MatchSettings) -> list[Overlap]:
     return find_overlaps(features_of(images, settings), settings, nothing)
 
 
@@ -63,7 +63,7 @@ def lit(image: Image, gain: float, offset: float) -> Image:
 )
 def test_a_moved_turned_scaled_and_relit_view_is_found(
     ground: Image,
-    others: list[Image],
+    unrelated: list[Image],
     settings: MatchSettings,
     centre: tuple[float, float],
     scale: float,
@@ -71,8 +71,8 @@ def test_a_moved_turned_scaled_and_relit_view_is_found(
 ) -> None:
     second, transform = view(ground, centre, scale, turn)
     first = ground[40:296, 30:286]
-    (overlap,) = found([others[0], first, *others[1:], lit(second, 0.75, 20)], settings)
-    assert (overlap.first, overlap.second) == (1, len(others) + 1)
+    (overlap,) = overlaps_in([unrelated[0], first, *unrelated[1:], lit(second, 0.75, 20)], settings)
+    assert (overlap.first, overlap.second) == (1, len(unrelated) + 1)
     assert overlap.kind == "content"
     assert not overlap.mirrored
     expected = moved(GRID + np.array([30, 40]), transform)
@@ -81,16 +81,16 @@ def test_a_moved_turned_scaled_and_relit_view_is_found(
     assert np.linalg.norm(actual - expected, axis=1)[common].max() < 1.5
 
 
-def test_unrelated_images_are_not_found(others: list[Image], settings: MatchSettings) -> None:
-    assert found(others, settings) == []
+def test_unrelated_images_are_not_found(unrelated: list[Image], settings: MatchSettings) -> None:
+    assert overlaps_in(unrelated, settings) == []
 
 
 def test_images_of_different_size_are_found(
-    ground: Image, others: list[Image], settings: MatchSettings
+    ground: Image, unrelated: list[Image], settings: MatchSettings
 ) -> None:
     small = ground[100:250, 200:420]
     large = cv2.resize(ground, (1500, 1250), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
-    (overlap,) = found([large, small, *others], settings)
+    (overlap,) = overlaps_in([large, small, *unrelated], settings)
     assert (overlap.first, overlap.second) == (0, 1)
     assert overlap.overlap > 0.98
     corner = moved(np.array([[502.0, 252.0]]), np.array(overlap.transform))
@@ -99,10 +99,10 @@ def test_images_of_different_size_are_found(
 
 @pytest.mark.parametrize("flip", [np.s_[:, ::-1], np.s_[::-1, :], np.s_[::-1, ::-1]])
 def test_mirrored_copies_are_found(
-    ground: Image, others: list[Image], settings: MatchSettings, flip: tuple[slice, ...]
+    ground: Image, unrelated: list[Image], settings: MatchSettings, flip: tuple[slice, ...]
 ) -> None:
     image = ground[:256, :256]
-    (overlap,) = found([*others, image, image[flip]], settings)
+    (overlap,) = overlaps_in([*unrelated, image, image[flip]], settings)
     assert overlap.kind == "copy"
     assert overlap.mirrored == (flip[0].step != flip[1].step)
     index = np.arange(256 * 256).reshape(256, 256)[flip]
@@ -112,35 +112,37 @@ def test_mirrored_copies_are_found(
 
 @pytest.mark.parametrize("amount", [0.01, 0.02])
 def test_distorted_copies_are_found(
-    ground: Image, others: list[Image], settings: MatchSettings, amount: float
+    ground: Image, unrelated: list[Image], settings: MatchSettings, amount: float
 ) -> None:
     image = ground[:256, :256]
     mask = np.zeros(image.shape[:2], np.uint8)
     warped, _ = distort(image, mask, amount, np.random.default_rng(0))
-    (overlap,) = found([image, *others, warped], settings)
-    assert (overlap.first, overlap.second, overlap.kind) == (0, len(others) + 1, "copy")
+    (overlap,) = overlaps_in([image, *unrelated, warped], settings)
+    assert (overlap.first, overlap.second, overlap.kind) == (0, len(unrelated) + 1, "copy")
     assert overlap.inliers > 3 * settings.inliers
 
 
 def test_small_tiles_and_their_copies_are_found(
-    ground: Image, others: list[Image], settings: MatchSettings
+    ground: Image, unrelated: list[Image], settings: MatchSettings
 ) -> None:
     tiles = [ground[y : y + 128, x : x + 128] for y in (0, 128, 256) for x in (0, 128, 256)]
     copies = [tile[:, ::-1] for tile in tiles]
     leaks = find_leaks(
-        features_of([*copies, *others], settings),
+        features_of([*copies, *unrelated], settings),
         features_of(tiles, settings),
         settings,
         nothing,
     )
-    assert {(one.first, one.second) for one in leaks} >= {(n, n) for n in range(len(tiles))}
-    assert {one.first for one in leaks} == set(range(len(tiles)))
+    assert {(overlap.first, overlap.second) for overlap in leaks} >= {
+        (n, n) for n in range(len(tiles))
+    }
+    assert {overlap.first for overlap in leaks} == set(range(len(tiles)))
 
 
 def test_smooth_images_encoded_anew_are_found(snow: list[Image], settings: MatchSettings) -> None:
     _, code = cv2.imencode(".jpg", snow[3], [cv2.IMWRITE_JPEG_QUALITY, 70])
     again = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
-    (overlap,) = found([*snow, again], settings)
+    (overlap,) = overlaps_in([*snow, again], settings)
     assert (overlap.first, overlap.second, overlap.kind) == (3, len(snow), "copy")
     assert overlap.overlap == 1
 
@@ -153,36 +155,36 @@ def test_the_way_to_a_copy_without_texture_is_known(
     index = np.arange(256 * 320).reshape(256, 320)
     laid = np.rot90(snow[0][:, ::-1] if mirror else snow[0], turns)
     numbers = np.rot90(index[:, ::-1] if mirror else index, turns)
-    (overlap,) = found([snow[0], laid], settings)
+    (overlap,) = overlaps_in([snow[0], laid], settings)
     assert overlap.mirrored == mirror
     x, y = moved(np.array([[10.0, 20.0]]), np.array(overlap.transform))[0]
     assert numbers[round(y), round(x)] == 20 * 320 + 10
 
 
-def test_constant_images_never_match(settings: MatchSettings, others: list[Image]) -> None:
+def test_constant_images_never_match(settings: MatchSettings, unrelated: list[Image]) -> None:
     black, white = np.zeros((256, 256, 3), np.uint8), np.full((256, 256, 3), 255, np.uint8)
-    images = [black, black, white, *others[:2], white]
-    assert found(images, settings) == []
+    images = [black, black, white, *unrelated[:2], white]
+    assert overlaps_in(images, settings) == []
     features = features_of(images, settings)
     assert find_leaks(features[:3], features[3:], settings, nothing) == []
 
 
 def test_a_common_black_frame_is_no_common_ground(
-    others: list[Image], snow: list[Image], settings: MatchSettings
+    unrelated: list[Image], snow: list[Image], settings: MatchSettings
 ) -> None:
     framed = []
-    for image in (*others, *(one[:, :256] for one in snow)):
+    for image in (*unrelated, *(image[:, :256] for image in snow)):
         inside = image.copy()
         cv2.fillPoly(inside, [np.array([[0, 0], [180, 0], [0, 140]], np.int32)], (0, 0, 0))
         inside[:, 230:] = 0
         framed.append(inside)
-    assert found(framed, settings) == []
+    assert overlaps_in(framed, settings) == []
 
 
 def test_the_result_does_not_depend_on_threads_or_repetition(
-    ground: Image, others: list[Image], settings: MatchSettings, monkeypatch: pytest.MonkeyPatch
+    ground: Image, unrelated: list[Image], settings: MatchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images = [ground[:256, :256], *others, ground[80:336, 60:316], ground[:256, :256][::-1]]
+    images = [ground[:256, :256], *unrelated, ground[80:336, 60:316], ground[:256, :256][::-1]]
     features = features_of(images, settings)
     once = find_overlaps(features, settings, nothing)
     assert len(once) == 3
@@ -192,14 +194,14 @@ def test_the_result_does_not_depend_on_threads_or_repetition(
 
 
 def test_no_image_and_one_image_have_no_overlaps(ground: Image, settings: MatchSettings) -> None:
-    one = features_of([ground], settings)
+    features = features_of([ground], settings)
     assert find_overlaps([], settings, nothing) == []
-    assert find_overlaps(one, settings, nothing) == []
-    assert find_leaks([], one, settings, nothing) == []
-    assert find_leaks(one, [], settings, nothing) == []
+    assert find_overlaps(features, settings, nothing) == []
+    assert find_leaks([], features, settings, nothing) == []
+    assert find_leaks(features, [], settings, nothing) == []
 
 
 def test_a_query_among_the_references_leaks(ground: Image, settings: MatchSettings) -> None:
-    one = features_of([ground], settings)
-    (leak,) = find_leaks(one, one, settings, nothing)
+    features = features_of([ground], settings)
+    (leak,) = find_leaks(features, features, settings, nothing)
     assert (leak.first, leak.second, leak.kind) == (0, 0, "copy")

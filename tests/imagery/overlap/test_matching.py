@@ -21,44 +21,44 @@ Image = NDArray[np.uint8]
 
 def test_a_moved_view_fits_where_it_was_moved_to(ground: Image, settings: MatchSettings) -> None:
     first, second = ground[:256, :256], ground[60:316, 100:356]
-    found = fit(extract(first, settings), extract(second, settings), settings)
-    assert found is not None
-    assert found.convinces(settings)
-    np.testing.assert_allclose(found.transform, [[1, 0, -100], [0, 1, -60]], atol=0.3)
-    assert found.inliers > 30
-    assert found.agreement > 0.8
-    assert found.correlation > 0.9
-    assert found.overlap == pytest.approx(156 * 196 / 256**2, abs=0.01)
+    matched = fit(extract(first, settings), extract(second, settings), settings)
+    assert matched is not None
+    assert matched.convinces(settings)
+    np.testing.assert_allclose(matched.transform, [[1, 0, -100], [0, 1, -60]], atol=0.3)
+    assert matched.inliers > 30
+    assert matched.agreement > 0.8
+    assert matched.correlation > 0.9
+    assert matched.overlap == pytest.approx(156 * 196 / 256**2, abs=0.01)
 
 
-def test_other_ground_does_not_convince(others: list[Image], settings: MatchSettings) -> None:
-    features = [extract(image, settings) for image in others]
+def test_other_ground_does_not_convince(unrelated: list[Image], settings: MatchSettings) -> None:
+    features = [extract(image, settings) for image in unrelated]
     fits = [fit(a, b, settings) for a in features for b in features if a is not b]
-    assert not any(found and found.convinces(settings) for found in fits)
+    assert not any(matched and matched.convinces(settings) for matched in fits)
 
 
 def test_few_matches_convince_only_with_the_same_texture(
     ground: Image, settings: MatchSettings
 ) -> None:
     first, second = extract(ground, settings), extract(ground[150:, 200:], settings)
-    found = fit(first, second, settings)
-    assert found is not None
-    few = replace(found, inliers=settings.inliers - 1)
+    matched = fit(first, second, settings)
+    assert matched is not None
+    few = replace(matched, inliers=settings.inliers - 1)
     assert few.convinces(settings)
     assert not replace(few, correlation=settings.correlation - 0.01).convinces(settings)
 
 
 def test_a_caption_in_common_is_not_ground_in_common(
-    others: list[Image], settings: MatchSettings
+    unrelated: list[Image], settings: MatchSettings
 ) -> None:
     stamp = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
     captioned = []
-    for image in others[:2]:
+    for image in unrelated[:2]:
         stamped = image.copy()
         stamped[10:30, 10:30] = stamp
         captioned.append(extract(stamped, settings))
-    found = fit(captioned[0], captioned[1], settings)
-    assert found is None or not found.convinces(settings)
+    matched = fit(captioned[0], captioned[1], settings)
+    assert matched is None or not matched.convinces(settings)
 
 
 def test_matches_of_too_few_key_points_are_none(ground: Image, settings: MatchSettings) -> None:

@@ -166,7 +166,7 @@ def test_a_raster_says_where_it_lies() -> None:
         with file.open(**options, crs="EPSG:32648", transform=transform) as dataset:
             dataset.write(np.zeros((1, 2, 3), np.uint8))
         with file.open() as dataset:
-            found = georeference_of(dataset)
-    assert found.is_known
-    assert found.transform == transform
-    assert CRS.from_wkt(str(found.crs)) == CRS.from_epsg(32648)
+            read = georeference_of(dataset)
+    assert read.is_known
+    assert read.transform == transform
+    assert CRS.from_wkt(str(read.crs)) == CRS.from_epsg(32648)

@@ -52,9 +52,9 @@ def test_levels_are_those_of_the_pixels_that_hold_data(
         assert scene.standardized
         # What is read stays the scene's own; pixels without data are black in it.
         np.testing.assert_array_equal(scene.read((0, ROWS), (0, COLS)).image, piece.image)
-        found = local_statistics(scene, (1.0, 1.0))
+        statistics = local_statistics(scene, (1.0, 1.0))
     np.testing.assert_array_equal(
-        found.cells, local_statistics(ImageSource(piece.image), (1.0, 1.0)).cells
+        statistics.cells, local_statistics(ImageSource(piece.image), (1.0, 1.0)).cells
     )
 
 

@@ -206,8 +206,8 @@ def test_a_crs_of_ones_own_is_kept(tmp_path: Path) -> None:
     crs = rasterio.CRS.from_proj4("+proj=lcc +lat_1=30.5 +lat_2=32.5 +lat_0=31 +lon_0=103 +x_0=5e5")
     georeference = Georeference(crs.to_wkt(), UTM.transform)
     with rasterio.open(finished(tmp_path, classes(30, 40), CLASSES, georeference)) as dataset:
-        found = dataset.crs.to_dict()
-    assert {key: found[key] for key in ("proj", "lat_1", "lat_2", "lon_0", "x_0")} == {
+        written = dataset.crs.to_dict()
+    assert {key: written[key] for key in ("proj", "lat_1", "lat_2", "lon_0", "x_0")} == {
         "proj": "lcc", "lat_1": 30.5, "lat_2": 32.5, "lon_0": 103, "x_0": 500_000,
     }  # fmt: skip
 

@@ -75,12 +75,12 @@ def only(footprints: Sequence[Footprint | None], least: float = 1e-6) -> Footpri
 
 
 def test_a_footprint_is_the_frame_of_the_scene(place: Place) -> None:
-    one = place(ZONE_48, north_up(pixel=0.5), rows=60, cols=100)
-    assert (one.width, one.height) == (100, 60)
-    assert one.georeference.transform == north_up(pixel=0.5)
-    assert "UTM zone 48N" in str(one.georeference.crs)
+    footprint = place(ZONE_48, north_up(pixel=0.5), rows=60, cols=100)
+    assert (footprint.width, footprint.height) == (100, 60)
+    assert footprint.georeference.transform == north_up(pixel=0.5)
+    assert "UTM zone 48N" in str(footprint.georeference.crs)
     expected = shapely.box(LEFT, TOP - 30, LEFT + 50, TOP)
-    assert shapely.area(shapely.symmetric_difference(one.outline, expected)) < 1e-6
+    assert shapely.area(shapely.symmetric_difference(footprint.outline, expected)) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_pairs_are_sorted_by_their_scenes(place: Place) -> None:
     offsets = (150, 0, 80, 240)
     footprints = [place(ZONE_48, north_up(LEFT + offset)) for offset in offsets]
     overlaps = overlapping(footprints, 0.01)
-    assert [(one.first, one.second) for one in overlaps] == [(0, 2), (0, 3), (1, 2)]
-    assert [one.share for one in overlaps] == pytest.approx([0.3, 0.1, 0.2])
+    assert [(overlap.first, overlap.second) for overlap in overlaps] == [(0, 2), (0, 3), (1, 2)]
+    assert [overlap.share for overlap in overlaps] == pytest.approx([0.3, 0.1, 0.2])
 
 
 @pytest.mark.parametrize("other_crs", [False, True], ids=["plane", "equal area"])
@@ -256,9 +256,9 @@ def test_sheets_that_only_touch_do_not_overlap(place: Place) -> None:
 
 def test_a_collar_of_no_data_is_no_part_of_the_footprint(place: Place) -> None:
     values = collared(np.s_[20:80], np.s_[30:90])
-    one = place(ZONE_48, north_up(), values=values, nodata=0)
+    footprint = place(ZONE_48, north_up(), values=values, nodata=0)
     expected = shapely.box(LEFT + 30, TOP - 80, LEFT + 90, TOP - 20)
-    assert shapely.area(shapely.symmetric_difference(one.outline, expected)) < 1e-6
+    assert shapely.area(shapely.symmetric_difference(footprint.outline, expected)) < 1e-6
     # Without the mark of no data, zeros are data.
     assert shapely.area(place(ZONE_48, north_up(), values=values).outline) == pytest.approx(100**2)
 
@@ -301,18 +301,20 @@ def test_the_collar_of_a_turned_scene_turns_with_it(place: Place) -> None:
     """An orthophoto turned into its raster: the data are a diamond, the corners are empty."""
     rows, cols = np.indices((200, 200)) + 0.5
     diamond = (np.abs(rows - 100) + np.abs(cols - 100) < 100).astype(np.uint8)
-    one = place(ZONE_48, turned(LEFT, TOP, 45), values=diamond, nodata=0)
+    footprint = place(ZONE_48, turned(LEFT, TOP, 45), values=diamond, nodata=0)
     # The diamond's sides lie along the axes again, but for the pixels' stairs.
-    assert shapely.area(one.outline) == pytest.approx(200 * 200 / 2, rel=0.01)
-    assert shapely.area(shapely.box(*one.outline.bounds)) == pytest.approx(200 * 200 / 2, rel=0.03)
+    assert shapely.area(footprint.outline) == pytest.approx(200 * 200 / 2, rel=0.01)
+    assert shapely.area(shapely.box(*footprint.outline.bounds)) == pytest.approx(
+        200 * 200 / 2, rel=0.03
+    )
 
 
 def test_the_collar_of_a_large_scene_is_right_to_a_thousandth_of_its_side(place: Place) -> None:
     values = collared(np.s_[333:1777], np.s_[211:1999], side=2048)
-    one = place(ZONE_48, north_up(), values=values, nodata=0)
+    footprint = place(ZONE_48, north_up(), values=values, nodata=0)
     expected = (LEFT + 211, TOP - 1777, LEFT + 1999, TOP - 333)
-    assert one.outline.bounds == pytest.approx(expected, abs=4)
-    assert shapely.area(one.outline) == pytest.approx(1444 * 1788, rel=0.005)
+    assert footprint.outline.bounds == pytest.approx(expected, abs=4)
+    assert shapely.area(footprint.outline) == pytest.approx(1444 * 1788, rel=0.005)
 
 
 def test_data_in_several_pieces_are_all_in_the_footprint(place: Place) -> None:
@@ -330,7 +332,9 @@ def test_a_scene_without_any_data_overlaps_nothing(place: Place, crs: str) -> No
     empty = place(ZONE_48, north_up(), values=filled(50, 50, 0), nodata=0)
     whole = place(ZONE_48, north_up())
     other = place(crs, north_up() if crs == ZONE_48 else north_up(10.0, 50.0, 1e-5))
-    pairs = [(one.first, one.second) for one in overlapping([empty, whole, other], 1e-6)]
+    pairs = [
+        (overlap.first, overlap.second) for overlap in overlapping([empty, whole, other], 1e-6)
+    ]
     assert pairs == ([(1, 2)] if crs == ZONE_48 else [])
 
 

@@ -31,29 +31,29 @@ from tests.imagery.vector.shapes import (
 @pytest.mark.parametrize("place", [UTM, DEGREES, TURNED, Georeference()])
 def test_untouched_landslides_lie_exactly_on_pixel_corners(place: Georeference) -> None:
     mask = blob(1)
-    found = landslides_in(mask, place)
-    for one, outline in zip(found, outlines_in(mask), strict=True):
+    landslides = landslides_in(mask, place)
+    for landslide, outline in zip(landslides, outlines_in(mask), strict=True):
         expected = [place.transform @ xy for xy in shapely.get_coordinates(outline.polygon)]
-        np.testing.assert_array_equal(shapely.get_coordinates(one.geometry), expected)
-        assert shapely.is_valid(one.geometry)
+        np.testing.assert_array_equal(shapely.get_coordinates(landslide.geometry), expected)
+        assert shapely.is_valid(landslide.geometry)
 
 
 def test_landslides_are_measured_in_metres_on_the_ground() -> None:
-    (one,) = landslides_in(squares(20), UTM)
-    assert one.area == pytest.approx(400 * SQUARE_METRES, rel=1e-6)
-    assert one.perimeter == pytest.approx(80 * METRES, rel=1e-6)
+    (landslide,) = landslides_in(squares(20), UTM)
+    assert landslide.area == pytest.approx(400 * SQUARE_METRES, rel=1e-6)
+    assert landslide.perimeter == pytest.approx(80 * METRES, rel=1e-6)
 
 
 def test_landslides_of_a_scene_in_degrees_are_measured_in_metres() -> None:
-    (one,) = landslides_in(squares(20), DEGREES)
+    (landslide,) = landslides_in(squares(20), DEGREES)
     # On WGS 84 at 31.25 degrees north: 110,869 m a degree of latitude, 95,249 m of longitude.
-    assert one.area == pytest.approx(400 * 4e-12 * 110_869 * 95_249, rel=5e-4)
-    assert one.perimeter == pytest.approx(40 * 2e-6 * (110_869 + 95_249), rel=5e-4)
+    assert landslide.area == pytest.approx(400 * 4e-12 * 110_869 * 95_249, rel=5e-4)
+    assert landslide.perimeter == pytest.approx(40 * 2e-6 * (110_869 + 95_249), rel=5e-4)
 
 
 def test_a_turned_scene_has_the_areas_of_a_straight_one() -> None:
-    (one,) = landslides_in(squares(20), TURNED)
-    assert one.area == pytest.approx(400 * SQUARE_METRES, rel=1e-6)
+    (landslide,) = landslides_in(squares(20), TURNED)
+    assert landslide.area == pytest.approx(400 * SQUARE_METRES, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_a_turned_scene_has_the_areas_of_a_straight_one() -> None:
     ],
 )
 def test_without_a_georeference_landslides_are_measured_in_pixels(place: Georeference) -> None:
-    (one,) = landslides_in(squares(20), place)
-    assert (one.area, one.perimeter) == (400, 80)
+    (landslide,) = landslides_in(squares(20), place)
+    assert (landslide.area, landslide.perimeter) == (400, 80)
     corner = place.transform @ (1, 1)
-    assert corner in [tuple(xy) for xy in shapely.get_coordinates(one.geometry).tolist()]
+    assert corner in [tuple(xy) for xy in shapely.get_coordinates(landslide.geometry).tolist()]
 
 
 def test_a_perimeter_counts_the_rims_of_holes() -> None:
-    (one,) = landslides_in(holed(10, 4))
-    assert (one.area, one.perimeter) == (84, 56)
+    (landslide,) = landslides_in(holed(10, 4))
+    assert (landslide.area, landslide.perimeter) == (84, 56)
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,18 @@ def test_a_perimeter_counts_the_rims_of_holes() -> None:
 def test_landslides_below_the_least_area_are_dropped(place: Georeference, unit: float) -> None:
     mask = squares(2, 5, 9)
     for least, kept in ((25 * unit * 0.9999, [25, 81]), (25 * unit * 1.0001, [81])):
-        found = landslides_in(mask, place, PolygonOptions(min_area=least))
-        assert [one.area for one in found] == pytest.approx([n * unit for n in kept], rel=1e-5)
+        landslides = landslides_in(mask, place, PolygonOptions(min_area=least))
+        assert [landslide.area for landslide in landslides] == pytest.approx(
+            [n * unit for n in kept], rel=1e-5
+        )
 
 
 @pytest.mark.parametrize(("place", "unit"), [(Georeference(), 1.0), (UTM, SQUARE_METRES)])
 def test_holes_below_an_area_are_filled_and_others_stay(place: Georeference, unit: float) -> None:
     mask = np.hstack([holed(10, 2), holed(10, 4)])
-    found = landslides_in(mask, place, PolygonOptions(fill_holes=10 * unit))
-    assert [one.area / unit for one in found] == pytest.approx([100, 84], rel=1e-5)
-    assert [len(one.geometry.interiors) for one in found] == [0, 1]
+    landslides = landslides_in(mask, place, PolygonOptions(fill_holes=10 * unit))
+    assert [landslide.area / unit for landslide in landslides] == pytest.approx([100, 84], rel=1e-5)
+    assert [len(landslide.geometry.interiors) for landslide in landslides] == [0, 1]
 
 
 def test_landslides_are_dropped_by_their_area_with_filled_holes() -> None:
@@ -102,8 +104,10 @@ def test_landslides_are_dropped_by_their_area_with_filled_holes() -> None:
 def test_an_island_in_a_filled_hole_becomes_part_of_the_landslide_around_it() -> None:
     mask = holed(11, 7)
     mask[6, 6] = 1
-    assert [one.area for one in landslides_in(mask)] == [72, 1]
-    assert [one.area for one in landslides_in(mask, options=PolygonOptions(fill_holes=50))] == [121]
+    assert [landslide.area for landslide in landslides_in(mask)] == [72, 1]
+    assert [
+        landslide.area for landslide in landslides_in(mask, options=PolygonOptions(fill_holes=50))
+    ] == [121]
 
 
 def test_a_part_in_a_filled_hole_that_touches_by_a_corner_does_not_overlap() -> None:
@@ -111,15 +115,18 @@ def test_a_part_in_a_filled_hole_that_touches_by_a_corner_does_not_overlap() -> 
     mask[4, 4] = 1
     mask[3, 3] = 1  # touches the rim of the hole by a corner only
     mask[3, 4] = mask[4, 3] = 0
-    (one,) = landslides_in(mask, options=PolygonOptions(fill_holes=30))
-    assert one.geometry.equals(shapely.box(1, 1, 10, 10))
+    (landslide,) = landslides_in(mask, options=PolygonOptions(fill_holes=30))
+    assert landslide.geometry.equals(shapely.box(1, 1, 10, 10))
 
 
 def test_a_hole_that_holds_another_class_is_not_filled() -> None:
     mask = holed(11, 7)
     mask[6, 6] = 2
-    found = landslides_in(mask, options=PolygonOptions(fill_holes=50))
-    assert [(one.class_name, one.area) for one in found] == [("landslide", 72), ("rock fall", 1)]
+    landslides = landslides_in(mask, options=PolygonOptions(fill_holes=50))
+    assert [(landslide.class_name, landslide.area) for landslide in landslides] == [
+        ("landslide", 72),
+        ("rock fall", 1),
+    ]
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2.0, 5.0, 30.0, 1e9]))
@@ -127,14 +134,20 @@ def test_filling_holes_adds_background_only_and_leaves_no_small_holes(
     seed: int, least: float
 ) -> None:
     mask = blob(seed)
-    found = landslides_in(mask, options=PolygonOptions(fill_holes=least))
-    assert all(shapely.is_valid(one.geometry) for one in found)
+    landslides = landslides_in(mask, options=PolygonOptions(fill_holes=least))
+    assert all(shapely.is_valid(landslide.geometry) for landslide in landslides)
     holes = [
-        hole for one in found for part in shapely.get_parts(one.geometry) for hole in part.interiors
+        hole
+        for landslide in landslides
+        for part in shapely.get_parts(landslide.geometry)
+        for hole in part.interiors
     ]
     assert all(shapely.area(shapely.Polygon(hole)) >= least for hole in holes)
-    if found:
-        times = sum(rasterize([one.geometry], out_shape=mask.shape).astype(int) for one in found)
+    if landslides:
+        times = sum(
+            rasterize([landslide.geometry], out_shape=mask.shape).astype(int)
+            for landslide in landslides
+        )
         assert times.max() == 1
         assert (times >= mask).all()
 
@@ -147,16 +160,18 @@ def test_simplified_landslides_are_valid_and_keep_their_holes_and_pixel_corners(
     mask = blob(seed)
     plain = landslides_in(mask)
     simple = landslides_in(mask, options=PolygonOptions(simplify=tolerance))
-    for one, other in zip(plain, simple, strict=True):
+    for landslide, other in zip(plain, simple, strict=True):
         assert shapely.is_valid(other.geometry)
         assert not other.geometry.is_empty
-        parts, others = shapely.get_parts([one.geometry, other.geometry], return_index=True)
-        assert len(parts[others == 0]) == len(parts[others == 1])
+        parts, other_parts = shapely.get_parts(
+            [landslide.geometry, other.geometry], return_index=True
+        )
+        assert len(parts[other_parts == 0]) == len(parts[other_parts == 1])
         rings = shapely.get_num_interior_rings(parts)
-        assert rings[others == 0].sum() == rings[others == 1].sum()
+        assert rings[other_parts == 0].sum() == rings[other_parts == 1].sum()
         kept = {tuple(xy) for xy in shapely.get_coordinates(other.geometry).tolist()}
-        assert kept <= {tuple(xy) for xy in shapely.get_coordinates(one.geometry).tolist()}
-        assert shapely.hausdorff_distance(one.geometry, other.geometry) < 2 * tolerance + 1
+        assert kept <= {tuple(xy) for xy in shapely.get_coordinates(landslide.geometry).tolist()}
+        assert shapely.hausdorff_distance(landslide.geometry, other.geometry) < 2 * tolerance + 1
 
 
 @pytest.mark.parametrize("place", [UTM, DEGREES, TURNED])
@@ -173,8 +188,8 @@ def test_the_tolerance_of_simplification_is_in_metres(place: Georeference) -> No
 def test_the_areas_of_simplified_landslides_are_their_own() -> None:
     mask = squares(40)
     mask[0, 10:20] = 1
-    (one,) = landslides_in(mask, options=PolygonOptions(simplify=1.1))
-    assert one.area == shapely.area(one.geometry) == 1600
+    (landslide,) = landslides_in(mask, options=PolygonOptions(simplify=1.1))
+    assert landslide.area == shapely.area(landslide.geometry) == 1600
 
 
 @pytest.mark.parametrize(
@@ -194,9 +209,11 @@ def test_confidence_grades_by_the_mean_and_the_least_probability(
 ) -> None:
     (outline,) = outlines_in(squares(3))
     outline = replace(outline, mean_probability=mean, min_probability=least)
-    (one,) = landslides_of([outline], UTM, 5, 5, NAMES, PolygonOptions())
-    assert one.confidence == grade
-    assert (one.mean_probability, one.min_probability) == pytest.approx((mean, least), abs=1e-6)
+    (landslide,) = landslides_of([outline], UTM, 5, 5, NAMES, PolygonOptions())
+    assert landslide.confidence == grade
+    assert (landslide.mean_probability, landslide.min_probability) == pytest.approx(
+        (mean, least), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("options", [PolygonOptions(), PolygonOptions(1.0, 1.0, 1.0)])

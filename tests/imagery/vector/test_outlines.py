@@ -78,22 +78,22 @@ def outlines_at_once(mask: Mask, probability: Probability | None = None) -> list
 
 def objects(cut: Cut) -> Iterator[tuple[int, NDArray[np.bool_]]]:
     """The objects by an independent labelling, with their classes, by their upper left pixel."""
-    found = []
+    outlined = []
     for index in range(1, cut.classes):
         labels, count = label(cut.mask == index, np.ones((3, 3)))
-        found += [(index, labels == number) for number in range(1, count + 1)]
-    yield from sorted(found, key=lambda one: int(one[1].argmax()))
+        outlined += [(index, labels == number) for number in range(1, count + 1)]
+    yield from sorted(outlined, key=lambda region: int(region[1].argmax()))
 
 
 @given(cut_masks())
 def test_the_outlines_are_the_same_however_the_mask_is_cut(cut: Cut) -> None:
     pieces, whole = outlines(cut), outlines_at_once(cut.mask, cut.probability)
-    assert [(one.index, one.pixels, one.min_probability) for one in pieces] == [
-        (one.index, one.pixels, one.min_probability) for one in whole
+    assert [(outline.index, outline.pixels, outline.min_probability) for outline in pieces] == [
+        (outline.index, outline.pixels, outline.min_probability) for outline in whole
     ]
-    for one, other in zip(pieces, whole, strict=True):
-        assert shapely.equals_exact(one.polygon, other.polygon, tolerance=0.0)
-        assert one.mean_probability == pytest.approx(other.mean_probability, abs=1e-9)
+    for outline, other in zip(pieces, whole, strict=True):
+        assert shapely.equals_exact(outline.polygon, other.polygon, tolerance=0.0)
+        assert outline.mean_probability == pytest.approx(other.mean_probability, abs=1e-9)
 
 
 @given(cut_masks())
@@ -101,24 +101,24 @@ def test_each_object_of_a_class_has_one_outline_with_its_pixels_and_probabilitie
     cut: Cut,
 ) -> None:
     expected = list(objects(cut))
-    found = outlines(cut)
-    assert len(found) == len(expected)
-    for one, (index, pixels) in zip(found, expected, strict=True):
-        assert (one.index, one.pixels) == (index, pixels.sum())
-        covered = rasterize([one.polygon], out_shape=pixels.shape).astype(bool)
+    outlined = outlines(cut)
+    assert len(outlined) == len(expected)
+    for outline, (index, pixels) in zip(outlined, expected, strict=True):
+        assert (outline.index, outline.pixels) == (index, pixels.sum())
+        covered = rasterize([outline.polygon], out_shape=pixels.shape).astype(bool)
         np.testing.assert_array_equal(covered, pixels)
-        assert shapely.area(one.polygon) == one.pixels
+        assert shapely.area(outline.polygon) == outline.pixels
         values = cut.probability[pixels].astype(np.float64)
-        assert one.mean_probability == pytest.approx(values.mean(), abs=1e-9)
-        assert one.min_probability == values.min()
+        assert outline.mean_probability == pytest.approx(values.mean(), abs=1e-9)
+        assert outline.min_probability == values.min()
 
 
 @given(cut_masks())
 def test_polygons_are_valid_and_have_no_vertex_within_a_side(cut: Cut) -> None:
-    for one in outlines(cut):
-        assert shapely.is_valid(one.polygon), shapely.is_valid_reason(one.polygon)
-        assert one.polygon.geom_type in ("Polygon", "MultiPolygon")
-        for part in shapely.get_parts(one.polygon):
+    for outline in outlines(cut):
+        assert shapely.is_valid(outline.polygon), shapely.is_valid_reason(outline.polygon)
+        assert outline.polygon.geom_type in ("Polygon", "MultiPolygon")
+        for part in shapely.get_parts(outline.polygon):
             for ring in shapely.get_rings(part):
                 sides = np.diff(shapely.get_coordinates(ring), axis=0)
                 turns = np.append(sides, sides[:1], axis=0)
@@ -128,37 +128,37 @@ def test_polygons_are_valid_and_have_no_vertex_within_a_side(cut: Cut) -> None:
 
 @given(cut_masks())
 def test_a_polygon_has_a_part_for_each_set_of_pixels_that_touch_by_sides(cut: Cut) -> None:
-    for one, (_, pixels) in zip(outlines(cut), objects(cut), strict=True):
+    for outline, (_, pixels) in zip(outlines(cut), objects(cut), strict=True):
         _, count = label(pixels)
-        assert shapely.get_num_geometries(one.polygon) == count
-        assert (one.polygon.geom_type == "MultiPolygon") == (count > 1)
+        assert shapely.get_num_geometries(outline.polygon) == count
+        assert (outline.polygon.geom_type == "MultiPolygon") == (count > 1)
 
 
 def test_a_rectangle_has_its_four_corners() -> None:
     mask = np.zeros((10, 12), np.uint8)
     mask[2:5, 3:9] = 1
-    (one,) = outlines_at_once(mask)
-    assert shapely.equals_exact(one.polygon, shapely.normalize(shapely.box(3, 2, 9, 5)))
+    (outline,) = outlines_at_once(mask)
+    assert shapely.equals_exact(outline.polygon, shapely.normalize(shapely.box(3, 2, 9, 5)))
 
 
 def test_a_mask_full_of_one_class_is_one_rectangle() -> None:
-    (one,) = outlines_at_once(np.ones((3, 4), np.uint8))
-    assert one.polygon.equals(shapely.box(0, 0, 4, 3))
+    (outline,) = outlines_at_once(np.ones((3, 4), np.uint8))
+    assert outline.polygon.equals(shapely.box(0, 0, 4, 3))
 
 
 def test_pixels_that_touch_by_a_corner_are_one_outline_of_two_polygons() -> None:
-    (one,) = outlines_at_once(np.eye(2, dtype=np.uint8))
-    assert one.polygon.geom_type == "MultiPolygon"
-    assert one.polygon.equals(shapely.union(shapely.box(0, 0, 1, 1), shapely.box(1, 1, 2, 2)))
+    (outline,) = outlines_at_once(np.eye(2, dtype=np.uint8))
+    assert outline.polygon.geom_type == "MultiPolygon"
+    assert outline.polygon.equals(shapely.union(shapely.box(0, 0, 1, 1), shapely.box(1, 1, 2, 2)))
 
 
 def test_corners_touch_across_the_corner_of_four_pieces() -> None:
     mask, other = np.zeros((2, 6, 6), np.uint8)
     mask[2, 2] = mask[3, 3] = other[2, 3] = other[3, 2] = 1
     halves = [(0, 3), (3, 6)]
-    for one in (mask, other):
-        cut = Cut(one, np.ones((6, 6), np.float32), [(*half, halves) for half in halves])
-        assert [found.pixels for found in outlines(cut)] == [2]
+    for image in (mask, other):
+        cut = Cut(image, np.ones((6, 6), np.float32), [(*half, halves) for half in halves])
+        assert [outline.pixels for outline in outlines(cut)] == [2]
 
 
 def test_a_hole_stays_open_and_an_island_in_it_is_an_outline_of_its_own() -> None:
@@ -171,10 +171,10 @@ def test_a_hole_stays_open_and_an_island_in_it_is_an_outline_of_its_own() -> Non
 
 def test_a_ring_that_closes_by_a_corner_has_a_hole() -> None:
     mask = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 0]], np.uint8)
-    (one,) = outlines_at_once(mask)
-    assert one.polygon.geom_type == "Polygon"
-    assert len(one.polygon.interiors) == 1
-    assert one.polygon.is_valid
+    (outline,) = outlines_at_once(mask)
+    assert outline.polygon.geom_type == "Polygon"
+    assert len(outline.polygon.interiors) == 1
+    assert outline.polygon.is_valid
 
 
 def test_classes_that_touch_are_outlined_apart_and_share_their_border() -> None:
@@ -186,7 +186,10 @@ def test_classes_that_touch_are_outlined_apart_and_share_their_border() -> None:
 
 def test_pixels_without_data_belong_to_no_outline_and_part_those_beside_them() -> None:
     mask = np.array([[1, IGNORE, 1, 0, IGNORE]], np.uint8)
-    assert [one.polygon.bounds for one in outlines_at_once(mask)] == [(0, 0, 1, 1), (2, 0, 3, 1)]
+    assert [outline.polygon.bounds for outline in outlines_at_once(mask)] == [
+        (0, 0, 1, 1),
+        (2, 0, 3, 1),
+    ]
 
 
 @pytest.mark.parametrize("value", [0, IGNORE])
@@ -200,8 +203,8 @@ def test_no_pieces_are_no_outlines() -> None:
 
 def test_probabilities_are_those_of_the_whole_outline_across_a_seam() -> None:
     mask, probability = np.ones((2, 1), np.uint8), np.array([[0.5], [1.0]], np.float32)
-    (one,) = outlines(Cut(mask, probability, [(0, 1, [(0, 1), (1, 2)])]))
-    assert (one.pixels, one.mean_probability, one.min_probability) == (2, 0.75, 0.5)
+    (outline,) = outlines(Cut(mask, probability, [(0, 1, [(0, 1), (1, 2)])]))
+    assert (outline.pixels, outline.mean_probability, outline.min_probability) == (2, 0.75, 0.5)
 
 
 @pytest.mark.parametrize("place", [(5, 0), (4, 1), (0, 5)])
@@ -223,7 +226,7 @@ def test_a_spiral_of_one_pixel_is_one_polygon() -> None:
             mask[row, col] = 1
         step = (step[1], -step[0])
     columns = [(col, min(col + 3, size), spans(size, {5, 6, 30})) for col in range(0, size, 3)]
-    (one,) = outlines(Cut(mask, np.ones_like(mask, np.float32), columns))
-    assert one.polygon.geom_type == "Polygon"
-    assert one.polygon.is_valid
-    assert math.isclose(one.polygon.area, mask.sum())
+    (outline,) = outlines(Cut(mask, np.ones_like(mask, np.float32), columns))
+    assert outline.polygon.geom_type == "Polygon"
+    assert outline.polygon.is_valid
+    assert math.isclose(outline.polygon.area, mask.sum())

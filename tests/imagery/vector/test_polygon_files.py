@@ -67,13 +67,15 @@ def test_a_geopackage_holds_the_landslides_in_the_crs_of_the_scene(tmp_path: Pat
     assert meta["geometry_type"] == "MultiPolygon"
     assert pyogrio.list_layers(tmp_path / "a.gpkg")[:, 0].tolist() == ["landslides"]
     expected = landslides_in(mask, UTM)
-    assert [one.geom_type for one in geometries] == ["MultiPolygon"] * 2
-    for one, geometry in zip(expected, geometries, strict=True):
-        assert geometry.equals(one.geometry)
+    assert [geometry.geom_type for geometry in geometries] == ["MultiPolygon"] * 2
+    for landslide, geometry in zip(expected, geometries, strict=True):
+        assert geometry.equals(landslide.geometry)
     assert columns["id"] == [1, 2]
     assert columns["class"] == ["landslide", "rock fall"]
-    assert columns["area_m2"] == pytest.approx([one.area for one in expected], abs=1e-4)
-    assert columns["perimeter_m"] == pytest.approx([one.perimeter for one in expected], abs=1e-4)
+    assert columns["area_m2"] == pytest.approx([landslide.area for landslide in expected], abs=1e-4)
+    assert columns["perimeter_m"] == pytest.approx(
+        [landslide.perimeter for landslide in expected], abs=1e-4
+    )
     assert columns["mean_probability"] == columns["min_probability"] == [0.9, 0.9]
     assert columns["confidence"] == ["high", "high"]
     bounds = np.column_stack([columns[name] for name in ("xmin", "ymin", "xmax", "ymax")])
@@ -91,7 +93,7 @@ def test_a_geojson_is_in_longitude_and_latitude_with_rings_to_the_right_hand(
     path = written(tmp_path / "a.geojson", mask, UTM)
     document = json.loads(path.read_text("utf-8"))
     assert "crs" not in document
-    expected = np.array([one.geometry for one in landslides_in(mask, UTM)], object)
+    expected = np.array([landslide.geometry for landslide in landslides_in(mask, UTM)], object)
     expected = reprojected(expected, WKT, "EPSG:4326")
     for feature, geometry in zip(document["features"], expected, strict=True):
         shape = shapely.geometry.shape(feature["geometry"])
@@ -103,7 +105,7 @@ def test_a_geojson_is_in_longitude_and_latitude_with_rings_to_the_right_hand(
         bounds = [properties[name] for name in ("xmin", "ymin", "xmax", "ymax")]
         assert bounds == pytest.approx(geometry.bounds, abs=1e-8)
     decimals = re.findall(r"\d+\.(\d+)", str(document["features"][0]["geometry"]))
-    assert max(len(one) for one in decimals) <= 8
+    assert max(len(digits) for digits in decimals) <= 8
 
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
@@ -120,8 +122,8 @@ def test_without_a_georeference_a_file_is_in_coordinates_of_the_scene(
 ) -> None:
     path = written(tmp_path / f"a{suffix}", squares(10), place)
     _, (geometry,), columns = content(path)
-    (one,) = landslides_in(squares(10), place)
-    assert geometry.equals(one.geometry)
+    (landslide,) = landslides_in(squares(10), place)
+    assert geometry.equals(landslide.geometry)
     assert columns["area_px"] == [100]
     assert columns["perimeter_px"] == [40]
     assert "area_m2" not in columns
@@ -222,18 +224,18 @@ def test_areas_are_read_back_with_their_unit(
     tmp_path: Path, suffix: str, place: Georeference, unit: str
 ) -> None:
     path = written(tmp_path / f"a{suffix}", squares(2, 5, 9), place)
-    areas, found = read_areas(path)
-    assert found == unit
+    areas, unit_read = read_areas(path)
+    assert unit_read == unit
     assert areas.dtype == np.float64
-    expected = [one.area for one in landslides_in(squares(2, 5, 9), place)]
+    expected = [landslide.area for landslide in landslides_in(squares(2, 5, 9), place)]
     np.testing.assert_allclose(areas, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(("suffix", "unit"), [(".gpkg", "px"), (".geojson", "m2")])
 def test_areas_of_an_empty_file_are_none(tmp_path: Path, suffix: str, unit: str) -> None:
     path = written(tmp_path / f"a{suffix}", np.zeros((5, 5), np.uint8), Georeference())
-    areas, found = read_areas(path)
-    assert (len(areas), found) == (0, unit)
+    areas, unit_read = read_areas(path)
+    assert (len(areas), unit_read) == (0, unit)
 
 
 def test_areas_of_other_files_are_refused(tmp_path: Path) -> None:

@@ -37,11 +37,11 @@ def test_scores_are_those_of_counting_all_labelled_pixels(trained: Profile) -> N
     for tile in part_tiles(trained.dataset, "test"):
         mask = read_mask(tile.mask, palette).mask
         probabilities = predict(read_image(tile.image, 3)[None])[0]
-        found = probabilities[..., 0] >= np.float32(threshold)
+        predicted = probabilities[..., 0] >= np.float32(threshold)
         there, known = mask == 1, mask != IGNORE
-        hits += int((found & there).sum())
-        alarms += int((found & ~there & known).sum())
-        misses += int((~found & there).sum())
+        hits += int((predicted & there).sum())
+        alarms += int((predicted & ~there & known).sum())
+        misses += int((~predicted & there).sum())
         labelled += int(known.sum())
         true = np.where(there, probabilities[..., 0], 1 - probabilities[..., 0])[known]
         soft.append((2 * true.sum() + 1) / (2 * known.sum() + 1))
@@ -122,7 +122,7 @@ def numbers_in(value: Any) -> list[float]:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
-        return [number for one in value for number in numbers_in(one)]
+        return [number for item in value for number in numbers_in(item)]
     return [float(value)] if isinstance(value, int | float) else []
 
 
@@ -133,9 +133,9 @@ def test_whole_scenes_are_scored_as_infer_tiled_maps_them(trained: Profile) -> N
     for scene, mapped in zip(labelled_scenes_of(trained), maps.scenes, strict=True):
         _, reading = read_scene(trained, scene)
         with rasterio.open(mapped.mask) as dataset:
-            found = dataset.read(1) == 1
+            predicted = dataset.read(1) == 1
         counts = np.array(
-            [[((reading.mask == i) & (found == bool(j))).sum() for j in (0, 1)] for i in (0, 1)]
+            [[((reading.mask == i) & (predicted == bool(j))).sum() for j in (0, 1)] for i in (0, 1)]
         )
         expected[scene.name] = counts
         total += counts
@@ -162,8 +162,8 @@ def test_scenes_are_scored_with_the_views_that_they_are_mapped_with(trained: Pro
     viewed = on_scenes(trained.model_copy(update={"infer": infer}))
     plain, mean = evaluate(on_scenes(trained)), evaluate(viewed)
     assert mean.loss != plain.loss
-    mapped = infer_tiled(viewed, [str(one.image) for one in labelled_scenes_of(trained)])
-    shares = {one.scene: one.class_shares["landslide"] for one in mapped.scenes}
+    mapped = infer_tiled(viewed, [str(item.image) for item in labelled_scenes_of(trained)])
+    shares = {item.scene: item.class_shares["landslide"] for item in mapped.scenes}
     for line in lines_of(mean):
         area = float(line["landslide_area_mapped"]) / 75**2
         assert area == pytest.approx(shares[line["scene"]], abs=1e-9)

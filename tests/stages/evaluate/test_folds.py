@@ -26,7 +26,7 @@ from tests.stages.evaluate.cases import lines_of, on_scenes
 def test_a_run_against_itself_differs_by_nothing(trained: Profile) -> None:
     result = evaluate(on_scenes(trained), against=trained.run)
     assert result.comparison is not None
-    assert [one.difference for one in result.comparison.scores.values()] == [0.0] * 4
+    assert [item.difference for item in result.comparison.scores.values()] == [0.0] * 4
     assert "not larger than chance" in result.headline()
 
 
@@ -74,7 +74,7 @@ def test_the_threshold_is_the_best_on_valid_and_the_profiles_goes_first(
         )
         for threshold in (0.02, stored["threshold"], 0.98)
     }
-    dice = {threshold: one.classes["landslide"].dice for threshold, one in on_valid.items()}
+    dice = {threshold: item.classes["landslide"].dice for threshold, item in on_valid.items()}
     assert max(dice.values()) == dice[stored["threshold"]]
     assert stored["scores"]["dice"] == pytest.approx(dice[stored["threshold"]])
     assert on_valid[0.98].thresholds == [0.98]
@@ -132,13 +132,13 @@ def test_folds_are_pooled_each_by_its_own_model(folded: Profile) -> None:
     assert (pooled.units, pooled.samples, pooled.groups) == ("scenes", 7, 6)
     assert pooled.folds == [1, 2, 3]
     assert pooled.run == folded.run
-    assert pooled.pixels == sum(one.pixels for one in single) == 7 * 32 * 32
+    assert pooled.pixels == sum(item.pixels for item in single) == 7 * 32 * 32
     assert [lines_of(pooled)[0]["fold"], lines_of(pooled)[-1]["fold"]] == ["1", "3"]
     apart = sorted(
-        (line for one in single for line in lines_of(one)), key=lambda line: line["scene"]
+        (line for item in single for line in lines_of(item)), key=lambda line: line["scene"]
     )
     assert sorted(lines_of(pooled), key=lambda line: line["scene"]) == apart
-    assert pooled.thresholds == [one.thresholds[0] for one in single]
+    assert pooled.thresholds == [item.thresholds[0] for item in single]
     assert (folded.run / "evaluation.json").is_file()
     assert (folded.run / "fold-2" / "evaluation.json").is_file()
 
@@ -227,6 +227,6 @@ def test_georeferenced_scenes_are_measured_in_metres(
     assert there.objects is not None
     assert here.objects is not None
     assert there.objects["size_unit"] == "square metres"
-    assert [one["true"] for one in there.objects["sizes"]] == [
-        one["true"] for one in here.objects["sizes"]
+    assert [item["true"] for item in there.objects["sizes"]] == [
+        item["true"] for item in here.objects["sizes"]
     ]

@@ -38,9 +38,9 @@ def mapped_with(bright: Bright, plant: Write, tmp_path: Path) -> Callable[..., I
             output=tmp_path / "maps",
             reporter=reporter,
         )
-        assert [one.scene for one in result.scenes] == ["a", "z"]
-        for one in result.scenes:
-            with rasterio.open(one.mask) as dataset:
+        assert [mapped.scene for mapped in result.scenes] == ["a", "z"]
+        for mapped in result.scenes:
+            with rasterio.open(mapped.mask) as dataset:
                 assert (dataset.read(1) == 1).sum() == 1800
         left = {path.name.split("_")[0] for path in (tmp_path / "maps").iterdir()}
         assert left == {"a", "z", "infer.json", "landslides.csv"}
@@ -50,18 +50,18 @@ def mapped_with(bright: Bright, plant: Write, tmp_path: Path) -> Callable[..., I
 
 
 def only_failure(result: InferResult) -> str:
-    (one,) = result.failed
+    (failure,) = result.failed
     assert result.exit_status == 1
-    assert result.complaint == one.reason
-    assert one.scene in one.reason
-    assert len(one.reason.splitlines()) <= 2
+    assert result.complaint == failure.reason
+    assert failure.scene in failure.reason
+    assert len(failure.reason.splitlines()) <= 2
     assert "1 failed" in result.headline()
     table = next(table for table in result.tables() if table.title == "not mapped")
-    assert table.rows[0][0] == one.scene
+    assert table.rows[0][0] == failure.scene
     assert result.document()["failed"] == [
-        {"scene": one.scene, "image": str(one.image), "reason": one.reason}
+        {"scene": failure.scene, "image": str(failure.image), "reason": failure.reason}
     ]
-    return one.reason
+    return failure.reason
 
 
 def test_scene_without_a_band_is_named_and_the_others_are_mapped(
@@ -82,7 +82,7 @@ def test_scene_without_the_band_that_the_profile_chooses_is_named(
     plant("scenes/few.tif", bands=3, **UTM)
     profile = bright("infer.bands=[4, 2, 1]")
     result = infer_tiled(profile, [str(tmp_path / "scenes")], output=tmp_path / "maps")
-    assert [one.scene for one in result.scenes] == ["a"]
+    assert [mapped.scene for mapped in result.scenes] == ["a"]
     assert "names band 4" in only_failure(result)
 
 
@@ -168,7 +168,7 @@ def test_several_failures_are_all_named(bright: Bright, plant: Write, tmp_path: 
         plant(f"scenes/{name}.tif", bands=2, photometric="minisblack")
     result = infer_tiled(bright(), [str(tmp_path / "scenes")], output=tmp_path / "maps")
     assert (result.exit_status, result.scenes, result.table) == (1, [], None)
-    assert [one.scene for one in result.failed] == ["p", "q"]
+    assert [failure.scene for failure in result.failed] == ["p", "q"]
     assert result.complaint is not None
     assert "2 scenes could not be mapped" in result.complaint
     assert len(result.complaint.splitlines()) == 2
@@ -186,7 +186,7 @@ def test_scene_that_failed_is_mapped_when_it_is_mended(
     only_failure(mapped_with())
     plant("scenes/m.tif", **UTM)
     result = infer_tiled(bright(), [str(tmp_path / "scenes")], output=tmp_path / "maps")
-    assert {one.scene: one.unchanged for one in result.scenes} == {
+    assert {mapped.scene: mapped.unchanged for mapped in result.scenes} == {
         "a": True, "m": False, "z": True
     }  # fmt: skip
     assert result.exit_status == 0
@@ -210,10 +210,10 @@ def test_folder_in_the_way_of_a_map_is_said_and_the_other_scenes_are_mapped(
         plant(f"scenes/{name}.tif")
     (tmp_path / "maps" / "a_mask.tif").mkdir(parents=True)
     result = infer_tiled(bright(), [str(tmp_path / "scenes")], output=tmp_path / "maps")
-    assert [one.scene for one in result.scenes] == ["b"]
-    (one,) = result.failed
-    assert one.scene == "a"
-    assert "cannot be written" in one.reason
+    assert [mapped.scene for mapped in result.scenes] == ["b"]
+    (failure,) = result.failed
+    assert failure.scene == "a"
+    assert "cannot be written" in failure.reason
     assert not [path for path in (tmp_path / "maps").iterdir() if path.name.startswith(".")]
 
 
@@ -246,9 +246,9 @@ def test_full_disk_is_said_and_leaves_nothing_half_written(
     profile = bright("infer.probability=float32", "infer.min_area=1000")
     scenes, maps = [str(tmp_path / "scenes")], small_disk / "maps"
     result = infer_tiled(profile, scenes, output=maps)
-    assert "large" in {one.scene for one in result.failed}
-    for one in result.failed:
-        assert "free some space" in one.reason
+    assert "large" in {failure.scene for failure in result.failed}
+    for failure in result.failed:
+        assert "free some space" in failure.reason
     assert not [path for path in maps.iterdir() if path.name.startswith((".", "large"))]
     for scene in result.scenes:
         for path in (scene.mask, scene.files["probability"]):
@@ -257,7 +257,7 @@ def test_full_disk_is_said_and_leaves_nothing_half_written(
     # The scenes beside it may have met the full disk, too; with space they are mapped.
     (tmp_path / "scenes" / "large.tif").unlink()
     again = infer_tiled(profile, scenes, output=maps)
-    assert [one.scene for one in again.scenes] == ["a", "z"]
+    assert [mapped.scene for mapped in again.scenes] == ["a", "z"]
     assert again.exit_status == 0
 
 
@@ -300,7 +300,7 @@ def test_files_that_another_program_wrote_are_kept(
         with pytest.raises(OutputError, match="--overwrite"):
             infer_tiled(bright(), [str(scene)], output=maps)
         assert path.read_text() == "drawn by hand"
-        assert [one.name for one in maps.iterdir()] == [path.name]
+        assert [entry.name for entry in maps.iterdir()] == [path.name]
         path.unlink()
 
 
@@ -322,8 +322,8 @@ def test_map_that_was_edited_since_is_kept_unless_told_otherwise(
     bright: Bright, plant: Write, tmp_path: Path, how: str
 ) -> None:
     scene, maps = plant("a.tif"), tmp_path / "maps"
-    (one,) = infer_tiled(bright(), [str(scene)], output=maps).scenes
-    polygons = one.files["polygons"]
+    (mapped,) = infer_tiled(bright(), [str(scene)], output=maps).scenes
+    polygons = mapped.files["polygons"]
     if how == "edited":
         polygons.write_bytes(polygons.read_bytes() + b"corrected")
     else:

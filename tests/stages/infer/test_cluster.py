@@ -197,9 +197,9 @@ def test_block_that_kills_every_worker_is_given_up(
         result = infer_tiled(
             bright(), [str(plant("a.tif"))], output=tmp_path / "maps", scheduler="local:1"
         )
-    (one,) = result.failed
-    assert "a.tif: workers were killed" in one.reason
-    assert "infer.memory" in one.reason
+    (failure,) = result.failed
+    assert "a.tif: workers were killed" in failure.reason
+    assert "infer.memory" in failure.reason
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["infer.json"]
 
 
@@ -211,7 +211,7 @@ def test_scene_that_a_worker_cannot_read_fails_alone(
     result = infer_tiled(
         bright(), [str(tmp_path / "scenes")], output=tmp_path / "maps", scheduler=running_cluster
     )
-    assert [one.scene for one in result.scenes] == ["a"]
+    assert [mapped.scene for mapped in result.scenes] == ["a"]
     assert "b.tif: is damaged" in result.failed[0].reason
     assert result.exit_status == 1
 

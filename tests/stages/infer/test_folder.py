@@ -49,11 +49,11 @@ def test_finished_scene_is_known_to_the_next_run(tmp_path: Path, image: Path) ->
     assert folder.finished("scene", image) is None
     finish(folder, "scene", image, "mask", "probability")
     for known in (folder, MapFolder(maps, SETTINGS)):
-        found = known.finished("scene", image)
-        assert found is not None
-        assert (found.image, found.width, found.height) == (image, 8, 6)
-        assert found.summary.totals == [ClassTotal("slide", 3, 12.0, 0.25)]
-        assert set(found.summary.files) == {"mask", "probability"}
+        finished = known.finished("scene", image)
+        assert finished is not None
+        assert (finished.image, finished.width, finished.height) == (image, 8, 6)
+        assert finished.summary.totals == [ClassTotal("slide", 3, 12.0, 0.25)]
+        assert set(finished.summary.files) == {"mask", "probability"}
     assert (maps / "scene_mask.tif").read_text() == "map of scene_mask.tif"
 
 
@@ -200,6 +200,6 @@ def test_folder_below_a_file_has_no_record(tmp_path: Path, image: Path) -> None:
 def test_polygons_of_a_folder_are_listed(tmp_path: Path) -> None:
     for name in ("b_landslides.gpkg", "a_landslides.geojson", "a_mask.tif", "landslides.csv"):
         (tmp_path / name).touch()
-    found = [path.name for path in polygon_files(tmp_path)]
-    assert found == ["a_landslides.geojson", "b_landslides.gpkg"]
+    names = [path.name for path in polygon_files(tmp_path)]
+    assert names == ["a_landslides.geojson", "b_landslides.gpkg"]
     assert polygon_files(tmp_path / "nowhere") == []

@@ -71,7 +71,9 @@ def exact_area(place: Place, ground: dict[str, Any]) -> float:
 def by_place(geometries: NDArray[np.object_], places: list[Place]) -> list[int]:
     """Tell which polygon lies on which place; each has one."""
     middles = [shapely.Polygon(corners(place)).centroid for place in places]
-    order = [int(np.argmin([one.centroid.distance(m) for one in geometries])) for m in middles]
+    order = [
+        int(np.argmin([geometry.centroid.distance(m) for geometry in geometries])) for m in middles
+    ]
     assert sorted(order) == list(range(len(geometries)))
     return order
 
@@ -88,19 +90,21 @@ def test_polygons_lie_on_the_planted_landslides(
 ) -> None:
     path = plant("scene.tif", SHAPE, PLACES, **ground)
     profile = bright(f"infer.polygons={kind}")
-    (one,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
-    layer = read_polygons(one.files["polygons"])
+    (mapped,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
+    layer = read_polygons(mapped.files["polygons"])
     assert shapely.is_valid(layer.geometries).all()
     if kind == "geojson" and ground["crs"] != "EPSG:4326":
         degrees = shapely.get_coordinates(layer.geometries).T
         points = np.column_stack(transform("EPSG:4326", ground["crs"], *degrees))
         shapely.set_coordinates(layer.geometries, points)
-    pixels = np.array([in_pixels(one, ground["transform"]) for one in layer.geometries], object)
+    pixels = np.array(
+        [in_pixels(geometry, ground["transform"]) for geometry in layer.geometries], object
+    )
     for place, index in zip(PLACES, by_place(pixels, PLACES), strict=True):
         planted = shapely.Polygon(corners(place))
         assert shapely.hausdorff_distance(pixels[index].boundary, planted.boundary) < 0.1
-        found = shapely.get_coordinates(shapely.simplify(pixels[index], 1e-3))
-        distances = np.linalg.norm(found[:, None] - corners(place), axis=-1)
+        vertices = shapely.get_coordinates(shapely.simplify(pixels[index], 1e-3))
+        distances = np.linalg.norm(vertices[:, None] - corners(place), axis=-1)
         assert (distances.min(axis=0) < 0.1).all()
         area = layer.fields["area_m2"][index]
         assert area == pytest.approx(exact_area(place, ground), rel=0.005)
@@ -112,15 +116,15 @@ def test_mask_lies_on_the_planted_landslides(
     bright: Bright, plant: Write, tmp_path: Path, ground: dict[str, Any]
 ) -> None:
     path = plant("scene.tif", SHAPE, PLACES, **ground)
-    (one,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
-    with rasterio.open(one.mask) as mask, rasterio.open(path) as scene:
+    (mapped,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
+    with rasterio.open(mapped.mask) as mask, rasterio.open(path) as scene:
         assert mask.transform.almost_equals(scene.transform, precision=1e-12)
         assert mask.crs == scene.crs
         np.testing.assert_array_equal(mask.read(1), scene.read(1) == 250)
-    assert one.totals[0].landslides == 3
+    assert mapped.totals[0].landslides == 3
     total = sum(exact_area(place, ground) for place in PLACES)
-    assert one.totals[0].area == pytest.approx(total, rel=1e-5)
-    assert one.totals[0].share == pytest.approx(one.class_shares["landslide"], rel=1e-3)
+    assert mapped.totals[0].area == pytest.approx(total, rel=1e-5)
+    assert mapped.totals[0].share == pytest.approx(mapped.class_shares["landslide"], rel=1e-3)
 
 
 @GROUNDS
@@ -134,12 +138,14 @@ def test_maps_at_another_resolution_are_on_the_scenes_own_grid(
     setting: str,
 ) -> None:
     path = plant("scene.tif", SHAPE, PLACES, **ground)
-    (one,) = infer_tiled(bright(setting), [str(path)], output=tmp_path / "maps").scenes
-    with rasterio.open(one.mask) as mask, rasterio.open(path) as scene:
+    (mapped,) = infer_tiled(bright(setting), [str(path)], output=tmp_path / "maps").scenes
+    with rasterio.open(mapped.mask) as mask, rasterio.open(path) as scene:
         assert (mask.shape, mask.crs) == (scene.shape, scene.crs)
         assert mask.transform.almost_equals(scene.transform, precision=1e-12)
-    layer = read_polygons(one.files["polygons"])
-    pixels = np.array([in_pixels(one, ground["transform"]) for one in layer.geometries], object)
+    layer = read_polygons(mapped.files["polygons"])
+    pixels = np.array(
+        [in_pixels(geometry, ground["transform"]) for geometry in layer.geometries], object
+    )
     for place, index in zip(PLACES, by_place(pixels, PLACES), strict=True):
         planted = shapely.Polygon(corners(place))
         coarse = 2.6  # pixels of the scene to a pixel of the model, at the most
@@ -170,11 +176,11 @@ def test_landslides_across_windows_are_one_and_separate_ones_stay_separate(
         np.s_[200:220, 121:141],  # a pixel apart
     ]
     path = plant("scene.tif", (300, 300), places, **UTM)
-    (one,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
-    layer = read_polygons(one.files["polygons"])
+    (mapped,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
+    layer = read_polygons(mapped.files["polygons"])
     areas = sorted(round(area / (0.25 / 0.9996**2)) for area in layer.fields["area_m2"])
     assert areas in ([2, 400, 400, 400, 2700, 2880], [1, 1, 400, 400, 400, 2700, 2880])
-    assert one.totals[0].landslides == len(areas)
+    assert mapped.totals[0].landslides == len(areas)
 
 
 @pytest.mark.parametrize("tile", [16, 32, "auto", "whole"])
@@ -189,8 +195,8 @@ def test_maps_do_not_depend_on_the_windows(
         f"infer.batch={batch}",
         "infer.probability=float32",
     )
-    (one,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
-    with rasterio.open(one.files["probability"]) as dataset, rasterio.open(path) as scene:
+    (mapped,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
+    with rasterio.open(mapped.files["probability"]) as dataset, rasterio.open(path) as scene:
         exact = 1 / (1 + np.exp(-(scene.read(1).astype(float) - 127.5) / 32))
         np.testing.assert_allclose(dataset.read(1), exact, atol=1e-5)
 
@@ -201,14 +207,14 @@ def test_small_landslides_are_dropped_by_square_metres_or_pixels(
     places = [np.s_[5:15, 5:15], np.s_[30:40, 30:50], np.s_[60:80, 60:80]]  # 100, 200, 400 pixels
     for name, ground in (("here", UTM), ("nowhere", {})):
         plant(f"scenes/{name}.tif", (96, 160), places, **ground)
-    for least, found in ((40.0, [2, 3]), (90.0, [1, 3]), (150.0, [0, 2]), (0.0, [3, 3])):
+    for least, counts in ((40.0, [2, 3]), (90.0, [1, 3]), (150.0, [0, 2]), (0.0, [3, 3])):
         result = infer_tiled(
             bright(f"infer.min_area={least}"),
             [str(tmp_path / "scenes")],
             output=tmp_path / f"maps-{least}",
         )
-        assert [one.totals[0].landslides for one in result.scenes] == found
-        assert all(one.class_shares["landslide"] > 0.04 for one in result.scenes)
+        assert [mapped.totals[0].landslides for mapped in result.scenes] == counts
+        assert all(mapped.class_shares["landslide"] > 0.04 for mapped in result.scenes)
 
 
 @pytest.mark.parametrize(("ground", "unit"), [(UTM, 0.25), ({}, 1.0)], ids=["utm", "nowhere"])
@@ -225,15 +231,15 @@ def test_small_holes_are_filled(
     image[20:25, 20:25] = 5  # 25 pixels
     image[40:60, 50:70] = 5  # 400 pixels
     path = write_raster("scene.tif", image, **ground)
-    (one,) = infer_tiled(
+    (mapped,) = infer_tiled(
         bright(f"infer.fill_holes={100 * unit}"), [str(path)], output=tmp_path / "maps"
     ).scenes
-    (geometry,) = read_polygons(one.files["polygons"]).geometries
+    (geometry,) = read_polygons(mapped.files["polygons"]).geometries
     (polygon,) = geometry.geoms
     assert len(polygon.interiors) == 1
-    assert one.totals[0].area == pytest.approx((7000 - 400) * unit, rel=1e-3)
+    assert mapped.totals[0].area == pytest.approx((7000 - 400) * unit, rel=1e-3)
     # The mask is what the model says.
-    assert one.class_shares["landslide"] == pytest.approx((7000 - 425) / (90 * 120))
+    assert mapped.class_shares["landslide"] == pytest.approx((7000 - 425) / (90 * 120))
 
 
 @pytest.mark.parametrize(("ground", "unit"), [(UTM, 0.5), ({}, 1.0)], ids=["utm", "nowhere"])
@@ -251,10 +257,10 @@ def test_outlines_are_simplified_by_metres_or_pixels(
     path = write_raster("scene.tif", image, **ground)
 
     def outline(simplify: float) -> shapely.Geometry:
-        (one,) = infer_tiled(
+        (mapped,) = infer_tiled(
             bright(f"infer.simplify={simplify}"), [str(path)], output=tmp_path / f"maps-{simplify}"
         ).scenes
-        (geometry,) = read_polygons(one.files["polygons"]).geometries
+        (geometry,) = read_polygons(mapped.files["polygons"]).geometries
         return in_pixels(geometry, ground.get("transform", Affine.identity()))
 
     exact, rough = outline(0.0), outline(3.0 * unit)

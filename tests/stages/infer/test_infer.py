@@ -36,23 +36,23 @@ SQUARE_METRES = 0.25 / 0.9996**2  # of a pixel, on the ground
 
 def test_source_scenes_are_mapped_at_their_own_size(trained: Profile, tmp_path: Path) -> None:
     result = infer_tiled(trained, output=tmp_path / "maps")
-    assert [one.scene for one in result.scenes] == ["s0", "s1"]
+    assert [mapped.scene for mapped in result.scenes] == ["s0", "s1"]
     palette = trained.palette
-    for one in result.scenes:
-        mask = read_mask(one.mask, palette).mask
-        assert mask.shape == (75, 75) == (one.height, one.width)
-        assert one.class_shares["landslide"] == pytest.approx((mask == 1).mean())
-        assert read_image(one.files["overlay"], 3).shape == (75, 75, 3)
+    for mapped in result.scenes:
+        mask = read_mask(mapped.mask, palette).mask
+        assert mask.shape == (75, 75) == (mapped.height, mapped.width)
+        assert mapped.class_shares["landslide"] == pytest.approx((mask == 1).mean())
+        assert read_image(mapped.files["overlay"], 3).shape == (75, 75, 3)
 
 
 def test_squares_are_found(trained: Profile, trained_folder: Path, tmp_path: Path) -> None:
     result = infer_tiled(trained, output=tmp_path / "maps")
     palette = trained.palette
-    for one in result.scenes:
-        truth = read_mask(trained_folder / "scenes" / "masks" / f"{one.scene}.png", palette).mask
-        found = read_mask(one.mask, palette).mask
-        hits = int(((truth == 1) & (found == 1)).sum())
-        assert 2 * hits / ((truth == 1).sum() + (found == 1).sum()) > 0.8
+    for mapped in result.scenes:
+        truth = read_mask(trained_folder / "scenes" / "masks" / f"{mapped.scene}.png", palette).mask
+        predicted = read_mask(mapped.mask, palette).mask
+        hits = int(((truth == 1) & (predicted == 1)).sum())
+        assert 2 * hits / ((truth == 1).sum() + (predicted == 1).sum()) > 0.8
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 200), (33, 31), (30, 5000), (3000, 7)])
@@ -60,10 +60,10 @@ def test_scene_of_any_size_is_mapped(
     trained: Profile, tmp_path: Path, shape: tuple[int, int]
 ) -> None:
     write_image(tmp_path / "odd.png", np.full((*shape, 3), 90, np.uint8))
-    (one,) = infer_tiled(trained, [str(tmp_path / "odd.png")], output=tmp_path / "maps").scenes
-    assert values_of(one.mask).shape == shape
-    assert read_image(one.files["mask_png"], 3).shape == (*shape, 3)
-    assert max(read_image(one.files["overlay"], 3).shape) <= 1536
+    (mapped,) = infer_tiled(trained, [str(tmp_path / "odd.png")], output=tmp_path / "maps").scenes
+    assert values_of(mapped.mask).shape == shape
+    assert read_image(mapped.files["mask_png"], 3).shape == (*shape, 3)
+    assert max(read_image(mapped.files["overlay"], 3).shape) <= 1536
 
 
 def test_scale_keeps_the_scenes_own_size(trained: Profile, tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ def test_mask_is_a_cloud_optimized_geotiff_on_the_scenes_own_grid(
     bright: Bright, plant: Write, tmp_path: Path
 ) -> None:
     path = plant("scene.tif", (700, 900), [np.s_[100:301, 200:421]], **UTM)
-    (one,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
-    assert cog_validate(one.mask, strict=True, quiet=True) == (True, [], [])
+    (mapped,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
+    assert cog_validate(mapped.mask, strict=True, quiet=True) == (True, [], [])
     truth = np.zeros((700, 900), np.uint8)
     truth[100:301, 200:421] = 1
-    with rasterio.open(one.mask) as mask, rasterio.open(path) as scene:
+    with rasterio.open(mapped.mask) as mask, rasterio.open(path) as scene:
         assert (mask.crs, mask.transform, mask.shape) == (scene.crs, scene.transform, scene.shape)
         assert (mask.count, mask.dtypes[0], mask.nodata) == (1, "uint8", IGNORE)
         assert mask.colormap(1)[0] == (0, 0, 0, 255)
@@ -101,7 +101,7 @@ def test_georeferenced_scene_has_no_png_of_the_mask(
     assert set(nowhere.files) == {"mask", "mask_png", "overlay", "polygons"}
     assert (here.unit, nowhere.unit, nowhere.gsd) == ("m2", "px", None)
     assert here.gsd == pytest.approx(0.5 / 0.9996)
-    made = {path.name for one in (here, nowhere) for path in one.files.values()}
+    made = {path.name for mapped in (here, nowhere) for path in mapped.files.values()}
     assert {path.name for path in maps.iterdir()} == made | {"infer.json", "landslides.csv"}
 
 
@@ -115,11 +115,11 @@ def test_png_of_the_mask_has_the_classes_colours_and_is_clear_without_data(
         tmp_path / "a.tif", "w", "GTiff", 80, 60, 3, dtype="uint8", nodata=0
     ) as file:
         file.write(np.moveaxis(image, -1, 0))
-    (one,) = infer_tiled(bright(), [str(tmp_path / "a.tif")], output=tmp_path / "maps").scenes
-    with rasterio.open(one.files["mask_png"]) as png:
+    (mapped,) = infer_tiled(bright(), [str(tmp_path / "a.tif")], output=tmp_path / "maps").scenes
+    with rasterio.open(mapped.files["mask_png"]) as png:
         assert png.nodata == IGNORE
         assert png.colormap(1)[1] == (255, 0, 255, 255)
-        np.testing.assert_array_equal(png.read(1), values_of(one.mask))
+        np.testing.assert_array_equal(png.read(1), values_of(mapped.mask))
         assert (png.read_masks(1)[:, 60:] == 0).all()
 
 
@@ -135,9 +135,9 @@ def test_probability_is_written_in_per_cent_or_as_it_is(
     percent = infer_tiled(
         bright("infer.threshold=0.4"), [str(path)], output=tmp_path / "percent", probability=True
     )
-    for one in (whole, *percent.scenes):
-        assert cog_validate(one.files["probability"], strict=True, quiet=True)[0]
-        mask = values_of(one.mask)
+    for mapped in (whole, *percent.scenes):
+        assert cog_validate(mapped.files["probability"], strict=True, quiet=True)[0]
+        mask = values_of(mapped.mask)
         assert (mask[5:9, 7:11] == IGNORE).all()
         assert (mask == IGNORE).sum() == 16
     there = mask != IGNORE
@@ -160,8 +160,8 @@ def test_asking_for_the_probability_keeps_the_form_that_the_profile_names(
 ) -> None:
     profile = bright("infer.probability=float32")
     scene = str(plant("a.tif"))
-    (one,) = infer_tiled(profile, [scene], output=tmp_path / "maps", probability=True).scenes
-    assert values_of(one.files["probability"]).dtype == np.float32
+    (mapped,) = infer_tiled(profile, [scene], output=tmp_path / "maps", probability=True).scenes
+    assert values_of(mapped.files["probability"]).dtype == np.float32
 
 
 @pytest.mark.parametrize("kind", ["gpkg", "geojson"])
@@ -170,8 +170,8 @@ def test_polygons_say_all_that_is_known_of_a_landslide(
 ) -> None:
     path = plant("scene.tif", (96, 160), [np.s_[10:30, 20:50], np.s_[60:70, 100:120]], **UTM)
     result = infer_tiled(bright(f"infer.polygons={kind}"), [str(path)], output=tmp_path / "maps")
-    (one,) = result.scenes
-    layer = read_polygons(one.files["polygons"])
+    (mapped,) = result.scenes
+    layer = read_polygons(mapped.files["polygons"])
     assert layer.crs == ("EPSG:32648" if kind == "gpkg" else "EPSG:4326")
     fields = layer.fields
     assert fields["id"] == [1, 2]
@@ -185,7 +185,7 @@ def test_polygons_say_all_that_is_known_of_a_landslide(
     bounds = [geometry.bounds for geometry in layer.geometries]
     names = ("xmin", "ymin", "xmax", "ymax")
     assert list(zip(*(fields[name] for name in names), strict=True)) == [
-        pytest.approx(one, abs=1e-7) for one in bounds
+        pytest.approx(box, abs=1e-7) for box in bounds
     ]
     assert fields["scene"] == ["scene"] * 2
     assert fields["gsd_m"] == pytest.approx([0.5 / 0.9996] * 2)
@@ -202,8 +202,8 @@ def test_table_lists_the_landslides_of_every_scene(
     result = infer_tiled(bright(), [str(tmp_path / "scenes")], output=tmp_path / "maps")
     assert result.table == tmp_path / "maps" / "landslides.csv"
     rows = list(csv.DictReader(result.table.open(encoding="utf-8", newline="")))
-    found = [(row["scene"], row["class"], row["landslides"], row["unit"]) for row in rows]
-    assert found == [
+    listed = [(row["scene"], row["class"], row["landslides"], row["unit"]) for row in rows]
+    assert listed == [
         ("a", "landslide", "2", "m2"), ("b", "landslide", "1", "px"), ("c", "landslide", "0", "px")
     ]  # fmt: skip
     assert float(rows[0]["area"]) == pytest.approx(800 * SQUARE_METRES, abs=0.06)
@@ -219,8 +219,8 @@ def test_overlay_shows_the_landslides_on_the_scene(
     bright: Bright, plant: Write, tmp_path: Path
 ) -> None:
     path = plant("scene.tif", (1700, 3100), [np.s_[200:600, 400:1200]])
-    (one,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
-    picture = read_image(one.files["overlay"], 3).astype(int)
+    (mapped,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
+    picture = read_image(mapped.files["overlay"], 3).astype(int)
     assert picture.shape == (567, 1034, 3)  # every third pixel
     purple = picture[..., 0] - picture[..., 1] > 50
     expected = np.zeros(purple.shape, bool)
@@ -272,13 +272,16 @@ def test_each_foreground_class_has_its_own_polygons(
     image[10:30, 40:50, 1] = 250  # touches the other class
     path = write_raster("two.tif", image)
     profile = bright(f"run={tmp_path / 'run'}", f"classes={classes}")
-    (one,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
-    fields = read_polygons(one.files["polygons"]).fields
-    found = sorted(zip(fields["class"], fields["area_px"], strict=True))
-    assert found == [("slide", 400.0), ("water", 200.0)]
-    assert [(total.name, total.landslides) for total in one.totals] == [("slide", 1), ("water", 1)]
-    assert one.class_shares["water"] == pytest.approx(200 / 4000)
-    np.testing.assert_array_equal(np.unique(values_of(one.mask)), [0, 1, 2])
+    (mapped,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
+    fields = read_polygons(mapped.files["polygons"]).fields
+    areas = sorted(zip(fields["class"], fields["area_px"], strict=True))
+    assert areas == [("slide", 400.0), ("water", 200.0)]
+    assert [(total.name, total.landslides) for total in mapped.totals] == [
+        ("slide", 1),
+        ("water", 1),
+    ]
+    assert mapped.class_shares["water"] == pytest.approx(200 / 4000)
+    np.testing.assert_array_equal(np.unique(values_of(mapped.mask)), [0, 1, 2])
 
 
 def test_two_scenes_of_one_name_are_refused(trained: Profile, tmp_path: Path) -> None:
@@ -320,7 +323,7 @@ def test_the_runs_threshold_decides_unless_the_profile_gives_one(
         result = infer_tiled(with_infer(trained, **changes), output=tmp_path / folder)
         assert result.threshold == result.document()["threshold"]
         thresholds.append(result.threshold)
-        return [one.class_shares["landslide"] for one in result.scenes]
+        return [scene.class_shares["landslide"] for scene in result.scenes]
 
     thresholds: list[float | None] = []
     own, low, high = mapped("own"), mapped("low", threshold=0.001), mapped("high", threshold=0.999)

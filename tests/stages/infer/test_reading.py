@@ -58,16 +58,16 @@ def test_windows_without_data_are_not_run_and_have_no_data_in_the_maps(
     gap[20:25, 25:30] = True  # a hole in the landslide
     path = without_data(kind, image, gap, tmp_path / "gaps.tif")
     profile = bright("infer.overlap=0", "source.value_range=[0, 255]", "infer.fill_holes=0")
-    (one,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
+    (mapped,) = infer_tiled(profile, [str(path)], output=tmp_path / "maps").scenes
     assert len(seen_windows) == 2  # of eight windows
-    with rasterio.open(one.mask) as dataset:
+    with rasterio.open(mapped.mask) as dataset:
         mask = dataset.read(1)
     np.testing.assert_array_equal(mask == IGNORE, gap)
     np.testing.assert_array_equal(mask == 1, (image[..., 0] == 250) & ~gap)
-    assert one.totals[0].area == pytest.approx(575 * 0.25 / 0.9996**2, rel=1e-5)
+    assert mapped.totals[0].area == pytest.approx(575 * 0.25 / 0.9996**2, rel=1e-5)
     pixels = int((~gap).sum())
-    assert one.class_shares["landslide"] == pytest.approx(575 / pixels)
-    assert one.totals[0].share == pytest.approx(575 / pixels, rel=1e-3)
+    assert mapped.class_shares["landslide"] == pytest.approx(575 / pixels)
+    assert mapped.totals[0].share == pytest.approx(575 / pixels, rel=1e-3)
 
 
 @KINDS
@@ -84,13 +84,17 @@ def test_scene_without_any_data_is_mapped_as_such(
     result = infer_tiled(profile, [str(path)], output=tmp_path / "maps")
     assert seen_windows == []
     assert result.exit_status == 0
-    (one,) = result.scenes
+    (mapped,) = result.scenes
     for kind_of_map in ("mask", "probability"):
-        with rasterio.open(one.files[kind_of_map]) as dataset:
+        with rasterio.open(mapped.files[kind_of_map]) as dataset:
             assert (dataset.read(1) == IGNORE).all()
-    assert len(read_polygons(one.files["polygons"]).geometries) == 0
-    assert one.class_shares == {"background": 0.0, "landslide": 0.0}
-    assert (one.totals[0].landslides, one.totals[0].area, one.totals[0].share) == (0, 0.0, 0.0)
+    assert len(read_polygons(mapped.files["polygons"]).geometries) == 0
+    assert mapped.class_shares == {"background": 0.0, "landslide": 0.0}
+    assert (mapped.totals[0].landslides, mapped.totals[0].area, mapped.totals[0].share) == (
+        0,
+        0.0,
+        0.0,
+    )
     assert result.tables()
     assert result.table is not None
     assert result.table.read_text(encoding="utf-8").splitlines()[1].startswith("empty,landslide,0")
@@ -104,10 +108,10 @@ def test_bands_are_chosen_and_ordered_as_the_profile_says(
         image[10 * band : 10 * band + 10, :, band] = 250
     path = write_raster("many.tif", image)
     for order in ([1, 2, 3], [3, 2, 1], [5, 1, 2], [4, 4, 4]):
-        (one,) = infer_tiled(
+        (mapped,) = infer_tiled(
             bright(f"infer.bands={order}"), [str(path)], output=tmp_path / f"{order}"
         ).scenes
-        with rasterio.open(one.mask) as dataset:
+        with rasterio.open(mapped.mask) as dataset:
             np.testing.assert_array_equal(dataset.read(1), image[..., order[0] - 1] == 250)
 
 
@@ -116,8 +120,8 @@ def test_plain_pictures_are_mapped(
     bright: Bright, plant: Write, tmp_path: Path, suffix: str
 ) -> None:
     path = plant(f"picture{suffix}")
-    (one,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
-    with rasterio.open(one.mask) as dataset:
+    (mapped,) = infer_tiled(bright(), [str(path)], output=tmp_path / "maps").scenes
+    with rasterio.open(mapped.mask) as dataset:
         mask = dataset.read(1)
     assert mask[25:45, 40:80].all()
     assert (mask == 1).mean() == pytest.approx(30 * 60 / (96 * 160), abs=0.01)
@@ -128,8 +132,10 @@ def test_mosaic_of_scenes_is_mapped_as_one(
 ) -> None:
     scene = plant("scene.tif", **UTM)
     rasterio.shutil.copy(scene, tmp_path / "mosaic.vrt", driver="VRT")
-    (one,) = infer_tiled(bright(), [str(tmp_path / "mosaic.vrt")], output=tmp_path / "maps").scenes
-    layer = read_polygons(one.files["polygons"])
+    (mapped,) = infer_tiled(
+        bright(), [str(tmp_path / "mosaic.vrt")], output=tmp_path / "maps"
+    ).scenes
+    layer = read_polygons(mapped.files["polygons"])
     assert layer.fields["area_m2"] == pytest.approx([1800 * 0.25 / 0.9996**2], rel=1e-5)
 
 
@@ -139,8 +145,8 @@ def test_16_bit_scenes_are_scaled_by_their_range(
     image = np.full((60, 80, 3), 100, np.uint16)
     image[10:30, 20:50] = 3900
     path = write_raster("deep.tif", image)
-    (one,) = infer_tiled(
+    (mapped,) = infer_tiled(
         bright("source.value_range=[0, 4000]"), [str(path)], output=tmp_path / "maps"
     ).scenes
-    with rasterio.open(one.mask) as dataset:
+    with rasterio.open(mapped.mask) as dataset:
         np.testing.assert_array_equal(dataset.read(1), image[..., 0] == 3900)

@@ -38,7 +38,7 @@ def again(bright: Bright, plant: Write, tmp_path: Path) -> Callable[..., dict[st
         scenes, maps = [str(tmp_path / "scenes")], tmp_path / "maps"
         result = infer_tiled(bright(*overrides), scenes, output=maps, **options)
         assert result.exit_status == 0
-        return {one.scene: not one.unchanged for one in result.scenes}
+        return {mapped.scene: not mapped.unchanged for mapped in result.scenes}
 
     assert mapped() == {"a": True, "b": True}
     return mapped
@@ -164,10 +164,10 @@ def test_maps_that_are_no_longer_asked_for_are_removed(
 def test_foreign_file_beside_the_maps_is_not_removed(
     again: Callable[..., dict[str, bool]], tmp_path: Path
 ) -> None:
-    mine = tmp_path / "maps" / "a_probability.tif"
-    mine.write_text("mine")
+    own_file = tmp_path / "maps" / "a_probability.tif"
+    own_file.write_text("mine")
     again("infer.min_area=1", overwrite=True)
-    assert mine.read_text() == "mine"
+    assert own_file.read_text() == "mine"
 
 
 def test_ctrl_c_leaves_no_scratch_and_a_record_to_go_on_from(
@@ -186,7 +186,7 @@ def test_ctrl_c_leaves_no_scratch_and_a_record_to_go_on_from(
     finished = {name.removesuffix("_mask.tif") for name in names if name.endswith("_mask.tif")}
     assert len(finished) < 6
     result = infer_tiled(profile, scenes, output=tmp_path / "maps")
-    assert {one.scene for one in result.scenes if one.unchanged} == finished
+    assert {mapped.scene for mapped in result.scenes if mapped.unchanged} == finished
     infer_tiled(profile, scenes, output=tmp_path / "undisturbed")
     assert maps_in(tmp_path / "maps", content_of) == maps_in(tmp_path / "undisturbed", content_of)
 
@@ -270,11 +270,11 @@ def test_run_that_was_killed_goes_on_to_the_maps_of_an_undisturbed_one(
         finished = scenes_on_record(maps)
         times = {path.name: path.stat().st_mtime_ns for path in maps.glob("s*_*")}
         result = run(bright(*overrides), many_scenes, maps)
-        assert {one.scene for one in result.scenes if one.unchanged} == finished
+        assert {mapped.scene for mapped in result.scenes if mapped.unchanged} == finished
         assert len(finished) < 6
-        for one in result.scenes:
-            for path in one.files.values():
-                assert not one.unchanged or path.stat().st_mtime_ns == times[path.name]
+        for mapped in result.scenes:
+            for path in mapped.files.values():
+                assert not mapped.unchanged or path.stat().st_mtime_ns == times[path.name]
         if not (tmp_path / "undisturbed").exists():
             run(bright(*overrides), many_scenes, tmp_path / "undisturbed")
         content = maps_in(maps, content_of)

@@ -35,8 +35,8 @@ def test_masks_are_those_that_evaluate_scores(
     predict, plan = predictor(run.load()), training_plan(profile)
     result = infer_tiled(profile, output=tmp_path / "maps")
     assert result.threshold == run.threshold
-    for one in result.scenes:
-        image = read_image(one.image, 3)
+    for mapped in result.scenes:
+        image = read_image(mapped.image, 3)
         masks = {}
         for levels in (False, True):
             source = ImageSource(image, standardized=levels)
@@ -44,7 +44,7 @@ def test_masks_are_those_that_evaluate_scores(
             layout = tiling.layout(*image.shape[:2])
             probabilities, _ = predict_scene(source, predict, layout, channels=1)
             masks[levels] = mask_of(probabilities, run.threshold)
-        np.testing.assert_array_equal(values_of(one.mask), masks[standardized])
+        np.testing.assert_array_equal(values_of(mapped.mask), masks[standardized])
         assert (masks[False] != masks[True]).any()
 
 
@@ -66,7 +66,7 @@ def test_averaging_over_views_makes_the_map_of_a_turned_scene_a_turned_map(
     settings = {"tta": symmetries, "tile": "whole", "probability": "float32"}
     profile = with_infer(trained, precision="float32", **settings)
     result = infer_tiled(profile, [str(tmp_path / "*.png")], output=tmp_path / "maps")
-    straight, turned = (values_of(one.files["probability"]) for one in result.scenes)
+    straight, turned = (values_of(mapped.files["probability"]) for mapped in result.scenes)
     assert straight.std() > 0.05
     np.testing.assert_allclose(turn(straight), turned, atol=1e-5)
 

@@ -65,18 +65,18 @@ def first_picture(profile: Profile, palette: Palette) -> Picture:
 
 def test_rows_are_examples_and_columns_the_draws(tiles: ProfileOf, palette: Palette) -> None:
     profile = tiles("show.items=4", "train.augment.brightness.probability=1")
-    found = pictured(profile)
-    assert found.shape == (4, 1 + DRAWS, 32, 32, 3)
-    np.testing.assert_array_equal(found[0, 0], first_picture(profile, palette))
-    for example in found:
+    pictures = pictured(profile)
+    assert pictures.shape == (4, 1 + DRAWS, 32, 32, 3)
+    np.testing.assert_array_equal(pictures[0, 0], first_picture(profile, palette))
+    for example in pictures:
         # Each draw is another one, and none leaves the example as it is.
         assert len({picture.tobytes() for picture in example}) == 1 + DRAWS
 
 
 def test_image_and_mask_are_mirrored_together(tiles: ProfileOf) -> None:
-    found = pictured(tiles("show.items=12", "train.augment.hflip.probability=1"))
-    assert (found == HATCHING).all(axis=-1).any()  # stripes are not mirrored, the rest is
-    for example in found:
+    pictures = pictured(tiles("show.items=12", "train.augment.hflip.probability=1"))
+    assert (pictures == HATCHING).all(axis=-1).any()  # stripes are not mirrored, the rest is
+    for example in pictures:
         labelled = ~(example[0, -7:] == HATCHING).all(axis=-1).any()
         rows = slice(None) if labelled else slice(-7)
         for draw in example[1:]:
@@ -88,7 +88,7 @@ def test_draws_are_those_of_the_training_with_its_warp(tiles: ProfileOf) -> None
     from landslide_cli.training_data.batches import Batches
 
     kinds = ("elastic", "rotate", "noise")
-    profile = tiles("show.items=12", *(f"train.augment.{one}.probability=1" for one in kinds))
+    profile = tiles("show.items=12", *(f"train.augment.{kind}.probability=1" for kind in kinds))
     settings = profile.train
     examples = examples_of(profile, files_of_part(profile, "train", None), None)
     batches = Batches(examples, 3, 12, augmenter=Augmenter(settings.augment, settings.seed))
@@ -100,8 +100,8 @@ def test_draws_are_those_of_the_training_with_its_warp(tiles: ProfileOf) -> None
 def test_with_nothing_on_that_is_said_and_every_draw_is_the_example(
     tiles: ProfileOf, reporter: RecordingReporter
 ) -> None:
-    found = pictured(tiles("show.items=2"), reporter=reporter)
-    assert (found == found[:, :1]).all()
+    pictures = pictured(tiles("show.items=2"), reporter=reporter)
+    assert (pictures == pictures[:, :1]).all()
     (note,) = reporter.notes
     assert "train.augment.KIND.probability" in note
     assert all(kind in note for kind in ("hflip", "elastic", "noise"))
@@ -117,11 +117,11 @@ def test_crops_are_pictured_without_a_folder_for_the_cache(
     crops: ProfileOf, palette: Palette
 ) -> None:
     profile = crops("train.cache=disk", "train.crops=9", "train.augment.rotate90.probability=1")
-    found = pictured(profile)
-    assert found.shape == (profile.show.items, 1 + DRAWS, 32, 32, 3)
-    np.testing.assert_array_equal(found[0, 0], first_picture(crops("train.crops=9"), palette))
-    turned = [np.rot90(found[0, 0], turns).tobytes() for turns in (1, 2, 3)]
-    assert all(draw.tobytes() in turned for draw in found[0, 1:])
+    pictures = pictured(profile)
+    assert pictures.shape == (profile.show.items, 1 + DRAWS, 32, 32, 3)
+    np.testing.assert_array_equal(pictures[0, 0], first_picture(crops("train.crops=9"), palette))
+    turned = [np.rot90(pictures[0, 0], turns).tobytes() for turns in (1, 2, 3)]
+    assert all(draw.tobytes() in turned for draw in pictures[0, 1:])
 
 
 def test_limit_takes_the_first_tiles_of_train(tiles: ProfileOf) -> None:

@@ -153,9 +153,9 @@ def test_scenes_that_share_ground_are_pictured_with_each_others_outline(
 
 
 def test_limit_takes_the_first_tiles(trained: Profile, tmp_path: Path) -> None:
-    one = read_image(show(trained, output=tmp_path / "one", limit=1).files[1], 3)
+    single = read_image(show(trained, output=tmp_path / "one", limit=1).files[1], 3)
     two = read_image(show(trained, output=tmp_path / "two", limit=2).files[1], 3)
-    assert two.shape[0] > one.shape[0]
+    assert two.shape[0] > single.shape[0]
 
 
 def test_untrained_dataset_is_pictured_beside_the_dataset(untrained: Profile) -> None:

@@ -52,8 +52,8 @@ def distorted(image: Image) -> Image:
 PLAIN: dict[str, Any] = {"hflip": False, "vflip": False, "rotate90": False}
 
 
-def found(result: AuditResult) -> dict[str, tuple[str, str, str]]:
-    return {one.item: (one.found_in, one.shown_by, one.kind) for one in result.leaks}
+def leaks_by_item(result: AuditResult) -> dict[str, tuple[str, str, str]]:
+    return {leak.item: (leak.found_in, leak.shown_by, leak.kind) for leak in result.leaks}
 
 
 def test_leaks_of_every_kind_are_found_and_nothing_else(
@@ -77,14 +77,14 @@ def test_leaks_of_every_kind_are_found_and_nothing_else(
     before = content_of(tmp_path)
     result = audit(profile_with())
     assert content_of(tmp_path) == before
-    assert found(result) == {
+    assert leaks_by_item(result) == {
         "flipped": ("train", "2", "copy"),
         "distorted": ("train", "3", "copy"),
         "reencoded": ("train", "4", "copy"),
         "shifted": ("train", "1", "content"),
         "of-valid": ("valid", "fresh", "copy"),
     }
-    assert {one.item for one in result.leaks if one.mirrored} == {"flipped", "of-valid"}
+    assert {leak.item for leak in result.leaks if leak.mirrored} == {"flipped", "of-valid"}
     assert result.items == {"train": 5, "valid": 2, "test": 6}
     assert result.clean == {"valid": 0.5, "test": 0.5}
     assert result.apart == pytest.approx(1 / 3)
@@ -112,7 +112,9 @@ def test_tiles_of_one_scene_are_told_by_the_names_that_prepare_gives(
     put("test", "scene-a_r00000_c00192.png", ground[3])
     put("test", "scene-c_r00000_c00000.png", ground[4])
     result = audit(profile_with())
-    assert found(result) == {"scene-a_r00000_c00192": ("train", "scene-a_r00000_c00000", "scene")}
+    assert leaks_by_item(result) == {
+        "scene-a_r00000_c00192": ("train", "scene-a_r00000_c00000", "scene")
+    }
 
 
 def test_tiles_of_one_group_are_told_by_the_users_pattern(
@@ -121,7 +123,7 @@ def test_tiles_of_one_group_are_told_by_the_users_pattern(
     put("train", "north-1.png", ground[1])
     put("test", "north-2.png", ground[2])
     put("test", "south-1.png", ground[3])
-    assert found(audit(profile_with("split.groups=^(\\w+)-"))) == {
+    assert leaks_by_item(audit(profile_with("split.groups=^(\\w+)-"))) == {
         "north-2": ("train", "north-1", "scene")
     }
     assert audit(profile_with()).leaks == []

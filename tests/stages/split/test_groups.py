@@ -125,13 +125,13 @@ def test_names_that_would_separate_scenes_of_the_same_ground_are_refused(
 
 
 @pytest.mark.parametrize(
-    "given",
+    "overrides",
     [["split.test=[a, d]"], ["split.test=[b]", "split.valid=[c]"], ["split.train=[a, b]"]],
 )
 def test_names_that_would_separate_a_group_are_refused_by_the_pair(
-    grouped: ProfileWith, given: list[str]
+    grouped: ProfileWith, overrides: list[str]
 ) -> None:
-    assert "the same group in split.groups" in refusal_of_pair(grouped(*given))
+    assert "the same group in split.groups" in refusal_of_pair(grouped(*overrides))
 
 
 def test_a_name_that_is_no_scene_is_refused(prepared: ProfileWith) -> None:
@@ -139,8 +139,8 @@ def test_a_name_that_is_no_scene_is_refused(prepared: ProfileWith) -> None:
 
 
 def test_scenes_in_no_part_are_refused(grouped: ProfileWith) -> None:
-    given = ["split.test=[d]", "split.valid=[e]", "split.train=[f]"]
-    assert "are in no part" in error_of(DataError, grouped(*given))
+    overrides = ["split.test=[d]", "split.valid=[e]", "split.train=[f]"]
+    assert "are in no part" in error_of(DataError, grouped(*overrides))
 
 
 def test_the_users_own_groups_are_merged_with_those_found(
@@ -150,7 +150,7 @@ def test_the_users_own_groups_are_merged_with_those_found(
     table.write_text("scene,group\nc,north\nd,north\nf,south\ng,south\n", encoding="utf-8")
     result = split(overlapping(f"split.groups={table}"))
     assert groups_in(result) == [["a", "b", "c", "d"], ["f", "g"]]
-    kinds = [one.kind for group in result.groups for one in group.evidence]
+    kinds = [evidence.kind for group in result.groups for evidence in group.evidence]
     assert sorted(kinds) == ["content", "content", "named", "named"]
     table.write_text("scene,group\nf,south\ng,south\n", encoding="utf-8")
     assert "groups.csv (edited)" in error_of(ChangedError, overlapping(f"split.groups={table}"))
@@ -294,12 +294,12 @@ def test_parts_of_an_earlier_split_are_removed_when_there_are_no_tiles_any_more(
 
 
 def test_folders_that_it_never_made_are_left_alone(uncut: ProfileWith) -> None:
-    mine = uncut().dataset / "train" / "mine.txt"
-    mine.parent.mkdir()
-    mine.write_bytes(b"mine")
+    own_file = uncut().dataset / "train" / "mine.txt"
+    own_file.parent.mkdir()
+    own_file.write_bytes(b"mine")
     split(uncut())
     split(uncut("split.seed=1"), overwrite=True)
-    assert mine.read_bytes() == b"mine"
+    assert own_file.read_bytes() == b"mine"
 
 
 def test_tiles_that_were_never_cut_cannot_be_linked(uncut: ProfileWith) -> None:
@@ -344,6 +344,6 @@ def test_georeferenced_scenes_are_grouped_by_their_footprints(
     result = split(profile_with("split={train: 0.5, valid: 0.5, test: 0.0}"))
     assert groups_in(result) == [["a", "b", "c", "d"]]
     evidence = result.groups[0].evidence
-    assert {one.kind for one in evidence} == {"footprint"}
-    assert [one.overlap for one in evidence] == pytest.approx([0.25] * 3)
+    assert {piece.kind for piece in evidence} == {"footprint"}
+    assert [piece.overlap for piece in evidence] == pytest.approx([0.25] * 3)
     assert np.allclose(evidence[0].transform or (), [[1, 0, -12], [0, 1, 0]], atol=1e-6)
