@@ -71,7 +71,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def replace_folder(new: Path, path: Path) -> None:
-    """Rename the folder `new` to `path`; what was there is deleted after it stepped aside."""
+    """Rename the folder `new` to `path`; what was there is moved aside and then deleted."""
     _restore(path)
     old = _aside(path)
     _remove(old)
@@ -82,7 +82,7 @@ def replace_folder(new: Path, path: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Delete a folder that this program made; under its name it is never there in part."""
+    """Delete a folder that this program made; under its own name it is never half deleted."""
     if path.exists():
         path.rename(_aside(path))
     _remove(_aside(path))
@@ -93,7 +93,7 @@ def _aside(path: Path) -> Path:
 
 
 def _restore(path: Path) -> None:
-    """Bring back what stepped aside for a replacement that never came, as after a power cut."""
+    """Bring back what was moved aside for a replacement never made, as after a power cut."""
     if _aside(path).exists() and not path.exists():
         _aside(path).rename(path)
 

@@ -18,7 +18,7 @@ from landslide_cli.outputs import write_json
 # unchanged.
 _REMOVED = {"train.augment.recolour": {"probability": 0.0}}
 
-# Raised when a step's results change their form, so that older ones are not taken for current.
+# Increased when a step's results change their form, so that older ones are not taken for current.
 FORMAT = 2
 
 
@@ -31,14 +31,14 @@ class Input:
     digest: str
 
     @classmethod
-    def of(cls, path: Path, known: "Input | None" = None) -> Self:
+    def of(cls, path: Path, known: Self | None = None) -> Self:
         """Describe a file; its content is read unless size and time are those of `known`."""
         status = path.stat()
         if known is not None and (status.st_size, status.st_mtime_ns) == (
             known.size,
             known.modified,
         ):
-            return cls(known.size, known.modified, known.digest)
+            return known
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
         return cls(status.st_size, status.st_mtime_ns, digest)
@@ -145,11 +145,15 @@ def _without_removed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Step:
-    """One step about to be made: where its record lies and what it would be made from."""
+    """One step about to be made: where its record lies, and what it would be made from.
+
+    `record` is that of the step made earlier; None if there is none.
+    """
 
     path: Path
     settings: Mapping[str, Any]
     inputs: Mapping[str, Input]
+    record: Record | None = None
 
     @classmethod
     def of(cls, path: Path, settings: Mapping[str, Any], files: Sequence[Path]) -> Self:
@@ -158,7 +162,7 @@ class Step:
         known: Mapping[str, Input] = record.inputs if record is not None else {}
         inputs = {str(file): Input.of(file, known.get(str(file))) for file in files}
         # JSON has no tuples: settings are compared in the form that they are stored in.
-        return cls(path, json.loads(json.dumps(settings)), inputs)
+        return cls(path, json.loads(json.dumps(settings)), inputs, record)
 
     def finished_before(self, command: str, overwrite: bool) -> Mapping[str, Any] | None:
         """Return the result of the same step made earlier, or None if it is to be made.
@@ -166,17 +170,16 @@ class Step:
         Raises:
             ChangedError: it was made from other inputs or settings and `overwrite` is not set.
         """
-        record = Record.read(self.path)
-        if record is None or overwrite:
+        if self.record is None or overwrite:
             return None
-        changes = record.changes(self.settings, self.inputs)
+        changes = self.record.changes(self.settings, self.inputs)
         if changes:
             raise ChangedError(
                 f"{self.path.parent} was made with different inputs or settings: "
                 f"{listed(changes, most=4)};\n"
                 f"make it again with --overwrite, or name another folder for `{command}`"
             )
-        return record.result
+        return self.record.result
 
     def finish(self, result: Mapping[str, Any], path: Path | None = None) -> None:
         """Write the record, as the last of the step's results."""

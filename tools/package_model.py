@@ -1,7 +1,7 @@
 """A finished run to the one in this package; `make packaged-model RUN=...` calls it.
 
-Kernels are rounded to half precision, which is what makes the file small. Of the record only what
-tells what the model is and which scenes it has seen is kept, without folders.
+Kernels are rounded to half precision, which is what makes the file small. The record keeps
+only what the model is and which scenes it has seen, without their folders.
 """
 
 import shutil

@@ -11,3 +11,6 @@ Probabilities = NDArray[np.float32]
 
 # Which pixels hold data, (rows, cols); None for all of them.
 Valid = NDArray[np.bool_] | None
+
+# A 2 x 3 matrix, from pixels (x, y) of one scene to pixels of another.
+Transform = tuple[tuple[float, float, float], tuple[float, float, float]]

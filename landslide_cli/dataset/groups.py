@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from landslide_cli.core.arrays import Transform
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.vector.footprints import Transform
 from landslide_cli.profile import Profile
 
 EvidenceKind = Literal["footprint", "content", "copy", "named"]

@@ -130,7 +130,7 @@ def comparison(image: NDArray[np.uint8], truth: Mask, prediction: Mask) -> Pictu
     A pixel whose true and predicted classes are two different foreground classes is a miss.
     """
     labelled = truth != IGNORE
-    true, predicted = (truth != 0) & labelled, (prediction != 0) & labelled
+    true, predicted = is_foreground(truth), (prediction != 0) & labelled
     colours = np.zeros((*truth.shape, 3), np.uint8)
     colours[true & (prediction == truth)] = HIT
     colours[true & (prediction != truth)] = MISS

@@ -4,11 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask
-
-Image = NDArray[np.uint8]
 
 # Width of the noise that the experiment's distortion field is smoothed with, in pixels.
 FIELD_SIGMA = 40.0

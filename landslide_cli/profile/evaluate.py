@@ -19,7 +19,7 @@ class EvaluateSettings(Settings):
         "scenes where the split names them and the source has them.",
     )
     batch: int | None = Field(
-        None, ge=1, le=4096, description="Tiles a model call. Default: `train.batch`."
+        None, ge=1, le=4096, description="Tiles per model call. Default: `train.batch`."
     )
     boundary_pixels: float = Field(
         3.0, ge=0.0, description="How far apart two outlines may run and still agree, in pixels."

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from landslide_cli.errors import ProfileError
-from landslide_cli.profile.messages import Key, dotted, explain, value_at
+from landslide_cli.profile.messages import Key, dotted, explain, parse_key, value_at
 from landslide_cli.profile.profile import Profile
 from landslide_cli.profile.yaml12 import collect_lines, dump_yaml, parse_yaml
 from landslide_cli.weights import FOLDER
@@ -90,8 +90,7 @@ def _parse_override(text: str) -> tuple[Key, Any]:
         _, parsed = parse_yaml(value)
     except yaml.YAMLError:
         raise ProfileError(f"--set {text}: the value is not valid YAML") from None
-    parts = name.strip().split(".")
-    return tuple(int(part) if part.isdecimal() else part for part in parts), parsed
+    return parse_key(name.strip()), parsed
 
 
 def _put(document: dict[str, Any], key: Key, value: Any, text: str) -> None:

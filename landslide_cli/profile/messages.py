@@ -81,8 +81,7 @@ def _describe(problems: Sequence[Any], document: dict[str, Any], places: dict[Ke
 
 def _key_of(problem: Any) -> Key:
     if problem["type"] == "profile":
-        parts = problem["ctx"]["key"].split(".")
-        return tuple(int(part) if part.isdecimal() else part for part in parts)
+        return parse_key(problem["ctx"]["key"])
     key = tuple(part for part in problem["loc"] if not _is_type(part))
     if key[:1] == ("model",):
         # Pydantic says after it which architecture's settings it has compared with.
@@ -130,6 +129,11 @@ def value_at(document: Any, key: Key) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return document
+
+
+def parse_key(text: str) -> Key:
+    """Read a key with dots between its parts; whole numbers are positions in a list."""
+    return tuple(int(part) if part.isdecimal() else part for part in text.split("."))
 
 
 def dotted(key: Key) -> str:

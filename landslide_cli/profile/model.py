@@ -90,8 +90,8 @@ class UNetSettings(_NetworkSettings):
     architecture: Literal["unet"] = Field(description="Which network.")
     encoder: EncoderName = Field(
         "efficientnet_lite0",
-        description="`efficientnet_lite0`'s weights are in this package; Keras downloads the "
-        "others'.",
+        description="The weights of `efficientnet_lite0` are in this package; Keras downloads "
+        "those of the others.",
     )
     encoder_weights: str | None = Field(
         "imagenet",
@@ -155,7 +155,7 @@ def network_settings(model: Any) -> type[FlexUNetSettings] | type[UNetSettings]:
 
 
 def _architecture(settings: Any) -> str:
-    """Tell which settings are meant; without a word of it, FlexUNet's."""
+    """Tell which settings are meant; FlexUNet's where none is named."""
     if isinstance(settings, dict):
         return str(settings.get("architecture", "flexunet"))
     return str(getattr(settings, "architecture", "flexunet"))

@@ -51,7 +51,7 @@ class PrepareSettings(Settings):
         OfflineAugmentSettings(), description="Offline augmentation: further copies of each tile."
     )
     workers: int | None = Field(
-        None, ge=1, le=256, description="Processes to use. Default: one a processor core."
+        None, ge=1, le=256, description="Processes to use. Default: one per processor core."
     )
     seed: int = Field(137, ge=0, description="Seed of the distortions.")
 

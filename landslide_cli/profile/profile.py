@@ -1,8 +1,8 @@
-"""Every key of a profile: its type, range, meaning and default, in one place.
+"""The profile as a whole: its top-level keys, and the checks that span several sections.
 
-The sections stand in `data`, `training` and `results`. The README's reference and the editors' JSON
-schema are generated from these classes. Defaults are those of the published FlexUNet experiment on
-the Sichuan landslide scenes (antillia.com, 2025).
+Each section has a module in this folder, with the type, range, meaning and default of its keys.
+docs/profile.md and the editors' JSON schema are generated from these classes. Defaults are those of
+the published FlexUNet experiment on the Sichuan landslide scenes (antillia.com, 2025).
 """
 
 from pathlib import Path
@@ -126,7 +126,7 @@ class Profile(Settings):
         if weights is not None and len(weights) != classes:
             raise wrong(
                 "train.class_weights",
-                f"must be {classes} weights, one a class and the background's first, "
+                f"must be {classes} weights, one per class, the background's first, "
                 f"not {len(weights)}",
             )
         if weights is not None and not any(weights):

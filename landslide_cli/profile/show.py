@@ -12,8 +12,8 @@ class ShowSettings(Settings):
 
     output: Path | None = Field(
         None,
-        description="Folder of the pictures. Default: `<run>/show`, before the training "
-        "`<dataset>/show`.",
+        description="Folder of the pictures. Default: `<run>/show`, or "
+        "`<dataset>/show` before the training.",
     )
     items: int = Field(6, ge=1, le=1000, description="Rows of a contact sheet.")
     cell: int = Field(256, ge=32, le=2048, description="Side of a picture in a sheet, in pixels.")

@@ -24,7 +24,8 @@ class OverlapSettings(Settings):
         1024,
         ge=64,
         le=8192,
-        description="Longest side at which scenes are compared, in pixels; larger are reduced.",
+        description="Longest side at which scenes are compared, in pixels; larger ones are "
+        "reduced.",
     )
     features: int = Field(
         2000, ge=16, le=20_000, description="Most features of a scene, spread over it."

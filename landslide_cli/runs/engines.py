@@ -177,8 +177,9 @@ def import_openvino() -> Any:
 def _core() -> Any:
     """Return OpenVINO's core, one for the whole process.
 
-    Its CPU plugin gives the thread that first compiles a stack for signal handlers. Unloaded by
-    another thread it would take the stack away, and the next Ctrl-C would be a segmentation fault.
+    Its CPU plugin gives a stack for signal handlers to the thread that compiles first. Unloaded by
+    another thread, it would take that stack away, and the next Ctrl-C would be a segmentation
+    fault.
     """
     return import_openvino().Core()
 

@@ -1,4 +1,4 @@
-"""Where a run and all that is derived from it lies on disk."""
+"""Where a run and all that is derived from it lie on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,12 @@ def run_home(profile: Profile) -> Path:
     Those of the packaged model lie apart, so that they are never in the way of a training.
     """
     folder = profile.run_folder
-    if profile.model.weights != LANDSLIDE or (folder / MODEL).is_file():
-        return folder
-    return folder.with_name(f"{folder.name}.packaged")
+    return folder.with_name(f"{folder.name}.packaged") if uses_packaged(profile) else folder
+
+
+def uses_packaged(profile: Profile) -> bool:
+    """Whether the packaged model stands in for the profile's own, which is not there."""
+    return profile.model.weights == LANDSLIDE and not (profile.run_folder / MODEL).is_file()
 
 
 def unfinished_folder(run: Path) -> Path:

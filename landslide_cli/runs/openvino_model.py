@@ -17,8 +17,11 @@ FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
 
 
 def fingerprint_of(model: Path, home: Path | None = None) -> str:
-    """Return what identifies a model file: the digest of its bytes, read once a version."""
-    return _current(model, _folder(model, home)).digest
+    """Return what identifies a model file: the digest of its bytes.
+
+    They are not read again once the model has been converted.
+    """
+    return Input.of(model, _recorded(_folder(model, home))).digest
 
 
 def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path:
@@ -36,8 +39,8 @@ def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path
         ModelError: the model cannot be converted.
     """
     folder = _folder(model, home)
-    current = _current(model, folder)
     made_from = _recorded(folder)
+    current = Input.of(model, made_from)
     if (folder / NETWORK).is_file() and made_from and made_from.digest == current.digest:
         return folder / NETWORK
     reporter.note(f"converting {model} for OpenVINO, once")
@@ -88,10 +91,6 @@ def _convert(model: Path, folder: Path) -> None:
 
 def _folder(model: Path, home: Path | None) -> Path:
     return (home or model.parent) / FOLDER
-
-
-def _current(model: Path, folder: Path) -> Input:
-    return Input.of(model, _recorded(folder))
 
 
 def _recorded(folder: Path) -> Input | None:

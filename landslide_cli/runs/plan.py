@@ -158,7 +158,7 @@ def _side(profile: Profile, engine: Engine, batch: int, on_gpu: bool) -> int | N
     """Return the largest side of a window: as large as the memory allows, and no larger than pays.
 
     Raises:
-        UsageError: neighbouring windows would share more than a window.
+        UsageError: neighbouring windows would share a whole window or more.
     """
     infer, multiple = profile.infer, profile.model.multiple
     if infer.tile == "whole":
@@ -172,7 +172,7 @@ def _side(profile: Profile, engine: Engine, batch: int, on_gpu: bool) -> int | N
     if side <= infer.overlap:
         raise UsageError(
             f"infer.overlap is {infer.overlap}, and windows of {allowed / 1e9:.1f} GB are only "
-            f"{side} pixels wide; lessen it, or raise infer.memory"
+            f"{side} pixels wide; reduce it, or raise infer.memory"
         )
     return side
 

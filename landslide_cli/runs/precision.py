@@ -72,7 +72,7 @@ def bfloat16_change(
 def _stored(run: Run, digest: str) -> dict[str, Any]:
     """Return what is stored of this model, by engine."""
     stored: dict[str, Any] = {}
-    for folder in (run.folder, run.home):
+    for folder in dict.fromkeys((run.folder, run.home)):
         try:
             document = read_json(folder / PRECISION) or {}
         except DataError:
@@ -89,7 +89,7 @@ def _windows(run: Run, scenes: Sequence[Path], side: int) -> Iterator[Image]:
             with SceneReader(path, run.preprocessing) as scene:
                 tiling = Tiling(side, 0, scale=scene.scales)
                 layout = tiling.layout(scene.height, scene.width)
-                # Block by block: the levels of the whole scene take long to find out.
+                # Block by block: the local statistics of a whole scene take long to compute.
                 for block in layout.blocks(_ROWS, layout.width):
                     for view in views(scene, layout, block):
                         if isinstance(view, View) and view.pixels is not None:

@@ -16,6 +16,7 @@ from landslide_cli.runs.files import (
     THRESHOLD,
     run_home,
     unfinished_folder,
+    uses_packaged,
 )
 
 
@@ -65,13 +66,16 @@ def find_run(
 ) -> Run:
     """Return the profile's run.
 
-    With `model.weights: landslide` that is the packaged one, as long as the profile's is not there.
+    With `model.weights: landslide` that is the packaged one as long as the profile has no model of
+    its own.
 
-    The profile's `infer` goes before what the run has stored: `infer.gsd` and `infer.scale` before
-    the scale of its training, `infer.threshold` before the threshold chosen on its validation set.
+    The profile's `infer` takes precedence over what the run has stored: `infer.gsd` and
+    `infer.scale` over the scale of its training, `infer.threshold` over the threshold chosen on its
+    validation set.
 
     Args:
-        profile: its `run`, `fold`, `bands`, `classes`, `source.value_range` and `infer` are used.
+        profile: its `run`, `fold`, `model.weights`, `bands`, `classes`, `source.value_range` and
+            `infer` are used.
         folder: where the run lies if it is not the profile's.
         stored: what the scenes of its training went through, where that is not recorded yet.
 
@@ -82,7 +86,7 @@ def find_run(
     if folder is None:
         check_trained(profile)
     home = folder or run_home(profile)
-    folder = PACKAGED if folder is None and home != profile.run_folder else home
+    folder = PACKAGED if folder is None and uses_packaged(profile) else home
     stored, infer = stored or stored_preprocessing(folder, profile.bands), profile.infer
     preprocessing = replace(
         stored,
@@ -158,7 +162,7 @@ def check_trained(profile: Profile) -> None:
         ModelError: there is none.
     """
     path = profile.run_folder / MODEL
-    if not path.is_file() and run_home(profile) == profile.run_folder:
+    if not path.is_file() and not uses_packaged(profile):
         unfinished = unfinished_folder(profile.run_folder)
         hint = f"; the training in {unfinished} has not finished" if unfinished.exists() else ""
         raise ModelError(f"{path}: no trained model{hint}; run `landslide train` first")

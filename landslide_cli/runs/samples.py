@@ -15,7 +15,7 @@ from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.profile import Profile
 from landslide_cli.records import Input, Record
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.files import PACKAGED, RUN_RECORD, run_home
+from landslide_cli.runs.files import PACKAGED, RUN_RECORD, uses_packaged
 
 Units = Literal["scenes", "tiles"]
 
@@ -84,7 +84,7 @@ def trained_on(profile: Profile, samples: Samples) -> list[str]:
 
     The packaged model knows its scenes by their contents.
     """
-    if run_home(profile) != profile.run_folder:
+    if uses_packaged(profile):
         packaged = Record.read(PACKAGED / RUN_RECORD)
         learned = {file.digest for file in packaged.inputs.values()} if packaged else set()
         return [sample.name for sample in samples.items if Input.of(sample.image).digest in learned]
@@ -92,7 +92,7 @@ def trained_on(profile: Profile, samples: Samples) -> list[str]:
     try:
         record = Record.read(profile.run_folder / RUN_RECORD)
         seen = set() if record is None else _learned_scenes(profile, record)
-    except (OSError, DataError):
+    except DataError:
         return []
     ground = {group_of.get(scene, scene) for scene in seen}
     return [sample.name for sample in samples.items if sample.group in ground]

@@ -11,20 +11,18 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.warp import distort
 from landslide_cli.profile.augment import OnlineAugmentSettings
 
-Image = NDArray[np.uint8]
-
 layers = keras.layers
 fold_in = tf.random.experimental.stateless_fold_in
 
-# Whatever the global policy is; and a fixed seed, or else each layer takes one from `random`.
+# float32 whatever the global policy is; a fixed seed, as each layer else takes one from `random`.
 _PLAIN = {"dtype": "float32", "seed": 0}
 _REFLECT = {**_PLAIN, "fill_mode": "reflect"}
 
@@ -160,7 +158,7 @@ def _by(layer: Any, instead: Instead = lambda draws, drawn: {}) -> Step:
 
 
 def _flip(mode: str) -> Step:
-    # The layer flips one image in two, the profile as many as it says.
+    # The layer flips half of the images; the share is the profile's.
     return _by(
         layers.RandomFlip(mode, **_PLAIN), lambda *_: {"flips": tf.ones((1, 1, 1, 1), tf.bool)}
     )

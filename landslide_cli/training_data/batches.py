@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Batches:
         examples: Examples,
         bands: int,
         batch: int,
-        share: Sequence[int] | None = None,
+        share: range | None = None,
         multiple: int = 1,
         augmenter: Augmenter | None = None,
         wraps: bool = False,
@@ -100,10 +100,12 @@ class Batches:
 
     def names(self, epoch: int, number: int) -> list[str]:
         """Name the examples of a batch, for a message."""
-        positions = [number * self._batch + index for index in range(self._batch)]
-        count = len(self.examples)
-        positions = [position % count for position in positions if self._wraps or position < count]
-        return [self.examples.name(epoch, position) for position in positions]
+        first, count = number * self._batch, len(self.examples)
+        return [
+            self.examples.name(epoch, position % count)
+            for position in range(first, first + self._batch)
+            if self._wraps or position < count
+        ]
 
     def _drawn_example(self, epoch: Any, index: Any) -> Any:
         """Draw the example of that number in this process's share of the epoch."""

@@ -46,7 +46,6 @@ class CropExamples:
         load: reads a scene at its prepared size.
         side: of a crop, in pixels.
         settings: the profile's `train`: seed, cache, and all that it says of crops and pasting.
-        bands: of the images.
         folder: of the disk cache.
 
     Raises:
@@ -59,13 +58,12 @@ class CropExamples:
         load: Callable[[Scene], Pair],
         side: int,
         settings: TrainSettings,
-        bands: int,
         folder: Path | None = None,
     ) -> None:
         self.rows = self.cols = side
         self._settings = settings
         self._anchors: dict[int, NDArray[np.int64]] = {}  # (anchors, 2), rows and columns
-        self._store = SceneStore(scenes, load, bands, settings.cache, folder, self._find_anchors)
+        self._store = SceneStore(scenes, load, settings.cache, folder, self._find_anchors)
         self._with_foreground = list(self._anchors)
         self._areas = np.cumsum([rows * cols for rows, cols in self._store.sizes])
         self._count = settings.crops or max(1, math.ceil(self._areas[-1] / side**2))

@@ -81,13 +81,13 @@ def examples_of(profile: Profile, files: PartFiles, cache_folder: Path | None) -
     Raises:
         DataError: a file cannot be used.
     """
-    settings, bands = profile.train, profile.bands
+    settings = profile.train
     is_training = files.part == "train"
     if settings.crop is None:
         return TileExamples(
             files.tiles,
             profile.palette,
-            bands,
+            profile.bands,
             multiple=profile.model.multiple,
             cache=settings.cache,
             folder=cache_folder,
@@ -99,5 +99,5 @@ def examples_of(profile: Profile, files: PartFiles, cache_folder: Path | None) -
         return prepared_pair(profile, scene)
 
     if is_training:
-        return CropExamples(files.scenes, load, settings.crop, settings, bands, cache_folder)
-    return WindowExamples(files.scenes, load, settings.crop, bands, settings.cache, cache_folder)
+        return CropExamples(files.scenes, load, settings.crop, settings, cache_folder)
+    return WindowExamples(files.scenes, load, settings.crop, settings.cache, cache_folder)

@@ -16,7 +16,7 @@ from landslide_cli.outputs import whole_file
 from landslide_cli.training_data.examples import Pair
 
 Cache = Literal["memory", "disk", "none"]
-CacheSetting = Literal["auto", "memory", "disk", "none"]
+CacheSetting = Cache | Literal["auto"]
 
 
 def resolve_cache(
@@ -90,7 +90,6 @@ class SceneStore:
     Args:
         scenes: in the order of their indices.
         load: reads a scene at its prepared size.
-        bands: of the images.
         cache: where scenes are kept; `auto` takes memory if a quarter of what is free suffices,
             otherwise the folder if there is one.
         folder: of the disk cache.
@@ -108,7 +107,6 @@ class SceneStore:
         self,
         scenes: Sequence[Scene],
         load: Callable[[Scene], Pair],
-        bands: int,
         cache: CacheSetting,
         folder: Path | None,
         survey: Callable[[int, Mask], None] = lambda index, mask: None,
@@ -126,10 +124,10 @@ class SceneStore:
         self._store = store(resolve_cache(cache, 0, fallback, free_bytes))
         needed = 0
         for index in range(len(scenes)):
-            mask = self._store.get(index)[1]
+            image, mask = self._store.get(index)
             self.sizes.append((mask.shape[0], mask.shape[1]))
             survey(index, mask)
-            needed += mask.size * (bands + 1)
+            needed += image.size + mask.size
             if cache == "auto" and resolve_cache("auto", needed, fallback, free_bytes) != "memory":
                 cache, self._store = fallback, store(fallback)
 

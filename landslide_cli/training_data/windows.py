@@ -16,7 +16,6 @@ class WindowExamples:
         scenes: in the order of the windows.
         load: reads a scene at its prepared size.
         side: of a window, in pixels.
-        bands: of the images.
         cache: where loaded scenes are kept; see `SceneStore`.
         folder: of the disk cache.
 
@@ -29,12 +28,11 @@ class WindowExamples:
         scenes: Sequence[Scene],
         load: Callable[[Scene], Pair],
         side: int,
-        bands: int,
         cache: CacheSetting = "auto",
         folder: Path | None = None,
     ) -> None:
         self.rows = self.cols = side
-        self._store = SceneStore(scenes, load, bands, cache, folder)
+        self._store = SceneStore(scenes, load, cache, folder)
         self._windows = [
             (index, window)
             for index, (rows, cols) in enumerate(self._store.sizes)

@@ -52,17 +52,15 @@ class SceneSource:
         self.loaded[index] += 1
         return self.pairs[index]
 
-    def crops(
-        self, side: int, folder: Path | None = None, bands: int = 2, **settings: Any
-    ) -> CropExamples:
+    def crops(self, side: int, folder: Path | None = None, **settings: Any) -> CropExamples:
         """Crops by the profile's `train` settings; nothing is cached unless they say so."""
         values = TrainSettings.model_validate({"seed": 1, "cache": "none", **settings})
-        return CropExamples(self.scenes, self.load, side, values, bands, folder)
+        return CropExamples(self.scenes, self.load, side, values, folder)
 
     def windows(
         self, side: int, cache: Cache = "none", folder: Path | None = None
     ) -> WindowExamples:
-        return WindowExamples(self.scenes, self.load, side, 2, cache, folder)
+        return WindowExamples(self.scenes, self.load, side, cache, folder)
 
     def place(self, examples: Examples, epoch: int, position: int) -> tuple[int, int, int]:
         """The scene, the row and the column of an example, as its name tells them."""

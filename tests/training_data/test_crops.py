@@ -168,9 +168,7 @@ def test_nothing_is_drawn_for_other_light_where_there_is_none() -> None:
 def test_crops_of_many_bands_are_turned_too() -> None:
     image, mask = pair_of(0, 40, 40)
     bands = np.concatenate([image] * 4, axis=-1)
-    crop, _ = (
-        SceneSource([(bands, mask)]).crops(16, crops=1, crop_rotation=45.0, bands=8).example(0, 0)
-    )
+    crop, _ = SceneSource([(bands, mask)]).crops(16, crops=1, crop_rotation=45.0).example(0, 0)
     np.testing.assert_array_equal(crop[..., :2], crop[..., 6:])
 
 
@@ -277,8 +275,8 @@ def test_a_scene_that_cannot_be_read_is_refused_at_once_in_its_own_words() -> No
 
     scenes = source_of([(9, 9)]).scenes
     for make in (
-        lambda: CropExamples(scenes, load, 8, TrainSettings(), 2),
-        lambda: WindowExamples(scenes, load, 8, 2),
+        lambda: CropExamples(scenes, load, 8, TrainSettings()),
+        lambda: WindowExamples(scenes, load, 8),
     ):
         with pytest.raises(DataError, match=r"^s0\.png: is damaged$"):
             make()

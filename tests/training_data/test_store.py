@@ -20,7 +20,7 @@ FALLBACKS: tuple[Cache, ...] = ("disk", "none")
 def loads_of(source: SceneSource, folder: Path | None, free_bytes: int) -> list[int]:
     """Read each scene three times by `auto`; return how often each was loaded."""
     free = lambda: free_bytes  # noqa: E731
-    store = SceneStore(source.scenes, source.load, 2, "auto", folder, free_bytes=free)
+    store = SceneStore(source.scenes, source.load, "auto", folder, free_bytes=free)
     for index, pair in enumerate(source.pairs * 3):
         assert_same(store.window(index % 6, Window(0, 0, 20, 20)), pair)
     return source.loaded

@@ -1,7 +1,7 @@
 """Start-up, preparing, input, training and tiled inference, against the least that each could cost.
 
-And the search for scenes that share ground, among a thousand. Run with `make bench`; it takes about
-forty minutes and writes nothing outside a temporary folder.
+It also times the search for shared ground among a thousand scenes. Run with `make bench`; it takes
+about forty minutes and writes nothing outside a temporary folder.
 """
 
 import subprocess

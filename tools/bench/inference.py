@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import predict_scene
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.imagery.raster.images import write_image
+from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs.engines import Shape, processor_threads
+from landslide_cli.runs.files import MODEL, RUN_RECORD, THRESHOLD
 from landslide_cli.runs.plan import load_engine
 from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
@@ -230,11 +233,12 @@ def _untrained(folder: Path, name: str) -> Profile:
     profile = load_profile(Path(f"configs/{name}.yaml"), [f"run={run}"])
     if not run.exists():
         run.mkdir()
-        build_model(profile.model, profile.bands, 2).save(run / "model.keras")
+        build_model(profile.model, profile.bands, 2).save(run / MODEL)
         scale = profile.prepare.scale or 1.0
-        (run / "run.json").write_text(json.dumps({"result": {"scale": scale}}))
+        preprocessing = asdict(Preprocessing(profile.bands, scale=scale))
+        (run / RUN_RECORD).write_text(json.dumps({"result": {"preprocessing": preprocessing}}))
         # Its masks are noise; a few specks are all that the polygons should cost.
-        (run / "threshold.json").write_text(json.dumps({"threshold": 0.999}))
+        (run / THRESHOLD).write_text(json.dumps({"threshold": 0.999}))
     return profile
 
 

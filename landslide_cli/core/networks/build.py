@@ -1,7 +1,7 @@
 """Building a network from a profile's `model` settings.
 
-An architecture is a function from settings, bands and output channels to a Keras model, listed in
-`ARCHITECTURES`, and a settings class in the profile.
+An architecture is a function from settings, bands, output channels and `synchronized` to a Keras
+model, listed in `ARCHITECTURES`, and a settings class in the profile.
 """
 
 import math

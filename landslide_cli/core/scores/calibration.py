@@ -13,8 +13,6 @@ from landslide_cli.core.scores.confusion import scores_from, share
 # Bin k holds probabilities from k / BINS to below (k + 1) / BINS, the last bin also 1.
 BINS = 1000
 
-PROBABILITY_ROWS = ("background", "foreground", "probability")
-
 # In float32, as probabilities are: a pixel is in bin k or above if its probability >= EDGES[k].
 EDGES = (np.arange(BINS) / BINS).astype(np.float32)
 _UPPER_EDGES = np.append(EDGES[1:], np.float32(np.inf))
@@ -28,8 +26,8 @@ def probability_counts(truth: Mask, probability: NDArray[np.float32]) -> NDArray
         probability: of the foreground, of the same shape, in [0, 1].
 
     Returns:
-        (3, BINS), rows in the order of `PROBABILITY_ROWS`: the number of background pixels per bin,
-        the number of foreground pixels, and the sum of the probabilities of both.
+        (3, BINS), by rows: the number of background pixels per bin, the number of foreground
+        pixels, and the sum of the probabilities of both.
     """
     labelled = truth != IGNORE
     probabilities = probability[labelled]

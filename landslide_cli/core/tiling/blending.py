@@ -47,8 +47,7 @@ def blend(
     row_weights, col_weights = grid.rows.weights()[:, None], grid.cols.weights()
     weights = (row_weights * col_weights)[..., None]
     side = grid.rows.side
-    window_rows = grid.rows.touching(area.row_off, area.row_stop)
-    window_cols = grid.cols.touching(area.col_off, area.col_stop)
+    window_rows, window_cols = grid.indices(area)
     sums = np.zeros((side, area.width, channels), np.float32)
     remaining, row = iter(predictions), area.row_off
     # Of each row of windows: its first row, and the summed column weights of its empty windows.

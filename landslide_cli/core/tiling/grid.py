@@ -88,7 +88,7 @@ class Axis:
         steps = ceil_div(last, largest_step // unit * unit)
         return tuple(index * last // steps // unit * unit for index in range(steps + 1))
 
-    @property
+    @cached_property
     def shared(self) -> int:
         """The fewest pixels that any two neighbours share: `overlap` or more; 0 for one window."""
         return min((self.side - b + a for a, b in pairwise(self.starts)), default=0)
@@ -129,9 +129,17 @@ class Grid:
 
     def touching(self, area: Window) -> Iterator[Window]:
         """Yield the windows that contain any pixel of an area of the scene."""
-        for row in self.rows.touching(area.row_off, area.row_stop):
-            for col in self.cols.touching(area.col_off, area.col_stop):
+        rows, cols = self.indices(area)
+        for row in rows:
+            for col in cols:
                 yield self.window(row, col)
+
+    def indices(self, area: Window) -> tuple[range, range]:
+        """Return the rows and the columns of the windows that contain any pixel of an area."""
+        return (
+            self.rows.touching(area.row_off, area.row_stop),
+            self.cols.touching(area.col_off, area.col_stop),
+        )
 
     def window(self, row: int, col: int) -> Window:
         return Window(self.cols.starts[col], self.rows.starts[row], self.cols.side, self.rows.side)

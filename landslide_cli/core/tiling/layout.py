@@ -73,9 +73,8 @@ class Layout:
 
     def windows(self, block: Window) -> int:
         """Return how many windows a block takes."""
-        area = self.area(block)
-        rows = self.grid.rows.touching(area.row_off, area.row_stop)
-        return len(rows) * len(self.grid.cols.touching(area.col_off, area.col_stop))
+        rows, cols = self.grid.indices(self.area(block))
+        return len(rows) * len(cols)
 
     def blocks(self, most_rows: int, most_cols: int) -> Sequence[Window]:
         """Divide the scene into blocks of about `most_rows` x `most_cols` pixels at the most.
@@ -100,10 +99,11 @@ def _span(ratio: Ratio, start: int, stop: int, length: int) -> tuple[int, int]:
 
 def _spans(ratio: Ratio, axis: Axis, length: int, most: int) -> Iterator[tuple[int, int]]:
     pieces = ceil_div(length, most)
+    half = axis.shared // 2
+    middles = [start + half for start in axis.starts[1:]]
     begin = 0
     for piece in range(1, pieces):
         aim = piece * length / pieces * ratio.scale
-        middles = [start + axis.shared // 2 for start in axis.starts[1:]]
         near = min(middles, key=lambda middle: abs(middle - aim), default=0)
         cut = near // ratio.model * ratio.scene
         if begin < cut < length:

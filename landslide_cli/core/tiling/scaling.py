@@ -8,15 +8,12 @@ a scene of any size is resized in bounded memory.
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.tiling.grid import ceil_div
-from landslide_cli.core.tiling.resampling import resample
-
-Value = TypeVar("Value", np.uint8, np.float32)
+from landslide_cli.core.tiling.resampling import Value, resample
 
 # Largest relative error of a ratio: about one pixel along a window of 1024.
 TOLERANCE = 1e-3
@@ -72,18 +69,12 @@ def to_model(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]
     """
     full = pad_to_units(values, rows.units(values.shape[0]), rows.scene, axis=0)
     full = pad_to_units(full, cols.units(values.shape[1]), cols.scene, axis=1)
+    height = full.shape[0] // rows.scene * rows.model
+    width = full.shape[1] // cols.scene * cols.model
     if full.dtype == np.uint8 and rows.scene % rows.model == cols.scene % cols.model == 0:
         # Averages of whole pixels are integer arithmetic in OpenCV: fast, and exact in any piece.
-        height = full.shape[0] * rows.model // rows.scene
-        return resample(full, full.shape[1] * cols.model // cols.scene, height)
-    result = np.empty(
-        (
-            full.shape[0] // rows.scene * rows.model,
-            full.shape[1] // cols.scene * cols.model,
-            full.shape[2],
-        ),
-        values.dtype,
-    )
+        return resample(full, width, height)
+    result = np.empty((height, width, full.shape[2]), values.dtype)
     for band in range(full.shape[2]):
         plane = _resized_plane(np.ascontiguousarray(full[..., band]), rows, cols)
         result[..., band] = np.rint(plane) if values.dtype == np.uint8 else plane

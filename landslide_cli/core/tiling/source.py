@@ -30,7 +30,7 @@ class Source(Protocol):
 
     @property
     def standardized(self) -> bool:
-        """Whether the model wants the scene to have standard levels; what is read has its own."""
+        """Whether the model wants the scene standardized; what is read is not yet."""
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read the pixels from the first to below the last row and column."""

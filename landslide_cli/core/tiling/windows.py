@@ -61,8 +61,7 @@ def views(
         what was read of the block's own pixels.
     """
     grid, area = layout.grid, layout.area(block)
-    window_rows = grid.rows.touching(area.row_off, area.row_stop)
-    window_cols = grid.cols.touching(area.col_off, area.col_stop)
+    window_rows, window_cols = grid.indices(area)
     rows = _ScaledRows(source, layout, block, on_pixels, pixels_at_once)
     for row in window_rows:
         down = _samples(grid.rows, row, row)
@@ -94,8 +93,7 @@ class _ScaledRows:
         self._source, self._layout, self._block = source, layout, block
         self._on_pixels = on_pixels
         grid, area = layout.grid, layout.area(block)
-        window_rows = grid.rows.touching(area.row_off, area.row_stop)
-        window_cols = grid.cols.touching(area.col_off, area.col_stop)
+        window_rows, window_cols = grid.indices(area)
         # A mirrored last window looks back above its own first row.
         first = min(int(_samples(grid.rows, row, row).min()) for row in window_rows)
         self._unit = first // layout.rows.model
@@ -136,7 +134,7 @@ class _ScaledRows:
         above = max(0, begin - ratio.halo_to_model)
         first, stop = above * ratio.scene, (end + ratio.halo_to_model) * ratio.scene
         piece = self._source.read((first, min(height, stop)), self._cols)
-        scaled = self._levelled(_scaled(piece, self._layout), above * ratio.model)
+        scaled = self._standardized(_scaled(piece, self._layout), above * ratio.model)
         skipped = (begin - above) * ratio.model
         self._held.add(_rows_of(scaled, skipped, skipped + (end - begin) * ratio.model))
         self._unit = end
@@ -148,7 +146,7 @@ class _ScaledRows:
         self._held.drop_above(int(rows.min()))
         return self._held.cut(rows, cols - self._left)
 
-    def _levelled(self, piece: Piece, row_off: int) -> Piece:
+    def _standardized(self, piece: Piece, row_off: int) -> Piece:
         if self._levels is None:
             return piece
         offset = row_off, self._left

@@ -36,7 +36,7 @@ VOTES = 4
 # Descriptors, 512 bytes each: of many images fewer of each are kept, but not too few of any.
 MOST_INDEXED = 500_000
 FEWEST_INDEXED = 200
-MIRRORED_SHARE = 2  # of so many key points one is looked up mirrored, which is a rarer case
+MIRRORED_SHARE = 2  # the limit of key points is divided by this for mirrored images, a rarer case
 FLANN_KDTREE = 1  # OpenCV has no name for it
 EMPTY = np.zeros((0, 128), np.float32)
 
@@ -80,7 +80,7 @@ class DescriptorIndex:
         Args:
             query: the image looked up.
             itself: the number of the same image in the index, whose neighbours do not count.
-            share: every so many key points, one is looked up.
+            share: the limit of key points per image is divided by this.
 
         Returns:
             The votes of each image that has any.

@@ -10,11 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from landslide_cli.imagery.overlap.features import SIGNATURE, Features
-
-Floats = NDArray[np.float32]
+from landslide_cli.imagery.overlap.features import SIGNATURE, Features, Floats
 
 # Polynomials of these degrees along rows and columns are no detail: light, haze and vignetting are
 # alike on different ground. Coarse details are enough if hardly anything differs beside them.

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from landslide_cli.core.arrays import Transform
 from landslide_cli.imagery.overlap.candidates import (
     Candidate,
     candidates_among,
@@ -25,8 +26,6 @@ from landslide_cli.imagery.overlap.matching import Matrix2x3, Similarity, fit
 from landslide_cli.imagery.overlap.settings import MatchSettings
 
 COPY_SHARE = 0.9  # of the area of the larger image that a copy covers
-
-Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 @dataclass(frozen=True, order=True)
@@ -102,7 +101,7 @@ def _proven(
     settings: MatchSettings,
     candidate: Candidate,
 ) -> Overlap | None:
-    """Similarity a similarity to a candidate; None if the images do not show the same ground."""
+    """Return the overlap of a candidate pair; None if the images do not show the same ground."""
     first, second = firsts[candidate.first], seconds[candidate.second]
     similarity = fit(mirrored(first) if candidate.mirrored else first, second, settings)
     if similarity is None or not similarity.convinces(settings):

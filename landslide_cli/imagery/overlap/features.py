@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.imagery.overlap.settings import MatchSettings
 
-Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 # Below OpenCV's 0.04, for ground in haze or shade; the second where the first finds few, as on

@@ -35,16 +35,14 @@ class Similarity:
 
     Args:
         transform: (2, 3), pixels of the first original to pixels of the second.
-        matches: that agree with it.
-        inliers: the distinct ones among them.
-        agreement: their share of all matches in the area it makes common, in [0, 1].
+        inliers: distinct matches that agree with it.
+        agreement: share of the matches in the area it makes common that agree with it, in [0, 1].
         correlation: of the texture in that area, in [-1, 1].
         overlap: share of the smaller image's area that both show, in [0, 1].
         covered: share of the larger one's, in [0, 1].
     """
 
     transform: Matrix2x3
-    matches: int
     inliers: int
     agreement: float
     correlation: float
@@ -57,7 +55,7 @@ class Similarity:
 
 
 def fit(first: Features, second: Features, settings: MatchSettings) -> Similarity | None:
-    """Similarity the similarity that most matches agree on; None if there is no plausible one."""
+    """Fit the similarity that most matches agree on; None if there is no plausible one."""
     rows, cols = match(first, second, settings.ratio)
     group = _of_one_turn(first, second, rows, cols)
     if len(group) < FEWEST:
@@ -77,7 +75,6 @@ def fit(first: Features, second: Features, settings: MatchSettings) -> Similarit
     overlap, covered = common_shares(first, second, transform)
     return Similarity(
         transform,
-        len(inlying),
         min(_distinct(source[inlying], first), _distinct(target[inlying], second)),
         agreement,
         texture_correlation(first, second, transform),

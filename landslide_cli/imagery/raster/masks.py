@@ -15,7 +15,7 @@ Encoding = Literal["colours", "indices", "binary"]
 
 @dataclass(frozen=True)
 class MaskReading:
-    """A mask, how its file wrote the classes, and how many pixels the nearest class was given."""
+    """A mask, how its file wrote the classes, and how many pixels were given the nearest class."""
 
     mask: Mask
     encoding: Encoding

@@ -25,7 +25,8 @@ class Preprocessing:
             uint16.
         scale: factor by which rows and columns are resized for the model.
         gsd: GSD of the model's input in metres, to which georeferenced rasters are resized instead.
-        standardized: bands get the same mean and deviation in all scenes (`core.levels`).
+        standardized: bands get the same mean and deviation in all scenes
+            (`core.tiling.standardize`).
     """
 
     bands: int

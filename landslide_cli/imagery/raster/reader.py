@@ -94,7 +94,7 @@ class SceneReader:
 
     @property
     def standardized(self) -> bool:
-        """Whether the model wants standard levels; the pixels read have the scene's own."""
+        """Whether the model wants the scene standardized; the pixels read are not yet."""
         return self._preprocessing.standardized
 
     @property

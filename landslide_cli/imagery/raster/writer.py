@@ -1,8 +1,8 @@
 """Maps of any size, written piece by piece and finished as Cloud Optimized GeoTIFF or PNG.
 
-GDAL reports a full disk only now and then: what it still holds in memory it writes on closing, and
-of errors there rasterio tells nothing but its log. So the log is followed, and every file is looked
-at again when it is finished.
+GDAL reports a full disk only sometimes: what it still holds in memory is written on closing, and
+rasterio reports errors there only in its log. So the log is followed, and every finished file is
+checked.
 """
 
 import errno
@@ -39,7 +39,7 @@ _WRITING = {"GDAL_PAM_ENABLED": "NO"}
 # block in its place, so that nothing seems to be missing.
 _BLOCK_LOST = "error at scanline"
 
-# The log below which rasterio keeps GDAL's errors, which it gives for mere information.
+# The logger to which rasterio writes GDAL's errors, as mere information.
 _LOG = logging.getLogger("rasterio")
 _LOG.setLevel(logging.INFO)
 
@@ -247,7 +247,7 @@ class _Listener(logging.Handler):
 def _half_written(path: Path) -> OSError:
     """Return the error for a file that could be opened and not be written to its end.
 
-    GDAL does not tell why; next to always the disk is full.
+    GDAL does not say why; nearly always the disk is full.
     """
     return OSError(errno.ENOSPC, "writing stopped half way, as on a full disk", str(path))
 

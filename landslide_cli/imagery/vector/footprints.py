@@ -11,10 +11,14 @@ from affine import Affine
 from rasterio import features, warp
 from rasterio.enums import MaskFlags
 
-from landslide_cli.imagery.raster.georeference import Georeference, georeference_of, outline
+from landslide_cli.core.arrays import Transform
+from landslide_cli.imagery.raster.georeference import (
+    LONGITUDE_LATITUDE,
+    Georeference,
+    georeference_of,
+    outline,
+)
 from landslide_cli.imagery.raster.reader import opened
-
-Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 # Longest side of the grid on which the outline of a scene's data is drawn.
 _OUTLINE = 512
@@ -113,7 +117,9 @@ def _reprojected(footprints: Sequence[Footprint]) -> list[shapely.Geometry]:
 def _longitude(shape: shapely.Geometry, crs: str) -> float:
     """Return the longitude of a shape's middle, in degrees."""
     left, bottom, right, top = shape.bounds
-    (longitude,), _ = warp.transform(crs, "EPSG:4326", [(left + right) / 2], [(bottom + top) / 2])
+    (longitude,), _ = warp.transform(
+        crs, LONGITUDE_LATITUDE, [(left + right) / 2], [(bottom + top) / 2]
+    )
     return float(longitude)
 
 

@@ -21,7 +21,7 @@ from landslide_cli.imagery.vector.outlines import Outline
 from landslide_cli.imagery.vector.rings import group_parts
 
 # Inventories grade how certain each landslide is. Ours is high or medium if the probabilities over
-# its pixels reach a mean and a minimum, and else low. The minimum is next to always that of a pixel
+# its pixels reach a mean and a minimum, and else low. The minimum is nearly always that of a pixel
 # at the rim, just above the threshold, and best thresholds may be as low as 0.2: only pixels that
 # are almost surely no landslide count against it.
 HIGH_CONFIDENCE = (0.85, 0.1)

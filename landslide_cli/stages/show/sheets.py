@@ -48,6 +48,7 @@ from landslide_cli.runs.files import (
     mask_path,
     polygon_files,
     run_home,
+    uses_packaged,
     worst_scenes,
 )
 from landslide_cli.runs.run import find_run
@@ -224,8 +225,8 @@ class Sheets:
     def _columns(self, has_predictions: bool) -> list[str]:
         if not has_predictions:
             return ["image", "mask", "mask on image"]
-        is_packaged = run_home(self._profile) != self._profile.run_folder
-        return ["image", "mask", "packaged model" if is_packaged else "prediction", "comparison"]
+        prediction = "packaged model" if uses_packaged(self._profile) else "prediction"
+        return ["image", "mask", prediction, "comparison"]
 
 
 def _row(image: Picture, truth: Mask, prediction: Mask | None, palette: Palette) -> list[Picture]:

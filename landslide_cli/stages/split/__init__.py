@@ -62,8 +62,7 @@ def split(
     if finished is not None:
         return SplitResult.of(finished, profile.dataset)
     names = _scene_names(profile, tiles)[:limit]
-    previous = Record.read(step.path)
-    if previous is None:
+    if step.record is None:
         folders = [profile.dataset / folder for folder in _linked_folders(profile)]
         refuse_overwrite(folders, overwrite)
     groups = find_groups(profile, names, reporter)
@@ -71,7 +70,7 @@ def split(
     tiles_by_folder = assign_tiles(profile, groups, tiles)
     result = summarise(profile, groups, tiles, tiles_by_folder)
     _warn_of_leakage(result, reporter)
-    _link_tiles(profile, tiles_by_folder, previous, reporter)
+    _link_tiles(profile, tiles_by_folder, step.record, reporter)
     step.finish(result.document())
     return result
 

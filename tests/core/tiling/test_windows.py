@@ -139,8 +139,8 @@ def test_windows_are_cut_as_from_the_whole_scene_resized(case: Case) -> None:
     cut_views, _ = of_block(list(views(ImageSource(case.image), layout, case.block)))
     assert [view.window for view in cut_views] == list(grid.touching(layout.area(case.block)))
     for view in cut_views:
-        assert view.cut_views is not None
-        np.testing.assert_array_equal(view.cut_views, cut(scaled, view.window))
+        assert view.pixels is not None
+        np.testing.assert_array_equal(view.pixels, cut(scaled, view.window))
 
 
 @given(cases())
@@ -148,13 +148,13 @@ def test_windows_are_cut_as_from_the_whole_scene_resized(case: Case) -> None:
 def test_the_windows_of_a_block_are_those_of_the_whole_scene(case: Case) -> None:
     layout = case.layout
     of_scene, _ = of_block(list(views(case.scene, layout, layout.whole)))
-    everywhere = {view.window: view.cut_views for view in of_scene}
+    everywhere = {view.window: view.pixels for view in of_scene}
     cut_views, _ = of_block(list(views(case.scene, layout, case.block)))
     for view in cut_views:
         expected = everywhere[view.window]
-        assert (view.cut_views is None) == (expected is None)
-        if view.cut_views is not None and expected is not None:
-            np.testing.assert_array_equal(view.cut_views, expected)
+        assert (view.pixels is None) == (expected is None)
+        if view.pixels is not None and expected is not None:
+            np.testing.assert_array_equal(view.pixels, expected)
 
 
 @given(cases())

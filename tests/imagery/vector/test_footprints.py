@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Transform
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.vector.footprints import (
     Footprint,
     FootprintOverlap,
-    Transform,
     footprint_of,
     overlapping,
 )
