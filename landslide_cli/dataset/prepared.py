@@ -8,15 +8,16 @@ import cv2
 import numpy as np
 
 from landslide_cli.core.arrays import Image
-from landslide_cli.core.palette import Mask
+from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.tiling.resampling import resample
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.dataset.files import PREPARE_RECORD
-from landslide_cli.dataset.scenes import Scene, labelled_scenes
+from landslide_cli.dataset.scenes import Scene, background_scenes, labelled_scenes
 from landslide_cli.dataset.tiles import IMAGES, MASKS, TILES
 from landslide_cli.errors import DataError, ProfileError, listed
-from landslide_cli.imagery.raster.images import probe, read_image
+from landslide_cli.imagery.raster.georeference import gsd_of
+from landslide_cli.imagery.raster.images import RasterInfo, probe, read_image
 from landslide_cli.imagery.raster.masks import MaskReading, read_mask
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.profile import Profile
@@ -24,10 +25,19 @@ from landslide_cli.records import Record
 
 SCENES = "scenes"
 
+# The keys of a source that its prepared scenes follow from, beside their files.
+READING = ("name", "gsd", "scale", "bands", "value_range", "colours")
 
-def synthetic_folder(profile: Profile) -> Path:
-    """Return the folder that the scenes of the synthetic source are drawn into."""
-    return profile.dataset / SCENES
+
+def synthetic_folder(profile: Profile, source: int = 0) -> Path:
+    """Return the folder that the scenes of a synthetic source are drawn into."""
+    is_list = len(profile.sources) > 1
+    return profile.dataset / (f"{SCENES}-{source + 1}" if is_list else SCENES)
+
+
+def source_name(profile: Profile, source: int) -> str:
+    """Name a source in messages: by its name, or else by its position."""
+    return f"source {profile.sources[source].name or source + 1}"
 
 
 def read_scene(
@@ -38,13 +48,37 @@ def read_scene(
     Args:
         profile: its `bands`, `source`, `classes` and `prepare.nearest_colour` are used.
         scene: of the profile's source.
-        order: numbers of the image's bands to read, from 1. Default: all.
+        order: numbers of the image's bands to read, from 1. Default: the source's, or else all.
 
     Raises:
         DataError: the image or the mask cannot be used.
     """
-    image = read_image(scene.image, profile.bands, profile.source.value_range, order)
-    return image, read_mask(scene.mask, profile.palette, profile.prepare.nearest_colour)
+    source = profile.sources[scene.source]
+    image = read_image(scene.image, profile.bands, source.value_range, order or source.bands)
+    return image, read_truth(profile, scene, (image.shape[0], image.shape[1]))
+
+
+def read_truth(profile: Profile, scene: Scene, shape: tuple[int, int]) -> MaskReading:
+    """Read a scene's mask; all of a scene without one is background.
+
+    Args:
+        profile: its `source`, `classes` and `prepare.nearest_colour` are used.
+        scene: of the profile's source.
+        shape: rows and columns of the image.
+
+    Raises:
+        DataError: the mask cannot be used.
+    """
+    if scene.mask is None:
+        return MaskReading(np.zeros(shape, np.uint8), "none")
+    return read_mask(scene.mask, _palette_of(profile, scene), profile.prepare.nearest_colour)
+
+
+def _palette_of(profile: Profile, scene: Scene) -> Palette:
+    """Return the classes with the colours that they have in the masks of a scene's source."""
+    palette, colours = profile.palette, profile.sources[scene.source].colours or {}
+    pairs = zip(palette.names, palette.colours, strict=True)
+    return Palette(palette.names, tuple(colours.get(name, colour) for name, colour in pairs))
 
 
 @dataclass(frozen=True)
@@ -60,7 +94,9 @@ class PreparedScene:
     scale: float
 
 
-def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
+def prepared_scene(
+    profile: Profile, scene: Scene, standardized: bool | None = None
+) -> PreparedScene:
     """Read a scene, resize it and, with `prepare.standardize`, standardize its image.
 
     The image is resized by averaging or linearly, the mask by nearest neighbour.
@@ -68,19 +104,21 @@ def prepared_scene(profile: Profile, scene: Scene) -> PreparedScene:
     Args:
         profile: its `prepare`, `source`, `classes` and `bands` are used.
         scene: of the profile's source.
+        standardized: whether to standardize it after all. Default: `prepare.standardize`.
 
     Raises:
-        DataError: the image or the mask cannot be used.
+        DataError: the image or the mask cannot be used, or the scene's GSD is not known and
+            `prepare.gsd` needs it.
     """
     image, reading = read_scene(profile, scene)
     rows, cols = reading.mask.shape
-    size = _prepared_size(profile, cols, rows) or (cols, rows)
+    size = _prepared_size(profile, scene) or (cols, rows)
     scales = size[1] / rows, size[0] / cols
     source = ImageSource(image)
     if size != (cols, rows):
         nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
         image, reading = resample(image, *size), replace(reading, mask=nearest)
-    if profile.prepare.standardize:
+    if profile.prepare.standardize if standardized is None else standardized:
         image = standardize(image, local_statistics(source, scales), scales=scales)
     return PreparedScene(image, reading, scales[1])
 
@@ -89,43 +127,83 @@ def prepared_scale(profile: Profile, scene: Scene) -> float:
     """Return the factor by which `prepared_scene` resizes a scene's columns; reads the header only.
 
     Raises:
-        DataError: the image cannot be read.
+        DataError: the image cannot be read, or its GSD is not known and `prepare.gsd` needs it.
     """
-    info = probe(scene.image)
-    size = _prepared_size(profile, info.width, info.height)
-    return 1.0 if size is None else size[0] / info.width
+    size = _prepared_size(profile, scene)
+    return 1.0 if size is None else size[0] / probe(scene.image).width
 
 
 def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preprocessing:
     """Return the preprocessing of the images that a training learns from.
 
     Args:
-        profile: its `bands`, `prepare`, `source` and `dataset` are used.
-        scenes: whose crops are learned, resized as the profile says. Empty for tiles, which were
-            resized as the record of `prepare` says; tiles of other tools count as not resized.
+        profile: its `bands`, `prepare`, `source`, `train` and `dataset` are used.
+        scenes: whose crops are learned, resized as the profile says; `scale` is the median of those
+            with masks. Empty for tiles, which were resized as the record of `prepare` says; tiles
+            of other tools count as not resized.
 
     Raises:
         DataError: an image's header, or the record of the tiles, cannot be read.
     """
     if scenes:
-        scale = float(np.median([prepared_scale(profile, scene) for scene in scenes]))
-        standardized = profile.prepare.standardize
+        labelled = [scene for scene in scenes if scene.mask is not None] or scenes
+        scale = float(np.median([prepared_scale(profile, scene) for scene in labelled]))
+        standardized, gsd = profile.prepare.standardize, profile.prepare.gsd
     else:
         record = Record.read(profile.dataset / TILES / PREPARE_RECORD)
         result = {} if record is None else record.result
         scale, standardized = float(result.get("scale", 1.0)), bool(result.get("standardized"))
-    value_range = profile.source.value_range
+        gsd = None if record is None else record.settings.get("prepare.gsd")
+    first = profile.sources[0]
     return Preprocessing(
-        profile.bands, value_range=value_range, scale=scale, standardized=standardized
+        profile.bands,
+        order=None if first.bands is None else tuple(first.bands),
+        value_range=first.value_range,
+        scale=scale,
+        gsd=gsd,
+        gsd_range=None if gsd is None else _gsd_range(profile, gsd),
+        standardized=standardized,
     )
 
 
-def _prepared_size(profile: Profile, cols: int, rows: int) -> tuple[int, int] | None:
+def _gsd_range(profile: Profile, gsd: float) -> tuple[float, float]:
+    """Return the range of GSD that a training covers by rescaling its examples at random."""
+    train = profile.train
+    ranges = [train.augment.zoom.range] if train.augment.zoom.probability > 0.0 else []
+    if train.crop is not None:
+        ranges.append(train.crop_scale)
+    if train.mosaic:
+        labelled = [source.zoom for source in profile.sources if not source.is_background]
+        zooms = [zoom for zoom in labelled if zoom is not None]
+        ranges += [(min(z[0] for z in zooms), max(z[1] for z in zooms))] if zooms else []
+    least, most = (float(np.prod([ends[i] for ends in ranges])) for i in (0, 1))
+    return gsd / most, gsd / least
+
+
+def _prepared_size(profile: Profile, scene: Scene) -> tuple[int, int] | None:
     """Return the columns and rows to which a scene is resized; None for no change."""
-    scale = profile.prepare.scale
-    if scale is not None:
-        return max(1, round(cols * scale)), max(1, round(rows * scale))
-    return profile.prepare.resize
+    prepare, source = profile.prepare, profile.sources[scene.source]
+    scale = source.scale if source.scale is not None else prepare.scale
+    if scale is None and prepare.gsd is None:
+        return prepare.resize
+    info = probe(scene.image)
+    scales = (scale, scale) if scale is not None else _scales_to_gsd(profile, scene, info)
+    return max(1, round(info.width * scales[1])), max(1, round(info.height * scales[0]))
+
+
+def _scales_to_gsd(profile: Profile, scene: Scene, info: RasterInfo) -> tuple[float, float]:
+    """Return the factors by which rows and columns are resized to `prepare.gsd`."""
+    wanted, own = profile.prepare.gsd or 1.0, profile.sources[scene.source].gsd
+    known = gsd_of(info.georeference, info.width, info.height)
+    if known is None and own is not None:
+        known = own, own
+    if known is None:
+        key = profile.source_keys[scene.source]
+        raise DataError(
+            f"{scene.image}: has no georeference, so prepare.gsd needs its GSD; set {key}.gsd to "
+            f"metres per pixel, or {key}.scale"
+        )
+    return known[0] / wanted, known[1] / wanted
 
 
 def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:
@@ -139,23 +217,54 @@ def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:
 
 
 def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene]:
-    """List the labelled scenes of the profile's source, by name.
+    """List the labelled scenes of the profile's sources, in their order, and of each by name.
+
+    Scenes of a named source have its name before theirs; so have those of an unnamed one, by its
+    position, whose names an earlier source has already.
+
+    Args:
+        profile: its `source` and `dataset` are used.
+        limit: take only the first of each source, by name.
 
     Raises:
         ProfileError: the profile names no source.
         DataError: the files are missing or cannot be used, or synthetic scenes are not drawn yet.
     """
-    source = profile.source
+    scenes: dict[str, Scene] = {}
+    for index, source in enumerate(profile.sources):
+        try:
+            found = _scenes_of(profile, index, limit)
+        except DataError as error:
+            if len(profile.sources) == 1:
+                raise
+            raise DataError(f"{source_name(profile, index)}: {error}") from error
+        is_taken = any(scene.name in scenes for scene in found)
+        prefix = source.name or (f"source{index + 1}" if is_taken else None)
+        for scene in found:
+            name = scene.name if prefix is None else f"{prefix}-{scene.name}"
+            if name in scenes:
+                raise DataError(
+                    f"{scenes[name].image} and {scene.image} are both called {name}; give "
+                    f"{profile.source_keys[index]} another name"
+                )
+            scenes[name] = replace(scene, name=name, source=index)
+    return list(scenes.values())
+
+
+def _scenes_of(profile: Profile, index: int, limit: int | None) -> list[Scene]:
+    source, key = profile.sources[index], profile.source_keys[index]
     if source.synthetic is not None:
-        folder = synthetic_folder(profile)
+        folder = synthetic_folder(profile, index)
         if not folder.is_dir():
             raise DataError(f"{folder}: no scenes drawn yet; run `landslide prepare` first")
         return labelled_scenes(str(folder / IMAGES), str(folder / MASKS), limit)
     if source.images is None or source.masks is None:
         raise ProfileError(
-            "the profile names no scenes: set source.images and source.masks, "
-            "for example with --set source.images='data/Landslide*.tif'"
+            f"the profile names no scenes: set {key}.images and {key}.masks, "
+            f"for example with --set {key}.images='data/Landslide*.tif'"
         )
+    if source.is_background:
+        return background_scenes(source.images, limit)
     return labelled_scenes(source.images, source.masks, limit)
 
 

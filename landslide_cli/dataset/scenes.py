@@ -15,11 +15,20 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Scene:
-    """A whole image as delivered, with its mask."""
+    """A whole image as delivered, with its mask; without one, all of it is background.
+
+    `source` is the position of its source in the profile.
+    """
 
     name: str
     image: Path
-    mask: Path
+    mask: Path | None
+    source: int = 0
+
+    @property
+    def files(self) -> list[Path]:
+        """The image, and the mask if there is one."""
+        return [self.image] if self.mask is None else [self.image, self.mask]
 
 
 def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[Scene]:
@@ -58,6 +67,29 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
     problems += _problems(scenes, decode=False)
     if problems:
         # Decode all files now, so that the error names every damaged one.
+        raise bad_files({*problems, *_problems(scenes, decode=True)})
+    return scenes
+
+
+def background_scenes(images: str, limit: int | None = None) -> list[Scene]:
+    """Find images that have no masks, as all of them is background, and check their headers.
+
+    Args:
+        images: glob or folder of the images.
+        limit: use only the first images, by name.
+
+    Raises:
+        DataError: the glob matches nothing, or files cannot be read.
+    """
+    files = find_files(images)
+    if not files:
+        raise DataError(f"{images}: no image found; check the glob in the profile's `source`")
+    keys = _keyed(files, images if _wildcards(images) else None)
+    names = _names(keys)
+    wanted = sorted(keys, key=names.__getitem__)[:limit]
+    scenes = [Scene(names[key], keys[key], None) for key in wanted]
+    problems = _problems(scenes, decode=False)
+    if problems:
         raise bad_files({*problems, *_problems(scenes, decode=True)})
     return scenes
 
@@ -117,7 +149,7 @@ def _problems(scenes: Sequence[Scene], decode: bool) -> list[str]:
 
 def _problems_of(scene: Scene, decode: bool) -> Iterator[str]:
     sizes = []
-    for path in (scene.image, scene.mask):
+    for path in scene.files:
         try:
             info = probe(path, decode)
             sizes.append((info.width, info.height))

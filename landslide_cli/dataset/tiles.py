@@ -50,6 +50,11 @@ class TileFiles:
     image: Path
     mask: Path
 
+    @property
+    def files(self) -> list[Path]:
+        """The image and the mask."""
+        return [self.image, self.mask]
+
 
 def write_manifest(folder: Path, tiles: Sequence[Tile]) -> None:
     """Write the manifest of a folder of tiles."""

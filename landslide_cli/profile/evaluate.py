@@ -13,10 +13,12 @@ class EvaluateSettings(Settings):
     """`landslide evaluate`: a model and a part to numbers."""
 
     part: Part = Field("test", description="Which part to score; `--on` overrides it.")
-    units: Literal["auto", "scenes", "tiles"] = Field(
+    units: Literal["auto", "scenes", "mosaic", "tiles"] = Field(
         "auto",
-        description="Score whole scenes through tiled inference, or the part's tiles; `auto` takes "
-        "scenes where the split names them and the source has them.",
+        description="Score whole scenes through tiled inference, each by itself, or the part's "
+        "tiles; `auto` takes scenes where the split names them and the source has them. `mosaic` "
+        "maps the scenes as parts of one raster, turned and side by side, between scenes of "
+        "background if there are any, which is how an orthophoto is mapped.",
     )
     batch: int | None = Field(
         None, ge=1, le=4096, description="Tiles per model call. Default: `train.batch`."

@@ -30,6 +30,12 @@ class PrepareSettings(Settings):
     scale: float | None = Field(
         None, gt=0.0, le=8.0, description="Factor by which every scene is resized instead."
     )
+    gsd: float | None = Field(
+        None,
+        gt=0.0,
+        description="GSD in metres per pixel to which every scene is resized instead, from that of "
+        "its georeference or else of `source.gsd`. What is mapped later is resized likewise.",
+    )
     standardize: bool = Field(
         False,
         description="Give each band of every scene the same mean, and the bands together the same "
@@ -70,6 +76,10 @@ class PrepareSettings(Settings):
 
     @model_validator(mode="after")
     def _one_resizing(self) -> Self:
-        if self.resize is not None and self.scale is not None:
-            raise wrong("prepare.scale", "does not go with prepare.resize; keep one of the two")
+        given = [key for key in ("resize", "scale", "gsd") if getattr(self, key) is not None]
+        if len(given) > 1:
+            first, second = given[:2]
+            raise wrong(
+                f"prepare.{second}", f"does not go with prepare.{first}; keep one of the two"
+            )
         return self

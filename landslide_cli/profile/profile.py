@@ -29,7 +29,7 @@ RESERVED_CLASS_NAMES = frozenset(
     {
         "command", "run", "part", "folds", "units", "scenes", "groups", "tiles", "pixels",
         "threshold", "loss", "dice_coef_multiclass", "mean", "calibration", "worst",
-        "comparison", "bootstrap", "files",
+        "false_alarms", "comparison", "bootstrap", "files",
     }
 )  # fmt: skip
 
@@ -65,7 +65,9 @@ class Profile(Settings):
         description="The classes in the order of their indices, background first. A single class "
         "is the foreground of a one-channel sigmoid model, on a black background.",
     )
-    source: SourceSettings = Field(SourceSettings(), description="The labelled scenes.")
+    source: SourceSettings | Annotated[list[SourceSettings], Field(min_length=1)] = Field(
+        SourceSettings(), description="The labelled scenes: one source, or a list of them."
+    )
     prepare: PrepareSettings = Field(PrepareSettings(), description="Scenes to tiles.")
     split: SplitSettings = Field(SplitSettings(), description="Scenes into parts.")
     model: ModelSettings = Field(FlexUNetSettings(), description="The network.")
@@ -91,6 +93,22 @@ class Profile(Settings):
         return self
 
     @model_validator(mode="after")
+    def _sources_are_distinct(self) -> Self:
+        names: set[str] = set()
+        for key, source in zip(self.source_keys, self.sources, strict=True):
+            source.check(key)
+            name = source.name or ""
+            if name in names:
+                raise wrong(f"{key}.name", f"two sources are called '{name}'")
+            names |= {name} if name else set()
+            unknown = sorted((source.colours or {}).keys() - set(self.palette.names))
+            if unknown:
+                raise wrong(f"{key}.colours", f"there is no class '{unknown[0]}' in `classes`")
+            if source.bands is not None and len(source.bands) != self.bands:
+                raise wrong(f"{key}.bands", f"must name {self.bands} bands, as `bands` says")
+        return self
+
+    @model_validator(mode="after")
     def _tiles_fit_the_model(self) -> Self:
         multiple = self.model.multiple
         keys = [
@@ -113,6 +131,8 @@ class Profile(Settings):
 
     @model_validator(mode="after")
     def _tiles_or_crops(self) -> Self:
+        if self.train.mosaic and self.train.crop is None:
+            raise wrong("train.mosaic", "needs train.crop, the side of the crops of mosaics")
         if self.prepare.tile is None:
             if self.train.crop is None:
                 raise wrong("prepare.tile", "null needs train.crop")
@@ -161,6 +181,17 @@ class Profile(Settings):
         return self
 
     @property
+    def sources(self) -> list[SourceSettings]:
+        """The sources of labelled scenes; a single one as a list of one."""
+        return self.source if isinstance(self.source, list) else [self.source]
+
+    @property
+    def source_keys(self) -> list[str]:
+        """The dotted key of each source."""
+        is_list = isinstance(self.source, list)
+        return [f"source.{i}" if is_list else "source" for i in range(len(self.sources))]
+
+    @property
     def parts_folder(self) -> Path:
         """Folder of train, valid and test: the dataset's, or the fold's in it."""
         return self.dataset if self.fold is None else self.dataset / fold_folder(self.fold)
@@ -202,6 +233,14 @@ class Profile(Settings):
             key: value
             for key, value in flat.items()
             if any(f"{key}.".startswith(f"{section}.") for section in sections)
+        }
+
+    def source_settings(self, *names: str) -> dict[str, Any]:
+        """Return these keys of every source, dotted, and their values as JSON types."""
+        return {
+            f"{key}.{name}": source.model_dump(mode="json")[name]
+            for key, source in zip(self.source_keys, self.sources, strict=True)
+            for name in names
         }
 
 

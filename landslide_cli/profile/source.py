@@ -1,8 +1,8 @@
 """`classes` and `source`: what the labelled scenes are, and what their masks mean."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from landslide_cli.profile.base import Settings, wrong
 
@@ -29,8 +29,13 @@ class SyntheticSettings(Settings):
 
 
 class SourceSettings(Settings):
-    """Where the labelled scenes come from: two globs, or the synthetic source."""
+    """Labelled scenes: two globs, or the synthetic source. A profile may list several sources."""
 
+    name: Name | None = Field(
+        None,
+        description="What errors call the source, and what its scenes' names begin with. Default: "
+        "its position in the list, which names do not begin with.",
+    )
     images: str | None = Field(
         None,
         min_length=1,
@@ -40,21 +45,75 @@ class SourceSettings(Settings):
         None,
         min_length=1,
         description="Glob or folder of the masks. An image and a mask belong together when the "
-        "wildcards matched the same text, or else when their names without suffix are equal.",
+        "wildcards matched the same text, or else when their names without suffix are equal. "
+        "`none`: there are no masks, as all of the scenes is background.",
+    )
+    gsd: float | None = Field(
+        None,
+        gt=0.0,
+        description="GSD of scenes without georeference, in metres per pixel, for `prepare.gsd`.",
+    )
+    scale: float | None = Field(
+        None,
+        gt=0.0,
+        le=8.0,
+        description="Factor by which the source's scenes are resized. Default: what `prepare` "
+        "says.",
+    )
+    zoom: tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(gt=0.0)]] | None = Field(
+        None,
+        description="Range of a further factor, drawn anew for each piece of a training mosaic "
+        "(`train.mosaic`).",
+    )
+    weight: float | None = Field(
+        None,
+        ge=0.0,
+        description="Share of the ground in training mosaics that is of this source, relative to "
+        "the others'. Default: 1.",
+    )
+    bands: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None,
+        min_length=1,
+        description="Which bands of the source's scenes are used, by number, in the order of the "
+        "others'. Default: all that are not alpha.",
     )
     value_range: tuple[float, float] | None = Field(
         None,
         description="Pixel values that become 0 and 255. Default: the whole range of 8-bit and "
         "unsigned 16-bit images; other types need it.",
     )
+    colours: dict[str, tuple[Channel, Channel, Channel]] | None = Field(
+        None,
+        description="Colours in the source's masks by name of the class, where they differ from "
+        "`classes`.",
+    )
+    event: str | None = Field(
+        None,
+        min_length=1,
+        max_length=80,
+        description="The event that the scenes show, such as `Gorkha 2015`. Scenes of one event "
+        "stay in one part, and scores on an event that was learned from carry a warning.",
+    )
     synthetic: SyntheticSettings | None = Field(
         None, description="Draw scenes instead of reading them; `{}` takes the defaults."
     )
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    @property
+    def is_background(self) -> bool:
+        """Whether all of its scenes is background, so that it needs no masks."""
+        return self.masks == "none"
+
+    def check(self, key: str) -> None:
+        """Check what spans several keys; `key` is the source's own.
+
+        Raises:
+            PydanticCustomError: they do not go together.
+        """
         if self.synthetic is not None and (self.images or self.masks):
-            raise wrong("source.synthetic", "goes with neither source.images nor source.masks")
+            raise wrong(f"{key}.synthetic", f"goes with neither {key}.images nor {key}.masks")
         if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
-            raise wrong("source.value_range", "the first value must be below the second")
-        return self
+            raise wrong(f"{key}.value_range", "the first value must be below the second")
+        if self.zoom is not None and not self.zoom[0] <= self.zoom[1]:
+            raise wrong(f"{key}.zoom", "the first value must not be above the second")
+        if self.scale is not None and self.gsd is not None:
+            raise wrong(f"{key}.scale", f"does not go with {key}.gsd; keep one of the two")

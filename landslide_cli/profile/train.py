@@ -39,6 +39,14 @@ class TrainSettings(Settings):
         le=10_000_000,
         description="Crops per epoch (null = as many as cover the scenes once).",
     )
+    mosaic: bool = Field(
+        False,
+        description="Take crops not of single scenes but of mosaics drawn for each of them: pieces "
+        "of the training scenes of all sources side by side, turned by quarters and mirrored, at "
+        "random offsets. A landslide then lies anywhere in a crop, is cut anywhere, or is absent, "
+        "as in an orthophoto. Pieces are enlarged by `source.zoom` instead of `crop_scale`, and "
+        "`foreground_share` does not apply.",
+    )
     foreground_share: float = Field(
         0.5, ge=0.0, le=1.0, description="Share of the crops that are centred on foreground."
     )

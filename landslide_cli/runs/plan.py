@@ -50,10 +50,11 @@ class Plan:
         Raises:
             DataError: the scene's GSD is not known, or far from the model's.
         """
-        tiling = Tiling(
-            self.tile, self.overlap, self.batch, scene.scales, self.fitted, self.multiple
-        )
-        return tiling.layout(scene.height, scene.width)
+        return self.tiling(scene.scales).layout(scene.height, scene.width)
+
+    def tiling(self, scales: tuple[float, float]) -> Tiling:
+        """Return how scenes are laid out whose rows and columns are resized by these factors."""
+        return Tiling(self.tile, self.overlap, self.batch, scales, self.fitted, self.multiple)
 
 
 def make_plan(

@@ -86,7 +86,7 @@ def _windows(run: Run, scenes: Sequence[Path], side: int) -> Iterator[Image]:
     """Yield the windows with data of the scenes that can be read."""
     for path in scenes:
         try:
-            with SceneReader(path, run.preprocessing) as scene:
+            with SceneReader(path, run.preprocessing_of(path)) as scene:
                 tiling = Tiling(side, 0, scale=scene.scales)
                 layout = tiling.layout(scene.height, scene.width)
                 # Block by block: the local statistics of a whole scene take long to compute.

@@ -1,13 +1,15 @@
 """A run's directory: the trained model with what is known of it."""
 
 import zipfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.dataset.scenes import find_files
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
-from landslide_cli.profile import Profile
+from landslide_cli.profile import Profile, SourceSettings
 from landslide_cli.records import damaged_record, read_json
 from landslide_cli.runs.files import (
     MODEL,
@@ -26,8 +28,9 @@ class Run:
 
     `home` is the folder for what is derived from it, `folder` itself but for the packaged model.
     `outputs` is the number of channels that the model should have by the profile, `preprocessing`
-    what scenes go through before it, `threshold` the least probability of foreground, None for the
-    most probable class.
+    what scenes go through before it, and `of_sources` what those of the profile's sources go
+    through where it differs, by their resolved paths. `threshold` is the least probability of
+    foreground, None for the most probable class.
     """
 
     folder: Path
@@ -35,6 +38,7 @@ class Run:
     outputs: int
     preprocessing: Preprocessing
     threshold: float | None
+    of_sources: Mapping[Path, Preprocessing] = field(default_factory=dict)
 
     @property
     def is_packaged(self) -> bool:
@@ -45,6 +49,12 @@ class Run:
     def file(self) -> Path:
         """The Keras model."""
         return self.folder / MODEL
+
+    def preprocessing_of(self, image: Path) -> Preprocessing:
+        """Return what a scene goes through before the model."""
+        if not self.of_sources:
+            return self.preprocessing
+        return self.of_sources.get(image.resolve(), self.preprocessing)
 
     def load(self) -> Any:
         """Load the Keras model.
@@ -58,7 +68,7 @@ class Run:
 
     def for_tiles(self) -> "Run":
         """Return the run for images that are prepared already, such as the dataset's tiles."""
-        return replace(self, preprocessing=Preprocessing(self.preprocessing.bands))
+        return replace(self, preprocessing=Preprocessing(self.preprocessing.bands), of_sources={})
 
 
 def find_run(
@@ -91,13 +101,45 @@ def find_run(
     preprocessing = replace(
         stored,
         bands=profile.bands,
-        order=None if infer.bands is None else tuple(infer.bands),
-        value_range=profile.source.value_range,
+        order=_order(profile, profile.sources[0]) or stored.order,
+        value_range=profile.sources[0].value_range,
         scale=infer.scale or stored.scale,
         gsd=infer.gsd,
     )
     threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
-    return Run(folder, home, profile.model_outputs, preprocessing, threshold)
+    of_sources = _of_sources(profile, preprocessing, stored)
+    return Run(folder, home, profile.model_outputs, preprocessing, threshold, of_sources)
+
+
+def _of_sources(
+    profile: Profile, preprocessing: Preprocessing, stored: Preprocessing
+) -> dict[Path, Preprocessing]:
+    """Return what the scenes of each source go through, where it is not the same for all.
+
+    `infer` takes precedence over what the sources say.
+    """
+    if len(profile.sources) == 1 and profile.sources[0].scale is profile.sources[0].gsd is None:
+        return {}
+    result: dict[Path, Preprocessing] = {}
+    for source in profile.sources:
+        changes: dict[str, Any] = {
+            "order": _order(profile, source),
+            "value_range": source.value_range,
+        }
+        if profile.infer.scale is None and profile.infer.gsd is None:
+            if source.scale is not None:
+                changes |= {"scale": source.scale, "gsd": None}
+            elif source.gsd is not None and stored.gsd is not None:
+                changes["scale"] = source.gsd / stored.gsd
+        own = replace(preprocessing, **changes)
+        files = find_files(source.images) if source.images is not None else []
+        result |= {path.resolve(): own for path in files}
+    return result
+
+
+def _order(profile: Profile, source: SourceSettings) -> tuple[int, ...] | None:
+    order = profile.infer.bands or source.bands
+    return None if order is None else tuple(order)
 
 
 def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:

@@ -4,31 +4,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
+from landslide_cli.core.palette import Mask
 from landslide_cli.core.parts import Part
 from landslide_cli.dataset.files import SPLIT_RECORD
 from landslide_cli.dataset.groups import user_groups
-from landslide_cli.dataset.prepared import labelled_scenes_of, scenes_named
+from landslide_cli.dataset.prepared import labelled_scenes_of, read_truth, scenes_named
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import groups_of, scene_names
 from landslide_cli.dataset.tiles import TILES, part_tiles, read_manifest
 from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import Profile
 from landslide_cli.records import Input, Record
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import PACKAGED, RUN_RECORD, uses_packaged
 
-Units = Literal["scenes", "tiles"]
+Units = Literal["scenes", "mosaic", "tiles"]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A scene or a tile to be scored; samples of one `group` show the same ground."""
+    """A scene or a tile to be scored; samples of one `group` show the same ground.
+
+    `scene` is the scene, None for a tile. A scene without a mask is background.
+    """
 
     name: str
     group: str
     image: Path
-    mask: Path
+    mask: Path | None
     fold: int | None = None
+    scene: Scene | None = None
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,32 @@ def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Report
                 scene.image,
                 scene.mask,
                 profile.fold,
+                scene,
             )
             for scene in scenes[:limit]
         ]
         if not items:
             raise DataError(f"{profile.dataset / SPLIT_RECORD}: puts no scene into {part}")
-        return Samples("scenes", items, grouped=True)
+        return Samples("mosaic" if units == "mosaic" else "scenes", items, grouped=True)
     return _tiles(profile, part, limit)
+
+
+def truth_of(profile: Profile, sample: Sample, shape: tuple[int, int]) -> Mask:
+    """Read a sample's mask; all of a scene without one is background.
+
+    Args:
+        profile: its `source`, `classes` and `prepare.nearest_colour` are used.
+        sample: a scene or a tile.
+        shape: rows and columns of the image.
+
+    Raises:
+        DataError: the mask cannot be used.
+    """
+    if sample.scene is not None:
+        return read_truth(profile, sample.scene, shape).mask
+    if sample.mask is None:
+        return np.zeros(shape, np.uint8)
+    return read_mask(sample.mask, profile.palette, profile.prepare.nearest_colour).mask
 
 
 def trained_on(profile: Profile, samples: Samples) -> list[str]:
@@ -109,7 +136,7 @@ def _learned_scenes(profile: Profile, record: Record) -> set[str]:
 
 
 def _scenes_in(profile: Profile, part: Part, reporter: Reporter) -> list[Scene] | None:
-    insists = profile.evaluate.units == "scenes"
+    insists = profile.evaluate.units in ("scenes", "mosaic")
     names = scene_names(profile, part)
     if names is None and not insists:
         return None

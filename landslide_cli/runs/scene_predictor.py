@@ -4,7 +4,7 @@ What `evaluate` scores is what `infer-tiled` maps: the same scale or GSD, bands,
 data, windows, test-time augmentation, engine and precision.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.predict import channels_of, mask_of, predict_scene
+from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.streaming import Predict, Strip, predict_block
 from landslide_cli.core.tiling.tta import average_views
 from landslide_cli.core.tiling.windows import OnPixels
@@ -23,6 +24,7 @@ from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import Engine, Shape
 from landslide_cli.runs.plan import Plan, load_engine, make_plan
 from landslide_cli.runs.run import Run
+from landslide_cli.runs.samples import Sample
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,37 @@ def masked(mask: Mask, valid: Valid) -> Mask:
     return mask
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """A sample with its ground truth and its prediction.
+
+    `truth` is (rows, cols) uint8, `IGNORE` where there is no label or the image holds no data.
+    `pixels` is how many pixels of the image one of these stands for, `samples` how many samples.
+    """
+
+    sample: Sample
+    truth: Mask
+    predicted: ScenePrediction
+    pixels: float = 1.0
+    samples: int = 1
+
+
 class ScenePredictor:
     """A model in an engine, predicting scenes of any size by a plan.
 
     Args:
         profile: its `classes` and `infer.tta` are used.
-        preprocessing: what scenes go through before the model.
+        preprocessing: what a scene goes through before the model, by its path.
         plan: windows and precision.
         engine: with the model.
     """
 
     def __init__(
-        self, profile: Profile, preprocessing: Preprocessing, plan: Plan, engine: Engine
+        self,
+        profile: Profile,
+        preprocessing: Callable[[Path], Preprocessing],
+        plan: Plan,
+        engine: Engine,
     ) -> None:
         self.plan, self._preprocessing = plan, preprocessing
         self._engine, self._tta = engine, profile.infer.tta
@@ -71,10 +92,26 @@ class ScenePredictor:
         Raises:
             DataError: it cannot be read, or does not fit the model.
         """
-        with SceneReader(path, self._preprocessing) as scene:
+        with SceneReader(path, self._preprocessing(path)) as scene:
             layout = self.plan.layout(scene)
             model, batch = self.model_for(layout), self.plan.batch
             return ScenePrediction(*predict_scene(scene, model, layout, self._channels, batch))
+
+    def predict_image(
+        self, image: Image, valid: Valid, preprocessing: Preprocessing
+    ) -> ScenePrediction:
+        """Predict an image in memory.
+
+        Args:
+            image: (rows, cols, bands) uint8, as the model takes the bands.
+            valid: which pixels hold data, (rows, cols); the others are 0. None for all.
+            preprocessing: its scale and standardization are used.
+        """
+        source = ImageSource(image, preprocessing.standardized, valid)
+        scales = preprocessing.scale, preprocessing.scale
+        layout = self.plan.tiling(scales).layout(source.height, source.width)
+        model, batch = self.model_for(layout), self.plan.batch
+        return ScenePrediction(*predict_scene(source, model, layout, self._channels, batch))
 
     def strips(
         self,
@@ -152,4 +189,4 @@ def load_predictor(
         plan, engine = make_plan(profile, run, scenes, reporter)
     else:
         engine = load_engine(plan.engine, run, plan.threads, reporter)
-    return ScenePredictor(profile, run.preprocessing, plan, engine)
+    return ScenePredictor(profile, run.preprocessing_of, plan, engine)

@@ -15,7 +15,7 @@ from landslide_cli.outputs import write_json
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import THRESHOLD
-from landslide_cli.runs.predictions import predictions, predictor_for
+from landslide_cli.runs.predictions import predictions
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import samples_of
 
@@ -42,15 +42,12 @@ def choose_threshold(
         DataError: there is no validation set, or it cannot be used.
     """
     samples = samples_of(profile, "valid", limit, reporter)
-    predictor = predictor_for(profile, run, samples, reporter)
     counts = np.sum(
         [
             probability_counts(
                 prediction.truth, foreground_probability(prediction.predicted.probabilities)
             )
-            for prediction in predictions(
-                profile, predictor, samples, "choosing the threshold", reporter
-            )
+            for prediction in predictions(profile, run, samples, "choosing the threshold", reporter)
         ],
         axis=0,
     )

@@ -72,16 +72,7 @@ class CropExamples:
         return self._count
 
     def example(self, epoch: int, position: int) -> Pair:
-        settings, crop = self._settings, self._crop(epoch, position)
-        rng = self._rng(epoch, position, _PASTES)
-        if rng.random() >= settings.copy_paste:
-            return crop
-        # Another crop is at a position beyond the epoch's own.
-        is_own = settings.paste_light > 0.0 and rng.random() < _OWN_SHARE
-        image, mask = crop if is_own else self._crop(epoch, len(self) + position)
-        if rng.random() < settings.paste_light:
-            image = _relit(image, rng)
-        return _pasted(crop, (image, mask))
+        return with_pasted(self._settings, self._crop, len(self), epoch, position)
 
     def name(self, epoch: int, position: int) -> str:
         return self._store.name(*self._place(epoch, position))
@@ -96,7 +87,7 @@ class CropExamples:
         if self._settings.crop_scale == (1.0, 1.0) and self._settings.crop_rotation == 0.0:
             return self._store.window(index, window)
         degrees = self._view(epoch, position)[1]
-        return _turned(self._store.get(index), window, self.rows, degrees)
+        return turned_crop(self._store.get(index), window, self.rows, degrees)
 
     def _place(self, epoch: int, position: int) -> tuple[int, Window]:
         """Return the scene, and the square in it that the crop shows before it is turned."""
@@ -124,6 +115,33 @@ class CropExamples:
         return np.random.default_rng((self._settings.seed, *key))
 
 
+def with_pasted(
+    settings: TrainSettings,
+    crop_at: Callable[[int, int], Pair],
+    count: int,
+    epoch: int,
+    position: int,
+) -> Pair:
+    """Draw a crop and, as often as the settings say, paste the foreground of another one on it.
+
+    Args:
+        settings: seed, copy-paste and its light.
+        crop_at: draws the crop of an epoch and a position; positions go on beyond the epoch's.
+        count: crops of an epoch.
+        epoch: its number.
+        position: of the crop.
+    """
+    crop = crop_at(epoch, position)
+    rng = np.random.default_rng((settings.seed, epoch, position, _PASTES))
+    if rng.random() >= settings.copy_paste:
+        return crop
+    is_own = settings.paste_light > 0.0 and rng.random() < _OWN_SHARE
+    image, mask = crop if is_own else crop_at(epoch, count + position)
+    if rng.random() < settings.paste_light:
+        image = _relit(image, rng)
+    return _pasted(crop, (image, mask))
+
+
 def foreground_pixels(mask: Mask, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Choose foreground pixels at random, without a list of all of them.
 
@@ -146,7 +164,7 @@ def foreground_pixels(mask: Mask, most: int, rng: np.random.Generator) -> NDArra
     return np.array(pixels, np.int64).reshape(-1, 2)
 
 
-def _turned(pair: Pair, window: Window, side: int, degrees: float) -> Pair:
+def turned_crop(pair: Pair, window: Window, side: int, degrees: float) -> Pair:
     """Show a square of a scene, turned about its centre, in `side` x `side` pixels.
 
     Reduction averages as many pixels as it must only down to a half; below, details alias.

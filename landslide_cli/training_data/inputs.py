@@ -6,7 +6,7 @@ from pathlib import Path
 
 from landslide_cli.core.parts import Part
 from landslide_cli.dataset.files import SPLIT_RECORD
-from landslide_cli.dataset.prepared import prepared_pair, scenes_named
+from landslide_cli.dataset.prepared import prepared_pair, prepared_scene, scenes_named
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.dataset.tiles import TileFiles, part_tiles
@@ -14,6 +14,7 @@ from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 from landslide_cli.training_data.crops import CropExamples
 from landslide_cli.training_data.examples import Examples, Pair
+from landslide_cli.training_data.mosaics import Ground, MosaicExamples
 from landslide_cli.training_data.tiles import TileExamples
 from landslide_cli.training_data.windows import WindowExamples
 
@@ -36,7 +37,7 @@ class PartFiles:
     def files(self) -> list[Path]:
         """All images and masks."""
         pairs: list[TileFiles | Scene] = [*self.tiles, *self.scenes]
-        return [path for pair in pairs for path in (pair.image, pair.mask)]
+        return [path for pair in pairs for path in pair.files]
 
 
 def files_of_part(profile: Profile, part: Part, limit: int | None) -> PartFiles:
@@ -98,6 +99,28 @@ def examples_of(profile: Profile, files: PartFiles, cache_folder: Path | None) -
     def load(scene: Scene) -> Pair:
         return prepared_pair(profile, scene)
 
+    if is_training and settings.mosaic:
+        return _mosaics(profile, files.scenes, settings.crop, cache_folder)
     if is_training:
         return CropExamples(files.scenes, load, settings.crop, settings, cache_folder)
     return WindowExamples(files.scenes, load, settings.crop, settings.cache, cache_folder)
+
+
+def _mosaics(
+    profile: Profile, scenes: Sequence[Scene], side: int, cache_folder: Path | None
+) -> MosaicExamples:
+    grounds = [
+        Ground(
+            [scene for scene in scenes if scene.source == index],
+            1.0 if source.weight is None else source.weight,
+            source.zoom or (1.0, 1.0),
+        )
+        for index, source in enumerate(profile.sources)
+    ]
+
+    def load(scene: Scene) -> Pair:
+        prepared = prepared_scene(profile, scene, standardized=False)
+        return prepared.image, prepared.reading.mask
+
+    standardized = profile.prepare.standardize
+    return MosaicExamples(grounds, load, side, profile.train, standardized, cache_folder)

@@ -24,7 +24,7 @@ def test_values_of_the_file_replace_the_defaults(write_profile: Write) -> None:
     assert profile.prepare.tile == 256
     assert profile.train.learning_rate == 7e-5
     assert profile.train.clip_value is None
-    assert profile.source.synthetic is not None
+    assert profile.sources[0].synthetic is not None
     assert profile.dataset == Path("datasets/valley")
 
 

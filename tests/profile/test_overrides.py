@@ -40,8 +40,8 @@ def test_an_override_reaches_into_sections_that_the_file_does_not_have(
 
 def test_an_override_turns_on_an_optional_section(write_profile: Write) -> None:
     profile = load_profile(write_profile(""), ["source.synthetic.scenes=5"])
-    assert profile.source.synthetic is not None
-    assert profile.source.synthetic.scenes == 5
+    assert profile.sources[0].synthetic is not None
+    assert profile.sources[0].synthetic.scenes == 5
 
 
 def test_an_override_reaches_into_the_default_classes(write_profile: Write) -> None:

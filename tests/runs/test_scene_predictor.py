@@ -15,7 +15,7 @@ from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.imagery.raster.images import write_mask
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
-from landslide_cli.runs.predictions import predictions, predictor_for
+from landslide_cli.runs.predictions import predictions
 from landslide_cli.runs.run import find_run
 from landslide_cli.runs.samples import samples_of
 from landslide_cli.stages.evaluate import evaluate
@@ -83,7 +83,7 @@ def labelled(
 
 def mapped_masks(profile: Profile) -> Masks:
     masks = {}
-    for scene in infer_tiled(profile, [str(profile.source.images)]).scenes:
+    for scene in infer_tiled(profile, [str(profile.sources[0].images)]).scenes:
         with rasterio.open(scene.mask) as dataset:
             masks[scene.scene] = dataset.read(1)
     return masks
@@ -96,10 +96,9 @@ def test_the_mask_that_is_scored_is_the_one_that_is_mapped(
     profile = labelled(*overrides)
     run, quiet = find_run(profile), SilentReporter()
     samples = samples_of(profile, "test", None, quiet)
-    predictor = predictor_for(profile, run, samples, quiet)
     masks = mapped_masks(profile)
     assert len(masks) == 2
-    for scored in predictions(profile, predictor, samples, "scoring", quiet):
+    for scored in predictions(profile, run, samples, "scoring", quiet):
         mask = scored.predicted.mask(run.threshold)
         np.testing.assert_array_equal(mask, masks[scored.sample.name])
         assert (mask[:, 115:] == IGNORE).all()
@@ -115,7 +114,7 @@ def test_scores_are_counted_from_the_maps(labelled: Bright, name: str) -> None:
     masks = mapped_masks(profile)
     counts = np.zeros((2, 2), np.int64)
     for scene, mask in masks.items():
-        with rasterio.open(Path(str(profile.source.images)) / f"{scene}.tif") as dataset:
+        with rasterio.open(Path(str(profile.sources[0].images)) / f"{scene}.tif") as dataset:
             bright, valid = dataset.read(1) > 140, dataset.read_masks(1) > 0
         bright[:14, :60] = True
         valid[40:44] = False

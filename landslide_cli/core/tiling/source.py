@@ -38,10 +38,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A scene in memory, (rows, cols, bands) uint8."""
+    """A scene in memory, (rows, cols, bands) uint8; `valid` as in `Piece`."""
 
     image: Image
     standardized: bool = False
+    valid: Valid = None
 
     @property
     def height(self) -> int:
@@ -55,4 +56,5 @@ class ImageSource:
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Take the pixels from the first to below the last row and column."""
-        return Piece(self.image[rows[0] : rows[1], cols[0] : cols[1]])
+        there = slice(*rows), slice(*cols)
+        return Piece(self.image[there], None if self.valid is None else self.valid[there])

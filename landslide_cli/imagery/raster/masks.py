@@ -10,12 +10,15 @@ from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.errors import DataError, listed
 from landslide_cli.imagery.raster.images import MaskValues, read_mask_values
 
-Encoding = Literal["colours", "indices", "binary"]
+Encoding = Literal["colours", "indices", "binary", "none"]
 
 
 @dataclass(frozen=True)
 class MaskReading:
-    """A mask, how its file wrote the classes, and how many pixels were given the nearest class."""
+    """A mask, how its file wrote the classes, and how many pixels were given the nearest class.
+
+    Without a file the encoding is "none".
+    """
 
     mask: Mask
     encoding: Encoding

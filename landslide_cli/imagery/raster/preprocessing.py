@@ -25,6 +25,7 @@ class Preprocessing:
             uint16.
         scale: factor by which rows and columns are resized for the model.
         gsd: GSD of the model's input in metres, to which georeferenced rasters are resized instead.
+        gsd_range: least and largest GSD of the input that the model has learned.
         standardized: bands get the same mean and deviation in all scenes
             (`core.tiling.standardize`).
     """
@@ -34,6 +35,7 @@ class Preprocessing:
     value_range: tuple[float, float] | None = None
     scale: float = 1.0
     gsd: float | None = None
+    gsd_range: tuple[float, float] | None = None
     standardized: bool = False
 
     @classmethod
@@ -53,7 +55,11 @@ class Preprocessing:
             standardized = bool(result.get("standardized", False))
             return cls(bands, scale=float(result["scale"]), standardized=standardized)
         fields = result["preprocessing"]
-        pairs = {key: tuple(fields[key]) for key in ("order", "value_range") if fields.get(key)}
+        pairs = {
+            key: tuple(fields[key])
+            for key in ("order", "value_range", "gsd_range")
+            if fields.get(key)
+        }
         return cls(**{**fields, **pairs})
 
     def scales_of(

@@ -9,7 +9,7 @@ import numpy as np
 from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.calibration import precision_recall
-from landslide_cli.errors import UsageError, listed
+from landslide_cli.errors import DataError, UsageError, listed
 from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
 from landslide_cli.outputs import write_csv, write_json
 from landslide_cli.profile import Profile
@@ -18,7 +18,13 @@ from landslide_cli.runs.files import EVALUATION, run_home
 from landslide_cli.runs.run import check_fold, check_trained, find_run
 from landslide_cli.runs.samples import Samples, Units, samples_of, trained_on
 from landslide_cli.stages.evaluate.compare import Comparison, compare, profile_of_run
-from landslide_cli.stages.evaluate.counts import Measure, SampleCounts, count_samples, measure_of
+from landslide_cli.stages.evaluate.counts import (
+    FalseAlarms,
+    Measure,
+    SampleCounts,
+    count_samples,
+    measure_of,
+)
 from landslide_cli.stages.evaluate.report import (
     calibration_report,
     class_report,
@@ -42,7 +48,8 @@ def evaluate(
     """Score the profile's model on a part: whole scenes through tiled inference, or tiles.
 
     Writes `evaluation.json`, `evaluation.csv` in the experiment's two rows, `per_scene.csv` and
-    pictures to the run; for a part other than test its name is added to theirs.
+    pictures to the run; for a part other than test its name is added to theirs, and for mosaics
+    theirs.
 
     Args:
         profile: its `evaluate`, `infer`, `classes`, `bands`, `source`, `dataset` and `run` are
@@ -71,15 +78,15 @@ def evaluate(
             "too narrow; set split.groups to a pattern on the names"
         )
     measure = measure_of(profile, [sample for samples in parts for sample in samples.items])
-    counts = _count_all(profiles, parts, measure, part, reporter)
+    counts, alarms = _count_all(profiles, parts, measure, part, reporter)
     comparison = None
     if against is not None:
         rivals = [profile_of_run(against, fold.fold if folds else None, fold) for fold in profiles]
-        theirs = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
+        theirs, _ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
         names, lead = profile.palette.names, profile.palette.foreground
         comparison = compare(counts, theirs, against, names, lead, profile.evaluate)
     folder = run_home(profile)
-    result = _result(profile, folder, part, parts[0].units, counts, measure, comparison)
+    result = _result(profile, folder, part, parts[0].units, counts, alarms, measure, comparison)
     _write(result, counts, profile.palette)
     return result
 
@@ -101,9 +108,10 @@ def _count_all(
     part: Part,
     reporter: Reporter,
     scored_by: Sequence[Profile] | None = None,
-) -> list[SampleCounts]:
-    """Count the samples of each fold by its own model."""
-    counts = []
+) -> tuple[list[SampleCounts], FalseAlarms]:
+    """Count the samples of each fold by its own model, and what is mapped on background."""
+    counts: list[SampleCounts] = []
+    alarms = FalseAlarms()
     for fold, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
         if part != "train":
             _warn_of_leaks(fold, scorer, samples, reporter)
@@ -118,8 +126,11 @@ def _count_all(
         as_scored = fold.model_copy(update=reading)
         suffix = f", fold {samples.items[0].fold}" if len(profiles) > 1 else ""
         description, run = f"scoring {part}{suffix}", find_run(as_scored)
-        counts += count_samples(as_scored, run, samples, measure, description, reporter)
-    return counts
+        counted = count_samples(as_scored, run, samples, measure, description, reporter)
+        counts, alarms = counts + counted[0], alarms + counted[1]
+    if not counts:
+        raise DataError(f"none of the scenes of {part} has a mask, so there is nothing to score")
+    return counts, alarms
 
 
 def _warn_of_leaks(profile: Profile, scorer: Profile, samples: Samples, reporter: Reporter) -> None:
@@ -140,12 +151,14 @@ def _result(
     part: Part,
     units: Units,
     counts: Sequence[SampleCounts],
+    alarms: FalseAlarms,
     measure: Measure,
     comparison: Comparison | None,
 ) -> EvaluateResult:
     settings, palette = profile.evaluate, profile.palette
     pixels = sum(int(sample.confusion.sum()) for sample in counts)
     suffix = "" if part == "test" else f"-{part}"
+    suffix += "-mosaic" if units == "mosaic" else ""
     names = [EVALUATION, "evaluation.csv", "per_scene.csv"]
     names += ["scenes.png", "precision_recall.png", "reliability.png"]
     folds = sorted({sample.sample.fold for sample in counts if sample.sample.fold is not None})
@@ -168,6 +181,7 @@ def _result(
         dice_coef_multiclass=float(np.mean([_soft_accuracy(sample) for sample in counts])),
         calibration=calibration_report(counts, settings),
         worst=_worst(counts, palette),
+        false_alarms=alarms.document(),
         comparison=comparison,
         bootstrap={"draws": settings.draws, "seed": settings.seed},
         files=[folder / name.replace(".", f"{suffix}.") for name in names],
@@ -209,7 +223,7 @@ def _write(result: EvaluateResult, counts: Sequence[SampleCounts], palette: Pale
     )
     plot_bars(
         bars,
-        f"{lead} Dice by {result.units[:-1]}",
+        f"{lead} Dice by {'tile' if result.units == 'tiles' else 'scene'}",
         {line["scene"]: line[f"{lead}_dice"] for line in lines},
         result.classes[lead].dice,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.palette import is_foreground
 from landslide_cli.core.scores.boundary import boundary_counts
 from landslide_cli.core.scores.calibration import probability_counts
 from landslide_cli.core.scores.confusion import Counts, confusion
@@ -18,9 +19,10 @@ from landslide_cli.imagery.raster.georeference import pixel_area
 from landslide_cli.imagery.raster.images import probe
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.predictions import Prediction, predictions, predictor_for
+from landslide_cli.runs.predictions import predictions
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import Sample, Samples
+from landslide_cli.runs.scene_predictor import Prediction
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,29 @@ class SampleCounts:
     loss: float
 
 
+@dataclass(frozen=True)
+class FalseAlarms:
+    """What is mapped where all is background: pixels there, and those of them mapped."""
+
+    pixels: int = 0
+    mapped: int = 0
+
+    def __add__(self, other: "FalseAlarms") -> "FalseAlarms":
+        return FalseAlarms(self.pixels + other.pixels, self.mapped + other.mapped)
+
+    def document(self) -> dict[str, Any] | None:
+        """Return the numbers, the share also as square metres per square kilometre."""
+        if not self.pixels:
+            return None
+        share = self.mapped / self.pixels
+        return {
+            "pixels": self.pixels,
+            "mapped": self.mapped,
+            "share": share,
+            "square_metres_per_square_kilometre": 1e6 * share,
+        }
+
+
 def count_samples(
     profile: Profile,
     run: Run,
@@ -66,8 +91,8 @@ def count_samples(
     measure: Measure,
     description: str,
     reporter: Reporter,
-) -> list[SampleCounts]:
-    """Predict and count the samples, one at a time.
+) -> tuple[list[SampleCounts], FalseAlarms]:
+    """Predict and count the samples, one at a time; of background only what is mapped on it.
 
     Args:
         profile: its `classes`, `evaluate`, `infer`, `train` loss and what reading needs are used.
@@ -83,11 +108,20 @@ def count_samples(
     from landslide_cli.core.networks.losses import make_loss
 
     loss_of = make_loss(profile.train)
-    predictor = predictor_for(profile, run, samples, reporter)
-    return [
-        _count(prediction, profile, run.threshold, measure, loss_of)
-        for prediction in predictions(profile, predictor, samples, description, reporter)
-    ]
+    counts: list[SampleCounts] = []
+    alarms = FalseAlarms()
+    for prediction in predictions(profile, run, samples, description, reporter):
+        if prediction.sample.mask is None:
+            alarms += _false_alarms(prediction, run.threshold)
+        else:
+            counts.append(_count(prediction, profile, run.threshold, measure, loss_of))
+    return counts, alarms
+
+
+def _false_alarms(prediction: Prediction, threshold: float | None) -> FalseAlarms:
+    mapped = is_foreground(prediction.predicted.mask(threshold))
+    is_background = prediction.truth == 0
+    return FalseAlarms(int(is_background.sum()), int((mapped & is_background).sum()))
 
 
 def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
@@ -96,7 +130,9 @@ def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
     Raises:
         DataError: an image cannot be read.
     """
-    areas = {sample.name: _pixel_area(sample.image) for sample in samples}
+    areas = {
+        sample.name: _pixel_area(sample.image) for sample in samples if sample.mask is not None
+    }
     known = {name: area for name, area in areas.items() if area is not None}
     metres, settings = len(known) == len(areas), profile.evaluate
     tolerances = dict.fromkeys(areas, settings.boundary_pixels)
@@ -126,11 +162,8 @@ def _count(
     probabilities = class_probabilities(predicted.probabilities)
     name, classes = prediction.sample.name, probabilities.shape[-1]
     mask = predicted.mask(threshold)
-    tolerance, area, sizes = (
-        measure.tolerances[name],
-        measure.areas[name],
-        profile.evaluate.object_sizes,
-    )
+    tolerance = measure.tolerances[name] / prediction.pixels**0.5
+    area, sizes = measure.areas[name] * prediction.pixels, profile.evaluate.object_sizes
     labelled = truth < classes
     of_truth = np.take_along_axis(
         probabilities, np.where(labelled, truth, 0)[..., None].astype(np.intp), axis=-1

@@ -16,11 +16,12 @@ from landslide_cli.stages.evaluate.report import ClassReport
 class EvaluateResult(Result):
     """The scores of each class, calibration, the worst samples and a comparison.
 
-    `units` are whole scenes or tiles, `samples` their number, `groups` the number of their groups,
-    `folds` the folds that were scored. `thresholds` holds the threshold of each model, None for the
-    most probable class. `loss` is the loss of the training, averaged over the samples, and
-    `dice_coef_multiclass` the metric of the published experiment. `worst` names the samples with
-    the lowest Dice of the leading class, the lowest first.
+    `units` are whole scenes, by themselves or in mosaics, or tiles; `samples` is their number,
+    `groups` the number of their groups, `folds` the folds that were scored. `false_alarms` tells
+    what is mapped on scenes of background, None without any. `thresholds` holds the threshold of
+    each model, None for the most probable class. `loss` is the loss of the training, averaged over
+    the samples, and `dice_coef_multiclass` the metric of the published experiment. `worst` names
+    the samples with the lowest Dice of the leading class, the lowest first.
     """
 
     run: Path
@@ -37,13 +38,14 @@ class EvaluateResult(Result):
     dice_coef_multiclass: float
     calibration: dict[str, Any]
     worst: list[dict[str, Any]]
+    false_alarms: dict[str, Any] | None
     comparison: Comparison | None
     bootstrap: dict[str, int]
     files: list[Path]
 
     def headline(self) -> str:
         """Say where the numbers lie, and how the comparison came out."""
-        line = f"{self.samples} {self.units} of {self.part} scored: {self.files[0]}"
+        line = f"{self.samples} {self._noun} of {self.part} scored: {self.files[0]}"
         return line if self.comparison is None else f"{line}\n{self.comparison.sentence()}"
 
     def tables(self) -> Sequence[Table]:
@@ -53,7 +55,7 @@ class EvaluateResult(Result):
             self._class_table(),
             Table(f"{lead} in detail", ["", "value", "95 % interval"], self._details(report)),
             Table("published metric, for comparison", ["", "value"], self._experiment(lead)),
-            Table(f"worst {self.units}", [self.units[:-1], "Dice", f"true {lead}"], self._worst()),
+            Table(f"worst {self._noun}", [self._noun[:-1], "Dice", f"true {lead}"], self._worst()),
         ]
         return [*tables, *([self.comparison.table()] if self.comparison is not None else [])]
 
@@ -64,7 +66,7 @@ class EvaluateResult(Result):
             "part": self.part,
             "folds": self.folds,
             "units": self.units,
-            self.units: self.samples,
+            self._noun: self.samples,
             "groups": self.groups,
             "pixels": self.pixels,
             "threshold": self.thresholds,
@@ -72,11 +74,20 @@ class EvaluateResult(Result):
             "dice_coef_multiclass": self.dice_coef_multiclass,
             "calibration": self.calibration,
             "worst": self.worst,
+            "false_alarms": self.false_alarms,
             "comparison": None if self.comparison is None else self.comparison.document(),
             "bootstrap": self.bootstrap,
             "run": str(self.run),
             "files": [str(path) for path in self.files],
         }
+
+    @property
+    def _noun(self) -> str:
+        return "tiles" if self.units == "tiles" else "scenes"
+
+    @property
+    def _place(self) -> str:
+        return ", in mosaics" if self.units == "mosaic" else ""
 
     def _class_table(self) -> Table:
         names = ("dice", "iou", "precision", "recall")
@@ -87,10 +98,10 @@ class EvaluateResult(Result):
             if index == 0:
                 rows.append(("  95 % interval", *(_interval(report, key) for key in names)))
                 rows.append(
-                    (f"  mean over {self.units}", *(f"{report.mean[k]:.4f}" for k in names))
+                    (f"  mean over {self._noun}", *(f"{report.mean[k]:.4f}" for k in names))
                 )
                 rows.append(("  95 % interval", *(_interval(report, f"mean_{k}") for k in names)))
-        title = f"{self.part}: {self.samples} {self.units} in {self.groups} groups"
+        title = f"{self.part}: {self.samples} {self._noun} in {self.groups} groups{self._place}"
         return Table(title, ["class", "Dice", "IoU", "precision", "recall"], rows)
 
     def _details(self, report: ClassReport) -> list[tuple[str, ...]]:
@@ -128,9 +139,17 @@ class EvaluateResult(Result):
                 "-" if error is None else f"{error[0]:.3f} to {error[1]:.3f}",
             ),
             ("average precision", f"{calibration['average_precision']:.4f}", ""),
+            *self._false_alarms(),
             ("threshold", format_thresholds(self.thresholds), ""),
             (self.loss_name, f"{self.loss:.4f}", ""),
         ]
+
+    def _false_alarms(self) -> list[tuple[str, ...]]:
+        if self.false_alarms is None:
+            return []
+        density = self.false_alarms["square_metres_per_square_kilometre"]
+        share = f"{self.false_alarms['share']:.2%} of it"
+        return [("mapped on background, m² per km²", f"{density:,.0f}", share)]
 
     def _experiment(self, lead: str) -> list[tuple[str, str]]:
         return [

@@ -132,7 +132,8 @@ def infer_tiled(
 
 def _made_from(profile: Profile, run: Run, fingerprint: str) -> dict[str, Any]:
     """Describe what the maps follow from, as far as it may change between two calls."""
-    settings = profile.settings("infer", "classes", "bands", "source.value_range")
+    settings = profile.settings("infer", "classes", "bands")
+    settings |= profile.source_settings("gsd", "scale", "bands", "value_range")
     relevant = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
     scale = run.preprocessing.scale
     return relevant | {"threshold": run.threshold, "scale": scale, "model": fingerprint}
@@ -224,7 +225,7 @@ def _jobs(
     jobs = []
     for image in images:
         try:
-            with SceneReader(image, recipe.run.preprocessing) as scene:
+            with SceneReader(image, recipe.run.preprocessing_of(image)) as scene:
                 layout = recipe.plan.layout(scene)
         except (LandslideError, OSError) as error:
             fail(image, error)
@@ -241,7 +242,7 @@ def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: 
     profile, counter = recipe.profile, _Counter(job.windows, advance)
     try:
         with scratch_folder(folder.folder / job.name) as scratch:
-            with SceneReader(job.image, recipe.run.preprocessing) as scene:
+            with SceneReader(job.image, recipe.run.preprocessing_of(job.image)) as scene:
                 facts = SceneFacts.of(job.image, scene, recipe.fingerprint)
                 maps = SceneMaps(scratch, facts, profile.palette, profile.infer)
                 with maps:
@@ -312,7 +313,7 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _test_images(profile: Profile) -> list[Path]:
-    scenes = labelled_scenes_of(profile)
+    scenes = [scene for scene in labelled_scenes_of(profile) if scene.mask is not None]
     test = scene_names(profile, "test")
     if test is None:
         return [scene.image for scene in scenes]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from landslide_cli.dataset.files import PREPARE_RECORD
-from landslide_cli.dataset.prepared import labelled_scenes_of
+from landslide_cli.dataset.prepared import READING, labelled_scenes_of
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import TILES, write_manifest
 from landslide_cli.outputs import whole_folder
@@ -41,8 +41,9 @@ def prepare(
         OutputError: the folder of tiles holds files of another origin, or cannot be written.
     """
     reporter = reporter or SilentReporter()
-    if profile.source.synthetic is not None:
-        draw_scenes(profile, profile.source.synthetic, limit, overwrite, reporter)
+    for index, source in enumerate(profile.sources):
+        if source.synthetic is not None:
+            draw_scenes(profile, index, source.synthetic, limit, overwrite, reporter)
     scenes = labelled_scenes_of(profile, limit)
     folder = profile.dataset / TILES
     step = _step(profile, scenes, limit)
@@ -62,11 +63,17 @@ def prepare(
 
 
 def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None) -> Step:
-    settings = profile.settings("prepare", "classes", "bands", "source.value_range")
-    settings |= {"limit": limit}
+    settings = profile.settings("prepare", "classes", "bands") | {"limit": limit}
+    settings |= profile.source_settings(*READING)
     settings.pop("prepare.workers")  # changes the speed, not the result
-    files = [path for scene in scenes for path in (scene.image, scene.mask)]
+    files = [path for scene in scenes for path in scene.files]
     return Step.of(profile.dataset / TILES / PREPARE_RECORD, settings, files)
+
+
+def _median_scale(cuttings: Sequence[Cutting]) -> float:
+    """Return the median of the factors by which the scenes with masks were resized."""
+    labelled = [cutting for cutting in cuttings if cutting.encoding != "none"] or cuttings
+    return float(np.median([cutting.scale for cutting in labelled]))
 
 
 def _result(profile: Profile, folder: Path, cuttings: Sequence[Cutting]) -> PrepareResult:
@@ -80,7 +87,7 @@ def _result(profile: Profile, folder: Path, cuttings: Sequence[Cutting]) -> Prep
         tiles=sum(not tile.augmentation for tile in tiles) if is_cut else 0,
         augmented=sum(bool(tile.augmentation) for tile in tiles),
         dropped=sum(cutting.dropped for cutting in cuttings),
-        scale=float(np.median([cutting.scale for cutting in cuttings])),
+        scale=_median_scale(cuttings),
         class_pixels=dict(zip(profile.palette.names, pixels, strict=True)),
         padding_pixels=sum(cutting.padding for cutting in cuttings),
         mask_encodings={kind: encodings.count(kind) for kind in sorted(set(encodings))},

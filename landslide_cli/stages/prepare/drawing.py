@@ -18,23 +18,25 @@ from landslide_cli.reporting import Reporter
 
 def draw_scenes(
     profile: Profile,
+    source: int,
     synthetic: SyntheticSettings,
     limit: int | None,
     overwrite: bool,
     reporter: Reporter,
 ) -> None:
-    """Draw the synthetic scenes of a profile into its dataset, unless they are there.
+    """Draw the scenes of a synthetic source into the dataset, unless they are there.
 
     Raises:
         ChangedError: there are scenes drawn with different settings.
         DataError: the profile has other bands or classes than the drawings.
         OutputError: the folder holds files of another origin.
     """
-    folder, palette = synthetic_folder(profile), profile.palette
+    folder, palette = synthetic_folder(profile, source), profile.palette
     if profile.bands != 3 or len(palette) != 2:
         raise DataError("the synthetic source draws 3 bands and 2 classes; the profile has others")
     count = min(synthetic.scenes, limit or synthetic.scenes)
-    settings = profile.settings("source", "classes") | {"source.synthetic.scenes": count}
+    alone = profile.model_copy(update={"source": profile.sources[source]})
+    settings = alone.settings("source.synthetic", "classes") | {"source.synthetic.scenes": count}
     step = Step.of(folder / PREPARE_RECORD, settings, [])
     if step.finished_before("prepare", overwrite) is not None:
         return

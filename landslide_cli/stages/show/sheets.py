@@ -75,11 +75,11 @@ class Sheets:
         """Draw scenes with their masks, and with those of `infer-tiled` where there are any."""
         maps = maps_folder(self._profile)
         scenes = _scenes_if_any(self._profile, limit)
-        mapped = [scene for scene in scenes if mask_path(maps, scene.name).exists()]
+        mapped = [scene for scene in scenes if mask_path(maps, scene.image.stem).exists()]
         rows = []
         for scene in spread(mapped or scenes, limit or self._profile.show.items):
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
-            prediction = self._mask(mask_path(maps, scene.name)) if mapped else None
+            prediction = self._mask(mask_path(maps, scene.image.stem)) if mapped else None
             rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
         return self._sheet("scenes.png", rows)
 
@@ -263,7 +263,9 @@ def _tiles_if_any(profile: Profile, part: Part) -> list[TileFiles]:
 
 
 def _scenes_if_any(profile: Profile, limit: int | None) -> list[Scene]:
-    source = profile.source
-    has_files = source.images is not None and source.masks is not None
-    is_drawn = source.synthetic is not None and synthetic_folder(profile).is_dir()
-    return labelled_scenes_of(profile, limit) if has_files or is_drawn else []
+    for index, source in enumerate(profile.sources):
+        has_files = source.images is not None and source.masks is not None
+        is_drawn = source.synthetic is not None and synthetic_folder(profile, index).is_dir()
+        if not has_files and not is_drawn:
+            return []
+    return labelled_scenes_of(profile, limit)

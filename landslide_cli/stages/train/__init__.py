@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import landslide_cli
 from landslide_cli.core.parts import Part
-from landslide_cli.dataset.prepared import training_preprocessing
+from landslide_cli.dataset.prepared import READING, training_preprocessing
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
@@ -269,9 +269,10 @@ def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None) -> St
     """Describe the training by its settings and files."""
     sections = ["model", "train", "classes", "bands", "prepare.nearest_colour"]
     if profile.train.crop is not None:
-        sections += ["prepare.resize", "prepare.scale", "prepare.standardize"]
-        sections += ["source.value_range"]
+        sections += ["prepare.resize", "prepare.scale", "prepare.gsd", "prepare.standardize"]
     settings = profile.settings(*sections) | {"limit": limit}
+    if profile.train.crop is not None:
+        settings |= profile.source_settings(*READING, "zoom", "weight")
     for key in _WITHOUT_EFFECT:
         settings.pop(key)
     files = [path for part in parts for path in part.files]

@@ -41,7 +41,7 @@ class Previews:
         self._folder = run / FOLDER
         self._scenes = _chosen(profile, profile.train.preview_scenes)
         self._predictor = ScenePredictor(
-            profile, preprocessing, training_plan(profile), TensorFlowEngine(model)
+            profile, lambda _: preprocessing, training_plan(profile), TensorFlowEngine(model)
         )
 
     def add(self, epoch: int) -> None:

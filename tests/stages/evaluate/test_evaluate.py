@@ -179,7 +179,7 @@ def test_every_number_in_the_files_is_finite_even_without_any_landslide(
         image = rng.integers(0, 30, (40, 50, 3), np.uint8)
         cv2.imwrite(str(tmp_path / "images" / f"{index}.png"), image)
         cv2.imwrite(str(tmp_path / "masks" / f"{index}.png"), np.zeros((40, 50), np.uint8))
-    source = trained.source.model_copy(
+    source = trained.sources[0].model_copy(
         update={"images": str(tmp_path / "images"), "masks": str(tmp_path / "masks")}
     )
     result = evaluate(on_scenes(trained.model_copy(update={"source": source})))

@@ -187,7 +187,7 @@ def test_a_run_that_has_seen_the_ground_is_warned_of(
 def test_scenes_that_are_gone_leave_the_tiles_to_score(
     folded: Profile, reporter: Any, tmp_path: Path
 ) -> None:
-    source = folded.source.model_copy(update={"images": str(tmp_path)})
+    source = folded.sources[0].model_copy(update={"images": str(tmp_path)})
     profile = in_fold(folded.model_copy(update={"source": source}), 1)
     result = evaluate(profile, reporter=reporter)
     assert result.units == "tiles"
@@ -209,7 +209,7 @@ def test_georeferenced_scenes_are_measured_in_metres(
             dtype="uint8",
         ) as dataset:
             dataset.write(pixels)
-    source = trained.source.model_copy(update={"images": str(tmp_path / "images")})
+    source = trained.sources[0].model_copy(update={"images": str(tmp_path / "images")})
     located = trained.model_copy(update={"source": source})
     ours = evaluate(on_scenes(located, boundary_metres=6.0, object_sizes=[100.0, 2000.0]))
     plain = evaluate(on_scenes(trained, boundary_pixels=3.0, object_sizes=[25.0, 500.0]))

@@ -188,7 +188,7 @@ def test_scenes_without_tiles_are_pictured_and_the_layers_are_those_for_a_crop(
 
 
 def test_nothing_to_show_is_said(untrained: Profile, tmp_path: Path) -> None:
-    source = untrained.source.model_copy(update={"images": None, "masks": None})
+    source = untrained.sources[0].model_copy(update={"images": None, "masks": None})
     empty = untrained.model_copy(update={"dataset": tmp_path / "none", "source": source})
     with pytest.raises(DataError, match="nothing to show"):
         show(empty)

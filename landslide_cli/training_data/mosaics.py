@@ -1,0 +1,143 @@
+"""Examples that are crops of mosaics: pieces of scenes of all sources, side by side."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from landslide_cli.core.arrays import Image
+from landslide_cli.core.tiling.grid import Window
+from landslide_cli.core.tiling.source import ImageSource
+from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.dataset.scenes import Scene
+from landslide_cli.imagery.mosaic import Canvas, resized, turned
+from landslide_cli.profile import TrainSettings
+from landslide_cli.training_data.crops import turned_crop, with_pasted
+from landslide_cli.training_data.examples import Pair
+from landslide_cli.training_data.store import SceneStore
+
+# What sets the draws of this module apart from others of the same seed, epoch and position.
+_MOSAICS = 5
+
+# Side of a mosaic, in crops: neighbours beyond the crop take part in its local statistics.
+_SIDE = 2
+
+# Share of the mosaics in which each piece is standardized by itself, as small scenes and even
+# ground are when they are mapped, instead of the mosaic as a whole, as an orthophoto is.
+_ALONE_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The scenes of a source: how often they are drawn, and the range of their enlargement."""
+
+    scenes: Sequence[Scene]
+    weight: float
+    zoom: tuple[float, float]
+
+
+class MosaicExamples:
+    """Random square crops of mosaics, one drawn for each of them; see `Examples`.
+
+    A mosaic is made of pieces of scenes at random places, each behind those before it. A piece is a
+    whole scene, or as much of one as a mosaic holds; it is enlarged at random within the range of
+    its source, turned by quarters and mirrored. Sources are drawn by weight, their scenes in
+    proportion to their areas. Landslides of other crops are pasted on as in `CropExamples`.
+
+    Args:
+        grounds: the sources; those without a scene or with the weight 0 are not drawn.
+        load: reads a scene at its prepared size, not standardized.
+        side: of a crop, in pixels.
+        settings: the profile's `train`: seed, cache, crops and pasting.
+        standardized: standardize the mosaics.
+        folder: of the disk cache.
+
+    Raises:
+        DataError: there is no scene, or one cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        grounds: Sequence[Ground],
+        load: Callable[[Scene], Pair],
+        side: int,
+        settings: TrainSettings,
+        standardized: bool,
+        folder: Path | None = None,
+    ) -> None:
+        self.rows = self.cols = side
+        self._settings, self._standardized = settings, standardized
+        self._grounds = [ground for ground in grounds if ground.scenes and ground.weight > 0.0]
+        scenes = [scene for ground in self._grounds for scene in ground.scenes]
+        self._store = SceneStore(scenes, load, settings.cache, folder)
+        weights = np.array([ground.weight for ground in self._grounds])
+        self._weights = weights / weights.sum()
+        self._first = np.cumsum([0, *(len(ground.scenes) for ground in self._grounds)])
+        areas = np.array([rows * cols for rows, cols in self._store.sizes], np.float64)
+        self._areas = [
+            np.cumsum(areas[start:stop])
+            for start, stop in zip(self._first[:-1], self._first[1:], strict=True)
+        ]
+        self._count = settings.crops or max(1, math.ceil(areas.sum() / side**2))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def example(self, epoch: int, position: int) -> Pair:
+        return with_pasted(self._settings, self._crop, len(self), epoch, position)
+
+    def name(self, epoch: int, position: int) -> str:
+        return f"mosaic {position} of epoch {epoch}"
+
+    def _crop(self, epoch: int, position: int) -> Pair:
+        rng = np.random.default_rng((self._settings.seed, epoch, position, _MOSAICS))
+        side = _SIDE * self.rows
+        alone = self._standardized and rng.random() < _ALONE_SHARE
+
+        def draw(rng: np.random.Generator) -> Pair:
+            image, mask = self._piece(rng, side)
+            return (_standardized(image), mask) if alone else (image, mask)
+
+        first = draw(rng)
+        canvas = Canvas(side, side, first[0].shape[-1])
+        canvas.put(first, *(int(rng.integers(1 - size, side)) for size in first[1].shape))
+        canvas.fill(draw, rng)
+        image = canvas.image
+        if self._standardized and not alone:
+            image = _standardized(image)
+        return self._cut((image, canvas.mask), rng)
+
+    def _cut(self, mosaic: Pair, rng: np.random.Generator) -> Pair:
+        """Cut a crop anywhere out of a mosaic, turned as the settings say, but not beyond it."""
+        degrees = self._settings.crop_rotation * rng.uniform(-1.0, 1.0)
+        angle = math.radians(degrees)
+        corners = self.rows / 2 * (abs(math.cos(angle)) + abs(math.sin(angle)) - 1.0)
+        margin = math.ceil(corners)
+        last = len(mosaic[1]) - self.rows - margin
+        row, col = (int(start) for start in rng.integers(margin, last + 1, size=2))
+        if degrees == 0.0:
+            inside = slice(row, row + self.rows), slice(col, col + self.cols)
+            return np.array(mosaic[0][inside]), np.array(mosaic[1][inside])
+        return turned_crop(mosaic, Window(col, row, self.rows, self.cols), self.rows, degrees)
+
+    def _piece(self, rng: np.random.Generator, side: int) -> Pair:
+        """Draw a piece that is at most as large as a mosaic."""
+        source = int(rng.choice(len(self._grounds), p=self._weights))
+        areas = self._areas[source]
+        scene = int(np.searchsorted(areas, rng.random() * areas[-1], "right"))
+        index = int(self._first[source]) + min(scene, len(areas) - 1)
+        least, most = (math.log(zoom) for zoom in self._grounds[source].zoom)
+        zoom = math.exp(rng.uniform(least, most))
+        size = [min(length, max(1, round(side / zoom))) for length in self._store.sizes[index]]
+        starts = zip(self._store.sizes[index], size, strict=True)
+        row, col = (int(rng.integers(length - part + 1)) for length, part in starts)
+        pair = self._store.window(index, Window(col, row, size[1], size[0]))
+        pair = resized(pair, *(max(1, round(length * zoom)) for length in size))
+        image, mask = turned(pair, int(rng.integers(8)))
+        return np.ascontiguousarray(image), mask
+
+
+def _standardized(image: Image) -> Image:
+    return standardize(image, local_statistics(ImageSource(image), (1.0, 1.0)))
