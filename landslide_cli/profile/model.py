@@ -9,9 +9,11 @@ from landslide_cli.profile.base import Settings, wrong
 Width = Annotated[int, Field(ge=1, le=2048)]
 
 EncoderName = Literal[
-    "efficientnet_lite0", "efficientnetv2_b0", "efficientnetv2_b1", "efficientnetv2_b2",
-    "efficientnetv2_b3", "convnext_tiny", "mobilenetv3_large", "resnet50v2",
+    "efficientnet_lite0", "efficientnet_lite2", "efficientnetv2_b0", "efficientnetv2_b1",
+    "efficientnetv2_b2", "efficientnetv2_b3", "convnext_tiny", "mobilenetv3_large", "resnet50v2",
 ]  # fmt: skip
+
+_WITH_DROP_PATH = ("efficientnet_lite0", "efficientnet_lite2")
 
 
 class _NetworkSettings(Settings):
@@ -90,8 +92,9 @@ class UNetSettings(_NetworkSettings):
     architecture: Literal["unet"] = Field(description="Which network.")
     encoder: EncoderName = Field(
         "efficientnet_lite0",
-        description="The weights of `efficientnet_lite0` are in this package; Keras downloads "
-        "those of the others.",
+        description="The weights of `efficientnet_lite0` are in this package, those of "
+        "`efficientnet_lite2` are made by `make encoder-weights`; Keras downloads those of the "
+        "others.",
     )
     encoder_weights: str | None = Field(
         "imagenet",
@@ -116,7 +119,8 @@ class UNetSettings(_NetworkSettings):
         ge=0.0,
         lt=1.0,
         description="Share of the images for which the encoder's last residual block is left out "
-        "in training, earlier ones in proportion; for `efficientnet_lite0` (stochastic depth).",
+        "in training, earlier ones in proportion (stochastic depth); for `efficientnet_lite0` and "
+        "`efficientnet_lite2`.",
     )
     normalization_momentum: float = Field(
         0.9,
@@ -138,7 +142,7 @@ class UNetSettings(_NetworkSettings):
 
     @model_validator(mode="after")
     def _drops_what_it_can(self) -> Self:
-        if self.drop_path > 0.0 and self.encoder != "efficientnet_lite0":
+        if self.drop_path > 0.0 and self.encoder not in _WITH_DROP_PATH:
             raise wrong("model.drop_path", f"is not there for {self.encoder}; leave it out")
         return self
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, a small encoder that is fast on a CPU and has ImageNet weights."""
+"""EfficientNet-Lite, small encoders that are fast on a CPU and have ImageNet weights."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,33 +22,49 @@ class _Stage:
     channels: int
 
 
-_STAGES = (
-    _Stage(1, 3, 1, 1, 16),
-    _Stage(2, 3, 2, 6, 24),
-    _Stage(2, 5, 2, 6, 40),
-    _Stage(3, 3, 2, 6, 80),
-    _Stage(3, 5, 1, 6, 112),
-    _Stage(4, 5, 2, 6, 192),
-    _Stage(1, 3, 1, 6, 320),
-)
+# The stages of each variant; the stem has 32 channels in all.
+_STAGES = {
+    "efficientnet_lite0": (
+        _Stage(1, 3, 1, 1, 16),
+        _Stage(2, 3, 2, 6, 24),
+        _Stage(2, 5, 2, 6, 40),
+        _Stage(3, 3, 2, 6, 80),
+        _Stage(3, 5, 1, 6, 112),
+        _Stage(4, 5, 2, 6, 192),
+        _Stage(1, 3, 1, 6, 320),
+    ),
+    "efficientnet_lite2": (
+        _Stage(1, 3, 1, 1, 16),
+        _Stage(3, 3, 2, 6, 24),
+        _Stage(3, 5, 2, 6, 48),
+        _Stage(4, 3, 2, 6, 88),
+        _Stage(4, 5, 1, 6, 120),
+        _Stage(5, 5, 2, 6, 208),
+        _Stage(1, 3, 1, 6, 352),
+    ),
+}
+
+VARIANTS = frozenset(_STAGES)
 
 # Stages whose output is the encoder's at strides 2, 4, 8, 16 and 32.
 _OUTPUT_STAGES = (0, 1, 2, 4, 6)
 
 
-def efficientnet_lite0(
+def efficientnet_lite(
+    variant: str,
     image: Any,
     prefix: str,
     drop_path: float = 0.0,
     momentum: float = 0.99,
     synchronized: bool = False,
 ) -> list[Any]:
-    """Apply EfficientNet-Lite0 without its classifier.
+    """Apply an EfficientNet-Lite without its classifier.
 
-    Mobile inverted bottlenecks as in EfficientNet-B0, without squeeze-and-excitation and with ReLU6
+    Mobile inverted bottlenecks as in EfficientNet, without squeeze-and-excitation and with ReLU6
     instead of swish.
 
     Args:
+        variant: one of `VARIANTS`.
         image: (batch, rows, cols, bands), scaled; rows and cols are multiples of 32.
         prefix: of the layers' names.
         drop_path: rate of stochastic depth: the share of images for which a residual block is left
@@ -57,15 +73,17 @@ def efficientnet_lite0(
         synchronized: whether batch normalization shares its statistics between devices.
 
     Returns:
-        Features at strides 2, 4, 8, 16 and 32, of 16, 24, 40, 112 and 320 channels.
+        Features at strides 2, 4, 8, 16 and 32: of 16, 24, 40, 112 and 320 channels (Lite0), or of
+        16, 24, 48, 120 and 352 (Lite2).
 
     Source: Tan and Le, EfficientNet, 2019, arXiv:1905.11946; the Lite variant: TensorFlow's
     tpu/models/official/efficientnet/lite, 2020.
     """
     build = _LayerBuilder(momentum, synchronized)
     features = build.convolution(image, 32, 3, 2, f"{prefix}_stem")
-    blocks, index, outputs = sum(stage.repeats for stage in _STAGES), 0, []
-    for number, stage in enumerate(_STAGES):
+    stages = _STAGES[variant]
+    blocks, index, outputs = sum(stage.repeats for stage in stages), 0, []
+    for number, stage in enumerate(stages):
         for repeat in range(stage.repeats):
             name, block_input = f"{prefix}_block{index}", features
             stride = stage.stride if repeat == 0 else 1

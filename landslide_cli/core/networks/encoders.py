@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 
 from landslide_cli.core.networks.backend import keras
-from landslide_cli.core.networks.efficientnet_lite import OFFSET, SCALE, efficientnet_lite0
+from landslide_cli.core.networks.efficientnet_lite import (
+    OFFSET,
+    SCALE,
+    VARIANTS,
+    efficientnet_lite,
+)
 from landslide_cli.core.networks.shapes import output_shapes
 from landslide_cli.core.networks.weight_files import (
     Arrays,
@@ -126,11 +131,11 @@ def encoder_features(
     Returns:
         Features at strides 2, 4, 8, 16 and 32, (batch, rows, cols, channels).
     """
-    momentum = settings.normalization_momentum
-    if settings.encoder == "efficientnet_lite0":
+    name, momentum = settings.encoder, settings.normalization_momentum
+    if name in VARIANTS:
         scaled = layers.Rescaling(SCALE, OFFSET, name="scaling")(image)
-        return efficientnet_lite0(scaled, ENCODER, settings.drop_path, momentum, synchronized)
-    return _APPLICATIONS[settings.encoder].features(image, bands, momentum, synchronized)
+        return efficientnet_lite(name, scaled, ENCODER, settings.drop_path, momentum, synchronized)
+    return _APPLICATIONS[name].features(image, bands, momentum, synchronized)
 
 
 def load_encoder(settings: UNetSettings, model: Any) -> None:
@@ -142,10 +147,10 @@ def load_encoder(settings: UNetSettings, model: Any) -> None:
     source = settings.encoder_weights
     if source is None:
         return
-    if settings.encoder != "efficientnet_lite0":
+    if settings.encoder not in VARIANTS:
         weights = _APPLICATIONS[settings.encoder].load_weights(source)
     elif source == "imagenet":
-        weights = packaged_weights("efficientnet_lite0.npz")
+        weights = packaged_weights(settings.encoder)
     else:
         weights = read_weights(Path(source))
     unmatched = assign_weights(model, weights)

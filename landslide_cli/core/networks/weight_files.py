@@ -34,9 +34,19 @@ def read_weights(path: Path) -> Arrays:
         raise ModelError(f"{path}: not a weights file, or a damaged one ({error})") from None
 
 
-def packaged_weights(name: str) -> Arrays:
-    """Read a weights file that is part of this package."""
-    return read_weights(FOLDER / name)
+def packaged_weights(encoder: str, folder: Path = FOLDER) -> Arrays:
+    """Read the ImageNet weights of an encoder, which are in this package or were added to it.
+
+    Raises:
+        ModelError: they are not there, or the file cannot be read.
+    """
+    path = folder / f"{encoder}.npz"
+    if not path.is_file():
+        raise ModelError(
+            f"model.encoder_weights: the ImageNet weights of {encoder} are not in this package;\n"
+            f"`make encoder-weights` in a clone adds {path.name}; outside it, give that file's path"
+        )
+    return read_weights(path)
 
 
 def weights_of(model: Any) -> Arrays:

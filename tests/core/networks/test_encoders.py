@@ -1,6 +1,7 @@
-"""All encoders have the same interface, and EfficientNet-Lite0 has its published weights."""
+"""All encoders have the same interface, and EfficientNet-Lite has its published weights."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from landslide_cli.core.networks.weight_files import packaged_weights, weights_o
 from landslide_cli.errors import ModelError
 from landslide_cli.profile import UNetSettings
 from landslide_cli.profile.model import EncoderName
+from landslide_cli.weights import FOLDER
 
 STRIDES = (2, 4, 8, 16, 32)
 
@@ -65,11 +67,14 @@ def test_bare_operations_of_keras_applications_count_among_the_features(name: st
     assert all(max(taken) < index for index, taken in enumerate(inputs) if taken)
 
 
-def test_lite0_features_agree_with_those_of_the_published_weights(lite0: Any) -> None:
-    """They were recorded in PyTorch from float32 weights; the packaged weights are float16."""
-    path = Path(__file__).parent / "efficientnet_lite0_features.json"
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2"])
+def test_lite_features_agree_with_those_of_the_published_weights(name: str) -> None:
+    """They were recorded in PyTorch from float32 weights; those of the files are float16."""
+    if not (FOLDER / f"{name}.npz").is_file():
+        pytest.skip("needs `make encoder-weights`")
+    path = Path(__file__).parent / f"{name}_features.json"
     recorded = json.loads(path.read_text(encoding="utf-8"))
-    for expected, batch in zip(recorded, lite0(pattern()), strict=True):
+    for expected, batch in zip(recorded, encoder(encoder=name)(pattern()), strict=True):
         features = np.asarray(batch)[0]
         assert list(features.shape) == expected["shape"]
         scale = expected["deviation"]
@@ -79,8 +84,23 @@ def test_lite0_features_agree_with_those_of_the_published_weights(lite0: Any) ->
         np.testing.assert_allclose(values, expected["values"], atol=0.05 * scale)
 
 
+# The published parameters, without those of the last convolution and the classifier.
+@pytest.mark.usefixtures("without_values")
+@pytest.mark.parametrize(
+    ("name", "published", "channels"),
+    [("efficientnet_lite0", 4_652_008, 320), ("efficientnet_lite2", 6_092_072, 352)],
+)
+def test_lite_encoders_have_the_published_parameters(
+    name: str, published: int, channels: int
+) -> None:
+    model = encoder(encoder=name, encoder_weights=None)
+    parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    head = 1280 * channels + 2 * 1280 + 1000 * (1280 + 1)
+    assert parameters == published - head
+
+
 def test_lite0_weights_take_less_than_8_mb_and_are_all_used(lite0: Any) -> None:
-    weights = packaged_weights("efficientnet_lite0.npz")
+    weights = packaged_weights("efficientnet_lite0")
     assert weights.keys() == weights_of(lite0).keys()
     size = sum(values.size * (2 if values.ndim > 1 else 4) for values in weights.values())
     assert size < 8e6

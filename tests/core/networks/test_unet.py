@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landslide_cli.core.networks.backend import keras
+from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.networks.build import build_model, in_precision
 from landslide_cli.core.networks.unet import unet_decoder
 from landslide_cli.core.networks.weight_files import packaged_weights, weights_of
@@ -62,7 +62,7 @@ def test_encoder_and_decoder_together_map_an_image_to_probabilities(untrained: A
 
 def test_the_encoder_has_pretrained_weights_unless_disabled_or_replaced(untrained: Any) -> None:
     name = "encoder_stem_conv/kernel"
-    pretrained = packaged_weights("efficientnet_lite0.npz")[name]
+    pretrained = packaged_weights("efficientnet_lite0")[name]
     default = build_model(settings(), 3, 2)
     replaced_later = build_model(settings(weights="runs/other"), 3, 2)
     np.testing.assert_array_equal(weights_of(default)[name], pretrained)
@@ -90,13 +90,35 @@ def test_dropout_of_the_decoder_acts_only_in_training() -> None:
     assert not np.array_equal(np.asarray(model(features, training=True)), first)
 
 
-def test_drop_path_increases_with_depth_and_acts_only_in_training() -> None:
-    model = build_model(settings(drop_path=0.5), 3, 2)
+@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "efficientnet_lite2"])
+def test_drop_path_increases_with_depth_and_acts_only_in_training(encoder: str) -> None:
+    model = build_model(settings(encoder=encoder, encoder_weights=None, drop_path=0.5), 3, 2)
     rates = [layer.rate for layer in model.layers if "_drop" in layer.name]
     assert rates == sorted(rates)
     assert 0.0 < rates[0] < rates[-1] < 0.5
     first, second = (np.asarray(model(image(), training=False)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+    trained = np.asarray(model(image(), training=True))
+    assert not np.array_equal(trained, first)
+
+
+@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "efficientnet_lite2"])
+def test_a_step_against_the_gradient_lowers_the_loss(encoder: str) -> None:
+    model = build_model(settings(encoder=encoder, encoder_weights=None), 3, 2)
+    variables, images = model.trainable_variables, image()
+
+    def loss() -> Any:
+        # The landslide everywhere.
+        return -tf.reduce_mean(tf.math.log(model(images, training=True)[..., 1]))
+
+    with tf.GradientTape() as tape:
+        before = loss()
+    gradients = tape.gradient(before, variables)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+    length = tf.linalg.global_norm(gradients)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        variable.assign_sub(0.01 * gradient / length)
+    assert loss() < before
 
 
 def test_a_saved_model_predicts_the_same(untrained: Any, tmp_path: Path) -> None:

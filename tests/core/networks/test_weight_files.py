@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.backend import keras
-from landslide_cli.core.networks.weight_files import assign_weights, read_weights, weights_of
+from landslide_cli.core.networks.weight_files import (
+    assign_weights,
+    packaged_weights,
+    read_weights,
+    weights_of,
+)
 from landslide_cli.errors import ModelError
 
 layers = keras.layers
@@ -36,6 +41,15 @@ def test_weights_are_read_in_single_precision(tmp_path: Path) -> None:
     for name, values in read.items():
         assert values.dtype == np.float32
         np.testing.assert_array_equal(values, weights[name])
+
+
+def test_missing_imagenet_weights_are_an_error_that_tells_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="`make encoder-weights`") as error:
+        packaged_weights("efficientnet_lite2", tmp_path)
+    message = str(error.value)
+    assert "ImageNet weights of efficientnet_lite2 are not in this package" in message
+    assert "adds efficientnet_lite2.npz" in message
+    assert len(message.splitlines()) == 2
 
 
 def test_weights_that_fit_are_assigned_and_the_names_of_others_are_returned() -> None:
