@@ -292,9 +292,10 @@ def _mapped(
 
 
 def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
-    if not patterns:
-        return _test_images(profile)
-    images = [path for pattern in patterns for path in _matching(pattern)]
+    if patterns:
+        images = [path for pattern in patterns for path in _matching(pattern)]
+    else:
+        images = _test_images(profile)
     names: dict[str, Path] = {}
     for path in images:
         if names.setdefault(path.stem, path) != path:

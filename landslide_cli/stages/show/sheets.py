@@ -34,7 +34,13 @@ from landslide_cli.imagery.plots import (
     plot_histogram,
     plot_shares,
 )
-from landslide_cli.imagery.raster.images import Preview, read_image, read_preview, write_image
+from landslide_cli.imagery.raster.images import (
+    Preview,
+    probe,
+    read_image,
+    read_preview,
+    write_image,
+)
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.imagery.vector.polygon_files import read_areas
 from landslide_cli.outputs import whole_file
@@ -75,7 +81,7 @@ class Sheets:
         """Draw scenes with their masks, and with those of `infer-tiled` where there are any."""
         maps = maps_folder(self._profile)
         scenes = _scenes_if_any(self._profile, limit)
-        mapped = [scene for scene in scenes if mask_path(maps, scene.image.stem).exists()]
+        mapped = [scene for scene in scenes if _is_mapped(scene, maps)]
         rows = []
         for scene in spread(mapped or scenes, limit or self._profile.show.items):
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
@@ -260,6 +266,15 @@ def _reduction(scene: Preview) -> float:
 
 def _tiles_if_any(profile: Profile, part: Part) -> list[TileFiles]:
     return part_tiles(profile.parts_folder, part) if (profile.parts_folder / part).is_dir() else []
+
+
+def _is_mapped(scene: Scene, maps: Path) -> bool:
+    """Whether there is a map of a labelled scene, and not of another one of its name."""
+    path = mask_path(maps, scene.image.stem)
+    if scene.mask is None or not path.exists():
+        return False
+    mapped, own = probe(path), probe(scene.image)
+    return (mapped.height, mapped.width) == (own.height, own.width)
 
 
 def _scenes_if_any(profile: Profile, limit: int | None) -> list[Scene]:
