@@ -38,8 +38,8 @@ folder in which the command is run.
 GROUPS = {
     "train.": {
         "Length and batches": "epochs batch accumulate seed",
-        "Crops of whole scenes": "crop crops foreground_share crop_scale crop_rotation copy_paste "
-        "paste_light",
+        "Crops of whole scenes": "crop crops mosaic foreground_share crop_scale crop_rotation "
+        "copy_paste paste_light",
         "Optimization": "optimizer learning_rate weight_decay clip_value clip_norm ema "
         "encoder_rate frozen_epochs",
         "Learning-rate schedule": "schedule warmup_epochs final_rate reduce_factor reduce_patience",
@@ -137,6 +137,8 @@ def _values(node: Any, schema: Any) -> str:
         items = node.get("prefixItems")
         each = _values(items[0] if items else node["items"], schema)
         return f"list of {len(items)}: {each}" if items else f"list of {each}"
+    if node["type"] == "object" and "properties" not in node:
+        return f"mapping of names to {_values(node['additionalProperties'], schema)}"
     if node["type"] == "object":
         children = node["properties"].items()
         return ", ".join(f"`{name}` ({_values(child, schema)})" for name, child in children)

@@ -10,7 +10,7 @@ from landslide_cli.core.arrays import Transform
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 
-EvidenceKind = Literal["footprint", "content", "copy", "named"]
+EvidenceKind = Literal["footprint", "content", "copy", "named", "event"]
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class Evidence:
     """Evidence that two scenes belong to one group.
 
     `kind` is "footprint" (they overlap by georeference), "content" (they show the same ground),
-    "copy" (the second is the first re-encoded, resized, mirrored or distorted, or the reverse) or
-    "named" (`split.groups` says so). `overlap` is the share of the smaller scene that both show.
-    `transform` maps x, y in pixels of the first scene to pixels of the second: ((a, b, c),
-    (d, e, f)) for x' = a x + b y + c, y' = d x + e y + f. For evidence by content, `inliers` counts
-    the distinct features that agree with it, and `correlation` is that of the common texture, in
-    [-1, 1].
+    "copy" (the second is the first re-encoded, resized, mirrored or distorted, or the reverse),
+    "named" (`split.groups` says so) or "event" (`source.event` does). `overlap` is the share of the
+    smaller scene that both show. `transform` maps x, y in pixels of the first scene to pixels of
+    the second: ((a, b, c), (d, e, f)) for x' = a x + b y + c, y' = d x + e y + f. For evidence by
+    content, `inliers` counts the distinct features that agree with it, and `correlation` is that of
+    the common texture, in [-1, 1].
     """
 
     first: str
@@ -45,6 +45,8 @@ class Evidence:
     def __str__(self) -> str:
         if self.kind == "named":
             return "the same group in split.groups"
+        if self.kind == "event":
+            return "the same event in source.event"
         inliers = f", {self.inliers} inliers" if self.inliers is not None else ""
         texture = f", correlation {self.correlation:.2f}" if self.correlation is not None else ""
         return f"{self.kind}{inliers}{texture}, overlap {self.overlap:.0%}"

@@ -280,3 +280,14 @@ def scenes_named(profile: Profile, names: Sequence[str]) -> list[Scene]:
     if missing:
         raise DataError(f"the source no longer has the scenes {listed(missing, most=3)}")
     return [by_name[name] for name in names]
+
+
+def source_of_scenes(profile: Profile, names: Sequence[str]) -> dict[str, int]:
+    """Return the position of each scene's source; a single source needs no look at its files.
+
+    Raises:
+        DataError: a source's files are missing or cannot be used, or no longer have all scenes.
+    """
+    if len(profile.sources) == 1:
+        return dict.fromkeys(names, 0)
+    return {scene.name: scene.source for scene in scenes_named(profile, names)}

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from landslide_cli.core.parts import Part
 from landslide_cli.profile.base import Settings, wrong
 
 Channel = Annotated[int, Field(ge=0, le=255)]
+EventName = Annotated[str, Field(min_length=1, max_length=80)]
 Name = Annotated[str, Field(pattern=r"^\w[\w .()+-]*$", max_length=80)]
 
 
@@ -87,16 +89,24 @@ class SourceSettings(Settings):
         description="Colours in the source's masks by name of the class, where they differ from "
         "`classes`.",
     )
-    event: str | None = Field(
+    part: Part | None = Field(
         None,
-        min_length=1,
-        max_length=80,
-        description="The event that the scenes show, such as `Gorkha 2015`. Scenes of one event "
-        "stay in one part, and scores on an event that was learned from carry a warning.",
+        description="The part that all scenes of the source belong to, in every fold. Default: "
+        "they are divided by `split`, each source by itself.",
+    )
+    event: EventName | list[EventName] | None = Field(
+        None,
+        description="The event that the scenes show, such as `Gorkha 2015`, or several. Scenes of "
+        "one event stay in one part, and scores on an event that was learned from carry a warning.",
     )
     synthetic: SyntheticSettings | None = Field(
         None, description="Draw scenes instead of reading them; `{}` takes the defaults."
     )
+
+    @property
+    def events(self) -> list[str]:
+        """The events that the scenes show."""
+        return [self.event] if isinstance(self.event, str) else self.event or []
 
     @property
     def is_background(self) -> bool:

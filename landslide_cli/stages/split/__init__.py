@@ -5,6 +5,7 @@ from pathlib import Path
 
 from landslide_cli.core.parts import PARTS, fold_folder
 from landslide_cli.dataset.files import PREPARE_RECORD, SPLIT_RECORD
+from landslide_cli.dataset.prepared import source_of_scenes
 from landslide_cli.dataset.tiles import (
     IMAGES,
     MANIFEST,
@@ -67,7 +68,7 @@ def split(
         refuse_overwrite(folders, overwrite)
     groups = find_groups(profile, names, reporter)
     tiles = [tile for tile in tiles if tile.scene in set(names)]
-    tiles_by_folder = assign_tiles(profile, groups, tiles)
+    tiles_by_folder = assign_tiles(profile, groups, tiles, source_of_scenes(profile, names))
     result = summarise(profile, groups, tiles, tiles_by_folder)
     _warn_of_leakage(result, reporter)
     _link_tiles(profile, tiles_by_folder, step.record, reporter)
@@ -82,6 +83,7 @@ def _step(profile: Profile, limit: int | None) -> Step:
         DataError: the profile's file of groups is missing.
     """
     settings = profile.settings("split", "bands") | {"limit": limit}
+    settings |= profile.source_settings("part", "event")
     settings |= {_WHOLE: True} if profile.prepare.tile is None else {}
     tiles = profile.dataset / TILES
     files = [path for path in (tiles / MANIFEST, tiles / PREPARE_RECORD) if path.exists()]

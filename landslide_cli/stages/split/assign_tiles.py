@@ -4,7 +4,7 @@ A unit is a list of tiles that stay together: those of a group, of a scene or, w
 "tile", a single tile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,33 +19,56 @@ from landslide_cli.stages.split.assign import Sizes, assign
 TilesByFolder = dict[str, list[Tile]]
 
 
-def assign_tiles(profile: Profile, groups: Sequence[Group], tiles: Sequence[Tile]) -> TilesByFolder:
+def assign_tiles(
+    profile: Profile,
+    groups: Sequence[Group],
+    tiles: Sequence[Tile],
+    source_of: Mapping[str, int],
+) -> TilesByFolder:
     """Assign tiles to the folders of the parts, or of the parts of each fold.
 
     Every part gets its share of the labelled and of the foreground pixels, as close as the units
-    allow. Augmented copies are for training only, unless single tiles are assigned.
+    allow, of each source by itself: another source changes nothing for those before it. A source
+    may also be meant for one part. Augmented copies are for training only, unless single tiles are
+    assigned.
 
     Args:
-        profile: its `split` is used.
+        profile: its `split` and `source` are used.
         groups: of all scenes.
         tiles: of these scenes, or one entry per scene where no tiles were cut.
+        source_of: the position of the source of each scene.
 
     Raises:
-        DataError: there are too few units, the profile leaves scenes without a part, or it names
-            scenes of one group under different parts.
+        DataError: there are too few units, the profile leaves scenes without a part, or it means
+            scenes of one group for different parts.
     """
     settings = profile.split
     if settings.by == "group":
         _check_named_scenes(settings, groups)
     units = _units(settings, groups, tiles)
     with_copies = settings.by == "tile"
+    meant = _meant_parts(profile, units, source_of)
+    least = settings.folds or sum(settings.share(part) > 0.0 for part in PARTS)
+    dealt = _dealt_together(units, meant, source_of, least)
     if settings.folds is None:
-        part_of = _parts_of(units, settings)
-        return {part: _tiles_of(part, units, part_of, with_copies) for part in PARTS}
-    fold_of = _folds_of(units, settings.folds, settings.seed)
+        parts = list(meant)
+        for indices in dealt:
+            of_source = _parts_of([units[index] for index in indices], settings)
+            for index, part in zip(indices, of_source, strict=True):
+                parts[index] = part
+        return {part: _tiles_of(part, units, parts, with_copies) for part in PARTS}
+    fold_of: list[int] = [-1] * len(units)
+    for indices in dealt:
+        of_units = [units[index] for index in indices]
+        folds = _folds_of(of_units, settings.folds, settings.seed)
+        for index, fold in zip(indices, folds, strict=True):
+            fold_of[index] = fold
     tiles_by_folder: TilesByFolder = {}
     for test_fold in range(settings.folds):
-        part_of = [_part_of_fold(fold, test_fold, settings) for fold in fold_of]
+        part_of = [
+            own or _part_of_fold(fold, test_fold, settings)
+            for own, fold in zip(meant, fold_of, strict=True)
+        ]
         for part in PARTS:
             folder = f"{fold_folder(test_fold + 1)}/{part}"
             tiles_by_folder[folder] = _tiles_of(part, units, part_of, with_copies)
@@ -83,6 +106,54 @@ def _units(
     return units
 
 
+def _dealt_together(
+    units: Sequence[Sequence[Tile]],
+    meant: Sequence[Part | None],
+    source_of: Mapping[str, int],
+    least: int,
+) -> list[list[int]]:
+    """List the units that are dealt by themselves: those of a source, if there are enough.
+
+    Sources with fewer units than `least` are dealt together, with the first of the others if need
+    be: each of three orthophotos may be a source.
+    """
+    of_source: dict[int, list[int]] = {}
+    for index, unit in enumerate(units):
+        if meant[index] is None:
+            of_source.setdefault(source_of.get(unit[0].scene, 0), []).append(index)
+    enough = [indices for indices in of_source.values() if len(indices) >= least]
+    few = [index for indices in of_source.values() if len(indices) < least for index in indices]
+    if not few:
+        return enough
+    if len(few) < least and enough:
+        return [sorted([*enough[0], *few]), *enough[1:]]
+    return [*enough, few]
+
+
+def _meant_parts(
+    profile: Profile, units: Sequence[Sequence[Tile]], source_of: Mapping[str, int]
+) -> list[Part | None]:
+    """Return the part that the source of a unit is meant for, None where it is dealt.
+
+    Raises:
+        DataError: a unit has scenes of sources that are meant for different parts.
+    """
+    meant: list[Part | None] = []
+    for unit in units:
+        scenes = sorted({tile.scene for tile in unit})
+        sources = {scene: profile.sources[source_of.get(scene, 0)] for scene in scenes}
+        part_of = {scene: source.part for scene, source in sources.items() if source.part}
+        parts = sorted(set(part_of.values()))
+        if len(parts) > 1:
+            pair = [next(scene for scene in part_of if part_of[scene] == part) for part in parts]
+            raise DataError(
+                f"{pair[0]} and {pair[1]} must stay together, but source.part puts their sources "
+                f"into {parts[0]} and {parts[1]}; give both sources the same part"
+            )
+        meant.append(parts[0] if parts else None)
+    return meant
+
+
 def _parts_of(units: Sequence[Sequence[Tile]], settings: SplitSettings) -> list[Part]:
     """Assign units to the three parts: as the profile names them, the rest by shares."""
     named = {name: part for part in PARTS for name in settings.names(part)}
@@ -115,7 +186,7 @@ def _part_of_fold(fold: int, test_fold: int, settings: SplitSettings) -> Part:
 
 
 def _tiles_of(
-    part: Part, units: Sequence[Sequence[Tile]], part_of: Sequence[Part], with_copies: bool
+    part: Part, units: Sequence[Sequence[Tile]], part_of: Sequence[Part | None], with_copies: bool
 ) -> list[Tile]:
     """List the tiles of a part; the training set always has the augmented copies."""
     return [

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from landslide_cli.dataset.groups import Evidence, Group, user_groups
-from landslide_cli.dataset.prepared import scenes_named
+from landslide_cli.dataset.prepared import scenes_named, source_of_scenes
 from landslide_cli.dataset.scenes import bad_files
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.overlap import (
@@ -23,7 +23,7 @@ from landslide_cli.stages.split.union_find import connected
 
 
 def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Group]:
-    """Group scenes by footprint, by content, and as the user groups them.
+    """Group scenes by footprint, by content, by event, and as the user groups them.
 
     Args:
         profile: its `source`, `dataset` and `split` are used.
@@ -33,7 +33,11 @@ def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> l
     Raises:
         DataError: scenes or the user's groups cannot be read.
     """
-    evidence = [*_shared_ground(profile, names, reporter), *_same_user_group(profile, names)]
+    evidence = [
+        *_shared_ground(profile, names, reporter),
+        *_same_user_group(profile, names),
+        *_same_event(profile, names),
+    ]
     groups = connected(names, [(pair.first, pair.second) for pair in evidence])
     group_of = {name: index for index, group in enumerate(groups) for name in group}
     return [
@@ -133,3 +137,16 @@ def _same_user_group(profile: Profile, names: Sequence[str]) -> list[Evidence]:
         (first_of.setdefault(group_of[name], name), name) for name in names if name in group_of
     ]
     return [Evidence(first, name, "named") for first, name in links if first != name]
+
+
+def _same_event(profile: Profile, names: Sequence[str]) -> list[Evidence]:
+    """Link each scene of an event to the first scene of the event."""
+    if not any(source.events for source in profile.sources):
+        return []
+    first_of: dict[str, str] = {}
+    links = [
+        (first_of.setdefault(event, name), name)
+        for name, source in source_of_scenes(profile, names).items()
+        for event in profile.sources[source].events
+    ]
+    return [Evidence(first, name, "event") for first, name in links if first != name]
