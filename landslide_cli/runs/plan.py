@@ -48,7 +48,7 @@ class Plan:
         """Lay out the windows over a scene.
 
         Raises:
-            DataError: the scene's GSD is not known, or far from the model's.
+            DataError: as `SceneReader.scales`.
         """
         tiling = Tiling(
             self.tile, self.overlap, self.batch, scene.scales, self.fitted, self.multiple

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.errors import ModelError, UsageError
-from landslide_cli.imagery.raster.preprocessing import Preprocessing
-from landslide_cli.profile import Profile
+from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
+from landslide_cli.profile import InferSettings, Profile
 from landslide_cli.records import damaged_record, read_json
 from landslide_cli.runs.files import (
     MODEL,
@@ -58,7 +58,8 @@ class Run:
 
     def for_tiles(self) -> "Run":
         """Return the run for images that are prepared already, such as the dataset's tiles."""
-        return replace(self, preprocessing=Preprocessing(self.preprocessing.bands))
+        preprocessing = Preprocessing(self.preprocessing.bands, resized_by="nothing")
+        return replace(self, preprocessing=preprocessing)
 
 
 def find_run(
@@ -70,8 +71,8 @@ def find_run(
     its own.
 
     The profile's `infer` takes precedence over what the run has stored: `infer.gsd` and
-    `infer.scale` over the scale of its training, `infer.threshold` over the threshold chosen on its
-    validation set.
+    `infer.scale` over the GSD and scale of its training, `infer.threshold` over the threshold
+    chosen on its validation set.
 
     Args:
         profile: its `run`, `fold`, `model.weights`, `bands`, `classes`, `source.value_range` and
@@ -94,10 +95,17 @@ def find_run(
         order=None if infer.bands is None else tuple(infer.bands),
         value_range=profile.source.value_range,
         scale=infer.scale or stored.scale,
-        gsd=infer.gsd,
+        gsd=infer.gsd if isinstance(infer.gsd, float) else stored.gsd,
+        resized_by=_resized_by(infer),
     )
     threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
     return Run(folder, home, profile.model_outputs, preprocessing, threshold)
+
+
+def _resized_by(infer: InferSettings) -> ResizedBy:
+    if infer.scale is not None or infer.gsd is None:
+        return "scale"
+    return "gsd" if isinstance(infer.gsd, float) else "gsd or scale"
 
 
 def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:

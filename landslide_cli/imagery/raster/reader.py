@@ -23,7 +23,7 @@ from landslide_cli.core.tiling.source import Piece
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.bands import BandPlan, plan_bands
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
-from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.preprocessing import Preprocessing, known_gsd
 
 Bools = NDArray[np.bool_]
 
@@ -98,11 +98,16 @@ class SceneReader:
         return self._preprocessing.standardized
 
     @property
+    def gsd(self) -> tuple[float, float] | None:
+        """The scene's own GSD in metres, along a column and along a row; None if not known."""
+        return known_gsd(self.georeference, self.height, self.width)
+
+    @property
     def scales(self) -> tuple[float, float]:
         """The factors by which rows and columns are resized for the model.
 
         Raises:
-            DataError: the model's GSD is given and the scene's own is not known, or far from it.
+            DataError: as `Preprocessing.scales_of`.
         """
         return self._preprocessing.scales_of(self._path, self.georeference, self.height, self.width)
 

@@ -17,6 +17,7 @@ from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import EVALUATION, run_home
 from landslide_cli.runs.run import check_fold, check_trained, find_run
 from landslide_cli.runs.samples import Samples, Units, samples_of, trained_on
+from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.stages.evaluate.compare import Comparison, compare, profile_of_run
 from landslide_cli.stages.evaluate.counts import Measure, SampleCounts, count_samples, measure_of
 from landslide_cli.stages.evaluate.report import (
@@ -71,15 +72,15 @@ def evaluate(
             "too narrow; set split.groups to a pattern on the names"
         )
     measure = measure_of(profile, [sample for samples in parts for sample in samples.items])
-    counts = _count_all(profiles, parts, measure, part, reporter)
+    counts, warnings = _count_all(profiles, parts, measure, part, reporter)
     comparison = None
     if against is not None:
         rivals = [profile_of_run(against, fold.fold if folds else None, fold) for fold in profiles]
-        theirs = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
+        theirs, _ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
         names, lead = profile.palette.names, profile.palette.foreground
         comparison = compare(counts, theirs, against, names, lead, profile.evaluate)
     folder = run_home(profile)
-    result = _result(profile, folder, part, parts[0].units, counts, measure, comparison)
+    result = _result(profile, folder, part, parts[0].units, counts, warnings, measure, comparison)
     _write(result, counts, profile.palette)
     return result
 
@@ -101,9 +102,10 @@ def _count_all(
     part: Part,
     reporter: Reporter,
     scored_by: Sequence[Profile] | None = None,
-) -> list[SampleCounts]:
-    """Count the samples of each fold by its own model."""
-    counts = []
+) -> tuple[list[SampleCounts], list[str]]:
+    """Count the samples of each fold by its own model, and return what was warned of their GSD."""
+    counts: list[SampleCounts] = []
+    warnings: list[str] = []
     for fold, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
         if part != "train":
             _warn_of_leaks(fold, scorer, samples, reporter)
@@ -118,8 +120,11 @@ def _count_all(
         as_scored = fold.model_copy(update=reading)
         suffix = f", fold {samples.items[0].fold}" if len(profiles) > 1 else ""
         description, run = f"scoring {part}{suffix}", find_run(as_scored)
+        if samples.units == "scenes":
+            images = [sample.image for sample in samples.items]
+            warnings += report_scales(scales_of(images, run.preprocessing), reporter)
         counts += count_samples(as_scored, run, samples, measure, description, reporter)
-    return counts
+    return counts, warnings
 
 
 def _warn_of_leaks(profile: Profile, scorer: Profile, samples: Samples, reporter: Reporter) -> None:
@@ -140,6 +145,7 @@ def _result(
     part: Part,
     units: Units,
     counts: Sequence[SampleCounts],
+    warnings: list[str],
     measure: Measure,
     comparison: Comparison | None,
 ) -> EvaluateResult:
@@ -169,6 +175,7 @@ def _result(
         calibration=calibration_report(counts, settings),
         worst=_worst(counts, palette),
         comparison=comparison,
+        warnings=warnings,
         bootstrap={"draws": settings.draws, "seed": settings.seed},
         files=[folder / name.replace(".", f"{suffix}.") for name in names],
     )

@@ -20,7 +20,7 @@ class EvaluateResult(Result):
     `folds` the folds that were scored. `thresholds` holds the threshold of each model, None for the
     most probable class. `loss` is the loss of the training, averaged over the samples, and
     `dice_coef_multiclass` the metric of the published experiment. `worst` names the samples with
-    the lowest Dice of the leading class, the lowest first.
+    the lowest Dice of the leading class, the lowest first. `warnings` are of the scenes' GSD.
     """
 
     run: Path
@@ -38,6 +38,7 @@ class EvaluateResult(Result):
     calibration: dict[str, Any]
     worst: list[dict[str, Any]]
     comparison: Comparison | None
+    warnings: list[str]
     bootstrap: dict[str, int]
     files: list[Path]
 
@@ -73,6 +74,7 @@ class EvaluateResult(Result):
             "calibration": self.calibration,
             "worst": self.worst,
             "comparison": None if self.comparison is None else self.comparison.document(),
+            "warnings": self.warnings,
             "bootstrap": self.bootstrap,
             "run": str(self.run),
             "files": [str(path) for path in self.files],
