@@ -1,6 +1,7 @@
 """A small dataset of tiles and a trained model, made once for the stages that need them."""
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -192,6 +193,21 @@ infer: {{tile: 64, overlap: 16, engine: openvino, precision: float32}}
 def bright(bright_folder: Path) -> Callable[..., Profile]:
     """Load the bright model's profile with overrides, such as `infer.scale=0.5`."""
     return lambda *overrides: load_profile(bright_folder / "profile.yaml", overrides)
+
+
+@pytest.fixture
+def bright_at(bright_folder: Path, tmp_path: Path) -> Callable[..., Profile]:
+    """Load the profile of a bright model whose run has recorded scale and GSD of its training."""
+    run = tmp_path / "run"
+    shutil.copytree(bright_folder / "run", run)
+
+    def load(*overrides: str, **recorded: Any) -> Profile:
+        preprocessing = {"bands": 3, "scale": 0.25, "gsd": 2.0, "gsd_range": [1.33, 3.08]}
+        record = {"result": {"preprocessing": preprocessing | recorded}}
+        (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        return load_profile(bright_folder / "profile.yaml", [f"run={run}", *overrides])
+
+    return load
 
 
 @pytest.fixture

@@ -23,18 +23,19 @@ class InferSettings(Settings):
         description="Which bands of the scenes the model sees, by number, in its order. Default: "
         "all that are not alpha.",
     )
-    gsd: float | None = Field(
-        None,
-        gt=0.0,
+    gsd: Annotated[float, Field(gt=0.0)] | Literal["model"] | None = Field(
+        "model",
         description="GSD of the model's input in metres per pixel: georeferenced scenes are "
-        "resampled to it, and their maps back to the scene's own grid.",
+        "resampled to it, and their maps back to the scene's own grid. `model` takes that of the "
+        "training, and `infer.scale` where a GSD is not known; null takes `infer.scale` always.",
     )
     scale: float | None = Field(
         None,
         gt=0.0,
         le=8.0,
         description="Factor by which a scene is resized for the model; masks have the scene's own "
-        "size. Default: the factor at which the model's tiles were prepared.",
+        "size. It takes precedence over `infer.gsd: model`. Default: the "
+        "factor at which the model's tiles were prepared.",
     )
     tile: WindowSide | Literal["auto", "whole"] = Field(
         "auto",
@@ -104,6 +105,6 @@ class InferSettings(Settings):
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
-        if self.gsd is not None and self.scale is not None:
+        if isinstance(self.gsd, float) and self.scale is not None:
             raise wrong("infer.gsd", "does not go with infer.scale; keep one of the two")
         return self

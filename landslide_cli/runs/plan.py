@@ -48,7 +48,7 @@ class Plan:
         """Lay out the windows over a scene.
 
         Raises:
-            DataError: the scene's GSD is not known, or far from the model's.
+            DataError: as `SceneReader.scales`.
         """
         return self.tiling(scene.scales).layout(scene.height, scene.width)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from landslide_cli.dataset.scenes import find_files
 from landslide_cli.errors import ModelError, UsageError
-from landslide_cli.imagery.raster.preprocessing import Preprocessing
-from landslide_cli.profile import Profile, SourceSettings
+from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
+from landslide_cli.profile import InferSettings, Profile, SourceSettings
 from landslide_cli.records import damaged_record, read_json
 from landslide_cli.runs.files import (
     MODEL,
@@ -68,7 +68,8 @@ class Run:
 
     def for_tiles(self) -> "Run":
         """Return the run for images that are prepared already, such as the dataset's tiles."""
-        return replace(self, preprocessing=Preprocessing(self.preprocessing.bands), of_sources={})
+        preprocessing = Preprocessing(self.preprocessing.bands, resized_by="nothing")
+        return replace(self, preprocessing=preprocessing, of_sources={})
 
 
 def find_run(
@@ -80,8 +81,8 @@ def find_run(
     its own.
 
     The profile's `infer` takes precedence over what the run has stored: `infer.gsd` and
-    `infer.scale` over the scale of its training, `infer.threshold` over the threshold chosen on its
-    validation set.
+    `infer.scale` over the GSD and scale of its training, `infer.threshold` over the threshold
+    chosen on its validation set.
 
     Args:
         profile: its `run`, `fold`, `model.weights`, `bands`, `classes`, `source.value_range` and
@@ -104,16 +105,15 @@ def find_run(
         order=_order(profile, profile.sources[0]) or stored.order,
         value_range=profile.sources[0].value_range,
         scale=infer.scale or stored.scale,
-        gsd=infer.gsd,
+        gsd=infer.gsd if isinstance(infer.gsd, float) else stored.gsd,
+        resized_by=_resized_by(infer),
     )
     threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
-    of_sources = _of_sources(profile, preprocessing, stored)
+    of_sources = _of_sources(profile, preprocessing)
     return Run(folder, home, profile.model_outputs, preprocessing, threshold, of_sources)
 
 
-def _of_sources(
-    profile: Profile, preprocessing: Preprocessing, stored: Preprocessing
-) -> dict[Path, Preprocessing]:
+def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Preprocessing]:
     """Return what the scenes of each source go through, where it is not the same for all.
 
     `infer` takes precedence over what the sources say.
@@ -122,16 +122,14 @@ def _of_sources(
         return {}
     result: dict[Path, Preprocessing] = {}
     for source in profile.sources:
-        changes: dict[str, Any] = {
-            "order": _order(profile, source),
-            "value_range": source.value_range,
-        }
-        if profile.infer.scale is None and profile.infer.gsd is None:
-            if source.scale is not None:
-                changes |= {"scale": source.scale, "gsd": None}
-            elif source.gsd is not None and stored.gsd is not None:
-                changes["scale"] = source.gsd / stored.gsd
-        own = replace(preprocessing, **changes)
+        own = replace(
+            preprocessing,
+            order=_order(profile, source),
+            value_range=source.value_range,
+            own_gsd=source.gsd,
+        )
+        if source.scale is not None and preprocessing.resized_by == "gsd or scale":
+            own = replace(own, scale=source.scale, resized_by="scale")
         files = find_files(source.images) if source.images is not None else []
         result |= {path.resolve(): own for path in files}
     return result
@@ -140,6 +138,12 @@ def _of_sources(
 def _order(profile: Profile, source: SourceSettings) -> tuple[int, ...] | None:
     order = profile.infer.bands or source.bands
     return None if order is None else tuple(order)
+
+
+def _resized_by(infer: InferSettings) -> ResizedBy:
+    if infer.scale is not None or infer.gsd is None:
+        return "scale"
+    return "gsd" if isinstance(infer.gsd, float) else "gsd or scale"
 
 
 def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:

@@ -1,7 +1,6 @@
 """What `evaluate` scores is what `infer-tiled` maps, pixel for pixel, and likewise for `show`."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from landslide_cli.runs.samples import samples_of
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.show import show
+from tests.conftest import RecordingReporter
 
 Bright = Callable[..., Profile]
 Masks = dict[str, NDArray[np.uint8]]
@@ -31,6 +31,8 @@ UTM = {"crs": "EPSG:32648", "transform": (0.5, 0, 5e5, 0, -0.5, 3.4e6)}
 SETTINGS = {
     "scale": ["infer.scale=0.6"],
     "GSD": ["infer.gsd=1.3"],
+    "the model's GSD": ["infer.gsd=model"],
+    "its scale": ["infer.gsd=null"],
     "bands": ["infer.bands=[4, 2, 1]"],
     "views": ["infer.tta=symmetries", "infer.scale=0.7"],
     "threshold": ["infer.threshold=0.37"],
@@ -43,14 +45,12 @@ SETTINGS = {
 
 @pytest.fixture
 def labelled(
-    bright: Bright,
-    bright_folder: Path,
+    bright_at: Bright,
     write_raster: Callable[..., Path],
     palette: Palette,
     tmp_path: Path,
 ) -> Bright:
     """A profile of two scenes of four bands, with a border without data and a mask."""
-    shutil.copytree(bright_folder / "run", tmp_path / "run")
     rng = np.random.default_rng(7)
     rows, cols = np.mgrid[:90, :130]
     for index in range(2):
@@ -67,8 +67,7 @@ def labelled(
         write_mask(tmp_path / "masks" / f"s{index}.png", mask, palette)
 
     def load(*overrides: str) -> Profile:
-        return bright(
-            f"run={tmp_path / 'run'}",
+        return bright_at(
             f"source.images={tmp_path / 'images'}",
             f"source.masks={tmp_path / 'masks'}",
             "infer.bands=[1, 2, 3]",
@@ -76,6 +75,9 @@ def labelled(
             "evaluate.draws=100",
             f"infer.output={tmp_path / 'maps'}",
             *overrides,
+            scale=0.8,
+            gsd=0.7,
+            gsd_range=[0.65, 0.8],
         )
 
     return load
@@ -108,7 +110,7 @@ def test_the_mask_that_is_scored_is_the_one_that_is_mapped(
         assert (scored.truth[mask == IGNORE] == IGNORE).all()
 
 
-@pytest.mark.parametrize("name", ["GSD", "bands", "all"])
+@pytest.mark.parametrize("name", ["GSD", "the model's GSD", "bands", "all"])
 def test_scores_are_counted_from_the_maps(labelled: Bright, name: str) -> None:
     profile = labelled(*SETTINGS[name])
     masks = mapped_masks(profile)
@@ -148,10 +150,10 @@ def test_evaluating_leaves_a_later_map_as_it_was(
 
 
 def test_the_worst_scenes_are_pictured_as_they_are_mapped(
-    labelled: Bright, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labelled: Bright, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reporter: RecordingReporter
 ) -> None:
     profile = labelled(*SETTINGS["all"])
-    evaluate(profile)
+    result = evaluate(profile, reporter=reporter)
     pictured = []
 
     def comparison(image: Image, truth: Mask, mask: Mask) -> Image:
@@ -159,7 +161,11 @@ def test_the_worst_scenes_are_pictured_as_they_are_mapped(
         return image
 
     monkeypatch.setattr("landslide_cli.stages.show.sheets.comparison", comparison)
-    show(profile, output=tmp_path / "show")
+    show(profile, output=tmp_path / "show", reporter=reporter)
+    # Both warn, once for all scenes.
+    assert reporter.warnings == result.warnings * 2
+    (warning,) = result.warnings
+    assert warning.startswith("s0, s1: resized to 0.9 m a pixel; the model was trained for 0.65")
     masks = mapped_masks(profile)
     named = json.loads((profile.run_folder / "evaluation.json").read_text(encoding="utf-8"))
     for mask, line in zip(pictured, named["worst"], strict=True):

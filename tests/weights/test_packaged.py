@@ -107,6 +107,12 @@ def test_packaged_profile_prepares_scenes_as_the_packaged_model_learned_them(
     assert (prepare.scale, prepare.standardize) == (learned.scale, learned.standardized)
 
 
+def test_packaged_model_knows_the_gsd_of_its_training(landslide: Landslide) -> None:
+    learned, zoom = stored_preprocessing(PACKAGED, bands=3), landslide().train.augment.zoom.range
+    assert learned.gsd == 2.0
+    assert learned.gsd_range == pytest.approx((2.0 / zoom[1], 2.0 / zoom[0]), abs=0.005)
+
+
 @pytest.mark.parametrize("name", ["landslide", "landslide.yaml", "configs/landslide.yaml"])
 def test_packaged_profile_stands_in_where_there_is_no_such_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -124,6 +130,8 @@ def test_scene_is_mapped_without_any_training(first_map: FirstMap) -> None:
     assert (first_map.folder / result.scenes[0].mask).is_file()
     assert result.scale == stored_preprocessing(PACKAGED, bands=3).scale
     assert any("mapping with the packaged one" in note for note in first_map.notes)
+    (warning,) = result.scenes[0].scale.warnings
+    assert "no georeference, so resized by 0.25, right for 0.5 m a pixel" in warning
     # A training finds its place free, and the package is as it was.
     assert not (first_map.folder / "runs/landslide").exists()
     assert not (PACKAGED / "openvino").exists()
@@ -153,7 +161,7 @@ def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
 ) -> None:
     profile = converted_landslide("evaluate.units=scenes", "evaluate.draws=100")
     evaluate(profile, limit=1, reporter=reporter)
-    assert reporter.warnings == []
+    assert not any("was trained on" in warning for warning in reporter.warnings)
     known = tmp_path / "package"
     known.mkdir()
     for path in PACKAGED.iterdir():

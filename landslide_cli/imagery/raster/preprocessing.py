@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference, gsd_of
 
 # How much scenes may be resized by their GSD: what is beyond is a mistake in the units.
 _LEAST_SCALE, _MOST_SCALE = 1e-3, 8.0
+
+# Pixels count as square on the ground if their sides differ by no more than this share.
+_SQUARE = 0.01
+
+ResizedBy = Literal["gsd or scale", "gsd", "scale", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -23,9 +28,15 @@ class Preprocessing:
             needed.
         value_range: the values that become 0 and 255. Default: the range of the type, for uint8 and
             uint16.
-        scale: factor by which rows and columns are resized for the model.
-        gsd: GSD of the model's input in metres, to which georeferenced rasters are resized instead.
-        gsd_range: least and largest GSD of the input that the model has learned.
+        scale: factor by which rows and columns are resized for the model. Pixels that are not
+            square on the ground become so: the side that is longer is resized by more.
+        gsd: GSD of the model's input in metres, to which georeferenced rasters are resized instead;
+            after a training that of its input, None if unknown.
+        gsd_range: smallest and largest GSD of the input that the training covered by rescaling it
+            at random, None if unknown.
+        own_gsd: GSD of rasters without georeference, None if unknown.
+        resized_by: the GSD where both GSDs are known and otherwise the scale; one of the two; or
+            nothing, where rasters are prepared already.
         standardized: bands get the same mean and deviation in all scenes
             (`core.tiling.standardize`).
     """
@@ -36,7 +47,9 @@ class Preprocessing:
     scale: float = 1.0
     gsd: float | None = None
     gsd_range: tuple[float, float] | None = None
+    own_gsd: float | None = None
     standardized: bool = False
+    resized_by: ResizedBy = "gsd or scale"
 
     @classmethod
     def recorded(cls, result: Mapping[str, Any], bands: int) -> Self:
@@ -55,12 +68,18 @@ class Preprocessing:
             standardized = bool(result.get("standardized", False))
             return cls(bands, scale=float(result["scale"]), standardized=standardized)
         fields = result["preprocessing"]
-        pairs = {
-            key: tuple(fields[key])
-            for key in ("order", "value_range", "gsd_range")
-            if fields.get(key)
-        }
+        keys = ("order", "value_range", "gsd_range")
+        pairs = {key: tuple(fields[key]) for key in keys if fields.get(key)}
         return cls(**{**fields, **pairs})
+
+    def gsd_of(
+        self, georeference: Georeference, height: int, width: int
+    ) -> tuple[float, float] | None:
+        """Return a raster's GSD in metres, along a column and along a row; None if unknown."""
+        own = known_gsd(georeference, height, width)
+        if own is None and self.own_gsd is not None:
+            return self.own_gsd, self.own_gsd
+        return own
 
     def scales_of(
         self, path: Path, georeference: Georeference, height: int, width: int
@@ -74,20 +93,38 @@ class Preprocessing:
             width: columns of the raster.
 
         Raises:
-            DataError: the model's GSD is given and the raster's own is not known, or far from it.
+            DataError: the raster is to be resized by its GSD, which is not known; or it would be
+                resized by too much.
         """
-        if self.gsd is None:
-            return self.scale, self.scale
-        own = gsd_of(georeference, height=height, width=width)
+        if self.resized_by == "nothing":
+            return 1.0, 1.0
+        own = self.gsd_of(georeference, height, width)
         if own is None:
-            raise DataError(
-                f"{path}: has no georeference, so its GSD is not known; "
-                "give infer.scale instead of infer.gsd"
-            )
-        rows, cols = own[0] / self.gsd, own[1] / self.gsd
+            if self.resized_by == "gsd":
+                raise DataError(
+                    f"{path}: has no georeference on the Earth, so its GSD is not known; "
+                    "give infer.scale instead of infer.gsd"
+                )
+            return self.scale, self.scale
+        if self.gsd is not None and self.resized_by != "scale":
+            target = self.gsd
+        elif max(own) <= (1.0 + _SQUARE) * min(own):
+            return self.scale, self.scale
+        else:
+            target = min(own) / self.scale
+        rows, cols = own[0] / target, own[1] / target
         if not all(_LEAST_SCALE <= scale <= _MOST_SCALE for scale in (rows, cols)):
             raise DataError(
-                f"{path}: has a GSD of {own[0]:.3g} m, too far from infer.gsd, {self.gsd:g} m; "
-                "correct one of the two"
+                f"{path}: has a GSD of {own[0]:.3g} x {own[1]:.3g} m, too far from the model's, "
+                f"{target:.3g} m; correct the georeference, infer.gsd or infer.scale"
             )
         return rows, cols
+
+
+def known_gsd(georeference: Georeference, height: int, width: int) -> tuple[float, float] | None:
+    """Return a raster's GSD in metres, along a column and along a row; None where there is none."""
+    try:
+        own = gsd_of(georeference, width, height)
+    except DataError:
+        return None  # no place on the Earth
+    return own if own is not None and min(own) > 0.0 else None

@@ -98,11 +98,16 @@ class SceneReader:
         return self._preprocessing.standardized
 
     @property
+    def gsd(self) -> tuple[float, float] | None:
+        """The scene's own GSD in metres, along a column and along a row; None if unknown."""
+        return self._preprocessing.gsd_of(self.georeference, self.height, self.width)
+
+    @property
     def scales(self) -> tuple[float, float]:
         """The factors by which rows and columns are resized for the model.
 
         Raises:
-            DataError: the model's GSD is given and the scene's own is not known, or far from it.
+            DataError: as `Preprocessing.scales_of`.
         """
         return self._preprocessing.scales_of(self._path, self.georeference, self.height, self.width)
 

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import shapely
 from affine import Affine
-from rasterio import features, warp
+from rasterio import features
 from rasterio.enums import MaskFlags
 
 from landslide_cli.core.arrays import Transform
+from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import (
     LONGITUDE_LATITUDE,
     Georeference,
     georeference_of,
     outline,
+    placed,
+    reprojected,
 )
 from landslide_cli.imagery.raster.reader import opened
 
@@ -26,11 +29,12 @@ _OUTLINE = 512
 
 @dataclass(frozen=True)
 class Footprint:
-    """Where a scene of `width` x `height` pixels lies.
+    """Where the scene of a file, of `width` x `height` pixels, lies.
 
     `outline` of its data is in the coordinates of the georeference's CRS.
     """
 
+    path: Path
     georeference: Georeference
     outline: shapely.Geometry
     width: int
@@ -62,7 +66,7 @@ def footprint_of(path: Path) -> Footprint | None:
             return None
         has_gaps = any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums)
         edge = _data_outline(dataset) if has_gaps else outline(georeference, width, height)
-        return Footprint(georeference, edge, width, height)
+        return Footprint(path, georeference, edge, width, height)
 
 
 def overlapping(footprints: Sequence[Footprint | None], least: float) -> list[FootprintOverlap]:
@@ -75,9 +79,12 @@ def overlapping(footprints: Sequence[Footprint | None], least: float) -> list[Fo
 
     Returns:
         The pairs, first index below second, sorted.
+
+    Raises:
+        DataError: the scenes have several CRSs, and a georeference places nothing on the Earth.
     """
-    placed = {i: footprint for i, footprint in enumerate(footprints) if footprint is not None}
-    indices, shapes = list(placed), np.array(_in_one_crs(list(placed.values())), dtype=object)
+    known = {i: footprint for i, footprint in enumerate(footprints) if footprint is not None}
+    indices, shapes = list(known), np.array(_in_one_crs(list(known.values())), dtype=object)
     first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
     first, second = first[first < second], second[first < second]
     common = shapely.area(shapely.intersection(shapes[first], shapes[second]))
@@ -88,7 +95,7 @@ def overlapping(footprints: Sequence[Footprint | None], least: float) -> list[Fo
         for a, b, share in zip(first, second, shares, strict=True)
         if share >= least
     )
-    return [FootprintOverlap(a, b, share, _between(placed[a], placed[b])) for a, b, share in pairs]
+    return [FootprintOverlap(a, b, share, _between(known[a], known[b])) for a, b, share in pairs]
 
 
 def _in_one_crs(footprints: Sequence[Footprint]) -> list[shapely.Geometry]:
@@ -100,27 +107,33 @@ def _in_one_crs(footprints: Sequence[Footprint]) -> list[shapely.Geometry]:
 
 def _reprojected(footprints: Sequence[Footprint]) -> list[shapely.Geometry]:
     """Reproject outlines to one CRS in which shares of area are right."""
-    outlines = [(footprint.outline, str(footprint.georeference.crs)) for footprint in footprints]
-    target = _equal_area([_longitude(*pair) for pair in outlines if not pair[0].is_empty])
+    target = _equal_area([_longitude(place) for place in footprints if not place.outline.is_empty])
     return [
-        shape
-        if shape.is_empty
-        else shapely.make_valid(
-            shapely.geometry.shape(
-                warp.transform_geom(crs, target, shapely.geometry.mapping(shape))
-            )
-        )
-        for shape, crs in outlines
+        place.outline
+        if place.outline.is_empty
+        else shapely.make_valid(_moved(place, place.outline, target))
+        for place in footprints
     ]
 
 
-def _longitude(shape: shapely.Geometry, crs: str) -> float:
-    """Return the longitude of a shape's middle, in degrees."""
-    left, bottom, right, top = shape.bounds
-    (longitude,), _ = warp.transform(
-        crs, LONGITUDE_LATITUDE, [(left + right) / 2], [(bottom + top) / 2]
-    )
-    return float(longitude)
+def _longitude(footprint: Footprint) -> float:
+    """Return the longitude of the middle of a scene's data, in degrees."""
+    left, bottom, right, top = footprint.outline.bounds
+    middle = shapely.Point((left + right) / 2, (bottom + top) / 2)
+    return float(_moved(footprint, middle, LONGITUDE_LATITUDE).x)
+
+
+def _moved(footprint: Footprint, shape: shapely.Geometry, target: str) -> shapely.Geometry:
+    """Take a shape from the CRS of a scene to another.
+
+    Raises:
+        DataError: it has no place there.
+    """
+    try:
+        (moved,) = reprojected(np.array([shape]), str(footprint.georeference.crs), target)
+    except DataError as error:
+        raise DataError(f"{footprint.path}: {error}") from None
+    return moved
 
 
 def _equal_area(longitudes: Sequence[float]) -> str:
@@ -139,11 +152,11 @@ def _between(first: Footprint, second: Footprint) -> Transform:
     """Fit the affine transform from pixels of one scene to pixels of another, by the corners."""
     width, height = first.width, first.height
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
-    places = [first.georeference.transform @ tuple(corner) for corner in corners]
-    crs = first.georeference.crs, second.georeference.crs
-    xs, ys = warp.transform(*crs, *zip(*places, strict=True))
+    places = shapely.MultiPoint(placed(corners, first.georeference.transform))
+    if first.georeference.crs != second.georeference.crs:
+        places = _moved(first, places, str(second.georeference.crs))
     to_pixels = ~second.georeference.transform
-    there = np.array([to_pixels @ place for place in zip(xs, ys, strict=True)])
+    there = placed(shapely.get_coordinates(places), to_pixels)
     solution = np.linalg.lstsq(np.column_stack([corners, np.ones(4)]), there, rcond=None)[0]
     (a, d), (b, e), (c, f) = solution.tolist()
     return (a, b, c), (d, e, f)

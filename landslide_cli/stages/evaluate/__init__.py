@@ -17,6 +17,7 @@ from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import EVALUATION, run_home
 from landslide_cli.runs.run import check_fold, check_trained, find_run
 from landslide_cli.runs.samples import Samples, Units, samples_of, trained_on
+from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.stages.evaluate.compare import Comparison, compare, profile_of_run
 from landslide_cli.stages.evaluate.counts import (
     FalseAlarms,
@@ -78,15 +79,17 @@ def evaluate(
             "too narrow; set split.groups to a pattern on the names"
         )
     measure = measure_of(profile, [sample for samples in parts for sample in samples.items])
-    counts, alarms = _count_all(profiles, parts, measure, part, reporter)
+    counts, alarms, warnings = _count_all(profiles, parts, measure, part, reporter)
     comparison = None
     if against is not None:
         rivals = [profile_of_run(against, fold.fold if folds else None, fold) for fold in profiles]
-        theirs, _ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
+        theirs, _, _ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
         names, lead = profile.palette.names, profile.palette.foreground
         comparison = compare(counts, theirs, against, names, lead, profile.evaluate)
     folder = run_home(profile)
-    result = _result(profile, folder, part, parts[0].units, counts, alarms, measure, comparison)
+    result = _result(
+        profile, folder, part, parts[0].units, counts, alarms, warnings, measure, comparison
+    )
     _write(result, counts, profile.palette)
     return result
 
@@ -108,10 +111,15 @@ def _count_all(
     part: Part,
     reporter: Reporter,
     scored_by: Sequence[Profile] | None = None,
-) -> tuple[list[SampleCounts], FalseAlarms]:
-    """Count the samples of each fold by its own model, and what is mapped on background."""
+) -> tuple[list[SampleCounts], FalseAlarms, list[str]]:
+    """Count the samples of each fold by its own model, and what is mapped on background.
+
+    Returns:
+        The counts, the false alarms, and what was warned of the scenes' GSD.
+    """
     counts: list[SampleCounts] = []
     alarms = FalseAlarms()
+    warnings: list[str] = []
     for fold, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
         if part != "train":
             _warn_of_leaks(fold, scorer, samples, reporter)
@@ -126,11 +134,14 @@ def _count_all(
         as_scored = fold.model_copy(update=reading)
         suffix = f", fold {samples.items[0].fold}" if len(profiles) > 1 else ""
         description, run = f"scoring {part}{suffix}", find_run(as_scored)
+        if samples.units != "tiles":
+            images = [sample.image for sample in samples.items]
+            warnings += report_scales(scales_of(images, run.preprocessing_of), reporter)
         counted = count_samples(as_scored, run, samples, measure, description, reporter)
         counts, alarms = counts + counted[0], alarms + counted[1]
     if not counts:
         raise DataError(f"none of the scenes of {part} has a mask, so there is nothing to score")
-    return counts, alarms
+    return counts, alarms, warnings
 
 
 def _warn_of_leaks(profile: Profile, scorer: Profile, samples: Samples, reporter: Reporter) -> None:
@@ -152,6 +163,7 @@ def _result(
     units: Units,
     counts: Sequence[SampleCounts],
     alarms: FalseAlarms,
+    warnings: list[str],
     measure: Measure,
     comparison: Comparison | None,
 ) -> EvaluateResult:
@@ -183,6 +195,7 @@ def _result(
         worst=_worst(counts, palette),
         false_alarms=alarms.document(),
         comparison=comparison,
+        warnings=warnings,
         bootstrap={"draws": settings.draws, "seed": settings.seed},
         files=[folder / name.replace(".", f"{suffix}.") for name in names],
     )

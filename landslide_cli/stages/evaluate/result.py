@@ -21,7 +21,8 @@ class EvaluateResult(Result):
     what is mapped on scenes of background, None without any. `thresholds` holds the threshold of
     each model, None for the most probable class. `loss` is the loss of the training, averaged over
     the samples, and `dice_coef_multiclass` the metric of the published experiment. `worst` names
-    the samples with the lowest Dice of the leading class, the lowest first.
+    the samples with the lowest Dice of the leading class, the lowest first. `warnings` are of the
+    scenes' GSD.
     """
 
     run: Path
@@ -40,6 +41,7 @@ class EvaluateResult(Result):
     worst: list[dict[str, Any]]
     false_alarms: dict[str, Any] | None
     comparison: Comparison | None
+    warnings: list[str]
     bootstrap: dict[str, int]
     files: list[Path]
 
@@ -76,6 +78,7 @@ class EvaluateResult(Result):
             "worst": self.worst,
             "false_alarms": self.false_alarms,
             "comparison": None if self.comparison is None else self.comparison.document(),
+            "warnings": self.warnings,
             "bootstrap": self.bootstrap,
             "run": str(self.run),
             "files": [str(path) for path in self.files],

@@ -22,6 +22,7 @@ from landslide_cli.runs.files import maps_folder
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.plan import Plan, make_plan
 from landslide_cli.runs.run import Run, check_fold, find_run
+from landslide_cli.runs.scales import SceneScale, report_scales, scale_of
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.folder import FinishedScene, MapFolder
 from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe, Stopped
@@ -41,6 +42,7 @@ class _Job:
 
     image: Path
     layout: Layout
+    scale: SceneScale
     windows: int
 
     @property
@@ -99,7 +101,12 @@ def infer_tiled(
     folder.refuse_overwrite(names, overwrite)
     if overwrite:
         folder.forget(names)
-    unchanged = {image for image in images if folder.finished(image.stem, image) is not None}
+    unchanged = {
+        image: finished.scale
+        for image in images
+        if (finished := folder.finished(image.stem, image)) is not None
+    }
+    report_scales({image.stem: scale for image, scale in unchanged.items()}, reporter)
     outdated = [image for image in images if image not in unchanged]
     plan, failed, seconds, model_seconds = folder.plan, [], 0.0, 0.0
     if outdated or plan is None:
@@ -135,8 +142,8 @@ def _made_from(profile: Profile, run: Run, fingerprint: str) -> dict[str, Any]:
     settings = profile.settings("infer", "classes", "bands")
     settings |= profile.source_settings("gsd", "scale", "bands", "value_range")
     relevant = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
-    scale = run.preprocessing.scale
-    return relevant | {"threshold": run.threshold, "scale": scale, "model": fingerprint}
+    sizes = {key: getattr(run.preprocessing, key) for key in ("scale", "gsd", "gsd_range")}
+    return relevant | {"threshold": run.threshold, "model": fingerprint} | sizes
 
 
 def _mapper(
@@ -178,6 +185,7 @@ def _map_all(
 
     with mapper:
         jobs = _jobs(mapper, recipe, images, fail)
+        report_scales({job.name: job.scale for job in jobs}, reporter)
         windows = sum(job.windows for job in jobs)
         with (
             reporter.track(f"windows of {len(jobs)} scenes", windows) as advance,
@@ -227,11 +235,12 @@ def _jobs(
         try:
             with SceneReader(image, recipe.run.preprocessing_of(image)) as scene:
                 layout = recipe.plan.layout(scene)
+                scale = scale_of(scene, recipe.run.preprocessing_of(image))
         except (LandslideError, OSError) as error:
             fail(image, error)
             continue
         windows = sum(layout.windows(block) for block in mapper.blocks(layout))
-        jobs.append(_Job(image, layout, windows))
+        jobs.append(_Job(image, layout, scale, windows))
     if jobs:
         mapper.prepare(jobs[0].layout)
     return jobs
@@ -249,7 +258,8 @@ def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: 
                     bands = mapper.bands(job.image, scene, job.layout, maps.picture, counter.step)
                     for band in bands:
                         maps.add(band)
-            finished = FinishedScene(job.image, facts.width, facts.height, maps.finish())
+            summary = maps.finish()
+            finished = FinishedScene(job.image, facts.width, facts.height, job.scale, summary)
             folder.finish(job.name, job.image, scratch, finished)
     except Stopped:
         return
@@ -284,6 +294,7 @@ def _mapped(
         width=finished.width,
         height=finished.height,
         gsd=summary.gsd,
+        scale=finished.scale,
         class_shares=summary.class_shares,
         totals=summary.totals,
         unit=summary.unit,

@@ -14,6 +14,7 @@ from landslide_cli.outputs import flush, write_csv, write_json
 from landslide_cli.records import read_json, refuse_overwrite
 from landslide_cli.runs.files import MAP_SUFFIXES
 from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
 
 RECORD, TABLE = "infer.json", "landslides.csv"
@@ -27,6 +28,7 @@ class FinishedScene:
     image: Path
     width: int
     height: int
+    scale: SceneScale
     summary: SceneSummary
 
 
@@ -114,6 +116,7 @@ class MapFolder:
                 "files": {file: _state(self.folder / file)[1:] for file in files},
                 "width": finished.width,
                 "height": finished.height,
+                **asdict(finished.scale),
                 "summary": asdict(finished.summary),
             }
             self._write()
@@ -179,7 +182,9 @@ def _finished(entry: Mapping[str, Any]) -> FinishedScene:
     summary = dict(entry["summary"])
     summary["totals"] = [ClassTotal(**total) for total in summary["totals"]]
     image = Path(entry["input"][0])
-    return FinishedScene(image, entry["width"], entry["height"], SceneSummary(**summary))
+    rows, cols = entry["scale_factors"]
+    scale = SceneScale((rows, cols), entry["model_gsd"], tuple(entry["warnings"]))
+    return FinishedScene(image, entry["width"], entry["height"], scale, SceneSummary(**summary))
 
 
 def _state(path: Path) -> list[Any]:

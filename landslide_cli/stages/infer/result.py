@@ -8,6 +8,7 @@ from typing import Any
 from landslide_cli.errors import listed
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.scene_maps import ClassTotal
 
 
@@ -15,7 +16,8 @@ from landslide_cli.stages.infer.scene_maps import ClassTotal
 class MappedScene:
     """A scene's maps.
 
-    `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `class_shares`
+    `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `gsd` is the
+    scene's own in metres, None without georeference; `scale` how the model saw it. `class_shares`
     are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
     are of its polygons. `unchanged` scenes had been mapped before.
     """
@@ -26,6 +28,7 @@ class MappedScene:
     width: int
     height: int
     gsd: float | None
+    scale: SceneScale
     class_shares: dict[str, float]
     totals: list[ClassTotal]
     unit: str
@@ -38,6 +41,7 @@ class MappedScene:
 
     def document(self) -> dict[str, Any]:
         values = asdict(self) | {"image": str(self.image)}
+        values |= values.pop("scale")
         files = {kind: str(path) for kind, path in values.pop("files").items()}
         return values | files
 

@@ -58,6 +58,7 @@ from landslide_cli.runs.files import (
     worst_scenes,
 )
 from landslide_cli.runs.run import find_run
+from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.runs.scene_predictor import ScenePredictor, load_predictor
 
 # Longest side at which the scenes of a pair are read, in pixels.
@@ -155,6 +156,11 @@ class Sheets:
         listed = _scenes_if_any(self._profile, None) if entries else []
         scenes = {scene.name: scene for scene in listed}
         entries = [entry for entry in entries if entry["scene"] in scenes][:limit]
+        if entries:
+            # The runs of all folds were trained alike.
+            profile = self._profile.model_copy(update={"fold": entries[0]["fold"]})
+            images = [scenes[entry["scene"]].image for entry in entries]
+            report_scales(scales_of(images, find_run(profile).preprocessing_of), reporter)
         rows = []
         with reporter.track("drawing the worst scenes", len(entries)) as advance:
             for entry in entries:

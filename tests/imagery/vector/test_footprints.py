@@ -342,8 +342,9 @@ def test_a_scene_without_any_data_overlaps_nothing(place: Place, crs: str) -> No
 def test_the_transform_takes_pixels_of_the_one_to_those_of_the_other(x: float, y: float) -> None:
     # Only the pixels' own transforms matter, not the outlines.
     around = shapely.box(-500, -500, 500, 500)
-    first = Footprint(Georeference(ZONE_48, north_up(0, 0)), around, 100, 60)
-    second = Footprint(Georeference(ZONE_48, turned(50, -30, 30, 2.0)), around, 90, 80)
+    first = Footprint(Path("a"), Georeference(ZONE_48, north_up(0, 0)), around, 100, 60)
+    turn = turned(50, -30, 30, 2.0)
+    second = Footprint(Path("b"), Georeference(ZONE_48, turn), around, 90, 80)
     overlap = only([first, second])
     expected = ~second.georeference.transform @ (first.georeference.transform @ (x, y))
     assert applied(overlap.transform, x, y) == pytest.approx(expected, abs=1e-6)
@@ -382,3 +383,23 @@ def test_overlaps_are_right_across_the_date_line(place: Place) -> None:
     overlap = only([first, second, elsewhere])
     assert (overlap.first, overlap.second) == (0, 1)
     assert overlap.share == pytest.approx(0.25, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        (DEGREES, north_up(300.0, 3400.0, 0.5)),
+        (ZONE_48, north_up(1e12, TOP)),
+        ('LOCAL_CS["Local coordinates (m)",UNIT["metre",1]]', north_up(100.0, 500.0)),
+    ],
+    ids=["degrees", "metres", "local"],
+)
+def test_a_scene_off_the_earth_is_named_if_it_is_compared_with_another_crs(
+    place: Place, crs: str, transform: Affine
+) -> None:
+    here, off = place(ZONE_49, north_up()), place(crs, transform)
+    with pytest.raises(DataError, match="places nothing on the Earth") as caught:
+        overlapping([here, off], 0.1)
+    assert str(caught.value).startswith(f"{off.path}: ")
+    # Among scenes of its own CRS it needs no place on the Earth.
+    assert only([off, off]).share == pytest.approx(1.0)

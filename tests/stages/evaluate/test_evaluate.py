@@ -244,3 +244,20 @@ def test_tiles_of_unknown_origin_are_said_to_be_each_its_own_group(
     grouped = trained.split.model_copy(update={"groups": "^(t)"})
     result = evaluate(trained.model_copy(update={"split": grouped}))
     assert result.groups == 1
+
+
+def test_scenes_without_georeference_keep_the_scale_of_the_run_and_are_warned_of_once(
+    trained: Profile, reporter: Any
+) -> None:
+    profile, path = on_scenes(trained), trained.run / "run.json"
+    before = evaluate(profile)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["result"]["preprocessing"] |= {"gsd": 2.0, "gsd_range": [1.0, 3.0]}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    result = evaluate(profile, reporter=reporter)
+    assert (before.warnings, result.samples) == ([], 2)
+    assert result.classes == before.classes
+    assert result.warnings == reporter.warnings == result.document()["warnings"]
+    (warning,) = result.warnings
+    assert warning.startswith("s0, s1: no georeference, so resized by 1, right for 2 m a pixel")
+    assert evaluate(trained, reporter=reporter).warnings == []  # tiles are prepared already

@@ -153,7 +153,7 @@ def test_gsd_far_from_the_scenes_own_is_a_mistake_in_the_units(
     mapped_with: Callable[..., InferResult], plant: Write
 ) -> None:
     plant("scenes/far.tif", crs="EPSG:32648", transform=Affine(5000, 0, 5e5, 0, -5000, 3.4e6))
-    assert "too far from infer.gsd" in only_failure(mapped_with("infer.gsd=0.5002"))
+    assert "too far from the model's, 0.5 m" in only_failure(mapped_with("infer.gsd=0.5002"))
 
 
 def test_georeference_off_the_earth_is_named(

@@ -11,6 +11,7 @@ import pytest
 from landslide_cli.errors import OutputError
 from landslide_cli.runs.files import polygon_files
 from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.folder import (
     RECORD,
     FinishedScene,
@@ -18,6 +19,7 @@ from landslide_cli.stages.infer.folder import (
 )
 from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
 
+SCALE = SceneScale((0.25, 0.5), 2.0, ("coarse",))
 SETTINGS: dict[str, Any] = {"infer.tile": 64, "classes": ["a", "b"], "model": "3f2a"}
 PLAN = Plan("openvino", "float32", None, 64, False, 16, 4, 1, 2)
 
@@ -39,7 +41,7 @@ def finish(folder: MapFolder, name: str, image: Path, *kinds: str, area: float =
         (scratch / file).write_text(f"map of {file}")
     total = ClassTotal("slide", 3, area, 0.25)
     summary = SceneSummary(files, {"ground": 0.75, "slide": 0.25}, 48, [total], "px", None)
-    folder.finish(name, image, scratch, FinishedScene(image, 8, 6, summary))
+    folder.finish(name, image, scratch, FinishedScene(image, 8, 6, SCALE, summary))
     assert not scratch.exists()
 
 
@@ -52,6 +54,7 @@ def test_finished_scene_is_known_to_the_next_run(tmp_path: Path, image: Path) ->
         finished = known.finished("scene", image)
         assert finished is not None
         assert (finished.image, finished.width, finished.height) == (image, 8, 6)
+        assert finished.scale == SCALE
         assert finished.summary.totals == [ClassTotal("slide", 3, 12.0, 0.25)]
         assert set(finished.summary.files) == {"mask", "probability"}
     assert (maps / "scene_mask.tif").read_text() == "map of scene_mask.tif"

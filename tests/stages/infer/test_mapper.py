@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+from affine import Affine
 from numpy.typing import NDArray
 
 from landslide_cli.imagery.pictures import Reduced
@@ -26,12 +29,17 @@ def test_a_run_that_was_trained_again_is_another_recipe(trained: Profile) -> Non
     assert first.key != retrained.key
 
 
+# Pixels at 65 N are 2.4 times as high as wide: rows are enlarged where columns are reduced.
+NORTH = {"crs": "EPSG:4326", "transform": Affine(4.5e-6, 0, 105, 0, -4.5e-6, 65)}
+
+
+@pytest.mark.parametrize("ground", [{}, NORTH], ids=["nowhere", "degrees"])
 def test_maps_do_not_depend_on_the_columns_that_are_mapped_at_once(
-    bright: Callable[..., Profile], write_raster: Callable[..., Path]
+    bright: Callable[..., Profile], write_raster: Callable[..., Path], ground: dict[str, Any]
 ) -> None:
     rows, cols = np.mgrid[:130, :700]
     image = (127 + 60 * (np.sin(rows / 11 + cols / 23) + np.sin(cols / 17))).clip(0, 255)
-    path = write_raster("wide.tif", image.astype(np.uint8)[..., None].repeat(3, axis=-1))
+    path = write_raster("wide.tif", image.astype(np.uint8)[..., None].repeat(3, axis=-1), **ground)
     profile = bright("infer.scale=0.75")
     run = find_run(profile)
     predictor = load_predictor(profile, run, [path], SilentReporter())
