@@ -95,6 +95,7 @@ def find_run(
         value_range=profile.source.value_range,
         scale=infer.scale or stored.scale,
         gsd=infer.gsd,
+        nodata=infer.nodata,
     )
     threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
     return Run(folder, home, profile.model_outputs, preprocessing, threshold)

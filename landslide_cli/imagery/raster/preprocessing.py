@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference, gsd_of
@@ -27,6 +27,8 @@ class Preprocessing:
         gsd: GSD of the model's input in metres, to which georeferenced rasters are resized instead.
         standardized: bands get the same mean and deviation in all scenes
             (`core.tiling.standardize`).
+        nodata: pixels without data beside those that the file declares: none, those whose bands all
+            have a value, or those of an undeclared border (`imagery.raster.border`).
     """
 
     bands: int
@@ -35,6 +37,7 @@ class Preprocessing:
     scale: float = 1.0
     gsd: float | None = None
     standardized: bool = False
+    nodata: float | Literal["none", "auto"] = "none"
 
     @classmethod
     def recorded(cls, result: Mapping[str, Any], bands: int) -> Self:
