@@ -61,10 +61,9 @@ class BlockMask:
         """Keep the mask of a block."""
         count = int(np.count_nonzero(mask))
         self._counts[block] = count
-        uniform = count in (0, mask.size)
-        self._blocks[block] = (
-            bool(count) if uniform else zlib.compress(np.packbits(mask).tobytes(), 1)
-        )
+        mixed = 0 < count < mask.size
+        bits = np.packbits(mask).tobytes() if mixed else b""
+        self._blocks[block] = zlib.compress(bits, 1) if mixed else bool(count)
 
     def get(self, block: Block) -> Bools:
         """Return the mask of a block, (rows, cols)."""
@@ -117,10 +116,6 @@ class EdgeLines:
     bottom: Bools
     left: Bools
     right: Bools
-
-    @property
-    def lines(self) -> tuple[Bools, Bools, Bools, Bools]:
-        return self.top, self.bottom, self.left, self.right
 
 
 def flooded(empty: BlockMask, seeds: EdgeLines, passable: Callable[[Block], Bools]) -> BlockMask:

@@ -23,7 +23,8 @@ from rasterio.windows import Window
 from landslide_cli.core.tiling.source import Piece
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.bands import BandPlan, plan_bands
-from landslide_cli.imagery.raster.border import Border, Encoding, find_border
+from landslide_cli.imagery.raster.border import Border, find_border
+from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 
