@@ -186,13 +186,18 @@ class _Area:
 
     def _passable(self, block: Block) -> Bools:
         pixels, valid = self._read(*self.invalid.span(block))
-        result = np.zeros(pixels.shape[1:], np.bool_) if valid is None else ~valid
+        result = np.zeros((1, 1), np.bool_) if valid is None else ~valid
         self.invalid.put(block, result)
-        away = _nearest(pixels, self.values)
+        if (pixels == pixels[:, :1, :1]).all():
+            # Most blocks of a border: one pixel tells of all.
+            pixels = pixels[:, :1, :1]
+        distances = [distance(pixels, value) for value in self.values]
+        away = np.minimum.reduce(distances)
         self._near.put(block, away <= _NEAR * self._level)
         self.alike.put(block, away <= _ALIKE * self._level)
-        for tone in self._tones:
-            result = result | (tone.distance(pixels) <= tone.tolerance)
+        # The first values are those of the tones.
+        for tone, own in zip(self._tones, distances, strict=False):
+            result = result | (own <= tone.tolerance)
         return result
 
     def with_rim(self) -> BlockMask:
@@ -224,13 +229,13 @@ class _Area:
         return result
 
 
-def _nearest(pixels: NDArray[Any], values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _nearest(pixels: NDArray[Any], values: Sequence[NDArray[np.float64]]) -> NDArray[Any]:
     """Return the distance of (bands, rows, cols) from the nearest of the values, (rows, cols)."""
-    away: NDArray[np.float64] = np.minimum.reduce([distance(pixels, value) for value in values])
+    away: NDArray[Any] = np.minimum.reduce([distance(pixels, value) for value in values])
     return away
 
 
-def _grown(core: Bools, away: NDArray[np.float64]) -> Bools:
+def _grown(core: Bools, away: NDArray[Any]) -> Bools:
     """Add to a border its rim and the specks in it; exact `_MARGIN` pixels off what is not seen.
 
     `away` is the distance from the border's value, in grey levels.
@@ -249,7 +254,7 @@ def _share_beside(mask: BlockMask, marked: BlockMask) -> float:
     """Return the share that is marked of the pixels beside a mask."""
     beside = hits = 0
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    for block in mask:
+    for block in mask.mixed:
         inside = mask.get(block)
         around = (cv2.dilate(inside.astype(np.uint8), cross) > 0) & ~inside
         beside += int(around.sum())
@@ -263,7 +268,7 @@ def _straight_share(mask: BlockMask) -> float:
     What lies on the sides of blocks, such as the raster's edge, does not count.
     """
     total = straight = 0.0
-    for block in mask:
+    for block in mask.mixed:
         inside = mask.get(block)
         height, width = inside.shape
         outlines, _ = cv2.findContours(

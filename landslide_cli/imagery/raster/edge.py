@@ -58,16 +58,18 @@ class Tone:
     tolerance: float
     noisy: bool
 
-    def distance(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def distance(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the largest distance of (bands, ...) from the value, (...)."""
         return distance(values, self.value)
 
 
-def distance(values: NDArray[Any], value: NDArray[np.float64]) -> NDArray[np.float64]:
+def distance(values: NDArray[Any], value: NDArray[np.float64]) -> NDArray[Any]:
     """Return the largest distance of the bands of (bands, ...) from a value, (...)."""
-    result = np.zeros(values.shape[1:])
-    for band, wanted in zip(values, value, strict=True):
-        np.maximum(result, np.abs(band.astype(np.float64) - wanted), out=result)
+    # Exact for 8 and 16 bits.
+    kind = np.result_type(values.dtype, np.float32)
+    result = np.zeros(values.shape[1:], kind)
+    for band, wanted in zip(values, value.astype(kind), strict=True):
+        np.maximum(result, np.abs(band.astype(kind) - wanted), out=result)
     return result
 
 

@@ -58,9 +58,10 @@ class BlockMask:
         return (row * rows, bottom), (col * cols, right)
 
     def put(self, block: Block, mask: Bools) -> None:
-        """Keep the mask of a block."""
+        """Keep the mask of a block, (rows, cols), or (1, 1) if it is the same everywhere."""
         count = int(np.count_nonzero(mask))
-        self._counts[block] = count
+        (top, bottom), (left, right) = self.span(block)
+        self._counts[block] = count * ((bottom - top) * (right - left) // mask.size)
         mixed = 0 < count < mask.size
         bits = np.packbits(mask).tobytes() if mixed else b""
         self._blocks[block] = zlib.compress(bits, 1) if mixed else bool(count)
@@ -88,6 +89,11 @@ class BlockMask:
             part = self.get(block)[above - top : below - top, before - left : after - left]
             result[above - rows[0] : below - rows[0], before - cols[0] : after - cols[0]] = part
         return None if result is None or not result.any() else result
+
+    @property
+    def mixed(self) -> list[Block]:
+        """The blocks that are true in part."""
+        return [block for block in self if not isinstance(self._blocks[block], bool)]
 
     def is_full(self, block: Block) -> bool:
         """Tell a block that is true everywhere."""
