@@ -30,16 +30,17 @@ from landslide_cli.imagery.raster.flood import Block, BlockMask, Bools, Span, fl
 # An area is a border if it takes half of the raster's edge, if so much of its outline consists of
 # straight lines, or if so little of what is beside it is within `_ALIKE` grey levels of its value.
 # Measured: borders, also of JPEG, have 0.95 and more of straight outline; of the areas of one value
-# at the edges of 3,044 scenes without border none had more than 0.6, nor less than 0.45 alike.
+# at the edges of 3,033 scenes without border none had more than 0.6, nor less than 0.45 alike.
 _MOST_OF_THE_EDGE, _STRAIGHT, _LEAST_ALIKE, _ALIKE = 0.5, 0.75, 0.25, 24.0
 
 # A straight line is at least so long, and its pixels so near, in pixels.
 _LINE, _OFF_LINE = 24.0, 2.0
 
 # Lossy compression blurs the outline of a border over its blocks of 8 x 8 pixels, or of 16 x 16
-# with halved colours. It did if at least half of the pixels beside the border are nearly of
-# its value. Then what is within `_NEAR` levels and connected over at most `_RIM` pixels belongs to
-# the border, and so do specks of `_SPECK` pixels within `_NEAR_SPECK` levels.
+# with halved colours. It did if at least half of the pixels beside the border are nearly of its
+# value, and of all others at most half as many. Then what is within `_NEAR` levels and connected
+# over at most `_RIM` pixels belongs to the border, and so do specks of `_SPECK` pixels within
+# `_NEAR_SPECK` levels.
 _BLURRED, _NEAR, _RIM = 0.5, 10.0, 16
 _NEAR_SPECK, _SPECK = 64.0, 6
 _MARGIN = _RIM + 2 * _SPECK
@@ -200,10 +201,19 @@ class _Area:
             result = result | (own <= tone.tolerance)
         return result
 
+    def _is_blurred(self) -> bool:
+        """Tell whether many pixels beside the area are nearly of its value, and few elsewhere."""
+        beside, outside, near = _share_beside(self._reached, self._near), 0, 0
+        for block in self._reached.mixed:
+            ground = ~self._reached.get(block)
+            outside += int(ground.sum())
+            near += int((ground & self._near.get(block)).sum())
+        return beside > max(_BLURRED, 2.0 * near / max(1, outside))
+
     def with_rim(self) -> BlockMask:
         """Return the area, with what compression left of it around, if it did."""
         noisy = any(tone.noisy for tone in self._tones)
-        if not noisy and _share_beside(self._reached, self._near) <= _BLURRED:
+        if not noisy and not self._is_blurred():
             return self._reached
         reached, result = self._reached, self._reached.like()
         blocks = {block for block in reached if reached.get(block).any()}
