@@ -93,14 +93,9 @@ class Edge:
         top = _line(read, (0, 1), (0, width))
         if in_strips and height > _STRIP_ROWS_READ:
             rows = (np.arange(_STRIP_ROWS_READ) + 0.5) * (height / _STRIP_ROWS_READ)
-            whole = [_line(read, (int(row), int(row) + 1), (0, width)) for row in rows]
-            sides = [
-                (
-                    np.stack([values[:, end] for values, _ in whole], axis=1),
-                    np.array([valid[end] for _, valid in whole]),
-                )
-                for end in (0, -1)
-            ]
+            ends = [_ends(_line(read, (int(row), int(row) + 1), (0, width))) for row in rows]
+            values, valid = (np.stack(part, axis=-1) for part in zip(*ends, strict=True))
+            sides = [(values[:, end], valid[end]) for end in (0, 1)]
         else:
             sides = [_line(read, (0, height), (col, col + 1)) for col in (0, width - 1)]
         lines = [top, _line(read, (height - 1, height), (0, width)), *sides]
@@ -167,6 +162,11 @@ def _line(read: ReadPixels, rows: Span, cols: Span) -> tuple[NDArray[Any], Bools
     values, valid = read(rows, cols)
     flat = values.reshape(len(values), -1)
     return flat, np.ones(flat.shape[1], np.bool_) if valid is None else valid.ravel()
+
+
+def _ends(line: tuple[NDArray[Any], Bools]) -> tuple[NDArray[Any], Bools]:
+    values, valid = line
+    return values[:, [0, -1]], valid[[0, -1]]
 
 
 def find_tones(edge: Edge, encoding: Encoding) -> list[Tone]:

@@ -78,6 +78,13 @@ def test_a_frame_of_one_value_holds_no_data(
     assert border.share == pytest.approx((~ground).mean())
 
 
+def test_borders_of_tall_rasters_in_strips_are_found(write_raster: WriteRaster) -> None:
+    image = np.tile(texture(40, 200), (5, 1, 1))
+    image[200:1300, -3:] = 255
+    path = write_raster("scene.tif", image, blockysize=1)
+    np.testing.assert_array_equal(valid_of(read_whole(path, AUTO)), ~(image == 255).all(axis=-1))
+
+
 @pytest.mark.parametrize("width", [1, 2, 10])
 @pytest.mark.parametrize("sides", ["all", "right", "bottom"])
 def test_narrow_borders_and_those_of_one_side_are_found(
