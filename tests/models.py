@@ -183,7 +183,8 @@ dataset: '{folder / "dataset"}'
 run: '{folder / "run"}'
 prepare: {{tile: 64}}
 model: {{num_layers: 2}}
-infer: {{tile: 64, overlap: 16, engine: openvino, precision: float32}}
+# Scenes are drawn with ground of one value, which would be a border.
+infer: {{tile: 64, overlap: 16, engine: openvino, precision: float32, nodata: none}}
 """,
         encoding="utf-8",
     )

@@ -37,6 +37,11 @@ class InferSettings(Settings):
         "size. It takes precedence over `infer.gsd: model`. Default: the "
         "factor at which the model's tiles were prepared.",
     )
+    nodata: Annotated[float, Field(allow_inf_nan=False)] | Literal["none", "auto"] = Field(
+        "auto",
+        description="Pixels without data beside those that the file declares: `none`, those whose "
+        "bands all have a value, or by `auto` those of a border of one value around the scene.",
+    )
     tile: WindowSide | Literal["auto", "whole"] = Field(
         "auto",
         description="Side of a window, in pixels of the model; `auto` fits windows to the scene "

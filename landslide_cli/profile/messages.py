@@ -91,8 +91,8 @@ def _key_of(problem: Any) -> Key:
 
 def _is_type(part: str | int) -> bool:
     """Tell the name of a type, with which Pydantic says which of several a problem is about."""
-    types = "constrained-", "list[", "literal[", "SourceSettings"
-    return isinstance(part, str) and part.startswith(types)
+    named = "constrained-", "list[", "literal[", "SourceSettings"
+    return isinstance(part, str) and (part == "float" or part.startswith(named))
 
 
 def _unknown_key(key: Key, document: dict[str, Any]) -> str:

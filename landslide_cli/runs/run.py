@@ -107,6 +107,7 @@ def find_run(
         scale=infer.scale or stored.scale,
         gsd=infer.gsd if isinstance(infer.gsd, float) else stored.gsd,
         resized_by=_resized_by(infer),
+        nodata=infer.nodata,
     )
     threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
     of_sources = _of_sources(profile, preprocessing)

@@ -22,7 +22,7 @@ from landslide_cli.training_data.store import SceneStore
 _MOSAICS = 5
 
 # Side of a mosaic, in crops: neighbours beyond the crop take part in its local statistics.
-_SIDE = 2
+_SIDE = 1.5
 
 # Share of the mosaics in which each piece is standardized by itself, as small scenes and even
 # ground are when they are mapped, instead of the mosaic as a whole, as an orthophoto is.
@@ -93,7 +93,7 @@ class MosaicExamples:
 
     def _crop(self, epoch: int, position: int) -> Pair:
         rng = np.random.default_rng((self._settings.seed, epoch, position, _MOSAICS))
-        side = _SIDE * self.rows
+        side = round(_SIDE * self.rows)
         alone = self._standardized and rng.random() < _ALONE_SHARE
 
         def draw(rng: np.random.Generator) -> Pair:

@@ -220,6 +220,13 @@ def test_a_value_out_of_range_is_answered_with_what_is_allowed(
             3,
             "infer.gsd does not go with infer.scale; keep one of the two",
         ),
+        (
+            "infer:\n  nodata: maybe\n",
+            2,
+            "infer.nodata is \"maybe\"; it should be a number or 'none' or 'auto'",
+        ),
+        ("infer:\n  nodata: [1]\n", 2, "infer.nodata is [1]; it should be a number or"),
+        ("infer:\n  tile: maybe\n", 2, 'infer.tile is "maybe"; it should be'),
         ("name: x\ninfer:\n  tile: 128\n", 2, "infer.overlap must be below the window's side, 128"),
         ("split:\n  train: 0.5\n", 2, "train, valid and test must add up to 1, not 0.8"),
         ("name: x\nsplit:\n  valid: 0.5\n", 3, "train, valid and test must add up to 1"),

@@ -12,7 +12,7 @@ from landslide_cli.core.tiling.grid import Axis, Window, reflected
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.scaling import Ratio, to_model
 from landslide_cli.core.tiling.source import Piece, Source
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import MEAN, local_statistics, standardize
 
 # Called with the row and column of the scene at which an image, (rows, cols, bands), was read.
 OnPixels = Callable[[int, int, Image], None]
@@ -150,9 +150,11 @@ class _ScaledRows:
         if self._levels is None:
             return piece
         offset = row_off, self._left
-        return Piece(
-            standardize(piece.image, self._levels, offset, self._layout.scales), piece.valid
-        )
+        image = standardize(piece.image, self._levels, offset, self._layout.scales)
+        if piece.valid is not None:
+            # Black would be a deep shadow to the model, and spoil what it sees beside.
+            image[~piece.valid] = MEAN
+        return Piece(image, piece.valid)
 
     def _within_block(self, piece: Piece, row_off: int) -> Iterator[Ground]:
         block = self._block

@@ -39,6 +39,8 @@ class Preprocessing:
             nothing, where rasters are prepared already.
         standardized: bands get the same mean and deviation in all scenes
             (`core.tiling.standardize`).
+        nodata: pixels without data beside those that the file declares: none, those whose bands all
+            have a value, or those of an undeclared border (`imagery.raster.border`).
     """
 
     bands: int
@@ -50,6 +52,7 @@ class Preprocessing:
     own_gsd: float | None = None
     standardized: bool = False
     resized_by: ResizedBy = "gsd or scale"
+    nodata: float | Literal["none", "auto"] = "none"
 
     @classmethod
     def recorded(cls, result: Mapping[str, Any], bands: int) -> Self:

@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,8 @@ from rasterio.windows import Window
 from landslide_cli.core.tiling.source import Piece
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.bands import BandPlan, plan_bands
+from landslide_cli.imagery.raster.border import Border, find_border
+from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 
@@ -62,7 +65,8 @@ class SceneReader:
     """A scene of any size, read piece by piece; to be opened and used in one thread.
 
     A pixel holds no data if all its bands have the raster's nodata value, if the raster's alpha
-    band or mask says so, or if one of its bands is NaN.
+    band or mask says so, or if one of its bands is NaN; and by the preprocessing's `nodata` if all
+    its bands have another value, or if it belongs to a border.
 
     Args:
         path: any raster that GDAL reads.
@@ -111,6 +115,19 @@ class SceneReader:
         """
         return self._preprocessing.scales_of(self._path, self.georeference, self.height, self.width)
 
+    @cached_property
+    def border(self) -> Border | None:
+        """The border that is no data although the file does not say so; found at the first use.
+
+        Raises:
+            DataError: the file is damaged there.
+        """
+        if self._preprocessing.nodata != "auto":
+            return None
+        encoding = _encoding(self._dataset, self._plan, self._preprocessing)
+        block_shape = self._dataset.block_shapes[self._plan.bands[0] - 1]
+        return find_border(self._pixels, self.height, self.width, block_shape, encoding)
+
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read a rectangle.
 
@@ -124,18 +141,28 @@ class SceneReader:
         """
         if not (0 <= rows[0] < rows[1] <= self.height and 0 <= cols[0] < cols[1] <= self.width):
             raise ValueError(f"rows {rows}, cols {cols} of {self.height} x {self.width} pixels")
-        window = Window.from_slices(rows, cols)
-        plan = self._plan
+        values, valid = self._pixels(rows, cols)
+        border = None if self.border is None else self.border.within(rows, cols)
+        if border is not None:
+            valid = ~border if valid is None else valid & ~border
+        image = self._image(values, valid)
+        if valid is not None:
+            image[~valid] = 0
+        return Piece(image, valid)
+
+    def _pixels(
+        self, rows: tuple[int, int], cols: tuple[int, int]
+    ) -> tuple[NDArray[Any], Bools | None]:
+        """Read values, (bands, rows, cols) as in the file, and tell which hold data."""
+        window, plan = Window.from_slices(rows, cols), self._plan
         with _explained(self._path):
             values = self._dataset.read(plan.bands_read, window=window)
             masks = None
             if plan.mask_bands:
                 masks = self._dataset.read_masks(plan.mask_bands, window=window)
-        valid = _valid(values, masks, plan)
-        image = self._image(values[: len(plan.bands)], valid)
-        if valid is not None:
-            image[~valid] = 0
-        return Piece(image, valid)
+        nodata = self._preprocessing.nodata
+        chosen = nodata if isinstance(nodata, int | float) else None
+        return values[: len(plan.bands)], _valid(values, masks, plan, chosen)
 
     def _image(self, values: NDArray[Any], valid: Bools | None) -> NDArray[np.uint8]:
         """Turn (bands, rows, cols) of any type into (rows, cols, bands) uint8."""
@@ -145,13 +172,18 @@ class SceneReader:
         return _merged([*scaled] * self._plan.copies)
 
 
-def _valid(values: NDArray[Any], masks: NDArray[np.uint8] | None, plan: BandPlan) -> Bools | None:
+def _valid(
+    values: NDArray[Any], masks: NDArray[np.uint8] | None, plan: BandPlan, nodata: float | None
+) -> Bools | None:
     """Tell the pixels that hold data, (rows, cols); None if all do.
 
-    `values` and `masks` are (bands, rows, cols), of the bands read and of the bands with masks.
+    `values` and `masks` are (bands, rows, cols), of the bands read and of the bands with masks;
+    `nodata` is a value of no data beside the file's own.
     """
     colours = values[: len(plan.bands)]
     known: list[Bools] = []
+    if nodata is not None:
+        known.append(~_all_equal(colours, [nodata] * len(colours)))
     if plan.nodata is not None:
         known.append(~_all_equal(colours, plan.nodata))
     if plan.floating:
@@ -168,13 +200,22 @@ def _valid(values: NDArray[Any], masks: NDArray[np.uint8] | None, plan: BandPlan
     return None if valid.all() else valid
 
 
-def _all_equal(bands: NDArray[Any], wanted: list[np.generic]) -> Bools:
+def _all_equal(bands: NDArray[Any], wanted: Sequence[np.generic | float]) -> Bools:
     equal: Bools = bands[0] == wanted[0]
     for band, value in zip(bands[1:], wanted[1:], strict=True):
         if not equal.any():
             break
         equal &= band == value
     return equal
+
+
+def _encoding(dataset: Any, plan: BandPlan, preprocessing: Preprocessing) -> Encoding:
+    """Return black, white and a grey level in the numbers of a raster."""
+    if plan.painting is not None:
+        return Encoding(0.0, 255.0, 0.0)
+    dtype = dataset.dtypes[plan.bands[0] - 1]
+    low, high = preprocessing.value_range or (0, np.iinfo(dtype).max)
+    return Encoding(float(low), float(high), (high - low) / 255.0)
 
 
 def _scaled(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from landslide_cli.runs.plan import Plan, make_plan
 from landslide_cli.runs.run import Run, check_fold, find_run
 from landslide_cli.runs.scales import SceneScale, report_scales, scale_of
 from landslide_cli.runs.scene_predictor import load_predictor
+from landslide_cli.stages.infer.borders import tell_borders
 from landslide_cli.stages.infer.folder import FinishedScene, MapFolder
 from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe, Stopped
 from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene
@@ -123,6 +124,7 @@ def infer_tiled(
         for image in images
         if (finished := folder.finished(image.stem, image)) is not None
     ]
+    tell_borders(mapped, reporter)
     return InferResult(
         folder=folder.folder,
         table=folder.write_table() if mapped else None,
@@ -258,7 +260,11 @@ def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: 
                     bands = mapper.bands(job.image, scene, job.layout, maps.picture, counter.step)
                     for band in bands:
                         maps.add(band)
+                border = scene.border
             summary = maps.finish()
+            if border is not None:
+                told = {"share": border.share, "values": border.values}
+                summary = replace(summary, border=told)
             finished = FinishedScene(job.image, facts.width, facts.height, job.scale, summary)
             folder.finish(job.name, job.image, scratch, finished)
     except Stopped:
@@ -299,6 +305,7 @@ def _mapped(
         totals=summary.totals,
         unit=summary.unit,
         unchanged=unchanged,
+        border=summary.border,
     )
 
 

@@ -19,7 +19,8 @@ class MappedScene:
     `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `gsd` is the
     scene's own in metres, None without georeference; `scale` how the model saw it. `class_shares`
     are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
-    are of its polygons. `unchanged` scenes had been mapped before.
+    are of its polygons. `unchanged` scenes had been mapped before. `border` is the `share` and the
+    `values` of an undeclared border that was taken for no data, None if there is none.
     """
 
     scene: str
@@ -33,6 +34,7 @@ class MappedScene:
     totals: list[ClassTotal]
     unit: str
     unchanged: bool
+    border: dict[str, Any] | None = None
 
     @property
     def mask(self) -> Path:

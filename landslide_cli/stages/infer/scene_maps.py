@@ -86,7 +86,9 @@ class SceneSummary:
     """What the maps of a scene show.
 
     `files` gives each file's name by its kind; `class_shares` are of the pixels with data, of which
-    there are `pixels`; `unit` is that of the areas; `gsd` is None without georeference.
+    there are `pixels`; `unit` is that of the areas; `gsd` is None without georeference. `border`
+    are the `share` and the `values` of a border that was taken for no data although the file does
+    not say so.
     """
 
     files: dict[str, str]
@@ -95,6 +97,7 @@ class SceneSummary:
     totals: list[ClassTotal]
     unit: str
     gsd: float | None
+    border: dict[str, Any] | None = None
 
 
 class SceneMaps:

@@ -16,6 +16,7 @@ from landslide_cli.core.tiling.grid import Window, cut
 from landslide_cli.core.tiling.layout import Layout, Tiling
 from landslide_cli.core.tiling.scaling import to_model
 from landslide_cli.core.tiling.source import ImageSource, Piece
+from landslide_cli.core.tiling.standardize import MEAN
 from landslide_cli.core.tiling.windows import Ground, View
 
 SCALES: list[float | tuple[float, float]] = [
@@ -258,3 +259,22 @@ def test_a_source_in_memory_gives_its_image() -> None:
     piece = source.read((1, 4), (2, 7))
     assert piece.valid is None
     np.testing.assert_array_equal(piece.image, image[1:4, 2:7])
+
+
+def test_standardized_windows_show_the_mean_where_there_is_no_data() -> None:
+    image = np.random.default_rng(0).integers(64, 256, (64, 96, 3), np.uint8)
+    valid = np.ones((64, 96), np.bool_)
+    valid[:, 60:] = False
+    image[~valid] = 0
+    layout = Tiling(None, 0).layout(64, 96)
+    shown = {}
+    for standardized in (True, False):
+        scene = Scene(image, valid, standardized=standardized)
+        (shown[standardized],) = (
+            item.pixels
+            for item in views(scene, layout, layout.whole)
+            if isinstance(item, View) and item.pixels is not None
+        )
+    cut = np.s_[:64, 60:96]
+    assert (shown[True][cut] == round(MEAN)).all()
+    assert not shown[False][cut].any()
