@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ _MOSAICS = 5
 # Side of a mosaic, in crops: neighbours beyond the crop take part in its local statistics.
 _SIDE = 1.5
 
+# How often a mosaic is divided along an axis, and between which shares of its side.
+_DIVIDED_SHARE, _DIVIDED = 0.6, (0.2, 0.8)
+
 # Share of the mosaics in which each piece is standardized by itself, as small scenes and even
 # ground are when they are mapped, instead of the mosaic as a whole, as an orthophoto is.
 _ALONE_SHARE = 0.5
@@ -41,10 +45,11 @@ class Ground:
 class MosaicExamples:
     """Random square crops of mosaics, one drawn for each of them; see `Examples`.
 
-    A mosaic is made of pieces of scenes at random places, each behind those before it. A piece is a
-    whole scene, or as much of one as a mosaic holds; it is enlarged at random within the range of
-    its source, turned by quarters and mirrored. Sources are drawn by weight, their scenes in
-    proportion to their areas. Landslides of other crops are pasted on as in `CropExamples`.
+    A mosaic is divided into one, two or four rectangles, and each is filled from one source, drawn
+    by weight: with a piece at a random place and, where that is too small, with more of them. A
+    piece is a whole scene, or as much of one as a mosaic holds; scenes are drawn in proportion to
+    their areas, enlarged at random within the range of their source, turned by quarters and
+    mirrored. Landslides of other crops are pasted on as in `CropExamples`.
 
     Args:
         grounds: the sources; those without a scene or with the weight 0 are not drawn.
@@ -95,19 +100,40 @@ class MosaicExamples:
         rng = np.random.default_rng((self._settings.seed, epoch, position, _MOSAICS))
         side = round(_SIDE * self.rows)
         alone = self._standardized and rng.random() < _ALONE_SHARE
+        image, mask = self._mosaic(rng, side, alone)
+        if self._standardized and not alone:
+            image = _standardized(image)
+        return self._cut((image, mask), rng)
+
+    def _mosaic(self, rng: np.random.Generator, side: int, alone: bool) -> Pair:
+        """Draw a mosaic of one to four rectangles, each of the ground of one source."""
+        row_edges, col_edges = _edges(rng, side), _edges(rng, side)
+        rows = []
+        for top, bottom in pairwise(row_edges):
+            cells = [
+                self._cell(rng, (bottom - top, right - left), side, alone)
+                for left, right in pairwise(col_edges)
+            ]
+            rows.append([np.concatenate(parts, axis=1) for parts in zip(*cells, strict=True)])
+        image, mask = (np.concatenate(parts, axis=0) for parts in zip(*rows, strict=True))
+        return image, mask
+
+    def _cell(
+        self, rng: np.random.Generator, size: tuple[int, int], side: int, alone: bool
+    ) -> Pair:
+        """Fill a rectangle with a piece and, where it is too small, with more of its source."""
+        source = int(rng.choice(len(self._grounds), p=self._weights))
 
         def draw(rng: np.random.Generator) -> Pair:
-            image, mask = self._piece(rng, side)
+            image, mask = self._piece(rng, source, side)
             return (_standardized(image), mask) if alone else (image, mask)
 
         first = draw(rng)
-        canvas = Canvas(side, side, first[0].shape[-1])
-        canvas.put(first, *(int(rng.integers(1 - size, side)) for size in first[1].shape))
+        canvas = Canvas(*size, first[0].shape[-1])
+        spare = (length - part for length, part in zip(size, first[1].shape, strict=True))
+        canvas.put(first, *(int(rng.integers(min(0, room), max(0, room) + 1)) for room in spare))
         canvas.fill(draw, rng)
-        image = canvas.image
-        if self._standardized and not alone:
-            image = _standardized(image)
-        return self._cut((image, canvas.mask), rng)
+        return canvas.image, canvas.mask
 
     def _cut(self, mosaic: Pair, rng: np.random.Generator) -> Pair:
         """Cut a crop anywhere out of a mosaic, turned as the settings say, but not beyond it."""
@@ -122,9 +148,8 @@ class MosaicExamples:
             return np.array(mosaic[0][inside]), np.array(mosaic[1][inside])
         return turned_crop(mosaic, Window(col, row, self.rows, self.cols), self.rows, degrees)
 
-    def _piece(self, rng: np.random.Generator, side: int) -> Pair:
-        """Draw a piece that is at most as large as a mosaic."""
-        source = int(rng.choice(len(self._grounds), p=self._weights))
+    def _piece(self, rng: np.random.Generator, source: int, side: int) -> Pair:
+        """Draw a piece of a source that is at most as large as a mosaic."""
         areas = self._areas[source]
         scene = int(np.searchsorted(areas, rng.random() * areas[-1], "right"))
         index = int(self._first[source]) + min(scene, len(areas) - 1)
@@ -137,6 +162,13 @@ class MosaicExamples:
         pair = resized(pair, *(max(1, round(length * zoom)) for length in size))
         image, mask = turned(pair, int(rng.integers(8)))
         return np.ascontiguousarray(image), mask
+
+
+def _edges(rng: np.random.Generator, side: int) -> list[int]:
+    """Draw where a mosaic begins, may be divided, and ends along one axis."""
+    middle = round(side * rng.uniform(*_DIVIDED))
+    is_divided = rng.random() < _DIVIDED_SHARE and 0 < middle < side
+    return [0, middle, side] if is_divided else [0, side]
 
 
 def _standardized(image: Image) -> Image:
