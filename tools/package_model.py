@@ -24,6 +24,7 @@ _KEPT = (
     "parameters",
     "tiles",
     "preprocessing",
+    "events",
     "threshold",
     "versions",
 )
@@ -62,7 +63,11 @@ def _record(path: Path) -> Record:
     record = Record.read(path)
     if record is None:
         raise SystemExit(f"{path}: no such file; the run has not finished")
-    inputs = {Path(name).name: replace(file, modified=0) for name, file in record.inputs.items()}
+    # Images and masks often have the same name, in folders of their own.
+    inputs = {
+        f"{Path(name).parent.name}/{Path(name).name}": replace(file, modified=0)
+        for name, file in record.inputs.items()
+    }
     settings = {key: value for key, value in record.settings.items() if key != "format"}
     return Record(settings, inputs, {key: record.result[key] for key in _KEPT})
 

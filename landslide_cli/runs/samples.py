@@ -125,6 +125,19 @@ def trained_on(profile: Profile, samples: Samples) -> list[str]:
     return [sample.name for sample in samples.items if sample.group in ground]
 
 
+def learned_events(profile: Profile, samples: Samples) -> list[str]:
+    """Name the events of scenes to be scored that the profile's run has learned from.
+
+    Raises:
+        DataError: the run's record is damaged.
+    """
+    indices = {sample.scene.source for sample in samples.items if sample.scene is not None}
+    folder = PACKAGED if uses_packaged(profile) else profile.run_folder
+    record = Record.read(folder / RUN_RECORD)
+    learned = set() if record is None else set(record.result.get("events", []))
+    return sorted({event for i in indices for event in profile.sources[i].events} & learned)
+
+
 def _learned_scenes(profile: Profile, record: Record) -> set[str]:
     """Name the scenes that a run with this record has learned from."""
     if record.settings.get("train.crop") is not None:

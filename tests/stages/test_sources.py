@@ -17,6 +17,7 @@ from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.show import show
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
+from tests.conftest import RecordingReporter
 from tests.models import bright_square
 
 UTM = {"crs": "EPSG:32648", "transform": (2.0, 0, 5e5, 0, -2.0, 3.4e6)}
@@ -65,8 +66,11 @@ source:
     return lambda *overrides: load_profile(path, overrides)
 
 
-def test_three_sources_run_all_six_subcommands(three: Callable[..., Profile]) -> None:
-    profile = three()
+def test_three_sources_run_all_six_subcommands(
+    three: Callable[..., Profile], reporter: RecordingReporter
+) -> None:
+    event = ["source.1.event=Iburi 2018", "source.1.part=train"]
+    profile = three(*event)
     prepared = prepare(profile)
     assert prepared.scenes == 12
     assert prepared.mask_encodings == {"colours": 8, "none": 4}
@@ -77,10 +81,16 @@ def test_three_sources_run_all_six_subcommands(three: Callable[..., Profile]) ->
         f"{source}{index}" for source in ("aerial-", "satellite-s", "fields-") for index in range(4)
     )
     trained = train(profile)
+    assert trained.events == ["Iburi 2018"]
     assert trained.preprocessing.gsd == 2.0
     assert trained.preprocessing.gsd_range == pytest.approx((1.6, 2.5))
     assert train(profile).unchanged
-    result = evaluate(profile)
+    result = evaluate(profile, reporter=reporter)
+    assert not any("Iburi" in warning for warning in reporter.warnings)
+    evaluate(profile, part="train", reporter=reporter)
+    assert not any("Iburi" in warning for warning in reporter.warnings)
+    evaluate(three("source.0.event=Iburi 2018"), reporter=reporter)
+    assert sum("learned from scenes of Iburi 2018" in line for line in reporter.warnings) == 1
     assert result.units == "mosaic"
     tested = [name for name in parts["test"] or () if not name.startswith("fields")]
     assert result.samples == len(tested)
@@ -106,3 +116,57 @@ def test_the_error_of_a_scene_names_its_source(
     (tmp_path / "satellite/masks/s3.png").unlink()
     with pytest.raises(DataError, match=r"source satellite: .*s3\.tif has no mask"):
         prepare(three())
+
+
+def test_a_source_is_divided_by_itself_and_may_be_for_one_part(
+    three: Callable[..., Profile],
+) -> None:
+    folds = ("split={folds: 4, fold_valid: false, overlap: {content: false}}",)
+    profile = three(*folds)
+    prepare(profile)
+    first = split(profile)
+    for fold in first.folds:
+        # Of each source a quarter.
+        tested = [name.partition("-")[0] for name in fold["test"]]
+        assert sorted(tested) == ["aerial", "fields", "satellite"]
+    fixed = split(three(*folds, "source.1.part=train"), overwrite=True)
+    for fold, before in zip(fixed.folds, first.folds, strict=True):
+        assert not any(name.startswith("satellite") for name in fold["test"])
+        assert sum(name.startswith("satellite") for name in fold["train"]) == 4
+        # The others stay where they were.
+        moved = {name for name in before["test"] if not name.startswith("satellite")}
+        assert set(fold["test"]) == moved
+
+
+def test_sources_of_few_scenes_are_divided_together(
+    three: Callable[..., Profile], tmp_path: Path
+) -> None:
+    for index in (1, 2, 3):
+        for path in (tmp_path / "aerial").rglob(f"{index}.png"):
+            path.unlink()
+        for path in (tmp_path / "satellite").rglob(f"s{index}.*"):
+            path.unlink()
+        (tmp_path / f"fields/{index}.png").unlink()
+    profile = three("split.train=0.4", "split.valid=0.3", "split.test=0.3")
+    prepare(profile)
+    result = split(profile)
+    assert [len(names) for names in result.scenes.values()] == [1, 1, 1]
+
+
+def test_scenes_of_an_event_stay_together(three: Callable[..., Profile]) -> None:
+    profile = three("source.0.event=Iburi 2018", "source.1.event=[Gorkha 2015, Iburi 2018]")
+    prepare(profile)
+    result = split(profile)
+    (group,) = (group for group in result.groups if len(group.scenes) > 1)
+    assert len(group.scenes) == 8
+    assert {evidence.kind for evidence in group.evidence} == {"event"}
+    with pytest.raises(DataError, match=r"must stay together, but source\.part puts"):
+        split(
+            three(
+                "source.0.event=Iburi 2018",
+                "source.1.event=Iburi 2018",
+                "source.0.part=train",
+                "source.1.part=test",
+            ),
+            overwrite=True,
+        )

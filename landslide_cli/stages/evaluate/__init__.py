@@ -16,7 +16,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import EVALUATION, run_home
 from landslide_cli.runs.run import check_fold, check_trained, find_run
-from landslide_cli.runs.samples import Samples, Units, samples_of, trained_on
+from landslide_cli.runs.samples import Samples, Units, learned_events, samples_of, trained_on
 from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.stages.evaluate.compare import Comparison, compare, profile_of_run
 from landslide_cli.stages.evaluate.counts import (
@@ -147,6 +147,12 @@ def _count_all(
 def _warn_of_leaks(profile: Profile, scorer: Profile, samples: Samples, reporter: Reporter) -> None:
     """Warn of ground that the run has seen in its training."""
     as_split = scorer.model_copy(update={"run": profile.run, "fold": profile.fold})
+    events = learned_events(as_split, samples)
+    if events:
+        reporter.warn(
+            f"{profile.run_folder} has learned from scenes of {listed(events, most=3)}: these "
+            "are scores on an event that it has seen"
+        )
     seen = trained_on(as_split, samples)
     if seen:
         reporter.warn(

@@ -262,7 +262,16 @@ def _finish(
         versions=_versions(),
         hardware=_hardware() | {"replicas": loop.stepper.workers.replicas},
         preprocessing=preprocessing,
+        events=_events(profile, training),
     )
+
+
+def _events(profile: Profile, training: PartFiles) -> list[str]:
+    """List the events that are learned from; tiles do not tell from which source they are."""
+    sources = {scene.source for scene in training.scenes}
+    if training.tiles:
+        sources = {i for i, source in enumerate(profile.sources) if source.part in (None, "train")}
+    return sorted({event for index in sources for event in profile.sources[index].events})
 
 
 def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None) -> Step:

@@ -1,7 +1,7 @@
 """What `train` returns, and how it is shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ class TrainResult(Result):
 
     `best` is the logged row of the epoch whose model was kept; `tiles` counts the tiles, crops or
     windows of each part per epoch; `seconds` are those of all epochs; `preprocessing` is what the
-    scenes went through.
+    scenes went through; `events` are those of the sources that were learned from.
     """
 
     run: Path
@@ -30,6 +30,7 @@ class TrainResult(Result):
     versions: dict[str, str]
     hardware: dict[str, Any]
     preprocessing: Preprocessing
+    events: list[str] = field(default_factory=list)
     unchanged: bool = False
 
     @classmethod
