@@ -58,7 +58,7 @@ class DescriptorIndex:
     """
 
     def __init__(self, features: Sequence[Features]) -> None:
-        self.most = max(FEWEST_INDEXED, MOST_INDEXED // max(1, len(features)))
+        self.most = _limit([0 if image.flat else len(image.points) for image in features])
         counts = [0 if image.flat else min(self.most, len(image.points)) for image in features]
         kept = list(zip(features, counts, strict=True))
         self._owners = np.repeat(np.arange(len(features)), counts)
@@ -114,6 +114,22 @@ class DescriptorIndex:
         counts = counts + np.roll(counts, 1, axis=1)
         counts[..., 1:] += counts[..., :-1].copy()
         return dict(zip(images.tolist(), counts.max(axis=(1, 2)).tolist(), strict=True))
+
+
+def _limit(counts: Sequence[int]) -> int:
+    """Return the largest number of key points per image with which all images fit the index.
+
+    What images with fewer leave is for the others: a large scene keeps its key points among
+    thousands of small tiles.
+    """
+    left, most = MOST_INDEXED, FEWEST_INDEXED
+    for position, count in enumerate(sorted(counts)):
+        most = left // (len(counts) - position)
+        if count > most:
+            break
+        left -= count
+        most = count
+    return max(FEWEST_INDEXED, most)
 
 
 def _joined(parts: Sequence[Floats]) -> Floats:

@@ -7,7 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from landslide_cli.imagery.overlap import Features, MatchSettings, candidates, extract
-from landslide_cli.imagery.overlap.candidates import candidates_among, candidates_within
+from landslide_cli.imagery.overlap.candidates import (
+    DescriptorIndex,
+    candidates_among,
+    candidates_within,
+)
 
 Image = NDArray[np.uint8]
 
@@ -61,6 +65,23 @@ def test_only_so_many_descriptors_are_indexed(
     monkeypatch.setattr(candidates, "MOST_INDEXED", 0)
     pairs = {(match.first, match.second) for match in candidates_within(features, nothing)}
     assert {(0, 1), (0, 2), (1, 2)} <= pairs
+
+
+def test_small_images_leave_their_share_of_the_index_to_large_ones(
+    features: list[Features],
+    settings: MatchSettings,
+    ground: Image,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = extract(np.ascontiguousarray(ground[:64, :64]), settings)
+    few, large = len(small.points), len(features[0].points)
+    monkeypatch.setattr(candidates, "FEWEST_INDEXED", 1)
+    monkeypatch.setattr(candidates, "MOST_INDEXED", 40 * few + large)
+    assert (40 * few + large) / 41 < large
+    assert DescriptorIndex([features[0], *[small] * 40]).most == large
+    # Of too many large images each keeps the same.
+    monkeypatch.setattr(candidates, "MOST_INDEXED", large)
+    assert DescriptorIndex([features[0]] * 4).most == large // 4
 
 
 def test_progress_is_told_once_an_image(features: list[Features]) -> None:
