@@ -4,6 +4,7 @@ Kernels are rounded to half precision, which is what makes the file small. The r
 only what the model is and which scenes it has seen, without their folders.
 """
 
+import json
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,9 @@ def package(run: Path, target: Path = PACKAGED) -> None:
         model.save(whole)
         _deflate(whole, target / MODEL)
     _record(run / RUN_RECORD).write(target / RUN_RECORD)
+    # Thousands of scenes are learned from, and a line for each number would make it large.
+    document = json.loads((target / RUN_RECORD).read_text(encoding="utf-8"))
+    (target / RUN_RECORD).write_text(json.dumps(document), encoding="utf-8")
     for name in (THRESHOLD, PRECISION):
         if (run / name).is_file():
             shutil.copyfile(run / name, target / name)

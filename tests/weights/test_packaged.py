@@ -1,6 +1,7 @@
 """The model in this package: maps right after installation, and is what trainings start from."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def converted_landslide(landslide: Landslide, first_map: FirstMap) -> Landslide:
 
 def small(*overrides: str) -> list[str]:
     return [
-        *("train.crop=32", "train.crops=4", "train.batch=2", "train.epochs=1", "prepare.scale=1"),
+        *("train.crop=32", "train.crops=4", "train.batch=2", "train.epochs=1", "prepare.gsd=0.5"),
         "prepare.workers=1",
         *("train.crop_scale=[1.0, 1.0]", "split.by=scene", "split.overlap.content=false"),
         *("split.train=0.5", "split.valid=0.25", "split.test=0.25"),
@@ -96,7 +97,7 @@ def test_package_is_small_and_says_nothing_of_the_machine() -> None:
     assert '"/' not in record
     assert "hardware" not in record
     inputs = json.loads(record)["inputs"]
-    assert len([name for name in inputs if "Label" not in name]) == 28
+    assert len([name for name in inputs if re.search(r"/Landslide\d+\.png$", name)]) == 28
 
 
 def test_packaged_profile_prepares_scenes_as_the_packaged_model_learned_them(
@@ -104,13 +105,17 @@ def test_packaged_profile_prepares_scenes_as_the_packaged_model_learned_them(
 ) -> None:
     learned = stored_preprocessing(PACKAGED, bands=3)
     prepare = landslide().prepare
-    assert (prepare.scale, prepare.standardize) == (learned.scale, learned.standardized)
+    assert (prepare.gsd, prepare.standardize) == (learned.gsd, learned.standardized)
 
 
-def test_packaged_model_knows_the_gsd_of_its_training(landslide: Landslide) -> None:
-    learned, zoom = stored_preprocessing(PACKAGED, bands=3), landslide().train.augment.zoom.range
+def test_packaged_model_knows_the_gsd_of_its_training() -> None:
+    learned = stored_preprocessing(PACKAGED, bands=3)
     assert learned.gsd == 2.0
-    assert learned.gsd_range == pytest.approx((2.0 / zoom[1], 2.0 / zoom[0]), abs=0.005)
+    assert learned.gsd_range is not None
+    least, largest = learned.gsd_range
+    assert 0.5 < least < 1.4 < 3.0 < largest < 5.0
+    record = json.loads((PACKAGED / RUN_RECORD).read_text(encoding="utf-8"))
+    assert "Gorkha 2015" in record["result"]["events"]
 
 
 @pytest.mark.parametrize("name", ["landslide", "landslide.yaml", "configs/landslide.yaml"])
@@ -130,8 +135,9 @@ def test_scene_is_mapped_without_any_training(first_map: FirstMap) -> None:
     assert (first_map.folder / result.scenes[0].mask).is_file()
     assert result.scale == stored_preprocessing(PACKAGED, bands=3).scale
     assert any("mapping with the packaged one" in note for note in first_map.notes)
-    (warning,) = result.scenes[0].scale.warnings
-    assert "no georeference, so resized by 0.25, right for 0.5 m a pixel" in warning
+    # The profile says what scenes of its source have where they are not georeferenced.
+    assert result.scenes[0].scale.warnings == ()
+    assert result.scenes[0].scale.model_gsd == pytest.approx(2.0)
     # A training finds its place free, and the package is as it was.
     assert not (first_map.folder / "runs/landslide").exists()
     assert not (PACKAGED / "openvino").exists()
