@@ -133,9 +133,10 @@ def learned_events(profile: Profile, samples: Samples) -> list[str]:
     """
     indices = {sample.scene.source for sample in samples.items if sample.scene is not None}
     folder = PACKAGED if uses_packaged(profile) else profile.run_folder
-    record = Record.read(folder / RUN_RECORD)
-    learned = set() if record is None else set(record.result.get("events", []))
-    return sorted({event for i in indices for event in profile.sources[i].events} & learned)
+    shown = {event for index in indices for event in profile.sources[index].events}
+    record = Record.read(folder / RUN_RECORD) if shown else None
+    learned = () if record is None else record.result.get("events", ())
+    return sorted(shown & set(learned))
 
 
 def _learned_scenes(profile: Profile, record: Record) -> set[str]:
