@@ -59,8 +59,9 @@ class SourceSettings(Settings):
         None,
         gt=0.0,
         le=8.0,
-        description="Factor by which the source's scenes are resized. Default: what `prepare` "
-        "says.",
+        description="Factor by which the source's scenes are resized for training, whatever their "
+        "GSD: `1.0` shows ground of another GSD as if it had that of the model. Default: what "
+        "`prepare` says.",
     )
     zoom: tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(gt=0.0)]] | None = Field(
         None,
@@ -125,5 +126,3 @@ class SourceSettings(Settings):
             raise wrong(f"{key}.value_range", "the first value must be below the second")
         if self.zoom is not None and not self.zoom[0] <= self.zoom[1]:
             raise wrong(f"{key}.zoom", "the first value must not be above the second")
-        if self.scale is not None and self.gsd is not None:
-            raise wrong(f"{key}.scale", f"does not go with {key}.gsd; keep one of the two")
