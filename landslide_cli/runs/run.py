@@ -130,8 +130,8 @@ def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Pr
             own_gsd=source.gsd,
         )
         # How a source is shown in training says nothing where its GSD and the model's are known.
-        has_scale = source.scale is not None and (source.gsd is None or preprocessing.gsd is None)
-        if has_scale and preprocessing.resized_by == "gsd or scale":
+        is_unknown = source.gsd is None or preprocessing.gsd is None
+        if source.scale is not None and is_unknown and preprocessing.resized_by == "gsd or scale":
             own = replace(own, scale=source.scale, resized_by="scale")
         files = find_files(source.images) if source.images is not None else []
         result |= {path.resolve(): own for path in files}

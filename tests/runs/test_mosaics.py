@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.palette import IGNORE, Palette
+from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.raster.images import write_image, write_mask
+from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs.predictions import predictions
@@ -120,6 +122,22 @@ def test_scenes_of_other_scales_are_brought_to_one(labelled: Load) -> None:
     two = labelled(f"source.1={{images: {profile.sources[0].images}, masks: none, scale: 2.0}}")
     shapes = [p.truth.shape for p in predicted(two) if p.sample.mask is not None]
     assert shapes == [(90, 60), (50, 50), (40, 110)]
+
+
+def test_a_source_is_mapped_by_its_gsd_whatever_it_is_trained_at(
+    labelled: Load, tmp_path: Path
+) -> None:
+    trained = Preprocessing(3, gsd=2.0, scale=0.25)
+    field = tmp_path / "fields" / "f0.png"
+
+    def scale(*overrides: str) -> float:
+        run = find_run(labelled(*overrides), tmp_path / "run", trained)
+        return run.preprocessing_of(field).scales_of(field, Georeference(), 30, 30)[0]
+
+    assert scale("source.1.gsd=0.3", "source.1.scale=1.0") == pytest.approx(0.15)
+    assert scale("source.1.gsd=0.3") == pytest.approx(0.15)
+    assert scale("source.1.scale=1.0") == 1.0
+    assert scale("source.1.gsd=0.3", "infer.scale=0.5") == 0.5
 
 
 def test_nothing_but_background_is_an_error(labelled: Load, tmp_path: Path) -> None:
