@@ -139,15 +139,15 @@ def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preproc
     Args:
         profile: its `bands`, `prepare`, `source`, `train` and `dataset` are used.
         scenes: whose crops are learned, resized as the profile says; `scale` is the median of those
-            with masks. Empty for tiles, which were resized as the record of `prepare` says; tiles
-            of other tools count as not resized.
+            of the first source with masks. Empty for tiles, which were resized as the record of
+            `prepare` says; tiles of other tools count as not resized.
 
     Raises:
         DataError: an image's header, or the record of the tiles, cannot be read.
     """
     if scenes:
-        labelled = [scene for scene in scenes if scene.mask is not None] or scenes
-        scale = float(np.median([prepared_scale(profile, scene) for scene in labelled]))
+        leading = of_leading_source(scenes)
+        scale = float(np.median([prepared_scale(profile, scene) for scene in leading]))
         standardized, gsd = profile.prepare.standardize, profile.prepare.gsd
     else:
         record = Record.read(profile.dataset / TILES / PREPARE_RECORD)
@@ -164,6 +164,16 @@ def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preproc
         gsd_range=None if gsd is None else _gsd_range(profile, gsd),
         standardized=standardized,
     )
+
+
+def of_leading_source(scenes: Sequence[Scene]) -> list[Scene]:
+    """Return the scenes of the first source with masks, or else of the first: what a run is for.
+
+    The others are there to learn from, and may be shown at another scale.
+    """
+    labelled = [scene for scene in scenes if scene.mask is not None] or list(scenes)
+    first = min(scene.source for scene in labelled)
+    return [scene for scene in labelled if scene.source == first]
 
 
 def _gsd_range(profile: Profile, gsd: float) -> tuple[float, float]:

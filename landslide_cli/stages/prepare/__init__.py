@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from landslide_cli.dataset.files import PREPARE_RECORD
-from landslide_cli.dataset.prepared import READING, labelled_scenes_of
+from landslide_cli.dataset.prepared import READING, labelled_scenes_of, of_leading_source
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import TILES, write_manifest
 from landslide_cli.outputs import whole_folder
@@ -54,7 +54,7 @@ def prepare(
         refuse_overwrite([folder], overwrite)
     with whole_folder(folder) as partial:
         cuttings = cut_scenes(scenes, profile, partial, reporter)
-        result = _result(profile, folder, cuttings)
+        result = _result(profile, folder, scenes, cuttings)
         write_manifest(partial, [tile for cutting in cuttings for tile in cutting.tiles])
         step.finish(result.document(), partial / PREPARE_RECORD)
     if result.tiles == 0 and result.dropped:
@@ -70,13 +70,16 @@ def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None) -> Step:
     return Step.of(profile.dataset / TILES / PREPARE_RECORD, settings, files)
 
 
-def _median_scale(cuttings: Sequence[Cutting]) -> float:
-    """Return the median of the factors by which the scenes with masks were resized."""
-    labelled = [cutting for cutting in cuttings if cutting.encoding != "none"] or cuttings
-    return float(np.median([cutting.scale for cutting in labelled]))
+def _median_scale(scenes: Sequence[Scene], cuttings: Sequence[Cutting]) -> float:
+    """Return the median of the factors by which the scenes of the leading source were resized."""
+    leading = set(of_leading_source(scenes))
+    pairs = zip(scenes, cuttings, strict=True)
+    return float(np.median([cutting.scale for scene, cutting in pairs if scene in leading]))
 
 
-def _result(profile: Profile, folder: Path, cuttings: Sequence[Cutting]) -> PrepareResult:
+def _result(
+    profile: Profile, folder: Path, scenes: Sequence[Scene], cuttings: Sequence[Cutting]
+) -> PrepareResult:
     is_cut = profile.prepare.tile is not None
     tiles = [tile for cutting in cuttings for tile in cutting.tiles]
     pixels = np.sum([cutting.class_pixels for cutting in cuttings], axis=0).tolist()
@@ -87,7 +90,7 @@ def _result(profile: Profile, folder: Path, cuttings: Sequence[Cutting]) -> Prep
         tiles=sum(not tile.augmentation for tile in tiles) if is_cut else 0,
         augmented=sum(bool(tile.augmentation) for tile in tiles),
         dropped=sum(cutting.dropped for cutting in cuttings),
-        scale=_median_scale(cuttings),
+        scale=_median_scale(scenes, cuttings),
         class_pixels=dict(zip(profile.palette.names, pixels, strict=True)),
         padding_pixels=sum(cutting.padding for cutting in cuttings),
         mask_encodings={kind: encodings.count(kind) for kind in sorted(set(encodings))},
