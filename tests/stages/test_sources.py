@@ -10,6 +10,7 @@ from landslide_cli.core.palette import Palette
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.images import write_image, write_mask
+from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer import infer_tiled
@@ -170,3 +171,39 @@ def test_scenes_of_an_event_stay_together(three: Callable[..., Profile]) -> None
             ),
             overwrite=True,
         )
+
+
+def test_shared_ground_is_found_within_and_across_sources(
+    tmp_path: Path, write_profile: Callable[[str], Path]
+) -> None:
+    ground, _ = draw_scene(5, 0, 700, 500)
+    stranger, _ = draw_scene(6, 1, 320, 320)
+    scenes = {
+        "one/a": ground[:320, :320],
+        "one/b": ground[120:440, 90:410],
+        "two/c": ground[100:420, 330:650],
+        "two/d": stranger,
+    }
+    for name, image in scenes.items():
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        write_image(path, np.ascontiguousarray(image))
+    path = write_profile(
+        f"""\
+name: shared
+dataset: '{tmp_path / "dataset"}'
+prepare: {{tile: null, workers: 1}}
+model: {{num_layers: 3}}
+train: {{crop: 32}}
+split: {{train: 1.0, valid: 0.0, test: 0.0}}
+source:
+  - {{images: '{tmp_path / "one"}', masks: none}}
+  - {{images: '{tmp_path / "two"}', masks: none}}
+"""
+    )
+    profile = load_profile(path)
+    prepare(profile)
+    result = split(profile)
+    assert sorted(group.scenes for group in result.groups) == [["a", "b", "c"], ["d"]]
+    pairs = {(pair.first, pair.second) for group in result.groups for pair in group.evidence}
+    assert pairs == {("a", "b"), ("b", "c")}

@@ -103,12 +103,42 @@ def _shared_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -
     if profile.split.overlap.content and None in footprints:
         images = [scene.image for scene in scenes]
         features = features_of_all(images, profile, "extracting features", reporter)
-        with reporter.track("comparing scenes", len(features)) as advance:
-            evidence += _by_content(features, names, match_settings(profile), advance)
+        sources = [scene.source for scene in scenes]
+        steps = len(features) * (1 if len(set(sources)) == 1 else 2)
+        with reporter.track("comparing scenes", steps) as advance:
+            evidence += _by_content(features, names, sources, match_settings(profile), advance)
     return evidence
 
 
 def _by_content(
+    features: Sequence[Features],
+    names: Sequence[str],
+    sources: Sequence[int],
+    settings: MatchSettings,
+    advance: Callable[[], None],
+) -> list[Evidence]:
+    """Compare the scenes of each source, and then those of different ones.
+
+    Of many images fewer key points of each are looked up: thousands of tiles of one source must not
+    hide what the scenes of another have in common.
+    """
+    evidence = []
+    for source in sorted(set(sources)):
+        own = [index for index, of_scene in enumerate(sources) if of_scene == source]
+        own_features = [features[index] for index in own]
+        own_names = [names[index] for index in own]
+        evidence += _overlapping(own_features, own_names, settings, advance)
+    if len(set(sources)) > 1:
+        source_of = dict(zip(names, sources, strict=True))
+        evidence += [
+            pair
+            for pair in _overlapping(features, names, settings, advance)
+            if source_of[pair.first] != source_of[pair.second]
+        ]
+    return evidence
+
+
+def _overlapping(
     features: Sequence[Features],
     names: Sequence[str],
     settings: MatchSettings,
