@@ -9,7 +9,7 @@ from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference, gsd_of
 
 # How much scenes may be resized by their GSD: what is beyond is a mistake in the units.
-_LEAST_SCALE, _MOST_SCALE = 1e-3, 8.0
+_LEAST_SCALE, _MOST_SCALE = 1e-3, 16.0
 
 # Pixels count as square on the ground if their sides differ by no more than this share.
 _SQUARE = 0.01

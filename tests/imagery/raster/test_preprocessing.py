@@ -94,3 +94,8 @@ def test_a_raster_that_would_be_resized_by_too_much_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=r"scene\.tif: has a GSD of .* too far from the model's"):
         scales_of(place, **fields)
+
+
+def test_a_satellite_image_of_30_metres_is_enlarged_for_a_model_of_two() -> None:
+    """It is warned of, and not refused: the limit is for mistakes in the units."""
+    assert scales_of(utm(30.0), gsd=2.0) == pytest.approx((15.0, 15.0), rel=1e-3)
