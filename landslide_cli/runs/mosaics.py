@@ -30,9 +30,11 @@ from landslide_cli.runs.scene_predictor import (
 # Pixels of the scenes of a mosaic; what surrounds them comes on top. A larger scene is alone.
 _MOST_PIXELS = 2**24
 
-# Scenes are drawn around the others if there is no background: unscored, and this many at most are
-# read for it.
+# Scenes that are read at most to fill what the scored ones leave.
 _MOST_BACKGROUND = 256
+
+# In the masks of a mosaic: no data, where `IGNORE` is no label.
+_NO_DATA = IGNORE - 1
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def predicted_mosaics(
     if not labelled:
         raise DataError("none of the scenes has a mask, so there is nothing to lay out in a mosaic")
     scale = float(np.median([max(_scales(run, sample)) for sample in labelled]))
-    surroundings = _Surroundings(profile, run, background or labelled, scale, bool(background))
+    surroundings = _Surroundings(profile, run, background or labelled, scale)
     model = Preprocessing(
         run.preprocessing.bands, scale=scale, standardized=run.preprocessing.standardized
     )
@@ -94,17 +96,11 @@ def predicted_mosaics(
             yield Prediction(sample, truth, predicted, samples=count)
 
 
-# In the mask of a mosaic under construction: pixels without data, none of which `IGNORE` tells.
-_NO_DATA = IGNORE - 1
-
-
 class _Surroundings:
     """What is drawn around the scenes of a mosaic, at the scale of the mosaic."""
 
-    def __init__(
-        self, profile: Profile, run: Run, samples: Sequence[Sample], scale: float, scored: bool
-    ) -> None:
-        self._profile, self._run, self._scale, self._scored = profile, run, scale, scored
+    def __init__(self, profile: Profile, run: Run, samples: Sequence[Sample], scale: float) -> None:
+        self._profile, self._run, self._scale = profile, run, scale
         rng = np.random.default_rng((profile.evaluate.seed, 2))
         chosen = rng.permutation(len(samples))[:_MOST_BACKGROUND]
         self._samples = [samples[index] for index in chosen]

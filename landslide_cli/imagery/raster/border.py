@@ -157,7 +157,10 @@ class _Search:
         for block in mask:
             result.put(block, mask.get(block) & ~area.invalid.get(block))
         shown = [tone.value for tone in tones] or area.values
-        values = [[int(v) if float(v).is_integer() else float(v) for v in one] for one in shown]
+        values = [
+            [int(value) if float(value).is_integer() else float(value) for value in bands]
+            for bands in shown
+        ]
         return result, values
 
 
@@ -217,7 +220,7 @@ class _Area:
             return self._reached
         reached, result = self._reached, self._reached.like()
         blocks = {block for block in reached if reached.get(block).any()}
-        beside = {other for block in blocks for other in reached.neighbours(block)}
+        beside = {neighbour for block in blocks for neighbour in reached.neighbours(block)}
         for block in sorted(blocks | beside):
             rows, cols = reached.span(block)
             if reached.is_full(block):
