@@ -1,5 +1,6 @@
 """Reading a profile: a YAML file, overrides from the command line, and a check of both."""
 
+import codecs
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,16 @@ import yaml
 from pydantic import ValidationError
 
 from landslide_cli.errors import ProfileError
-from landslide_cli.profile.messages import Key, dotted, explain, parse_key, value_at
+from landslide_cli.profile.messages import Key, dotted, explain, parse_key, shown, value_at
 from landslide_cli.profile.profile import Profile
-from landslide_cli.profile.yaml12 import collect_lines, dump_yaml, parse_yaml
+from landslide_cli.profile.yaml12 import (
+    MOST_BYTES,
+    MOST_LEVELS,
+    RefusedYAML,
+    dump_yaml,
+    is_text,
+    parse_yaml,
+)
 from landslide_cli.weights import FOLDER
 
 # The same as configs/landslide.yaml, for where there is no copy of the project.
@@ -40,10 +48,10 @@ def load_profile(path: Path, overrides: Sequence[str] = ()) -> Profile:
         key, value = _parse_override(text)
         _put(document, key, value, text)
         for length in range(1, len(key)):
-            places.setdefault(key[:length], f"--set {text}")
+            places.setdefault(key[:length], _set(text))
         # What the override replaced has no line in the file any more.
         places = {k: place for k, place in places.items() if k[: len(key)] != key}
-        places[key] = f"--set {text}"
+        places[key] = _set(text)
     return _checked(document, places)
 
 
@@ -55,25 +63,55 @@ def dump_profile(profile: Profile) -> str:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     try:
-        text = (path if path.exists() else _packaged(path)).read_text(encoding="utf-8")
+        with (path if path.exists() else _packaged(path)).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise ProfileError(f"{path}: no such profile; name a YAML file, see configs/") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
         raise ProfileError(f"{path}: the profile cannot be read: {reason}") from None
+    text = _decoded(content, path)
     try:
-        node, document = parse_yaml(text)
+        document, lines = parse_yaml(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ProfileError(f"{place}: not valid YAML: {problem}") from None
-    document = {} if node is None else document
-    lines: dict[Key, int] = {}
-    collect_lines(node, (), lines, path, set())
+        line, problem = _problem_of(error, text)
+        raise ProfileError(f"{path}:{line}: {problem}") from None
+    document = {} if document is None else document
     if not isinstance(document, dict):
         raise ProfileError(f"{path}:1: a profile is a mapping of keys to values")
     return document, lines
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    """Decode the profile; a byte order mark may stand before it."""
+    if len(content) > MOST_BYTES:
+        reason = f"it has more than {MOST_BYTES // 1000:,} kB"
+    elif content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        reason = "it is UTF-16, not UTF-8 text; save it as UTF-8"
+    else:
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            reason = f"it is not UTF-8 text (line {line}); save it as UTF-8"
+    raise ProfileError(f"{path}: the profile cannot be read: {reason}")
+
+
+def _problem_of(error: yaml.YAMLError, text: str) -> tuple[int, str]:
+    """Return the line of what is wrong with YAML, and what it is."""
+    if isinstance(error, yaml.reader.ReaderError):
+        character = f"the character U+{ord(text[error.position]):04X} must not be in it"
+        return text.count("\n", 0, error.position) + 1, f"not valid YAML: {character}"
+    mark, context = getattr(error, "problem_mark", None), getattr(error, "context", None)
+    line = 1 if mark is None else mark.line + 1
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    if isinstance(error, RefusedYAML):
+        return line, problem
+    if problem.startswith("but ") and context:
+        problem = f"{context}, {problem}"
+    if "'\\t'" in problem:
+        problem += "; indent by spaces, not tabs"
+    return line, f"not valid YAML: {problem}"
 
 
 def _packaged(path: Path) -> Path:
@@ -84,13 +122,21 @@ def _packaged(path: Path) -> Path:
 
 def _parse_override(text: str) -> tuple[Key, Any]:
     name, equals, value = text.partition("=")
-    if not equals or not all(name.strip().split(".")):
-        raise ProfileError(f"--set {text}: write it as key=value, such as train.epochs=3")
+    key = parse_key(name.strip())
+    is_key = all(str(part) for part in key) and len(key) <= MOST_LEVELS and is_text(name)
+    if not equals or not is_key:
+        raise ProfileError(f"{_set(text)}: write it as key=value, such as train.epochs=3")
     try:
-        _, parsed = parse_yaml(value)
+        return key, parse_yaml(value)[0]
+    except RefusedYAML as error:
+        raise ProfileError(f"{_set(text)}: {error.problem}") from None
     except yaml.YAMLError:
-        raise ProfileError(f"--set {text}: the value is not valid YAML") from None
-    return parse_key(name.strip()), parsed
+        raise ProfileError(f"{_set(text)}: the value is not valid YAML") from None
+
+
+def _set(text: str) -> str:
+    """Write an override as it was typed, where that is short and can be shown."""
+    return f"--set {shown(text, 100)}"
 
 
 def _put(document: dict[str, Any], key: Key, value: Any, text: str) -> None:
@@ -109,7 +155,7 @@ def _put(document: dict[str, Any], key: Key, value: Any, text: str) -> None:
             if last:
                 holder[part] = value
         else:
-            raise ProfileError(f"--set {text}: there is no {dotted(key[: depth + 1])}")
+            raise ProfileError(f"{_set(text)}: there is no {dotted(key[: depth + 1])}")
         holder = holder[part]
 
 
@@ -133,14 +179,12 @@ def _checked(document: dict[str, Any], places: dict[Key, str]) -> Profile:
     document = _without_removed(document)
     try:
         # JSON mode is strict about types and still takes a YAML list for a tuple.
-        return Profile.model_validate_json(json.dumps(document, default=str))
+        return Profile.model_validate_json(json.dumps(document))
     except ValidationError as error:
         # A default that follows from a key is not wrong when that key is.
         problems = [
             problem
-            for problem in error.errors(include_url=False)
+            for problem in error.errors(include_url=False, include_input=False)
             if problem["type"] != "default_factory_not_called"
         ]
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ProfileError(f"{places[()]}: not a profile: {error}") from None
     raise ProfileError(explain(problems, document, places))

@@ -9,23 +9,41 @@ from pydantic import BaseModel
 
 from landslide_cli.errors import listed
 from landslide_cli.profile.model import ARCHITECTURES, network_settings
-from landslide_cli.profile.profile import Profile
+from landslide_cli.profile.profile import FOLDER_NAME, Profile
+from landslide_cli.profile.source import TEXT_NAME
 
 Key = tuple[str | int, ...]
 
-# Pydantic's kinds of wrong type, in the words of YAML.
-_KINDS = {
+_MOST_DIGITS = 9  # of a position in a list
+
+# What a value should be, by Pydantic's name of the mistake; in braces is what Pydantic knows of it.
+_SHOULD_BE = {
     "model_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
     "list_type": "a list",
     "tuple_type": "a list",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "finite_number": "a finite number",
     "bool_type": "true or false",
     "string_type": "text",
-    "string_too_short": "text that is not empty",
-    "too_short": "a list that is not empty",
     "path_type": "text",
+    "greater_than": "greater than {gt:.15g}",
+    "greater_than_equal": "greater than or equal to {ge:.15g}",
+    "less_than": "less than {lt:.15g}",
+    "less_than_equal": "less than or equal to {le:.15g}",
+    "literal_error": "{expected}",
+    "too_short": "a list that is not empty",
+    "too_long": "a list of {max_length} items at most",
+    "string_too_short": "text that is not empty",
+    "string_too_long": "text of at most {max_length} characters",
+}
+
+# The same for texts of a pattern.
+_OF_PATTERN = {
+    FOLDER_NAME: "letters of English, digits, '.', '_' and '-', a letter or digit first",
+    TEXT_NAME: "letters, digits, spaces and any of _ . ( ) + -, a letter or digit first",
 }
 
 
@@ -44,11 +62,8 @@ def explain(problems: list[Any], document: dict[str, Any], places: dict[Key, str
     for problem in problems:
         alike.setdefault(_key_of(problem), []).append(problem)
     # Where an item of a list is wrong, it is no matter that the key also takes something else.
-    alike = {
-        key: same_key
-        for key, same_key in alike.items()
-        if not any(longer[: len(key)] == key != longer for longer in alike)
-    }
+    above = {key[:length] for key in alike for length in range(len(key))}
+    alike = {key: same_key for key, same_key in alike.items() if key not in above} or alike
     first, *rest = alike
     message = _describe(alike[first], document, places)
     if rest:
@@ -68,21 +83,30 @@ def _describe(problems: Sequence[Any], document: dict[str, Any], places: dict[Ke
         return f"{place}: {dotted(key)} is missing"
     if problem["type"] == "profile":
         return f"{place}: {dotted(key)} {problem['msg']}"
-    value = json.dumps(value_at(document, key), default=str, ensure_ascii=False)
-    value = value if len(value) <= 60 else value[:57] + "..."
+    value = shown(json.dumps(value_at(document, key), ensure_ascii=False))
     if problem["type"] == "union_tag_invalid":
         return f"{place}: {dotted(key)} is {value}; it should be {' or '.join(ARCHITECTURES)}"
-    allowed = [
-        _KINDS.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")
-        for problem in problems
-    ]
-    return f"{place}: {dotted(key)} is {value}; it should be {' or '.join(allowed)}"
+    allowed = " or ".join(dict.fromkeys(map(_should_be, problems)))
+    return f"{place}: {dotted(key)} is {value}; it should be {allowed}"
+
+
+def _should_be(problem: Any) -> str:
+    """Say what a value should be, in words of our own whatever Pydantic says."""
+    context = problem.get("ctx") or {}
+    if problem["type"] == "string_pattern_mismatch":
+        return _OF_PATTERN.get(context.get("pattern", ""), "text of another form")
+    template = _SHOULD_BE.get(problem["type"])
+    return "as docs/profile.md describes it" if template is None else template.format(**context)
 
 
 def _key_of(problem: Any) -> Key:
     if problem["type"] == "profile":
         return parse_key(problem["ctx"]["key"])
-    key = tuple(part for part in problem["loc"] if not _is_type(part))
+    parts = problem["loc"]
+    # An unknown key may be called like a type.
+    names = 1 if problem["type"] == "extra_forbidden" else 0
+    end = len(parts) - names
+    key = (*(part for part in parts[:end] if not _is_type(part)), *parts[end:])
     if key[:1] == ("model",):
         # Pydantic says after it which architecture's settings it has compared with.
         key = key[:1] + key[2:]
@@ -99,10 +123,10 @@ def _unknown_key(key: Key, document: dict[str, Any]) -> str:
     *section, name = key
     valid = list(_model_at(tuple(section), document).model_fields)
     where = f"in {dotted(tuple(section))}" if section else "in a profile"
-    near = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name)[:80], valid, n=1, cutoff=0.6)
     if near:
-        return f"unknown key '{name}' {where}; did you mean '{near[0]}'?"
-    return f"unknown key '{name}' {where}; there are {listed(valid, most=20)}"
+        return f"unknown key '{shown(str(name))}' {where}; did you mean '{near[0]}'?"
+    return f"unknown key '{shown(str(name))}' {where}; there are {listed(valid, most=20)}"
 
 
 def _model_at(section: Key, document: dict[str, Any]) -> type[BaseModel]:
@@ -134,9 +158,18 @@ def value_at(document: Any, key: Key) -> Any:
 
 def parse_key(text: str) -> Key:
     """Read a key with dots between its parts; whole numbers are positions in a list."""
-    return tuple(int(part) if part.isdecimal() else part for part in text.split("."))
+    return tuple(
+        int(part) if part.isdecimal() and len(part) < _MOST_DIGITS else part
+        for part in text.split(".")
+    )
 
 
 def dotted(key: Key) -> str:
     """Write a key with dots between its parts."""
-    return ".".join(str(part) for part in key) or "the profile"
+    return ".".join(shown(str(part)) for part in key) or "the profile"
+
+
+def shown(text: str, most: int = 60) -> str:
+    """Write a text of a profile within a line: shortened, and nothing that cannot be seen."""
+    cut = text if len(text) <= most else f"{text[: most - 3]}..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)

@@ -33,11 +33,14 @@ RESERVED_CLASS_NAMES = frozenset(
     }
 )  # fmt: skip
 
+# Of a name that is part of folders' names.
+FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
 
 class Profile(Settings):
     """One experiment, from raw scenes to maps."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)] = Field(
+    name: Annotated[str, Field(pattern=FOLDER_NAME, max_length=80)] = Field(
         "landslide", description="Names the default folders."
     )
     dataset: Path = Field(

@@ -9,7 +9,9 @@ from landslide_cli.profile.base import Settings, wrong
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 EventName = Annotated[str, Field(min_length=1, max_length=80)]
-Name = Annotated[str, Field(pattern=r"^\w[\w .()+-]*$", max_length=80)]
+# Of a name in tables, files and maps.
+TEXT_NAME = r"^\w[\w .()+-]*$"
+Name = Annotated[str, Field(pattern=TEXT_NAME, max_length=80)]
 
 
 class ClassSettings(Settings):

@@ -1,6 +1,7 @@
 """`split`: how scenes are divided into parts or folds."""
 
 import re
+from collections import Counter
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -132,9 +133,9 @@ class SplitSettings(Settings):
             total = f"{sum(shares):g}"
             raise wrong(f"split.{key}", f"train, valid and test must add up to 1, not {total}")
         names = [name for part in PARTS for name in self.names(part)]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise wrong("split.test", f"names the scene '{twice[0]}' twice, or another part does")
+        name, times = next(iter(Counter(names).most_common(1)), ("", 0))
+        if times > 1:
+            raise wrong("split.test", f"names the scene '{name}' twice, or another part does")
         if self.by == "tile" and names:
             raise wrong("split.by", "'tile' does not go with scenes given to a part by name")
         return self
@@ -143,7 +144,7 @@ class SplitSettings(Settings):
     def _pattern_is_one(self) -> Self:
         try:
             groups = 1 if self.pattern is None else self.pattern.groups
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise wrong("split.groups", f"is no regular expression: {error}") from None
         if groups == 0:
             raise wrong("split.groups", "has no parenthesis around the group's name")

@@ -170,7 +170,7 @@ def test_a_wrong_type_is_answered_with_the_right_one(
             "less than or equal to 255",
         ),
         ("prepare: {augment: {distortions: [0.1, 0.5]}}\n", 1, "distortions.1 is 0.5", "0.2"),
-        ("name: ../elsewhere\n", 1, "name is", "pattern"),
+        ("name: ../elsewhere\n", 1, "name is", "letters of English, digits"),
         ("infer: {gsd: 0}\n", 1, "infer.gsd is 0;", "greater than 0 or 'model'"),
         ("infer: {gsd: scene}\n", 1, 'infer.gsd is "scene";', "a number or 'model'"),
         ("infer: {tile: 5}\n", 1, "infer.tile is 5;", "equal to 16 or 'auto' or 'whole'"),
