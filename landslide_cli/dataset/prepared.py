@@ -205,8 +205,8 @@ def _scales_to_gsd(profile: Profile, scene: Scene, info: RasterInfo) -> tuple[fl
     """Return the factors by which rows and columns are resized to `prepare.gsd`."""
     wanted, own = profile.prepare.gsd or 1.0, profile.sources[scene.source].gsd
     known = gsd_of(info.georeference, info.width, info.height)
-    if known is None and own is not None:
-        known = own, own
+    if own is not None and (known is None or not info.georeference.is_known):
+        known = own, own  # rather than what is estimated from ground control points
     if known is None:
         key = profile.source_keys[scene.source]
         raise DataError(

@@ -42,6 +42,11 @@ class InferSettings(Settings):
         description="Pixels without data beside those that the file declares: `none`, those whose "
         "bands all have a value, or by `auto` those of a border of one value around the scene.",
     )
+    warp: bool = Field(
+        False,
+        description="Warp scenes that are placed by ground control points or RPCs alone, and map "
+        "them georeferenced: in the points' CRS if it is in metres, otherwise in UTM.",
+    )
     tile: WindowSide | Literal["auto", "whole"] = Field(
         "auto",
         description="Side of a window, in pixels of the model; `auto` fits windows to the scene "

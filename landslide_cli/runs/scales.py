@@ -6,6 +6,7 @@ from pathlib import Path
 
 from landslide_cli.core.tiling.scaling import Ratio
 from landslide_cli.errors import LandslideError, listed
+from landslide_cli.imagery.raster.georeference import gsd_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.reporting import Reporter
@@ -19,12 +20,14 @@ class SceneScale:
     """How a scene is resized for the model.
 
     `scale_factors` are those of rows and columns; `model_gsd` is the GSD of the model's input in
-    metres, None where the scene's own is not known; `warnings` say what to expect of the map.
+    metres, None where the scene's own is not known; `warnings` say what to expect of the map,
+    `notes` what of the scene's georeference is not as usual.
     """
 
     scale_factors: tuple[float, float]
     model_gsd: float | None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def scale_of(scene: SceneReader, preprocessing: Preprocessing) -> SceneScale:
@@ -41,11 +44,12 @@ def scale_of(scene: SceneReader, preprocessing: Preprocessing) -> SceneScale:
     sides = scene.gsd
     own = None if sides is None else (sides[0] * sides[1]) ** 0.5
     seen = None if own is None else own / (rows * cols) ** 0.5
-    return SceneScale((rows, cols), seen, tuple(_warnings(own, seen, preprocessing)))
+    warnings = tuple(_warnings(own, seen, preprocessing))
+    return SceneScale((rows, cols), seen, warnings, tuple(_notes(scene)))
 
 
 def report_scales(scales: Mapping[str, SceneScale], reporter: Reporter) -> list[str]:
-    """Note the GSD of the model's input, and warn, with a line for all scenes that it concerns.
+    """Note GSD and georeference, and warn, with a line for all scenes that it concerns.
 
     Args:
         scales: by the name of the scene.
@@ -58,14 +62,21 @@ def report_scales(scales: Mapping[str, SceneScale], reporter: Reporter) -> list[
     if seen:
         ends = dict.fromkeys(f"{gsd:.3g}" for gsd in (seen[0], seen[-1]))
         reporter.note(f"the model sees {' to '.join(ends)} m a pixel")
-    concerned: dict[str, list[str]] = {}
-    for name, scale in scales.items():
-        for warning in scale.warnings:
-            concerned.setdefault(warning, []).append(name)
-    lines = [f"{listed(names, most=3)}: {warning}" for warning, names in concerned.items()]
-    for line in lines:
+    for line in _lines({name: scale.notes for name, scale in scales.items()}):
+        reporter.note(line)
+    warnings = _lines({name: scale.warnings for name, scale in scales.items()})
+    for line in warnings:
         reporter.warn(line)
-    return lines
+    return warnings
+
+
+def _lines(said: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say once what is said of several scenes, by their names."""
+    concerned: dict[str, list[str]] = {}
+    for name, remarks in said.items():
+        for remark in remarks:
+            concerned.setdefault(remark, []).append(name)
+    return [f"{listed(names, most=3)}: {remark}" for remark, names in concerned.items()]
 
 
 def scales_of(
@@ -81,6 +92,40 @@ def scales_of(
         except LandslideError:
             continue  # reported when the scene is predicted
     return scales
+
+
+def _notes(scene: SceneReader) -> Iterator[str]:
+    """Say what of a scene's georeference is not as usual, and what follows from it."""
+    place, control = scene.georeference, scene.georeference.control
+    if scene.is_warped:
+        size = f"{scene.width} x {scene.height}"
+        yield f"warped by its ground control points or RPCs: the maps have {size} pixels"
+    if place.is_known:
+        if place.is_local:
+            yield "has a local CRS: areas are in square metres of its plane"
+    elif control is not None:
+        yield _of_control(control.kind, gsd_of(place, scene.width, scene.height))
+    elif place.spoilt:
+        yield "has a transform that gives pixels no size: mapped without it, areas are in pixels"
+    elif place.crs is not None:
+        yield "has a CRS and no transform: areas are in pixels"
+    elif not place.transform.is_identity:
+        yield (
+            "has a transform and no CRS: areas are in pixels; give it one, as by "
+            "rio edit-info --crs EPSG:32648"
+        )
+
+
+def _of_control(kind: str, gsd: tuple[float, float] | None) -> str:
+    if gsd is None:
+        return (
+            f"placed by {kind} alone, which do not tell where: the maps keep them, areas are in "
+            "pixels"
+        )
+    return (
+        f"placed by {kind} alone: its GSD is estimated from them, the maps keep them, areas are in "
+        "pixels; infer.warp=true maps it warped, in square metres"
+    )
 
 
 def _warnings(own: float | None, seen: float | None, preprocessing: Preprocessing) -> Iterator[str]:

@@ -68,6 +68,7 @@ def _plan_of_colours(path: Path, dataset: Any, preprocessing: Preprocessing) -> 
     chosen = _chosen_bands(path, [1, 2, 3], 3, preprocessing)
     return BandPlan(
         bands=[1],
+        alpha=next((index for index in dataset.indexes if index != 1), None),
         nodata=_nodata(dataset, [1], np.dtype(np.uint8)),
         mask_bands=_mask_bands(dataset, [1]),
         painting=np.ascontiguousarray(table.T[[band - 1 for band in chosen]]),
@@ -141,8 +142,8 @@ def _mask_bands(dataset: Any, bands: list[int]) -> tuple[int, ...]:
 
 
 def is_palette(dataset: Any) -> bool:
-    """Tell an image whose values are indices into a palette."""
-    return bool(dataset.count == 1 and dataset.colorinterp[0] == ColorInterp.palette)
+    """Tell an image whose values are indices into a palette; it may have an alpha band."""
+    return bool(colour_bands(dataset) == [1] and dataset.colorinterp[0] == ColorInterp.palette)
 
 
 def colour_table(path: Path, dataset: Any) -> NDArray[np.uint8]:

@@ -1,5 +1,8 @@
 """Where a raster lies on the ground, and measuring there in metres."""
 
+import math
+import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +14,26 @@ from rasterio import warp
 
 # What GDAL's errors are to rasterio, which has no public name for them.
 from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.control import Control, control_of
 
 Geometries = NDArray[np.object_]
 Points = NDArray[np.float64]
 
 LONGITUDE_LATITUDE = "EPSG:4326"
+
+# A CRS of a plane somewhere, alone or with heights: of a building site, or of photogrammetry
+# without control points. No place on the Earth is known for it.
+_LOCAL = re.compile(
+    r'\s*(?:(?:COMPD_CS|COMPOUNDCRS)\s*\[\s*"(?:[^"]|"")*"\s*,\s*)?'
+    r"(?:LOCAL_CS|ENGCRS|ENGINEERINGCRS)\s*\[",
+    re.IGNORECASE,
+)
+# Units of a local CRS in which nothing can be measured.
+_NO_LENGTHS = frozenset({"degree", "radian", "grad", "unknown", "unity"})
 
 
 @dataclass(frozen=True)
@@ -26,16 +41,47 @@ class Georeference:
     """Where a raster lies.
 
     `crs` is WKT, None where the file names none; `transform` takes (col, row) in pixels, from the
-    upper left corner of the upper left pixel, to coordinates of the CRS.
+    upper left corner of the upper left pixel, to coordinates of the CRS. A raster that has not both
+    may have a `control`. `spoilt` tells that the file's transform gives pixels no area, and was
+    left out.
     """
 
     crs: str | None = None
     transform: Affine = Affine.identity()  # noqa: RUF009 - immutable
+    control: Control | None = None
+    spoilt: bool = False
 
     @property
     def is_known(self) -> bool:
-        """Whether pixels have a place on the ground."""
+        """Whether pixels have a place, on the ground or in a local plane."""
         return self.crs is not None and not self.transform.is_identity
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the CRS is a local plane, of which no place on the Earth is known."""
+        return self.crs is not None and _LOCAL.match(self.crs) is not None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A plane in metres in which to measure what has coordinates of the CRS `source`.
+
+    `target` is the CRS of the plane; None: that of the source, whose unit is `unit` metres.
+    """
+
+    source: str
+    target: str | None
+    unit: float = 1.0
+
+    def measured(self, geometries: Geometries) -> Geometries:
+        """Take geometries into the plane.
+
+        Raises:
+            DataError: coordinates that have no place in it.
+        """
+        if self.target is not None:
+            return reprojected(geometries, self.source, self.target)
+        return np.asarray(shapely.transform(geometries, lambda points: points * self.unit), object)
 
 
 # More points at once would take many times their own memory.
@@ -45,11 +91,41 @@ _POINTS_AT_ONCE = 2**16
 # another.
 _PIECES = 64
 
+# The least share that a pixel's area is of the product of its sides; less is a line.
+_LEAST_SLANT = 1e-9
+
 
 def georeference_of(dataset: Any) -> Georeference:
     """Return where an opened raster lies."""
     crs = dataset.crs.to_wkt() if dataset.crs else None
-    return Georeference(crs, dataset.transform)
+    if crs is not None and _LOCAL.match(crs) and _unit_of(crs) is None:
+        crs = None
+    transform, spoilt = dataset.transform, False
+    if not _gives_area(transform):
+        transform, spoilt = Affine.identity(), True
+    placed_already = crs is not None and not transform.is_identity
+    control = None if placed_already else control_of(dataset)
+    if control is not None and control.points:
+        transform = Affine.identity()  # that has no CRS; a GeoTIFF can hold one of the two
+    return Georeference(crs, transform, control, spoilt)
+
+
+def _gives_area(transform: Affine) -> bool:
+    """Whether pixels have an area that float64 can tell: neither noughts nor NaN, nor on a line."""
+    a, b, x, d, e, y = transform[:6]
+    column, row, area = math.hypot(a, d), math.hypot(b, e), abs(a * e - b * d)
+    if not all(math.isfinite(number) for number in (a, b, x, d, e, y, area)):
+        return False
+    tellable = math.ulp(max(abs(x), abs(y)))
+    return min(column, row) > tellable and area > max(
+        _LEAST_SLANT * column * row, sys.float_info.min
+    )
+
+
+def _unit_of(crs: str) -> float | None:
+    """Return the unit of a local CRS in metres; None if it has no lengths."""
+    name, factor = CRS.from_wkt(crs).units_factor
+    return None if name.lower() in _NO_LENGTHS or not factor > 0.0 else float(factor)
 
 
 def metric_crs(georeference: Georeference, width: int, height: int) -> str:
@@ -63,44 +139,87 @@ def metric_crs(georeference: Georeference, width: int, height: int) -> str:
     Raises:
         DataError: the raster has no place on the Earth.
     """
+    longitude, latitude = middle_of(georeference, width, height)
+    place = f"+lat_0={latitude:.9f} +lon_0={longitude:.9f}"
+    return f"+proj=laea {place} +datum=WGS84 +units=m +no_defs"
+
+
+def middle_of(georeference: Georeference, width: int, height: int) -> tuple[float, float]:
+    """Return the longitude and latitude of a raster's middle, in degrees.
+
+    Raises:
+        DataError: the raster has no place on the Earth.
+    """
     if not georeference.is_known:
         raise DataError("without a georeference there is nothing to measure in metres")
     middle = placed(np.array([[width / 2, height / 2]]), georeference.transform)
     ((longitude, latitude),) = _warped(middle, str(georeference.crs), LONGITUDE_LATITUDE)
     if abs(latitude) > 90.0:
         raise DataError(_off_the_earth(middle))
-    place = f"+lat_0={latitude:.9f} +lon_0={longitude:.9f}"
-    return f"+proj=laea {place} +datum=WGS84 +units=m +no_defs"
+    return float(longitude), float(latitude)
+
+
+def metric_of(georeference: Georeference, width: int, height: int) -> Metric:
+    """Return the plane in which to measure a raster: by `metric_crs`, or that of a local CRS.
+
+    Raises:
+        DataError: the raster has no place, neither on the Earth nor in a local CRS.
+    """
+    if georeference.is_local and georeference.is_known:
+        crs = str(georeference.crs)
+        return Metric(crs, None, _unit_of(crs) or 1.0)
+    metric = metric_crs(georeference, width, height)
+    return Metric(str(georeference.crs), metric)
 
 
 def pixel_steps(georeference: Georeference, width: int, height: int) -> Points:
-    """Return the steps from a raster's middle pixel to its neighbours, in metres of the metric CRS.
+    """Return the steps from a raster's middle pixel to its neighbours, in metres.
 
     Returns:
         (2, 2): east and north of the step to the next column, then of the step to the next row.
 
     Raises:
-        DataError: the raster has no place on the Earth.
+        DataError: as `metric_of`.
     """
-    metric = metric_crs(georeference, width, height)
+    metric = metric_of(georeference, width, height)
     ends = np.array([[-0.5, 0.0], [0.0, -0.5], [0.5, 0.0], [0.0, 0.5]])
     around = placed(ends + np.array([width / 2, height / 2]), georeference.transform)
-    before, after = np.split(_warped(around, str(georeference.crs), metric), 2)
-    return after - before
+    there = metric.measured(np.array([shapely.MultiPoint(around)], object))
+    before, after = np.split(shapely.get_coordinates(there), 2)
+    return np.asarray(after - before, np.float64)
 
 
 def gsd_of(georeference: Georeference, width: int, height: int) -> tuple[float, float] | None:
     """Return a raster's GSD at its middle pixel, in metres: along a column, then along a row.
 
-    None without a georeference.
+    Without a georeference it is estimated from ground control points or RPCs; None without these.
 
     Raises:
-        DataError: the raster has no place on the Earth.
+        DataError: as `metric_of`.
     """
     if not georeference.is_known:
-        return None
+        return _estimated_gsd(georeference, width, height)
     column, row = np.linalg.norm(pixel_steps(georeference, width, height), axis=1).tolist()
     return row, column
+
+
+def approximation(georeference: Georeference, width: int, height: int) -> Georeference | None:
+    """Return where a raster lies by a transform fitted to its control; None where that fails."""
+    control = georeference.control
+    transform = None if control is None else control.approximation(width, height)
+    if control is None or transform is None or not _gives_area(transform):
+        return None
+    return Georeference(control.crs, transform)
+
+
+def _estimated_gsd(
+    georeference: Georeference, width: int, height: int
+) -> tuple[float, float] | None:
+    approximate = approximation(georeference, width, height)
+    try:
+        return None if approximate is None else gsd_of(approximate, width, height)
+    except DataError:
+        return None  # places nothing on the Earth
 
 
 def outline(georeference: Georeference, width: int, height: int) -> shapely.Polygon:
@@ -116,13 +235,13 @@ def pixel_area(georeference: Georeference, width: int, height: int) -> float | N
     None without a georeference, or with one that leaves no area.
 
     Raises:
-        DataError: the raster has no place on the Earth.
+        DataError: as `metric_of`.
     """
     if not georeference.is_known:
         return None
-    metric = metric_crs(georeference, width, height)
+    metric = metric_of(georeference, width, height)
     edge = np.array([outline(georeference, width, height)], object)
-    area = float(shapely.area(reprojected(edge, str(georeference.crs), metric))[0])
+    area = float(shapely.area(metric.measured(edge))[0])
     return area / (width * height) if area > 0.0 else None
 
 

@@ -79,6 +79,8 @@ class Preprocessing:
         self, georeference: Georeference, height: int, width: int
     ) -> tuple[float, float] | None:
         """Return a raster's GSD in metres, along a column and along a row; None if unknown."""
+        if self.own_gsd is not None and not georeference.is_known:
+            return self.own_gsd, self.own_gsd  # rather than what is estimated
         own = known_gsd(georeference, height, width)
         if own is None and self.own_gsd is not None:
             return self.own_gsd, self.own_gsd

@@ -8,7 +8,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,9 @@ import cv2
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+
+# What GDAL's errors are to rasterio, which has no public name for them.
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
@@ -27,6 +30,7 @@ from landslide_cli.imagery.raster.border import Border, find_border
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.rectify import rectified
 
 Bools = NDArray[np.bool_]
 
@@ -71,30 +75,34 @@ class SceneReader:
     Args:
         path: any raster that GDAL reads.
         preprocessing: how it becomes an image.
+        warp: warp it by its ground control points or RPCs, if it has no other georeference; then
+            `is_warped`, and its size is that of the warped scene.
 
     Raises:
         DataError: as `opened`; or the raster has other bands than asked for, or values that no
-            range is known for, complex ones or a palette of more than 256 colours.
+            range is known for, complex ones or a palette of more than 256 colours; or it cannot be
+            warped.
     """
 
-    def __init__(self, path: Path, preprocessing: Preprocessing) -> None:
+    def __init__(self, path: Path, preprocessing: Preprocessing, warp: bool = False) -> None:
         self._path, self._preprocessing = path, preprocessing
-        with _explained(path):
-            self._dataset = _open_to_decode(path)
-        try:
+        with ExitStack() as datasets:
+            with _explained(path):
+                self._dataset = datasets.enter_context(_open_to_decode(path))
+            self.is_warped = False
+            if warp and (warped := _warped(path, self._dataset)) is not None:
+                self._dataset, self.is_warped = datasets.enter_context(warped), True
             self._plan = plan_bands(path, self._dataset, preprocessing)
             self.height: int = self._dataset.height
             self.width: int = self._dataset.width
             self.georeference: Georeference = georeference_of(self._dataset)
-        except BaseException:
-            self._dataset.close()
-            raise
+            self._datasets = datasets.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._dataset.close()
+        self._datasets.close()
 
     @property
     def standardized(self) -> bool:
@@ -272,6 +280,17 @@ def _open_to_decode(path: Path) -> Any:
         return dataset
     dataset.close()
     return rasterio.open(path, num_threads="all_cpus")
+
+
+def _warped(path: Path, dataset: Any) -> Any:
+    with rasterio.Env(**_READING):
+        try:
+            return rectified(dataset)
+        except (RasterioError, CPLE_BaseError) as error:
+            raise DataError(
+                f"{path}: cannot be warped by its ground control points or RPCs ({error}); "
+                "map it with infer.warp: false"
+            ) from error
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 # What copying raises; rasterio has no public name for it.
 from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -175,12 +176,11 @@ def _created(path: Path, height: int, width: int, georeference: Georeference, la
         count=1,
         dtype=layer.dtype,
         nodata=layer.nodata,
-        crs=georeference.crs,
-        transform=georeference.transform,
         tiled=True,
         blockxsize=BLOCK,
         blockysize=BLOCK,
         bigtiff="if_safer",
+        **_placing(georeference),
         **_scratch_packing(layer),
     )
     if layer.description:
@@ -188,6 +188,15 @@ def _created(path: Path, height: int, width: int, georeference: Georeference, la
     if layer.colours is not None:
         dataset.write_colormap(1, dict(layer.colours))
     return dataset
+
+
+def _placing(georeference: Georeference) -> dict[str, Any]:
+    """Return what places a map: what places its scene, ground control points and RPCs too."""
+    control = georeference.control
+    if control is not None and control.points:
+        return {"gcps": list(control.points), "crs": control.points_crs or CRS()}
+    placing = {"crs": georeference.crs, "transform": georeference.transform}
+    return placing if control is None else placing | {"rpcs": control.rpcs}
 
 
 def _scratch_packing(layer: Layer) -> dict[str, Any]:

@@ -57,12 +57,14 @@ class FootprintOverlap:
 def footprint_of(path: Path) -> Footprint | None:
     """Return where a scene lies, without its pixels of no data; None without georeference.
 
+    None in a local CRS too, as sites far from each other may have the same.
+
     Raises:
         DataError: the file cannot be read.
     """
     with opened(path) as dataset:
         georeference, width, height = georeference_of(dataset), dataset.width, dataset.height
-        if not georeference.is_known:
+        if not georeference.is_known or georeference.is_local:
             return None
         has_gaps = any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums)
         edge = _data_outline(dataset) if has_gaps else outline(georeference, width, height)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from landslide_cli.imagery.raster.georeference import (
     Geometries,
     Georeference,
-    metric_crs,
+    Metric,
+    metric_of,
     pixel_steps,
     placed,
-    reprojected,
 )
 from landslide_cli.imagery.vector.outlines import Outline
 from landslide_cli.imagery.vector.rings import group_parts
@@ -67,10 +67,10 @@ class Landslide:
 
 @dataclass(frozen=True)
 class _Ground:
-    """How pixels are placed and measured; `metric` is the CRS to measure in, None: in pixels."""
+    """How pixels are placed and measured; `metric` is the plane to measure in, None: in pixels."""
 
     georeference: Georeference
-    metric: str | None
+    metric: Metric | None
     steps: NDArray[np.float64]  # (2, 2) metres, or pixels, a column on and a row down
 
     def to_crs(self, polygons: Geometries) -> Geometries:
@@ -82,7 +82,7 @@ class _Ground:
         """Take polygons from pixels to where their areas and lengths are measured."""
         if self.metric is None:
             return polygons
-        return reprojected(self.to_crs(polygons), str(self.georeference.crs), self.metric)
+        return self.metric.measured(self.to_crs(polygons))
 
 
 def landslides_of(
@@ -110,7 +110,7 @@ def landslides_of(
         options: what is done to the outlines.
 
     Raises:
-        DataError: the georeference names no place on the Earth.
+        DataError: the georeference names no place, neither on the Earth nor in a local plane.
     """
     ground = _ground(georeference, width, height)
     outlines = _without_specks(outlines, ground, options.min_area)
@@ -130,7 +130,7 @@ def landslides_of(
 def _ground(georeference: Georeference, width: int, height: int) -> _Ground:
     if not georeference.is_known:
         return _Ground(georeference, None, np.eye(2))
-    metric = metric_crs(georeference, width, height)
+    metric = metric_of(georeference, width, height)
     return _Ground(georeference, metric, pixel_steps(georeference, width, height))
 
 

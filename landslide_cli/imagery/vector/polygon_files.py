@@ -16,8 +16,8 @@ from landslide_cli.imagery.raster.georeference import (
     LONGITUDE_LATITUDE,
     Geometries,
     Georeference,
-    reprojected,
 )
+from landslide_cli.imagery.vector.globe import on_the_globe
 from landslide_cli.imagery.vector.landslides import Landslide
 
 Fields = dict[str, NDArray[Any]]
@@ -54,9 +54,9 @@ def write_polygons(
     """Write landslides as a layer of MultiPolygons with attributes, numbered from 1 on.
 
     `.gpkg`: a GeoPackage in the scene's CRS, with an undefined CRS where the scene has none.
-    `.geojson`: RFC 7946, in longitude and latitude on WGS 84; where the scene has no georeference,
-    which that format cannot express, the scene's own coordinates. The same arguments give the same
-    bytes.
+    `.geojson`: RFC 7946, in longitude and latitude on WGS 84; where the scene has no georeference
+    or a local one, which that format cannot express, the scene's own coordinates. The same
+    arguments give the same bytes.
 
     Raises:
         OSError: the file cannot be written.
@@ -69,8 +69,8 @@ def write_polygons(
     geojson, crs = path.suffix == ".geojson", _UNDEFINED
     if georeference.is_known:
         crs = str(georeference.crs)
-        if geojson:
-            geometries = reprojected(geometries, crs, LONGITUDE_LATITUDE)
+        if geojson and not georeference.is_local:
+            geometries = on_the_globe(geometries, crs)
             crs = LONGITUDE_LATITUDE
     fields = {
         **_attributes(landslides, in_metres=georeference.is_known),

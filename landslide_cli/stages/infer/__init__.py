@@ -14,7 +14,6 @@ from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.dataset.scenes import find_files
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.errors import DataError, LandslideError
-from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter, SilentReporter
@@ -235,7 +234,7 @@ def _jobs(
     jobs = []
     for image in images:
         try:
-            with SceneReader(image, recipe.run.preprocessing_of(image)) as scene:
+            with recipe.opened(image) as scene:
                 layout = recipe.plan.layout(scene)
                 scale = scale_of(scene, recipe.run.preprocessing_of(image))
         except (LandslideError, OSError) as error:
@@ -253,7 +252,7 @@ def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: 
     profile, counter = recipe.profile, _Counter(job.windows, advance)
     try:
         with scratch_folder(folder.folder / job.name) as scratch:
-            with SceneReader(job.image, recipe.run.preprocessing_of(job.image)) as scene:
+            with recipe.opened(job.image) as scene:
                 facts = SceneFacts.of(job.image, scene, recipe.fingerprint)
                 maps = SceneMaps(scratch, facts, profile.palette, profile.infer)
                 with maps:

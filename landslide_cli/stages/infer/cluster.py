@@ -245,7 +245,7 @@ def _mapped_block(
         row, col, values = reduced(row_off, col_off, image, step)
         pieces.append((row, col, values.copy()))
 
-    with SceneReader(path, recipe.run.preprocessing_of(path)) as scene:
+    with recipe.opened(path) as scene:
         layout = recipe.plan.layout(scene)
         for band in mapper.block_bands(scene, layout, block, reduce):
             rows = slice(band.row_off - block.row_off, None)

@@ -183,7 +183,8 @@ def _finished(entry: Mapping[str, Any]) -> FinishedScene:
     summary["totals"] = [ClassTotal(**total) for total in summary["totals"]]
     image = Path(entry["input"][0])
     rows, cols = entry["scale_factors"]
-    scale = SceneScale((rows, cols), entry["model_gsd"], tuple(entry["warnings"]))
+    told = tuple(entry["warnings"]), tuple(entry.get("notes", ()))
+    scale = SceneScale((rows, cols), entry["model_gsd"], *told)
     return FinishedScene(image, entry["width"], entry["height"], scale, SceneSummary(**summary))
 
 

@@ -60,6 +60,15 @@ class Recipe:
     plan: Plan
     fingerprint: str
 
+    def opened(self, image: Path) -> SceneReader:
+        """Open a scene as it is mapped.
+
+        Raises:
+            DataError: as `SceneReader`.
+        """
+        preprocessing = self.run.preprocessing_of(image)
+        return SceneReader(image, preprocessing, self.profile.infer.warp)
+
     @property
     def key(self) -> str:
         """Identifies the recipe."""

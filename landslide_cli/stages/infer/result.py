@@ -17,7 +17,7 @@ class MappedScene:
     """A scene's maps.
 
     `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `gsd` is the
-    scene's own in metres, None without georeference; `scale` how the model saw it. `class_shares`
+    scene's own in metres, None if it is not known; `scale` how the model saw it. `class_shares`
     are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
     are of its polygons. `unchanged` scenes had been mapped before. `border` is the `share` and the
     `values` of an undeclared border that was taken for no data, None if there is none.

@@ -42,7 +42,7 @@ _TIDY = 2**24
 class SceneFacts:
     """The facts about a scene that its maps carry.
 
-    `gsd` is in metres, None without georeference; `fingerprint` the model's.
+    `gsd` is in metres, None where it is not known; `fingerprint` the model's.
     """
 
     name: str
@@ -57,7 +57,7 @@ class SceneFacts:
         """Describe a scene that is open.
 
         Raises:
-            DataError: its georeference names no place on the Earth.
+            DataError: its georeference names no place, neither on the Earth nor in a local plane.
         """
         try:
             sides = gsd_of(scene.georeference, scene.width, scene.height)
@@ -86,7 +86,7 @@ class SceneSummary:
     """What the maps of a scene show.
 
     `files` gives each file's name by its kind; `class_shares` are of the pixels with data, of which
-    there are `pixels`; `unit` is that of the areas; `gsd` is None without georeference. `border`
+    there are `pixels`; `unit` is that of the areas; `gsd` is None if it is not known. `border`
     are the `share` and the `values` of a border that was taken for no data although the file does
     not say so.
     """
@@ -250,6 +250,6 @@ class SceneMaps:
             class_shares=dict(zip(names, shares, strict=True)),
             pixels=pixels,
             totals=totals,
-            unit="px" if facts.gsd is None else "m2",
+            unit="m2" if facts.georeference.is_known else "px",
             gsd=facts.gsd,
         )

@@ -129,7 +129,6 @@ def test_without_a_georeference_there_is_no_gsd_and_no_metric_crs(place: Georefe
     [
         georeference("EPSG:4326", Affine(1, 0, 0, 0, 1.5, 0)),
         georeference("EPSG:32648", Affine(1, 0, 1e9, 0, -1, 1e9)),
-        Georeference('LOCAL_CS["site",UNIT["metre",1]]', Affine(1, 0, 10, 0, -1, 20)),
     ],
 )
 def test_a_georeference_off_the_earth_is_an_error_that_says_where(place: Georeference) -> None:

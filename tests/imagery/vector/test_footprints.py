@@ -390,9 +390,8 @@ def test_overlaps_are_right_across_the_date_line(place: Place) -> None:
     [
         (DEGREES, north_up(300.0, 3400.0, 0.5)),
         (ZONE_48, north_up(1e12, TOP)),
-        ('LOCAL_CS["Local coordinates (m)",UNIT["metre",1]]', north_up(100.0, 500.0)),
     ],
-    ids=["degrees", "metres", "local"],
+    ids=["degrees", "metres"],
 )
 def test_a_scene_off_the_earth_is_named_if_it_is_compared_with_another_crs(
     place: Place, crs: str, transform: Affine
@@ -403,3 +402,10 @@ def test_a_scene_off_the_earth_is_named_if_it_is_compared_with_another_crs(
     assert str(caught.value).startswith(f"{off.path}: ")
     # Among scenes of its own CRS it needs no place on the Earth.
     assert only([off, off]).share == pytest.approx(1.0)
+
+
+def test_scenes_in_a_local_crs_have_no_footprint_as_any_site_may_have_that_crs(
+    write_raster: WriteRaster,
+) -> None:
+    local = {"crs": 'LOCAL_CS["site",UNIT["metre",1]]', "transform": north_up(100.0, 500.0)}
+    assert footprint_of(write_raster("a.tif", filled(20, 20), **local)) is None

@@ -258,3 +258,37 @@ def test_pyogrio_is_imported_only_to_read_and_write() -> None:
         "assert not any(name.partition('.')[0] == 'pyogrio' for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+POLE = Georeference(CRS.from_epsg(3413).to_wkt(), Affine(10, 0, -60, 0, -10, 70))
+LOCAL = Georeference('LOCAL_CS["site",UNIT["metre",1]]', Affine(0.5, 0, 100, 0, -0.5, 500))
+
+
+def test_a_geojson_reaches_to_the_pole_and_a_geopackage_stays_in_its_own_crs(
+    tmp_path: Path,
+) -> None:
+    mask = holed(12, 2)
+    document = json.loads(written(tmp_path / "a.geojson", mask, POLE).read_text(encoding="utf-8"))
+    (feature,) = document["features"]
+    there = shapely.geometry.shape(feature["geometry"])
+    assert there.is_valid
+    assert there.bounds[::2] == (-180, 180)
+    assert all(shapely.is_ccw(part.exterior) for part in there.geoms)
+    for part in there.geoms:
+        jumps = np.abs(np.diff(shapely.get_coordinates(part.exterior)[:, 0]))
+        assert (jumps <= 180).all()
+    _, (geometry,), _ = content(written(tmp_path / "a.gpkg", mask, POLE))
+    assert geometry.equals(landslides_in(mask, POLE)[0].geometry)
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
+def test_landslides_in_a_local_crs_keep_its_coordinates_and_are_in_square_metres(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = written(tmp_path / f"a{suffix}", squares(10), LOCAL)
+    meta, (geometry,), columns = content(path)
+    assert geometry.equals(shapely.box(100.5, 494.5, 105.5, 499.5))
+    assert columns["area_m2"] == [25.0]
+    assert columns["perimeter_m"] == [20.0]
+    if suffix == ".gpkg":
+        assert "site" in meta["crs"]

@@ -1,0 +1,71 @@
+"""Scenes that only ground control points or RPCs place, warped onto a grid with a transform."""
+
+from typing import Any
+
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.vrt import WarpedVRT
+
+from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.bands import is_palette
+from landslide_cli.imagery.raster.georeference import (
+    Georeference,
+    approximation,
+    georeference_of,
+    middle_of,
+)
+
+# Latitudes of UTM; beyond lie the polar stereographic projections of its companion, UPS.
+_UTM_SOUTH, _UTM_NORTH = -80.0, 84.0
+_UPS_SOUTH, _UPS_NORTH = "EPSG:5042", "EPSG:5041"
+
+
+def rectified(dataset: Any) -> WarpedVRT | None:
+    """Warp an opened raster by its ground control points or RPCs, piece by piece as it is read.
+
+    Into the points' own CRS if that is projected or local and in metres, otherwise into UTM, at
+    about the raster's own GSD. RPCs are evaluated at their mean height. What lies outside of the
+    raster has no data.
+
+    Returns:
+        The warped raster, to be closed before the other; None where the raster has a georeference
+        already, or nothing that it can be warped by.
+
+    Raises:
+        RasterioError: GDAL cannot warp it.
+    """
+    georeference = georeference_of(dataset)
+    target = _target(georeference, dataset.width, dataset.height)
+    if georeference.control is None or target is None:
+        return None
+    has_alpha = ColorInterp.alpha in dataset.colorinterp
+    has_nodata = any(value is not None for value in dataset.nodatavals)
+    return WarpedVRT(
+        dataset,
+        src_crs=georeference.control.crs,
+        crs=target,
+        resampling=Resampling.nearest if is_palette(dataset) else Resampling.bilinear,
+        add_alpha=not has_alpha and not has_nodata,
+        **georeference.control.warping,
+    )
+
+
+def _target(georeference: Georeference, width: int, height: int) -> str | None:
+    """Return the CRS to warp into; None where there is nothing to warp by."""
+    if georeference.is_known:
+        return None
+    approximate = approximation(georeference, width, height)
+    if approximate is None:
+        return None
+    crs = CRS.from_user_input(approximate.crs)
+    is_metric = (crs.is_projected or approximate.is_local) and crs.units_factor[1] == 1.0
+    if is_metric:
+        return str(approximate.crs)
+    try:
+        longitude, latitude = middle_of(approximate, width, height)
+    except DataError:
+        return None  # places nothing on the Earth
+    if not _UTM_SOUTH <= latitude <= _UTM_NORTH:
+        return _UPS_NORTH if latitude > 0.0 else _UPS_SOUTH
+    zone = int((longitude + 180.0) // 6.0) % 60 + 1
+    return f"EPSG:{(32600 if latitude >= 0.0 else 32700) + zone}"
