@@ -7,6 +7,7 @@ import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from rasterio import warp
 
 from landslide_cli.imagery.vector.globe import on_the_globe
@@ -29,11 +30,12 @@ def to_equator(latitude: float) -> float:
 def ground(geometry: shapely.Geometry) -> float:
     """Square metres of an area in degrees, in a cylindrical equal-area plane of our own."""
 
-    def plane(points: np.ndarray) -> np.ndarray:
+    def plane(points: NDArray[np.float64]) -> NDArray[np.float64]:
         heights = [to_equator(latitude) for latitude in points[:, 1].tolist()]
         return np.column_stack([np.radians(points[:, 0]), heights])
 
-    return float(shapely.transform(shapely.segmentize(geometry, 1.0), plane).area)
+    moved = shapely.transform(shapely.segmentize(geometry, 1.0), plane)
+    return float(shapely.area(moved))
 
 
 def scale(crs: str) -> float:
@@ -41,7 +43,7 @@ def scale(crs: str) -> float:
     sign = 1 if crs == NORTH else -1
     ((x,), (y,)) = warp.transform("EPSG:4326", crs, [0.0], [sign * 89.99])
     cap = 2 * math.pi * (to_equator(90.0) - to_equator(89.99))
-    return cap / (math.pi * (x**2 + y**2))
+    return float(cap / (math.pi * (x**2 + y**2)))
 
 
 def seam(crs: str, degrees: float) -> tuple[float, float]:
