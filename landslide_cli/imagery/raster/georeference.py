@@ -91,6 +91,9 @@ _POINTS_AT_ONCE = 2**16
 # another.
 _PIECES = 64
 
+# How near to a pole the middle of a raster is measured around the pole itself, in degrees.
+_NEAR_POLE = 0.1
+
 # The least share that a pixel's area is of the product of its sides; less is a line.
 _LEAST_SLANT = 1e-9
 
@@ -136,10 +139,16 @@ def metric_crs(georeference: Georeference, width: int, height: int) -> str:
     most (d / 18,000 km)^2, which is 5e-6 at 40 km (Snyder, "Map projections: a working manual",
     1987, chapter 24).
 
+    Nearest to the poles, where that has no more than decimetres in float64, it is the azimuthal
+    equidistant projection around the pole: areas are off by a share of (d / 15,600 km)^2.
+
     Raises:
         DataError: the raster has no place on the Earth.
     """
     longitude, latitude = middle_of(georeference, width, height)
+    if 90.0 - abs(latitude) < _NEAR_POLE:
+        pole = math.copysign(90.0, latitude)
+        return f"+proj=aeqd +lat_0={pole:.0f} +lon_0=0 +datum=WGS84 +units=m +no_defs"
     place = f"+lat_0={latitude:.9f} +lon_0={longitude:.9f}"
     return f"+proj=laea {place} +datum=WGS84 +units=m +no_defs"
 

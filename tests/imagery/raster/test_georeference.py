@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
+from rasterio import warp
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
@@ -101,6 +102,24 @@ def test_gsd_is_in_metres_on_the_ground(
     place = georeference(crs, Affine(0.5, 0, easting, 0, -0.25, northing))
     expected = (0.25 * unit, 0.5 * unit)
     assert gsd_of(place, WIDTH, HEIGHT) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3413", "EPSG:3031", "EPSG:5041"])
+@pytest.mark.parametrize("off", [0.0, 3.0, 2_000.0, 9_000.0, 20_000.0])
+def test_gsd_and_area_hold_at_a_pole(crs: str, off: float) -> None:
+    # Stereographic around the pole: its scale, which is the same for kilometres around, by a cap.
+    pole = (0.0, 0.0) if crs != "EPSG:5041" else (2e6, 2e6)
+    sign = -1 if crs == "EPSG:3031" else 1
+    (x,), (y,) = warp.transform("EPSG:4326", crs, [0.0], [sign * 89.99])
+    cap = abs(ellipsoidal_area(0, 89.99, 360, 90))
+    scale = math.sqrt(cap / math.pi) / math.hypot(x - pole[0], y - pole[1])
+    left, top = pole[0] - WIDTH / 4 + off, pole[1] + HEIGHT / 4
+    place = georeference(crs, Affine(0.5, 0, left, 0, -0.5, top))
+    side = 0.5 * scale
+    assert gsd_of(place, WIDTH, HEIGHT) == pytest.approx((side, side), rel=1e-5)
+    assert metric_area(place) == pytest.approx(WIDTH * HEIGHT * side**2, rel=1e-5)
+    small = Georeference(place.crs, Affine(0.5, 0, pole[0] + off, 0, -0.5, pole[1]))
+    assert gsd_of(small, 4, 4) == pytest.approx((side, side), rel=1e-5)
 
 
 def test_gsd_of_a_rotated_scene_is_along_its_own_rows_and_columns() -> None:
