@@ -111,7 +111,7 @@ def _notes(scene: SceneReader) -> Iterator[str]:
         yield "has a CRS and no transform: areas are in pixels"
     elif not place.transform.is_identity:
         yield (
-            "has a transform and no CRS: areas are in pixels; give it one, as by "
+            "has a transform and no known CRS: areas are in pixels; give it one, as by "
             "rio edit-info --crs EPSG:32648"
         )
 

@@ -113,6 +113,12 @@ def georeference_of(dataset: Any) -> Georeference:
     return Georeference(crs, transform, control, spoilt)
 
 
+def _is_map(crs: str) -> bool:
+    """Whether x and y of a CRS are a place on a globe, not a height or a point inside of it."""
+    known = CRS.from_user_input(crs)
+    return bool(known.is_geographic or known.is_projected)
+
+
 def _gives_area(transform: Affine) -> bool:
     """Whether pixels have an area that float64 can tell: neither noughts nor NaN, nor on a line."""
     a, b, x, d, e, y = transform[:6]
@@ -162,6 +168,8 @@ def middle_of(georeference: Georeference, width: int, height: int) -> tuple[floa
     if not georeference.is_known:
         raise DataError("without a georeference there is nothing to measure in metres")
     middle = placed(np.array([[width / 2, height / 2]]), georeference.transform)
+    if not _is_map(str(georeference.crs)):
+        raise DataError(_off_the_earth(middle))
     ((longitude, latitude),) = _warped(middle, str(georeference.crs), LONGITUDE_LATITUDE)
     if abs(latitude) > 90.0:
         raise DataError(_off_the_earth(middle))
@@ -195,7 +203,10 @@ def pixel_steps(georeference: Georeference, width: int, height: int) -> Points:
     around = placed(ends + np.array([width / 2, height / 2]), georeference.transform)
     there = metric.measured(np.array([shapely.MultiPoint(around)], object))
     before, after = np.split(shapely.get_coordinates(there), 2)
-    return np.asarray(after - before, np.float64)
+    steps = np.asarray(after - before, np.float64)
+    if np.linalg.det(steps) == 0.0:
+        raise DataError(_off_the_earth(around))
+    return steps
 
 
 def gsd_of(georeference: Georeference, width: int, height: int) -> tuple[float, float] | None:
@@ -218,7 +229,8 @@ def approximation(georeference: Georeference, width: int, height: int) -> Georef
     transform = None if control is None else control.approximation(width, height)
     if control is None or transform is None or not _gives_area(transform):
         return None
-    return Georeference(control.crs, transform)
+    place = Georeference(control.crs, transform)
+    return place if place.is_local or _is_map(str(place.crs)) else None
 
 
 def _estimated_gsd(

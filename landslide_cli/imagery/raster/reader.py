@@ -86,9 +86,8 @@ class SceneReader:
 
     def __init__(self, path: Path, preprocessing: Preprocessing, warp: bool = False) -> None:
         self._path, self._preprocessing = path, preprocessing
-        with ExitStack() as datasets:
-            with _explained(path):
-                self._dataset = datasets.enter_context(_open_to_decode(path))
+        with ExitStack() as datasets, _explained(path):
+            self._dataset = datasets.enter_context(_open_to_decode(path))
             self.is_warped = False
             if warp and (warped := _warped(path, self._dataset)) is not None:
                 self._dataset, self.is_warped = datasets.enter_context(warped), True
@@ -283,14 +282,13 @@ def _open_to_decode(path: Path) -> Any:
 
 
 def _warped(path: Path, dataset: Any) -> Any:
-    with rasterio.Env(**_READING):
-        try:
-            return rectified(dataset)
-        except (RasterioError, CPLE_BaseError) as error:
-            raise DataError(
-                f"{path}: cannot be warped by its ground control points or RPCs ({error}); "
-                "map it with infer.warp: false"
-            ) from error
+    try:
+        return rectified(dataset)
+    except (RasterioError, CPLE_BaseError) as error:
+        raise DataError(
+            f"{path}: cannot be warped by its ground control points or RPCs ({error}); "
+            "map it with infer.warp: false"
+        ) from error
 
 
 @contextmanager

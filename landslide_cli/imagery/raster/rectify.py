@@ -23,7 +23,7 @@ _UPS_SOUTH, _UPS_NORTH = "EPSG:5042", "EPSG:5041"
 def rectified(dataset: Any) -> WarpedVRT | None:
     """Warp an opened raster by its ground control points or RPCs, piece by piece as it is read.
 
-    Into the points' own CRS if that is projected or local and in metres, otherwise into UTM, at
+    Into the points' own CRS if that is local or projected in metres, otherwise into UTM, at
     about the raster's own GSD. RPCs are evaluated at their mean height. What lies outside of the
     raster has no data.
 
@@ -52,19 +52,19 @@ def rectified(dataset: Any) -> WarpedVRT | None:
 
 def _target(georeference: Georeference, width: int, height: int) -> str | None:
     """Return the CRS to warp into; None where there is nothing to warp by."""
-    if georeference.is_known:
-        return None
     approximate = approximation(georeference, width, height)
-    if approximate is None:
-        return None
-    crs = CRS.from_user_input(approximate.crs)
-    is_metric = (crs.is_projected or approximate.is_local) and crs.units_factor[1] == 1.0
-    if is_metric:
-        return str(approximate.crs)
+    if approximate is None or approximate.is_local:
+        return None if approximate is None else approximate.crs
     try:
         longitude, latitude = middle_of(approximate, width, height)
     except DataError:
         return None  # places nothing on the Earth
+    crs = CRS.from_user_input(approximate.crs)
+    is_metric = crs.is_projected and crs.units_factor[1] == 1.0
+    return approximate.crs if is_metric else _utm(longitude, latitude)
+
+
+def _utm(longitude: float, latitude: float) -> str:
     if not _UTM_SOUTH <= latitude <= _UTM_NORTH:
         return _UPS_NORTH if latitude > 0.0 else _UPS_SOUTH
     zone = int((longitude + 180.0) // 6.0) % 60 + 1

@@ -75,8 +75,12 @@ def points(*places: tuple[float, float, float, float]) -> tuple[GroundControlPoi
         Control(points((0, 0, np.nan, 3e6), (0, 9, 5e5, 3e6), (9, 0, 5e5, 3e6)), "EPSG:32648"),
         Control(points((0, 0, 0, 300), (0, 9, 1, 300), (9, 0, 0, 309)), "EPSG:4326"),
         Control(points((0, 0, 0, 0), (0, 9, 1, 0), (9, 0, 0, 1)), None),
+        Control(points((0, 0, 0, 0), (0, 9, 1, 0), (9, 0, 0, 1)), "EPSG:4978"),
     ],
-    ids=["one", "two", "on a line", "in one place", "not a number", "off the Earth", "no CRS"],
+    ids=[
+        *("one", "two", "on a line", "in one place", "not a number", "off the Earth", "no CRS"),
+        "not a map",
+    ],
 )
 def test_points_that_do_not_tell_where_leave_the_gsd_unknown(control: Control) -> None:
     assert gsd_of(Georeference(control=control), COLS, ROWS) is None

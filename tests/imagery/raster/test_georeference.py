@@ -148,6 +148,9 @@ def test_without_a_georeference_there_is_no_gsd_and_no_metric_crs(place: Georefe
     [
         georeference("EPSG:4326", Affine(1, 0, 0, 0, 1.5, 0)),
         georeference("EPSG:32648", Affine(1, 0, 1e9, 0, -1, 1e9)),
+        georeference("EPSG:4978", Affine(1, 0, 100, 0, -1, 500)),
+        georeference("EPSG:5773", Affine(1, 0, 100, 0, -1, 500)),
+        georeference("+proj=longlat +a=1737400 +b=1737400", Affine(1e-5, 0, 1, 0, -1e-5, 5)),
     ],
 )
 def test_a_georeference_off_the_earth_is_an_error_that_says_where(place: Georeference) -> None:

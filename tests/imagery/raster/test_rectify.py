@@ -95,12 +95,15 @@ def test_points_in_degrees_or_feet_are_warped_into_utm(write_raster: WriteRaster
         assert CRS.from_wkt(str(scene.georeference.crs)) == CRS.from_epsg(code)
 
 
-def test_points_in_a_local_crs_are_warped_into_its_plane(write_raster: WriteRaster) -> None:
-    local = CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
+@pytest.mark.parametrize("metre", [1.0, 0.3048])
+def test_points_in_a_local_crs_are_warped_into_its_plane(
+    write_raster: WriteRaster, metre: float
+) -> None:
+    local = CRS.from_wkt(f'LOCAL_CS["site",UNIT["unit",{metre}]]')
     transform = Affine.translation(100, 200) @ Affine.rotation(20) @ Affine.scale(0.5, -0.5)
     scene, image, _ = warped(write_raster("a.tif", patch(), **gcps(transform, ROWS, COLS, local)))
     assert scene.georeference.is_local
-    assert bright_ground(scene, image) == pytest.approx(150, rel=0.02)
+    assert bright_ground(scene, image) == pytest.approx(150 * metre**2, rel=0.02)
 
 
 def nodata(values: Values) -> tuple[Values, dict[str, Any]]:
@@ -141,8 +144,10 @@ def test_the_colours_of_a_palette_are_not_blended(write_raster: WriteRaster) -> 
         {"crs": "EPSG:32648", "transform": TURNED},
         gcps(STRAIGHT, ROWS, COLS, CRS()),
         {"gcps": gcps(STRAIGHT, ROWS, COLS)["gcps"][:2], "crs": "EPSG:32648"},
+        gcps(Affine.translation(1e9, 1e9) @ STRAIGHT, ROWS, COLS),
+        gcps(STRAIGHT, ROWS, COLS, "EPSG:4978"),
     ],
-    ids=["no control", "georeferenced", "points without a CRS", "two points"],
+    ids=["no control", "georeferenced", "no CRS", "two points", "off the Earth", "not a map"],
 )
 def test_what_cannot_or_need_not_be_warped_is_read_as_it_is(
     write_raster: WriteRaster, options: dict[str, Any]

@@ -133,7 +133,7 @@ def test_a_scene_is_mapped_again_when_it_is_to_be_warped(
         ({"crs": "EPSG:32648"}, "has a CRS and no transform: areas are in pixels"),
         (
             {"transform": NORTH_UP},
-            "has a transform and no CRS: areas are in pixels; give it one, as by "
+            "has a transform and no known CRS: areas are in pixels; give it one, as by "
             "rio edit-info --crs EPSG:32648",
         ),
         (
