@@ -204,7 +204,10 @@ def _prepared_size(profile: Profile, scene: Scene) -> tuple[int, int] | None:
 def _scales_to_gsd(profile: Profile, scene: Scene, info: RasterInfo) -> tuple[float, float]:
     """Return the factors by which rows and columns are resized to `prepare.gsd`."""
     wanted, own = profile.prepare.gsd or 1.0, profile.sources[scene.source].gsd
-    known = gsd_of(info.georeference, info.width, info.height)
+    try:
+        known = gsd_of(info.georeference, info.width, info.height)
+    except DataError as error:
+        raise DataError(f"{scene.image}: {error}") from None
     if own is not None and (known is None or not info.georeference.is_known):
         known = own, own  # rather than what is estimated from ground control points
     if known is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from landslide_cli.core.palette import Palette
 from landslide_cli.dataset.prepared import (
@@ -144,6 +145,14 @@ def test_an_unknown_gsd_is_asked_for(sources: Load) -> None:
     message = r"a1\.png: has no georeference.*set source\.0\.gsd .*, or source\.0\.scale"
     with pytest.raises(DataError, match=message):
         prepared_scene(profile, labelled_scenes_of(profile)[0])
+
+
+def test_a_scene_off_the_earth_is_named(sources: Load, write_raster: Callable[..., Path]) -> None:
+    far = {"crs": "EPSG:32648", "transform": Affine(1, 0, 1e9, 0, -1, 1e9)}
+    write_raster("satellite/images/a1.tif", np.ones((20, 30, 4), np.uint8), **far)
+    profile = sources()
+    with pytest.raises(DataError, match=r"a1\.tif: the georeference places nothing on the Earth"):
+        prepared_scene(profile, labelled_scenes_of(profile)[2])
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import pytest
 from affine import Affine
 
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.control import Control
 from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from tests.imagery.raster.control import gcps
 
 NOWHERE = Georeference()
 OFF_THE_EARTH = Georeference("EPSG:4326", Affine(0.5, 0, 300, 0, -0.5, 3_400))
@@ -59,6 +61,14 @@ def test_a_raster_of_unknown_gsd_is_resized_by_the_scale(place: Georeference) ->
 def test_a_gsd_that_was_asked_for_needs_a_georeference(place: Georeference) -> None:
     with pytest.raises(DataError, match=r"scene\.tif: has no georeference.* infer\.scale"):
         scales_of(place, gsd=2.0, resized_by="gsd")
+
+
+def test_a_gsd_that_is_named_beats_one_that_is_estimated_and_no_georeference_does() -> None:
+    points = gcps(Affine(0.5, 0, 5e5, 0, -0.5, 3.4e6), 80, 100)["gcps"]
+    place = Georeference(control=Control(tuple(points), "EPSG:32648"))
+    assert scales_of(place, gsd=2.0) == pytest.approx((0.25, 0.25), rel=1e-3)
+    assert scales_of(place, gsd=2.0, own_gsd=1.0) == (0.5, 0.5)
+    assert scales_of(utm(0.5), gsd=2.0, own_gsd=1.0) == pytest.approx((0.25, 0.25), rel=1e-6)
 
 
 def test_the_scale_alone_counts_where_it_was_asked_for() -> None:
