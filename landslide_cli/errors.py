@@ -3,6 +3,7 @@
 A message is one or two lines: what is wrong, in which file, what to do about it.
 """
 
+import os
 from collections.abc import Sequence
 
 
@@ -42,3 +43,13 @@ def listed(items: Sequence[str], most: int = 10) -> str:
     """Name the first `most` items on one line, and how many more there are."""
     shown = ", ".join(items[:most])
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """Return a file's name for messages; bytes of it that are not UTF-8 as in `Fl\\xe4che.tif`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def counted(count: int, thing: str) -> str:
+    """Say how many things there are, as in "1 scene" and "2 scenes"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

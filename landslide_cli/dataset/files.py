@@ -1,7 +1,10 @@
-"""File names of the records in a dataset, each beside the files that it describes."""
+"""File names of records, each beside the files that it describes."""
 
 # In the folder of the tiles, and of synthetic scenes.
 PREPARE_RECORD = "prepare.json"
 
 # In the dataset's folder.
 SPLIT_RECORD = "split.json"
+
+# In a folder of maps.
+MAPS_RECORD = "infer.json"

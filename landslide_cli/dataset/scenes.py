@@ -1,14 +1,14 @@
-"""Scenes and their masks on disk: finding them by glob and pairing them by name."""
+"""Scenes and their masks on disk, paired by name."""
 
-import glob
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from landslide_cli.dataset.finding import divided, find_files, find_scenes
 from landslide_cli.errors import DataError, LandslideError, listed
-from landslide_cli.imagery.raster.images import SUFFIXES, probe
+from landslide_cli.imagery.raster.images import probe
 
 Key = tuple[str, ...]
 
@@ -52,10 +52,10 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
     """
     mask_files = find_files(masks)
     are_masks = {path.resolve() for path in mask_files}
-    image_files = [path for path in find_files(images) if path.resolve() not in are_masks]
+    image_files = [path for path in _scenes_at(images) if path.resolve() not in are_masks]
     for pattern, files in ((images, image_files), (masks, mask_files)):
         if not files:
-            raise DataError(f"{pattern}: no image found; check the glob in the profile's `source`")
+            raise _none_found(pattern)
     image_keys, mask_keys = _keys(image_files, images, mask_files, masks)
     names = _names(image_keys)
     wanted = sorted(image_keys, key=names.__getitem__)[:limit]
@@ -81,9 +81,7 @@ def background_scenes(images: str, limit: int | None = None) -> list[Scene]:
     Raises:
         DataError: the glob matches nothing, or files cannot be read.
     """
-    files = find_files(images)
-    if not files:
-        raise DataError(f"{images}: no image found; check the glob in the profile's `source`")
+    files = _scenes_at(images)
     keys = _keyed(files, images if _wildcards(images) else None)
     names = _names(keys)
     wanted = sorted(keys, key=names.__getitem__)[:limit]
@@ -102,13 +100,16 @@ def bad_files(problems: Collection[str]) -> DataError:
     return DataError(f"{len(texts)} files cannot be used:\n{listed(texts)}")
 
 
-def find_files(pattern: str) -> list[Path]:
-    """List the files of a glob (`**` matches folders), or the images of a folder, by name."""
-    expanded = Path(pattern).expanduser()
-    if expanded.is_dir():
-        return sorted(path for path in expanded.iterdir() if path.suffix.lower() in SUFFIXES)
-    names = glob.glob(str(expanded), recursive=True)  # noqa: PTH207 - the glob may be absolute
-    return sorted(path for name in names if (path := Path(name)).is_file())
+def _scenes_at(images: str) -> list[Path]:
+    found = find_scenes(images)
+    if not found.scenes:
+        raise _none_found(images, found.left_out)
+    return found.scenes
+
+
+def _none_found(pattern: str, left_out: str | None = None) -> DataError:
+    but = f", only {left_out}" if left_out else ""
+    return DataError(f"{pattern}: no image found{but}; check the glob in the profile's `source`")
 
 
 def _keys(
@@ -169,13 +170,14 @@ _PIECE = re.compile(r"\*+|\?|\[!?\]?[^\]]*\]")
 
 
 def _wildcards(pattern: str) -> int:
-    return len(_WILDCARD.findall(os.path.normpath(Path(pattern).expanduser())))
+    return len(_WILDCARD.findall("/".join(divided(pattern)[1])))
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
     """Translate a glob into a regular expression with a group for each run of wildcards."""
-    text = os.path.normpath(Path(pattern).expanduser())
-    pieces, end = [], 0
+    folder, parts = divided(pattern)
+    text, end = "/".join(parts), 0
+    pieces = [re.escape(os.path.join(os.path.normpath(folder), ""))] if folder.parts else []  # noqa: PTH118
     for wildcard in _WILDCARD.finditer(text):
         pieces += [re.escape(text[end : wildcard.start()]), _as_group(wildcard.group())]
         end = wildcard.end()

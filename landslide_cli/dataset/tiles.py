@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landslide_cli.core.parts import Part
+from landslide_cli.dataset.finding import images_in
 from landslide_cli.errors import DataError, listed
-from landslide_cli.imagery.raster.images import SUFFIXES
 from landslide_cli.outputs import write_csv
 
 IMAGES, MASKS, TILES, MANIFEST = "images", "masks", "tiles", "manifest.csv"
@@ -134,8 +134,8 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         return {}
     paths: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and paths.setdefault(path.stem, path) != path:
+    for path in images_in(folder):
+        if paths.setdefault(path.stem, path) != path:
             raise DataError(f"{paths[path.stem]} and {path} have the same name; keep one of them")
     return paths
 

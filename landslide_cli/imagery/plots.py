@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from landslide_cli.imagery.raster.recognition import MARK
 from landslide_cli.outputs import whole_file
 
 # More bars than these have no room for their names.
@@ -216,4 +217,4 @@ def _save(figure: Figure, path: Path) -> None:
     with whole_file(path) as partial, warnings.catch_warnings():
         # Scenes may have names in any script; the font draws boxes for what it lacks.
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(partial, dpi=110)
+        figure.savefig(partial, dpi=110, metadata={"Software": MARK})

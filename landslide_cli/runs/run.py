@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.dataset.scenes import find_files
+from landslide_cli.dataset.finding import find_files
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
 from landslide_cli.profile import InferSettings, Profile, SourceSettings

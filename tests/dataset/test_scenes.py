@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landslide_cli.dataset.scenes import Scene, bad_files, find_files, labelled_scenes
+from landslide_cli.dataset.finding import find_files
+from landslide_cli.dataset.scenes import Scene, bad_files, labelled_scenes
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.images import write_image
 

@@ -17,8 +17,7 @@ from landslide_cli.imagery.raster.bands import colour_bands, colour_table, is_pa
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader, opened
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".vrt", ".bmp"})
+from landslide_cli.imagery.raster.recognition import marked
 
 
 @dataclass(frozen=True)
@@ -180,6 +179,16 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
         path.write_bytes(_encoded(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90]))
     else:
         path.write_bytes(_tiff(image))
+
+
+def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write (rows, cols, 1 or 3) uint8 as PNG or JPEG, marked so as never to be taken for a scene.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_image(path, picture)
+    path.write_bytes(marked(path.read_bytes()))
 
 
 def write_mask(path: Path, mask: Mask, palette: Palette) -> None:

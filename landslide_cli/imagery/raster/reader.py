@@ -24,12 +24,13 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from landslide_cli.core.tiling.source import Piece
-from landslide_cli.errors import DataError
+from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.bands import BandPlan, plan_bands
 from landslide_cli.imagery.raster.border import Border, find_border
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.recognition import require_file
 from landslide_cli.imagery.raster.rectify import rectified
 
 Bools = NDArray[np.bool_]
@@ -48,6 +49,9 @@ _READING = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO", "GDAL_ERROR_ON_LIBJPEG_WARNING":
 # Pixels from which several threads decode a compressed TIFF: below, starting them costs more.
 _LARGE = 2**22
 
+# What rasterio raises of rasters that it cannot describe, such as bands of several types.
+_NOT_UNDERSTOOD = (ValueError, TypeError, LookupError, OverflowError)
+
 # Errors reach the caller as exceptions; GDAL's log lines would only repeat them on stderr. Scenes
 # without georeference are nothing to warn of; the filter is global, as a thread's own is not safe.
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
@@ -61,7 +65,9 @@ def opened(path: Path) -> Iterator[Any]:
     Raises:
         DataError: the file is missing, unreadable, truncated or not an image.
     """
+    require_file(path)
     with _explained(path), rasterio.open(path) as dataset:
+        _require_bands(path, dataset)
         yield dataset
 
 
@@ -86,8 +92,10 @@ class SceneReader:
 
     def __init__(self, path: Path, preprocessing: Preprocessing, warp: bool = False) -> None:
         self._path, self._preprocessing = path, preprocessing
+        require_file(path)
         with ExitStack() as datasets, _explained(path):
             self._dataset = datasets.enter_context(_open_to_decode(path))
+            _require_bands(path, self._dataset)
             self.is_warped = False
             if warp and (warped := _warped(path, self._dataset)) is not None:
                 self._dataset, self.is_warped = datasets.enter_context(warped), True
@@ -281,6 +289,13 @@ def _open_to_decode(path: Path) -> Any:
     return rasterio.open(path, num_threads="all_cpus")
 
 
+def _require_bands(path: Path, dataset: Any) -> None:
+    if dataset.count == 0:
+        parts = len(dataset.subdatasets)
+        inside = f", but {counted(parts, 'raster')} in it" if parts else ""
+        raise DataError(f"{path}: has no bands{inside}; convert what is to be mapped to GeoTIFF")
+
+
 def _warped(path: Path, dataset: Any) -> Any:
     try:
         return rectified(dataset)
@@ -301,17 +316,16 @@ def _explained(path: Path) -> Iterator[None]:
     with rasterio.Env(**_READING):
         try:
             yield
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             raise DataError(f"{path}: {_why_unreadable(path, error)}") from error
+        except _NOT_UNDERSTOOD as error:
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"{path}: is of a form that cannot be read ({reason}); convert it to GeoTIFF"
+            ) from error
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    if not path.exists():
-        return "no such file"
-    if path.is_dir():
-        return "is a folder, not an image"
-    if path.stat().st_size == 0:
-        return "is an empty file; replace it or take it away"
     if "not recognized" in str(error):
         return "is not an image of a known format; replace it or take it away"
     reason = str(error.__cause__ or error).splitlines()[0].removeprefix(f"{path.name}: ")

@@ -28,6 +28,7 @@ from rasterio.windows import Window
 
 from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.raster.reader import opened
+from landslide_cli.imagery.raster.recognition import MARK, marked
 
 # Side of the TIFF's blocks, in pixels; of overviews too.
 BLOCK = 512
@@ -163,6 +164,7 @@ def finish_png(source: Path, target: Path) -> None:
         OSError: the target cannot be written.
     """
     _copy(source, target, "PNG", zlevel=3)
+    target.write_bytes(marked(target.read_bytes()))
     _require_whole_png(target)
 
 
@@ -183,6 +185,7 @@ def _created(path: Path, height: int, width: int, georeference: Georeference, la
         **_placing(georeference),
         **_scratch_packing(layer),
     )
+    dataset.update_tags(TIFFTAG_SOFTWARE=MARK)
     if layer.description:
         dataset.set_band_description(1, layer.description)
     if layer.colours is not None:

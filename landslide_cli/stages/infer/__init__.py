@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.tiling.layout import Layout
-from landslide_cli.dataset.prepared import labelled_scenes_of
-from landslide_cli.dataset.scenes import find_files
-from landslide_cli.dataset.split_record import scene_names
-from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.errors import LandslideError, counted
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter, SilentReporter
@@ -28,6 +25,7 @@ from landslide_cli.stages.infer.folder import FinishedScene, MapFolder
 from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe, Stopped
 from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene
 from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps
+from landslide_cli.stages.infer.scenes import SceneFile, choose_scenes, protect_maps
 
 # While a scene is predicted, the next is read and the previous one is written.
 _SCENES_AT_ONCE = 3
@@ -40,14 +38,10 @@ _IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory")
 class _Job:
     """A scene to be mapped, laid out by its header; `windows` is the work it takes."""
 
-    image: Path
+    scene: SceneFile
     layout: Layout
     scale: SceneScale
     windows: int
-
-    @property
-    def name(self) -> str:
-        return self.image.stem
 
 
 def infer_tiled(
@@ -94,34 +88,34 @@ def infer_tiled(
     run = find_run(profile)
     if run.is_packaged:
         reporter.note(f"no model in {profile.run_folder}: mapping with the packaged one")
-    images = _images(profile, scenes or profile.infer.scenes)[:limit]
+    choice = choose_scenes(profile, scenes or profile.infer.scenes, limit, reporter)
     fingerprint = fingerprint_of(run.file, run.home)
     folder = MapFolder(output or maps_folder(profile), _made_from(profile, run, fingerprint))
-    names = [image.stem for image in images]
-    folder.refuse_overwrite(names, overwrite)
+    choice = protect_maps(choice, folder, overwrite)
     if overwrite:
-        folder.forget(names)
+        folder.forget([scene.name for scene in choice.scenes])
     unchanged = {
-        image: finished.scale
-        for image in images
-        if (finished := folder.finished(image.stem, image)) is not None
+        scene: finished.scale
+        for scene in choice.scenes
+        if (finished := folder.finished(scene.name, scene.image)) is not None
     }
-    report_scales({image.stem: scale for image, scale in unchanged.items()}, reporter)
-    outdated = [image for image in images if image not in unchanged]
-    plan, failed, seconds, model_seconds = folder.plan, [], 0.0, 0.0
+    report_scales({scene.name: scale for scene, scale in unchanged.items()}, reporter)
+    outdated = [scene for scene in choice.scenes if scene not in unchanged]
+    plan, failed, seconds, model_seconds = folder.plan, choice.refused, 0.0, 0.0
     if outdated or plan is None:
+        images = [scene.image for scene in outdated]
         recipe, mapper = _mapper(
-            profile, run, fingerprint, outdated, folder.plan, scheduler, reporter
+            profile, run, fingerprint, images, folder.plan, scheduler, reporter
         )
         plan = recipe.plan
         folder.start(plan)
         began = time.monotonic()
-        failed = _map_all(mapper, recipe, outdated, folder, reporter)
+        failed = [*failed, *_map_all(mapper, recipe, outdated, folder, reporter)]
         seconds, model_seconds = time.monotonic() - began, mapper.seconds
     mapped = [
-        _mapped(image, folder, finished, unchanged=image in unchanged)
-        for image in images
-        if (finished := folder.finished(image.stem, image)) is not None
+        _mapped(scene, folder, finished, unchanged=scene in unchanged)
+        for scene in choice.scenes
+        if (finished := folder.finished(scene.name, scene.image)) is not None
     ]
     tell_borders(mapped, reporter)
     return InferResult(
@@ -171,25 +165,25 @@ def _mapper(
 def _map_all(
     mapper: Mapper,
     recipe: Recipe,
-    images: Sequence[Path],
+    scenes: Sequence[SceneFile],
     folder: MapFolder,
     reporter: Reporter,
 ) -> list[FailedScene]:
     """Map the scenes, a few at a time; return those that failed, in order."""
-    failed: dict[Path, FailedScene] = {}
+    failed: dict[SceneFile, FailedScene] = {}
 
-    def fail(image: Path, error: Exception) -> None:
-        failed[image] = FailedScene(image.stem, image, str(error))
-        # A single scene's failure is the command's own error.
-        if len(images) > 1:
-            reporter.warn(f"{image.stem} is not mapped: {' '.join(str(error).split())}")
+    def fail(scene: SceneFile, error: Exception) -> None:
+        failed[scene] = FailedScene(scene.name, scene.image, str(error))
+        # The command ends with the reasons, and there is nothing to wait for with a single scene.
+        if len(scenes) > 1:
+            reporter.warn(f"{scene.name} is not mapped")
 
     with mapper:
-        jobs = _jobs(mapper, recipe, images, fail)
-        report_scales({job.name: job.scale for job in jobs}, reporter)
+        jobs = _jobs(mapper, recipe, scenes, fail)
+        report_scales({job.scene.name: job.scale for job in jobs}, reporter)
         windows = sum(job.windows for job in jobs)
         with (
-            reporter.track(f"windows of {len(jobs)} scenes", windows) as advance,
+            reporter.track(f"windows of {counted(len(jobs), 'scene')}", windows) as advance,
             _in_threads(mapper) as submit,
         ):
             step = _thread_safe(advance)
@@ -198,8 +192,8 @@ def _map_all(
                 try:
                     future.result()
                 except (LandslideError, OSError) as error:
-                    fail(futures[future].image, error)
-    return [failed[image] for image in images if image in failed]
+                    fail(futures[future].scene, error)
+    return [failed[scene] for scene in scenes if scene in failed]
 
 
 @contextmanager
@@ -227,21 +221,21 @@ def _thread_safe(advance: Advance) -> Advance:
 def _jobs(
     mapper: Mapper,
     recipe: Recipe,
-    images: Sequence[Path],
-    fail: Callable[[Path, Exception], None],
+    scenes: Sequence[SceneFile],
+    fail: Callable[[SceneFile, Exception], None],
 ) -> list[_Job]:
     """Read the scenes' headers, once each, and have the model ready for the first."""
     jobs = []
-    for image in images:
+    for file in scenes:
         try:
-            with recipe.opened(image) as scene:
+            with recipe.opened(file.image) as scene:
                 layout = recipe.plan.layout(scene)
-                scale = scale_of(scene, recipe.run.preprocessing_of(image))
+                scale = scale_of(scene, recipe.run.preprocessing_of(file.image))
         except (LandslideError, OSError) as error:
-            fail(image, error)
+            fail(file, error)
             continue
         windows = sum(layout.windows(block) for block in mapper.blocks(layout))
-        jobs.append(_Job(image, layout, scale, windows))
+        jobs.append(_Job(file, layout, scale, windows))
     if jobs:
         mapper.prepare(jobs[0].layout)
     return jobs
@@ -250,13 +244,14 @@ def _jobs(
 def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: Advance) -> None:
     """Map a scene: windows to bands, bands to files, and the files into the folder."""
     profile, counter = recipe.profile, _Counter(job.windows, advance)
+    name, image = job.scene.name, job.scene.image
     try:
-        with scratch_folder(folder.folder / job.name) as scratch:
-            with recipe.opened(job.image) as scene:
-                facts = SceneFacts.of(job.image, scene, recipe.fingerprint)
+        with scratch_folder(folder.folder / name) as scratch:
+            with recipe.opened(image) as scene:
+                facts = SceneFacts.of(name, image, scene, recipe.fingerprint)
                 maps = SceneMaps(scratch, facts, profile.palette, profile.infer)
                 with maps:
-                    bands = mapper.bands(job.image, scene, job.layout, maps.picture, counter.step)
+                    bands = mapper.bands(image, scene, job.layout, maps.picture, counter.step)
                     for band in bands:
                         maps.add(band)
                 border = scene.border
@@ -264,8 +259,8 @@ def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: 
             if border is not None:
                 told = {"share": border.share, "values": border.values}
                 summary = replace(summary, border=told)
-            finished = FinishedScene(job.image, facts.width, facts.height, job.scale, summary)
-            folder.finish(job.name, job.image, scratch, finished)
+            finished = FinishedScene(image, facts.width, facts.height, job.scale, summary)
+            folder.finish(name, image, scratch, finished)
     except Stopped:
         return
     finally:
@@ -289,12 +284,12 @@ class _Counter:
 
 
 def _mapped(
-    image: Path, folder: MapFolder, finished: FinishedScene, unchanged: bool
+    scene: SceneFile, folder: MapFolder, finished: FinishedScene, unchanged: bool
 ) -> MappedScene:
     summary = finished.summary
     return MappedScene(
-        scene=image.stem,
-        image=image,
+        scene=scene.name,
+        image=scene.image,
         files={kind: folder.folder / file for kind, file in summary.files.items()},
         width=finished.width,
         height=finished.height,
@@ -306,33 +301,3 @@ def _mapped(
         unchanged=unchanged,
         border=summary.border,
     )
-
-
-def _images(profile: Profile, patterns: Sequence[str]) -> list[Path]:
-    if patterns:
-        images = [path for pattern in patterns for path in _matching(pattern)]
-    else:
-        images = _test_images(profile)
-    names: dict[str, Path] = {}
-    for path in images:
-        if names.setdefault(path.stem, path) != path:
-            raise DataError(
-                f"{names[path.stem]} and {path} would both be written as {path.stem}_mask.tif; "
-                "map them one after the other with another --output"
-            )
-    return list(names.values())
-
-
-def _matching(pattern: str) -> list[Path]:
-    files = find_files(pattern)
-    if not files:
-        raise DataError(f"{pattern}: no such image; name files, folders or globs")
-    return files
-
-
-def _test_images(profile: Profile) -> list[Path]:
-    scenes = [scene for scene in labelled_scenes_of(profile) if scene.mask is not None]
-    test = scene_names(profile, "test")
-    if test is None:
-        return [scene.image for scene in scenes]
-    return [scene.image for scene in scenes if scene.name in set(test)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.errors import DataError, OutputError
 from landslide_cli.outputs import flush, write_csv, write_json
 from landslide_cli.records import read_json, refuse_overwrite
@@ -17,7 +19,7 @@ from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
 
-RECORD, TABLE = "infer.json", "landslides.csv"
+RECORD, TABLE = MAPS_RECORD, "landslides.csv"
 _FORMAT = 4
 
 
@@ -80,10 +82,26 @@ class MapFolder:
         paths = [self.folder / f"{name}{suffix}" for name in names for suffix in suffixes]
         refuse_overwrite([path for path in paths if not self._is_own(path)], overwrite)
 
+    def refuse_another_image(self, name: str, image: Path) -> None:
+        """Refuse to replace the maps of another image of the same name.
+
+        Raises:
+            OutputError: there are such maps.
+        """
+        entry = self._scenes.get(name)
+        if entry is not None and not _is_of(entry, image):
+            raise OutputError(
+                f"{image}: {self.folder / name}_mask.tif is a map of another image, "
+                f"{entry['input'][0]};\n"
+                "map this one with another --output, or replace the map with --overwrite"
+            )
+
     def finished(self, name: str, image: Path) -> FinishedScene | None:
         """Return what is known of a scene that was mapped from the same; None if it is to be."""
         entry = self._scenes.get(name)
-        if entry is None or entry["made_from"] != self._key or entry["input"] != _state(image):
+        if entry is None or entry["made_from"] != self._key or not _is_of(entry, image):
+            return None
+        if entry["input"][1:] != _state(image)[1:]:
             return None
         for file, state in entry["files"].items():
             if _state(self.folder / file)[1:] != state:
@@ -112,7 +130,7 @@ class MapFolder:
             shutil.rmtree(scratch, ignore_errors=True)
             self._scenes[name] = {
                 "made_from": self._key,
-                "input": _state(image),
+                "input": _state(image.absolute()),
                 "files": {file: _state(self.folder / file)[1:] for file in files},
                 "width": finished.width,
                 "height": finished.height,
@@ -186,6 +204,14 @@ def _finished(entry: Mapping[str, Any]) -> FinishedScene:
     told = tuple(entry["warnings"]), tuple(entry.get("notes", ()))
     scale = SceneScale((rows, cols), entry["model_gsd"], *told)
     return FinishedScene(image, entry["width"], entry["height"], scale, SceneSummary(**summary))
+
+
+def _is_of(entry: Mapping[str, Any], image: Path) -> bool:
+    """Whether a scene was mapped from this file, or from one that was moved to here."""
+    path, *state = entry["input"]
+    if Path(path).exists() and image.exists():
+        return os.path.samefile(path, image)  # noqa: PTH121 - either may be a link
+    return Path(path).name == image.name and bool(state == _state(image)[1:])
 
 
 def _state(path: Path) -> list[Any]:

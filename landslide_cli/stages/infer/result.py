@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.errors import listed
+from landslide_cli.errors import counted, printable
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
@@ -87,16 +87,19 @@ class InferResult(Result):
         """Which scenes could not be mapped, and why."""
         if not self.failed:
             return None
-        reasons = [" ".join(scene.reason.split()) for scene in self.failed]
-        if len(reasons) == 1:
+        if len(self.failed) == 1:
             return self.failed[0].reason
-        return f"{len(reasons)} scenes could not be mapped:\n{listed(reasons, most=10)}"
+        reasons = [" ".join(scene.reason.split()) for scene in self.failed]
+        total = counted(len(self.scenes) + len(reasons), "scene")
+        return "\n".join([f"{len(reasons)} of {total} could not be mapped:", *reasons])
 
     def headline(self) -> str:
         """Name the folder of the maps."""
         unchanged = sum(scene.unchanged for scene in self.scenes)
-        counts = f"{len(self.scenes)} scenes mapped"
-        counts += f", {unchanged} of them unchanged since" if unchanged else ""
+        counts = f"{counted(len(self.scenes), 'scene')} mapped"
+        if unchanged:
+            counts += f", {unchanged} of them unchanged" if len(self.scenes) > 1 else ", unchanged"
+            counts += " since"
         counts += f", {len(self.failed)} failed" if self.failed else ""
         return f"{counts}: {self.folder}"
 
@@ -117,10 +120,6 @@ class InferResult(Result):
         ]
         heads = ["scene", "pixels", "GSD", "class", "share of pixels", "polygons", "total area"]
         tables = [Table("scenes", heads, rows)] if rows else []
-        # The failure of a single scene is the command's error already.
-        if len(self.scenes) + len(self.failed) > 1 and self.failed:
-            failures = [(scene.scene, " ".join(scene.reason.split())) for scene in self.failed]
-            tables.append(Table("not mapped", ["scene", "reason"], failures))
         return [*tables, Table("settings", ["", "value"], self._settings())]
 
     def document(self) -> dict[str, Any]:
@@ -128,7 +127,7 @@ class InferResult(Result):
             "folder": str(self.folder),
             "table": None if self.table is None else str(self.table),
             "scenes": [scene.document() for scene in self.scenes],
-            "failed": [asdict(scene) | {"image": str(scene.image)} for scene in self.failed],
+            "failed": [asdict(scene) | {"image": printable(scene.image)} for scene in self.failed],
             **asdict(self.plan),
             "scale": self.scale,
             "threshold": self.threshold,

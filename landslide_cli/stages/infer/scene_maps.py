@@ -16,7 +16,7 @@ from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.pictures import Reduced, overlay
 from landslide_cli.imagery.raster.georeference import Georeference, gsd_of, pixel_area
-from landslide_cli.imagery.raster.images import write_image
+from landslide_cli.imagery.raster.images import write_picture
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.imagery.raster.writer import Layer, MapWriter, finish_cog, finish_png
 from landslide_cli.imagery.vector.landslides import Landslide, PolygonOptions, landslides_of
@@ -53,7 +53,7 @@ class SceneFacts:
     fingerprint: str
 
     @classmethod
-    def of(cls, path: Path, scene: SceneReader, fingerprint: str) -> Self:
+    def of(cls, name: str, path: Path, scene: SceneReader, fingerprint: str) -> Self:
         """Describe a scene that is open.
 
         Raises:
@@ -64,7 +64,7 @@ class SceneFacts:
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
         gsd = None if sides is None else (sides[0] * sides[1]) ** 0.5
-        return cls(path.stem, scene.height, scene.width, scene.georeference, gsd, fingerprint)
+        return cls(name, scene.height, scene.width, scene.georeference, gsd, fingerprint)
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class SceneMaps:
     def _finish_picture(self) -> dict[str, str]:
         files = {"overlay": self._file("overlay")}
         picture = overlay(self.picture.values, self._mask.values, self._palette)
-        write_image(self._folder / files["overlay"], picture)
+        write_picture(self._folder / files["overlay"], picture)
         return files
 
     def _finish_polygons(self) -> tuple[dict[str, str], list[Landslide]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, sheet, spread
-from landslide_cli.imagery.raster.images import write_image
+from landslide_cli.imagery.raster.images import write_picture
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.profile.augment import OnlineAugmentSettings
@@ -57,7 +57,7 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
     columns = ["as it is", *(f"draw {draw}" for draw in _DRAWS)]
     legend = [*zip(palette.names[1:], palette.colours[1:], strict=True), ("no label", HATCHING)]
     with whole_file(path) as partial:
-        write_image(partial, sheet(columns, rows, profile.show.cell, legend))
+        write_picture(partial, sheet(columns, rows, profile.show.cell, legend))
 
 
 def _picture(image: Image, mask: Mask, palette: Palette) -> Picture:

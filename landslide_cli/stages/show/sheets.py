@@ -39,7 +39,7 @@ from landslide_cli.imagery.raster.images import (
     probe,
     read_image,
     read_preview,
-    write_image,
+    write_picture,
 )
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.imagery.vector.polygon_files import read_areas
@@ -231,7 +231,7 @@ class Sheets:
         legend = LEGEND if has_predictions else []
         path = self._folder / name
         with whole_file(path) as partial:
-            write_image(partial, sheet(columns, rows, self._profile.show.cell, legend))
+            write_picture(partial, sheet(columns, rows, self._profile.show.cell, legend))
         return [path]
 
     def _columns(self, has_predictions: bool) -> list[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.dataset.finding import images_in
 from landslide_cli.dataset.groups import user_groups
-from landslide_cli.dataset.scenes import find_files
 from landslide_cli.dataset.tiles import IMAGES, TILES, read_manifest
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.overlap import Features, find_leaks
@@ -141,7 +141,7 @@ def audit(
 
 def _images(profile: Profile, limit: int | None) -> dict[Part, list[Path]]:
     folders = {part: profile.parts_folder / part / IMAGES for part in PARTS}
-    images = {part: find_files(str(folder))[:limit] for part, folder in folders.items()}
+    images = {part: images_in(path)[:limit] for part, path in folders.items() if path.is_dir()}
     images = {part: paths for part, paths in images.items() if paths}
     if "train" not in images or len(images) == 1:
         missing = [str(folder) for part, folder in folders.items() if part not in images]

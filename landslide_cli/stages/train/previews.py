@@ -10,7 +10,7 @@ from landslide_cli.dataset.prepared import labelled_scenes_of, read_scene
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.errors import ProfileError, listed
 from landslide_cli.imagery.pictures import captioned, comparison, fitted, strip, write_film
-from landslide_cli.imagery.raster.images import read_image, write_image
+from landslide_cli.imagery.raster.images import read_image, write_picture
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
@@ -50,7 +50,7 @@ class Previews:
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
             predicted = self._predictor.predict(scene.image).mask(threshold=None)
             with whole_file(self._picture(scene, epoch)) as partial:
-                write_image(partial, fitted(comparison(image, truth.mask, predicted), SIDE))
+                write_picture(partial, fitted(comparison(image, truth.mask, predicted), SIDE))
 
     def finish(self, epochs: int) -> None:
         """Put each scene's pictures side by side, and into a film that plays them.
@@ -68,7 +68,7 @@ class Previews:
             captions = [f"epoch {epoch}" for epoch in chosen]
             pictures = [read_image(self._picture(scene, epoch), 3) for epoch in chosen]
             with whole_file(self._folder / f"{scene.name}.png") as partial:
-                write_image(partial, strip(scene.name, pictures, captions, SIDE // 2))
+                write_picture(partial, strip(scene.name, pictures, captions, SIDE // 2))
             frames = (
                 captioned(read_image(self._picture(scene, epoch), 3), f"epoch {epoch}")
                 for epoch in drawn

@@ -15,7 +15,7 @@ from affine import Affine
 from rio_cogeo import cog_validate
 
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.errors import DataError, ModelError, UsageError
+from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import Profile, load_profile
@@ -282,26 +282,6 @@ def test_each_foreground_class_has_its_own_polygons(
     ]
     assert mapped.class_shares["water"] == pytest.approx(200 / 4000)
     np.testing.assert_array_equal(np.unique(values_of(mapped.mask)), [0, 1, 2])
-
-
-def test_two_scenes_of_one_name_are_refused(trained: Profile, tmp_path: Path) -> None:
-    for folder in ("x", "y"):
-        (tmp_path / folder).mkdir()
-        write_image(tmp_path / folder / "same.png", np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(DataError, match=r"same_mask\.tif"):
-        infer_tiled(trained, [str(tmp_path / "*" / "same.png")], output=tmp_path / "maps")
-    assert not (tmp_path / "maps").exists()
-
-
-def test_scene_that_is_named_twice_is_mapped_once(trained: Profile, tmp_path: Path) -> None:
-    write_image(tmp_path / "one.png", np.zeros((8, 8, 3), np.uint8))
-    names = [str(tmp_path / "one.png"), str(tmp_path / "*.png")]
-    assert len(infer_tiled(trained, names, output=tmp_path / "maps").scenes) == 1
-
-
-def test_scene_that_is_not_there_is_named(trained: Profile, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere\.tif"):
-        infer_tiled(trained, [str(tmp_path / "nowhere.tif")], output=tmp_path / "maps")
 
 
 def test_missing_model_is_said(untrained: Profile) -> None:

@@ -1,0 +1,159 @@
+"""Files by name, folder or pattern. A name that is there is never a pattern, whatever it has in it.
+
+`scene[1].tif` is that file, and `areas [old]/*.tif` are those of that folder; only where there is
+no such file or folder do the brackets mean `scene1.tif`.
+"""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from landslide_cli.dataset.files import MAPS_RECORD
+from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden, is_image, is_map
+from landslide_cli.records import read_json
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a name, a folder or a pattern stands for, by name.
+
+    `maps` are this program's own of an earlier run, and `others` rasters of no image's type, such
+    as elevations: both are left out of `scenes`.
+    """
+
+    scenes: list[Path] = field(default_factory=list)
+    maps: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> str | None:
+        """Say what is left out, if anything is."""
+        said = []
+        if self.maps:
+            names = listed([path.name for path in self.maps], most=3)
+            said.append(f"maps and pictures of an earlier run ({names})")
+        if self.others:
+            names = listed([path.name for path in self.others], most=3)
+            said.append(f"rasters of other types than 8 and 16 bits ({names})")
+        return " and ".join(said) or None
+
+
+def find_scenes(pattern: str) -> Found:
+    """Find the scenes that a name, a folder or a pattern stands for.
+
+    A file that is named by its own name is one in any case. Of folders and patterns, hidden files,
+    what lies beside rasters and this program's own maps are none.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    path = existing(pattern)
+    if path is not None and not path.is_dir():
+        return Found([path])
+    found, recorded = Found(), _Recorded()
+    for file, is_one in _images(pattern):
+        is_own = is_map(file) or recorded.has(file)
+        kind = found.maps if is_own else found.scenes if is_one else found.others
+        kind.append(file)
+    return found
+
+
+def find_files(pattern: str) -> list[Path]:
+    """List the images that a name, a folder or a pattern (`**`: folders) stands for, by name.
+
+    As `find_scenes`, but maps of this program may be among them: they may serve as masks.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    path = existing(pattern)
+    if path is not None and not path.is_dir():
+        return [path]
+    return [file for file, is_one in _images(pattern) if is_one]
+
+
+def images_in(folder: Path) -> list[Path]:
+    """List the files of a folder that are images by their suffixes, by name; no hidden ones."""
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not is_hidden(path)
+    )
+
+
+def existing(pattern: str) -> Path | None:
+    """Return the file or folder of this very name, if there is one."""
+    for name in (pattern, os.path.expanduser(pattern)):  # noqa: PTH111 - never an error
+        if os.path.lexists(name):
+            return Path(name)
+    return None
+
+
+def divided(pattern: str) -> tuple[Path, tuple[str, ...]]:
+    """Divide a pattern into the folder that it begins with and the parts from a wildcard on."""
+    parts = Path(os.path.expanduser(pattern)).parts  # noqa: PTH111 - never an error
+    folder = Path()
+    for index, part in enumerate(parts):
+        if glob.has_magic(part) and not os.path.lexists(folder / part):
+            return folder, parts[index:]
+        folder /= part
+    return folder, ()
+
+
+def _images(pattern: str) -> Iterator[tuple[Path, bool]]:
+    """Yield the images of a folder or a pattern; and, as False, rasters that are none."""
+    folder = existing(pattern)
+    suffix = "" if folder is not None else Path(pattern).suffix
+    matched = sorted(folder.iterdir()) if folder is not None else _matching(*divided(pattern))
+    for path in dict.fromkeys(matched):
+        # Who writes `*.dat` means those files, even one that cannot be read.
+        is_meant = suffix != "" and suffix == path.suffix and not path.is_dir()
+        kind = True if is_meant else is_image(path)
+        if kind is not False:
+            yield path, kind is True
+
+
+def _matching(folder: Path, parts: Sequence[str]) -> list[Path]:
+    """List what the parts of a pattern match below a folder, in order."""
+    if not parts:
+        return [folder] if os.path.lexists(folder) else []
+    head, rest = parts[0], parts[1:]
+    if head == "**":
+        below = [folder, *(folder / name for name in _glob("**/", folder))]
+        return sorted({path for base in below for path in _matching(base, rest or ("*",))})
+    if os.path.lexists(folder / head):
+        return _matching(folder / head, rest)
+    return [path for name in sorted(_glob(head, folder)) for path in _matching(folder / name, rest)]
+
+
+def _glob(pattern: str, folder: Path) -> list[str]:
+    return glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 - of any name
+
+
+class _Recorded:
+    """The maps that records name: those of older versions carry no mark."""
+
+    def __init__(self) -> None:
+        self._maps: dict[Path, dict[str, list[int]]] = {}
+
+    def has(self, path: Path) -> bool:
+        """Whether a record beside the file says that it is a map, and it is as it was written."""
+        folder = path.parent
+        if folder not in self._maps:
+            self._maps[folder] = _recorded_maps(folder / MAPS_RECORD)
+        state = self._maps[folder].get(path.name)
+        if state is None or not path.exists():
+            return False
+        status = path.stat()
+        return [status.st_size, status.st_mtime_ns] == state
+
+
+def _recorded_maps(record: Path) -> dict[str, list[int]]:
+    """Return size and time of the maps in a folder; none where the record cannot be read."""
+    try:
+        document = read_json(record) or {}
+        scenes = document.get("scenes", {}).values()
+        return {name: state for scene in scenes for name, state in scene["files"].items()}
+    except (DataError, KeyError, AttributeError, TypeError):
+        return {}

@@ -1,0 +1,148 @@
+"""Which scenes are mapped, under which names, and which of those asked for cannot be."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from landslide_cli.dataset.finding import existing, find_scenes
+from landslide_cli.dataset.prepared import labelled_scenes_of
+from landslide_cli.dataset.split_record import scene_names
+from landslide_cli.errors import DataError, LandslideError, OutputError, printable
+from landslide_cli.imagery.raster.recognition import is_map, require_file
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter
+from landslide_cli.stages.infer.folder import MapFolder
+from landslide_cli.stages.infer.result import FailedScene
+
+
+@dataclass(frozen=True)
+class SceneFile:
+    """A scene to be mapped; its maps are called `name` and a suffix."""
+
+    name: str
+    image: Path
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The scenes to map, and those asked for that cannot be, with the reasons."""
+
+    scenes: list[SceneFile] = field(default_factory=list)
+    refused: list[FailedScene] = field(default_factory=list)
+
+    def refuse(self, name: str, image: Path, error: Exception) -> None:
+        """Take a scene for one that cannot be mapped."""
+        self.refused.append(FailedScene(printable(name), image, str(error)))
+
+
+def choose_scenes(
+    profile: Profile, patterns: Sequence[str], limit: int | None, reporter: Reporter
+) -> Choice:
+    """Find the scenes to map.
+
+    Args:
+        profile: its source's scenes in the test part are taken where no patterns are given, or all
+            of them where there is no split.
+        patterns: names of files and folders, and globs.
+        limit: take only the first.
+        reporter: told what is left out.
+
+    Raises:
+        DataError: there is none at all.
+    """
+    choice = Choice()
+    asked = _asked(patterns, choice, reporter) if patterns else _test_scenes(profile)
+    files = list({_place(scene.image): scene for scene in asked}.values())[:limit]
+    taken: dict[str, Path] = {}
+    for scene in files:
+        try:
+            require_file(scene.image)
+            _require_own_name(scene, taken)
+            choice.scenes.append(scene)
+        except DataError as error:
+            choice.refuse(scene.name, scene.image, error)
+    if not files:
+        raise DataError("\n".join(scene.reason for scene in choice.refused) or "no scenes")
+    return choice
+
+
+def protect_maps(choice: Choice, folder: MapFolder, overwrite: bool) -> Choice:
+    """Leave out scenes whose maps would replace those of another image, or foreign files.
+
+    Raises:
+        OutputError: no scene remains.
+    """
+    kept = Choice(refused=choice.refused)
+    errors = []
+    for scene in choice.scenes:
+        try:
+            if not overwrite:
+                folder.refuse_another_image(scene.name, scene.image)
+            folder.refuse_overwrite([scene.name], overwrite)
+            kept.scenes.append(scene)
+        except OutputError as error:
+            errors.append(error)
+            kept.refuse(scene.name, scene.image, error)
+    if errors and not kept.scenes:
+        raise errors[0] if len(errors) == 1 else OutputError("\n".join(map(str, errors)))
+    return kept
+
+
+def _asked(patterns: Sequence[str], choice: Choice, reporter: Reporter) -> Iterator[SceneFile]:
+    """Yield the scenes of all patterns; refuse patterns that there are no scenes for."""
+    for pattern in patterns:
+        try:
+            found = find_scenes(pattern)
+            if not found.scenes:
+                raise DataError(_why_none(pattern, found.left_out))
+        except (LandslideError, OSError) as error:
+            choice.refuse(pattern, Path(pattern), error)
+            continue
+        if found.left_out:
+            reporter.note(f"{pattern}: left out {found.left_out}")
+        for path in found.scenes:
+            if path == existing(pattern) and is_map(path):
+                reporter.warn(f"{path}: is a map of this program, and mapped as it is named")
+            yield SceneFile(path.stem, path)
+
+
+def _why_none(pattern: str, left_out: str | None) -> str:
+    shown = printable(pattern)
+    if left_out:
+        return f"{shown}: no scenes, only {left_out}; name files to map them"
+    if existing(pattern) is not None:
+        return f"{shown}: no image in this folder"
+    return f"{shown}: no such image; name files, folders or globs"
+
+
+def _test_scenes(profile: Profile) -> list[SceneFile]:
+    """List the labelled scenes to map, each by its file's name, or by its own if that is taken."""
+    labelled = labelled_scenes_of(profile)
+    names: dict[str, str] = {}
+    for scene in labelled:
+        names.setdefault(scene.image.stem, scene.name)
+    scenes = [scene for scene in labelled if scene.mask is not None]
+    test = scene_names(profile, "test")
+    if test is not None:
+        scenes = [scene for scene in scenes if scene.name in set(test)]
+    return [
+        SceneFile(
+            scene.image.stem if names[scene.image.stem] == scene.name else scene.name, scene.image
+        )
+        for scene in scenes
+    ]
+
+
+def _require_own_name(scene: SceneFile, taken: dict[str, Path]) -> None:
+    first = taken.setdefault(scene.name, scene.image)
+    if first != scene.image:
+        raise DataError(
+            f"{scene.image}: {first} is mapped as {scene.name}_mask.tif, too; map one of them by "
+            "itself with another --output"
+        )
+
+
+def _place(path: Path) -> str:
+    """Return where a file lies, the same for all spellings of its folder."""
+    return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 - of any path
