@@ -257,7 +257,7 @@ def test_scene_that_fails_is_named_and_the_status_is_one(
     monkeypatch.chdir(bright_run)
     assert main(["infer-tiled", "p.yaml", "scenes", "--output", str(tmp_path / "maps")]) == 1
     out, error = capsys.readouterr()
-    assert "1 scenes mapped, 1 failed" in out
+    assert "1 scene mapped, 1 failed" in out
     assert str(tmp_path / "maps") in out
     assert "not mapped" in error
     assert "hurt.png: is" in error
