@@ -161,7 +161,7 @@ def _run_loop(
         batches["train"],
         batches.get("valid"),
         folder,
-        Previews(profile, model, preprocessing, folder),
+        Previews(profile, model, find_run(profile, folder, preprocessing)),
         reporter,
         palette.names[palette.foreground],
     )

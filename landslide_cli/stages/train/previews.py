@@ -11,11 +11,11 @@ from landslide_cli.dataset.scenes import Scene
 from landslide_cli.errors import ProfileError, listed
 from landslide_cli.imagery.pictures import captioned, comparison, fitted, strip, write_film
 from landslide_cli.imagery.raster.images import read_image, write_picture
-from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.runs.engines import TensorFlowEngine
 from landslide_cli.runs.plan import training_plan
+from landslide_cli.runs.run import Run
 from landslide_cli.runs.scene_predictor import ScenePredictor
 
 FOLDER = "previews"
@@ -34,15 +34,12 @@ class Previews:
         ProfileError: a name is none of the source's scenes.
     """
 
-    def __init__(
-        self, profile: Profile, model: Any, preprocessing: Preprocessing, run: Path
-    ) -> None:
+    def __init__(self, profile: Profile, model: Any, run: Run) -> None:
         self._profile = profile
-        self._folder = run / FOLDER
+        self._folder = run.folder / FOLDER
         self._scenes = _chosen(profile, profile.train.preview_scenes)
-        self._predictor = ScenePredictor(
-            profile, lambda _: preprocessing, training_plan(profile), TensorFlowEngine(model)
-        )
+        engine, plan = TensorFlowEngine(model), training_plan(profile)
+        self._predictor = ScenePredictor(profile, run.preprocessing_of, plan, engine)
 
     def add(self, epoch: int) -> None:
         """Predict the scenes with the model as it is now."""
