@@ -7,7 +7,7 @@ DEMO := configs/demo.yaml
 READY := configs/landslide.yaml --set run=demo/landslide --set dataset=demo/dataset \
 	--set source.images=demo/dataset/scenes/images --set source.masks=demo/dataset/scenes/masks
 
-.PHONY: help demo test lint reference bench encoder-weights packaged-model clean
+.PHONY: help demo test lint reference bench mutations encoder-weights packaged-model clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -48,6 +48,9 @@ reference: $(STAMP) ## write docs/profile.md, the schema and the package's copy 
 
 bench: $(STAMP) ## measure start-up, input, training, tiled inference and the search for overlaps
 	$(BIN)/python -m tools.bench
+
+mutations: $(STAMP) ## damage GeoTIFFs, profiles and records, and print what the program makes of them
+	$(BIN)/python -m tools.bench.mutations
 
 # PyTorch is needed for this alone; it reads the file without running any code in it.
 encoder-weights: ## convert EfficientNet-Lite0's and 2's ImageNet weights from PyTorch
