@@ -1,5 +1,7 @@
 """Polygons in longitude and latitude as RFC 7946 has them: cut at 180 degrees, closed at a pole."""
 
+from typing import Any
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -36,10 +38,19 @@ def on_the_globe(geometries: Geometries, crs: str) -> Geometries:
         DataError: coordinates that have no place on the Earth.
     """
     there = reprojected(geometries, crs, LONGITUDE_LATITUDE)
-    for place in np.flatnonzero(_is_torn(there)):
-        pieces = [_laid_out(part, crs) for part in shapely.get_parts(geometries[place])]
-        there[place] = _only_polygons(shapely.set_precision(shapely.union_all(pieces), _GRID))
+    torn = np.flatnonzero(_is_torn(there))
+    polygons, owner = shapely.get_parts(geometries[torn], return_index=True)
+    rings, polygon = shapely.get_rings(polygons, return_index=True)
+    areas = np.array([_area_in(ring) for ring in _bent(rings, crs)], object)
+    pieces = np.array([_laid_out(rings) for rings in _grouped(areas, polygon)], object)
+    for place, parts in zip(torn, _grouped(pieces, owner), strict=True):
+        there[place] = _only_polygons(shapely.union_all(parts, grid_size=_GRID))
     return there
+
+
+def _grouped(values: NDArray[Any], group: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """Divide values by the groups that they belong to, which ascend."""
+    return np.split(values, np.flatnonzero(np.diff(group)) + 1) if len(values) else []
 
 
 def _is_torn(geometries: Geometries) -> NDArray[np.bool_]:
@@ -52,15 +63,14 @@ def _is_torn(geometries: Geometries) -> NDArray[np.bool_]:
     return torn
 
 
-def _laid_out(polygon: shapely.Polygon, crs: str) -> shapely.Geometry:
-    """Lay a polygon of the CRS onto the map of longitudes from -180 to 180 degrees."""
-    holes = [_area_in(ring, crs) for ring in polygon.interiors]
-    return shapely.difference(_area_in(polygon.exterior, crs), shapely.union_all(holes))
+def _laid_out(areas: Geometries) -> shapely.Geometry:
+    """Take from the area within a polygon's shell, the first, those within its holes."""
+    return shapely.difference(areas[0], shapely.union_all(areas[1:]))
 
 
-def _area_in(ring: shapely.LinearRing, crs: str) -> shapely.Geometry:
-    """Return the area that a ring encloses, in longitude and latitude."""
-    points = _unrolled(_at_poles(_bent(shapely.get_coordinates(ring), crs)))
+def _area_in(ring: Points) -> shapely.Geometry:
+    """Return the area that a ring encloses, between -180 and 180 degrees."""
+    points = _unrolled(_at_poles(ring))
     turn = points[-1, 0] - points[0, 0]
     if abs(turn) > 180.0:
         # Around the pole: on along it, in steps that no reader takes for a crossing of 180 degrees.
@@ -70,10 +80,11 @@ def _area_in(ring: shapely.LinearRing, crs: str) -> shapely.Geometry:
     return shapely.union_all(_sheets(shapely.make_valid(shapely.Polygon(points))))
 
 
-def _bent(places: Points, crs: str) -> Points:
-    """Take a ring to longitude and latitude, with vertices where its sides are bent there."""
+def _bent(rings: Geometries, crs: str) -> list[Points]:
+    """Take rings to longitude and latitude, with vertices where their sides are bent there."""
+    places, ring = shapely.get_coordinates(rings, return_index=True)
     there = _degrees(places, crs)
-    waiting = np.ones(len(places) - 1, np.bool_)
+    waiting = np.diff(ring) == 0
     for _ in range(_MOST_HALVINGS):
         sides = np.flatnonzero(waiting)
         if not len(sides):
@@ -88,8 +99,9 @@ def _bent(places: Points, crs: str) -> Points:
         split = sides[bent] + 1
         places = np.insert(places, split, halves[bent], axis=0)
         there = np.insert(there, split, middles[bent], axis=0)
+        ring = np.insert(ring, split, ring[split])
         waiting = np.insert(waiting, split, True)
-    return there
+    return _grouped(there, ring)
 
 
 def _degrees(points: Points, crs: str) -> Points:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio import warp
@@ -116,6 +116,9 @@ def test_holes_on_180_degrees_stay(crs: str) -> None:
     height=st.integers(1, 60),
     inner=st.booleans(),
 )
+@example(x=0, y=-19, width=18, height=55, inner=True)
+@example(x=-27, y=-3, width=27, height=8, inner=True)
+@example(x=-22, y=0, width=26, height=29, inner=True)
 def test_rectangles_of_pixels_around_a_pole_keep_their_areas(
     x: int, y: int, width: int, height: int, inner: bool
 ) -> None:
