@@ -32,6 +32,8 @@ _LOCAL = re.compile(
     r"(?:LOCAL_CS|ENGCRS|ENGINEERINGCRS)\s*\[",
     re.IGNORECASE,
 )
+# The CRS by which a GeoPackage says that nothing is known, whatever unit it names.
+_UNDEFINED = re.compile(r'[^"]*"Undefined ', re.IGNORECASE)
 # Units of a local CRS in which nothing can be measured.
 _NO_LENGTHS = frozenset({"degree", "radian", "grad", "unknown", "unity"})
 
@@ -133,6 +135,8 @@ def _gives_area(transform: Affine) -> bool:
 
 def _unit_of(crs: str) -> float | None:
     """Return the unit of a local CRS in metres; None if it has no lengths."""
+    if _UNDEFINED.match(crs):
+        return None
     name, factor = CRS.from_wkt(crs).units_factor
     return None if name.lower() in _NO_LENGTHS or not factor > 0.0 else float(factor)
 

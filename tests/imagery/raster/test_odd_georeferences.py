@@ -72,10 +72,16 @@ def test_a_local_crs_is_measured_in_its_own_plane(
     assert shapely.area(measured)[0] == pytest.approx(100 * metre**2)
 
 
-@pytest.mark.parametrize("unit", ['UNIT["degree",0.0174532925199433]', 'UNIT["unknown",1]'])
-def test_a_local_crs_without_lengths_is_as_none(tmp_path: Path, unit: str) -> None:
-    crs = f'LOCAL_CS["a",{unit}]'.replace('"', "&quot;")
-    place = place_of(vrt(tmp_path, "100, 1, 0, 500, 0, -1", crs))
+@pytest.mark.parametrize(
+    "crs",
+    [
+        'LOCAL_CS["a",UNIT["degree",0.0174532925199433]]',
+        'LOCAL_CS["a",UNIT["unknown",1]]',
+        'LOCAL_CS["Undefined Cartesian SRS",UNIT["Meter",1]]',  # a GeoPackage's word for none
+    ],
+)
+def test_a_local_crs_without_known_lengths_is_as_none(tmp_path: Path, crs: str) -> None:
+    place = place_of(vrt(tmp_path, "100, 1, 0, 500, 0, -1", crs.replace('"', "&quot;")))
     assert place == Georeference(None, Affine(1, 0, 100, 0, -1, 500))
 
 
