@@ -41,6 +41,13 @@ class Control:
         return self.points_crs if self.points else _DEGREES
 
     @property
+    def placing(self) -> Mapping[str, Any]:
+        """The arguments by which `rasterio.open` gives it to a file."""
+        if self.points:
+            return {"gcps": list(self.points), "crs": self.points_crs or CRS()}
+        return {"rpcs": self.rpcs}
+
+    @property
     def warping(self) -> Mapping[str, Any]:
         """GDAL's options for warping by it: without a terrain model RPCs need a height."""
         return {} if self.rpcs is None or self.points else {"RPC_HEIGHT": self.rpcs.height_off}

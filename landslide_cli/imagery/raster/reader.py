@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +32,7 @@ from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.recognition import require_file
-from landslide_cli.imagery.raster.rectify import rectified
+from landslide_cli.imagery.raster.rectify import rectified, rectified_mask
 
 Bools = NDArray[np.bool_]
 
@@ -139,9 +140,20 @@ class SceneReader:
         """
         if self._preprocessing.nodata != "auto":
             return None
+        if self.is_warped:
+            return self._warped_border()
         encoding = _encoding(self._dataset, self._plan, self._preprocessing)
         block_shape = self._dataset.block_shapes[self._plan.bands[0] - 1]
         return find_border(self._pixels, self.height, self.width, block_shape, encoding)
+
+    def _warped_border(self) -> Border | None:
+        """Find the border at the edge of the scene itself, and warp it with the scene."""
+        with SceneReader(self._path, self._preprocessing) as upright:
+            border, control = upright.border, upright.georeference.control
+        if border is None or control is None:
+            return None
+        with _explained(self._path):
+            return replace(border, mask=rectified_mask(border.mask, control, self._dataset))
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read a rectangle.

@@ -2,18 +2,26 @@
 
 from typing import Any
 
+import numpy as np
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
+from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
 
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.bands import is_palette
+from landslide_cli.imagery.raster.control import Control
+from landslide_cli.imagery.raster.flood import BlockMask
 from landslide_cli.imagery.raster.georeference import (
     Georeference,
     approximation,
     georeference_of,
     middle_of,
 )
+
+# Side of the blocks in which masks are warped, in pixels.
+_BLOCK = 256
 
 # Latitudes of UTM; beyond lie the polar stereographic projections of its companion, UPS.
 _UTM_SOUTH, _UTM_NORTH = -80.0, 84.0
@@ -48,6 +56,47 @@ def rectified(dataset: Any) -> WarpedVRT | None:
         add_alpha=not has_alpha and not has_nodata,
         **georeference.control.warping,
     )
+
+
+def rectified_mask(mask: BlockMask, control: Control, warped: WarpedVRT) -> BlockMask:
+    """Warp a mask of a raster's pixels as the raster was; what its pixels bear upon is in it."""
+    result = BlockMask(warped.height, warped.width, (_BLOCK, _BLOCK))
+    with MemoryFile() as memory:
+        _write(mask, control, memory)
+        with (
+            memory.open() as dataset,
+            # The same size and control give the same grid.
+            WarpedVRT(
+                dataset,
+                src_crs=control.crs,
+                crs=warped.crs,
+                resampling=Resampling.bilinear,
+                **control.warping,
+            ) as moved,
+        ):
+            for block in np.ndindex(result.block_counts):
+                part = moved.read(1, window=Window.from_slices(*result.span(block))) > 0
+                if part.any():
+                    result.put(block, part)
+    return result
+
+
+def _write(mask: BlockMask, control: Control, memory: MemoryFile) -> None:
+    with memory.open(
+        driver="GTiff",
+        height=mask.height,
+        width=mask.width,
+        count=1,
+        dtype="uint8",
+        tiled=True,
+        blockxsize=_BLOCK,
+        blockysize=_BLOCK,
+        compress="deflate",
+        **control.placing,
+    ) as dataset:
+        for block in mask:
+            values = np.where(mask.get(block), np.uint8(255), np.uint8(0))
+            dataset.write(values, 1, window=Window.from_slices(*mask.span(block)))
 
 
 def _target(georeference: Georeference, width: int, height: int) -> str | None:

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 # What copying raises; rasterio has no public name for it.
 from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -195,11 +194,10 @@ def _created(path: Path, height: int, width: int, georeference: Georeference, la
 
 def _placing(georeference: Georeference) -> dict[str, Any]:
     """Return what places a map: what places its scene, ground control points and RPCs too."""
-    control = georeference.control
-    if control is not None and control.points:
-        return {"gcps": list(control.points), "crs": control.points_crs or CRS()}
-    placing = {"crs": georeference.crs, "transform": georeference.transform}
-    return placing if control is None else placing | {"rpcs": control.rpcs}
+    placing = {} if georeference.control is None else dict(georeference.control.placing)
+    if "gcps" in placing:
+        return placing
+    return placing | {"crs": georeference.crs, "transform": georeference.transform}
 
 
 def _scratch_packing(layer: Layer) -> dict[str, Any]:

@@ -128,6 +128,35 @@ def test_pixels_without_data_stay_so_and_new_corners_join_them(
     assert not valid[0, 0]
 
 
+@pytest.mark.parametrize(
+    ("declared", "control"),
+    [
+        (None, gcps(TURNED, ROWS, COLS)),
+        (alpha, gcps(TURNED, ROWS, COLS)),
+        (None, rpcs(ROWS, COLS, 1e-5)),
+    ],
+    ids=["points", "alpha", "rpcs"],
+)
+def test_an_undeclared_border_is_found_at_the_edge_of_the_scene_itself(
+    write_raster: WriteRaster,
+    declared: Callable[[Values], tuple[Values, dict[str, Any]]] | None,
+    control: dict[str, Any],
+) -> None:
+    values = np.random.default_rng(0).integers(60, 200, (ROWS, COLS)).astype(np.uint8)
+    values[:, :16] = 255
+    values[:12] = 255
+    values, options = (values, {}) if declared is None else declared(values)
+    path = write_raster("a.tif", values, **options, **control)
+    _, _, whole = warped(path)
+    scene, image, valid = warped(path, Preprocessing(1, nodata="auto"))
+    assert scene.border is not None
+    assert scene.border.values == [[255]]
+    kept = whole.sum() * (1 - 12 / ROWS) * (1 - 16 / COLS)
+    assert valid.sum() == pytest.approx(kept, rel=0.06)
+    assert valid.sum() < kept  # what the border bears upon is out
+    assert image[valid].max() < 200
+
+
 def test_the_colours_of_a_palette_are_not_blended(write_raster: WriteRaster) -> None:
     colours = {0: (10, 10, 10, 255), 1: (250, 10, 10, 255), 2: (10, 250, 10, 255)}
     values = np.zeros((ROWS, COLS), np.uint8)
