@@ -134,7 +134,7 @@ def _warnings(own: float | None, seen: float | None, preprocessing: Preprocessin
         if preprocessing.resized_by == "gsd or scale" and preprocessing.gsd is not None:
             assumed = preprocessing.gsd * preprocessing.scale
             yield (
-                f"no georeference, so resized by {preprocessing.scale:.3g}, right for "
+                f"GSD not known, so resized by {preprocessing.scale:.3g}, right for "
                 f"{assumed:.3g} m a pixel; otherwise set infer.scale, or map a georeferenced file"
             )
         return

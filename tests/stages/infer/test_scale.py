@@ -21,7 +21,7 @@ Bright = Callable[..., Profile]
 Seen = list[NDArray[np.uint8]]
 
 COARSE = "10 m a pixel; the model was trained for 1.33 to 3.08 m: expect most landslides"
-NOWHERE = "no georeference, so resized by 0.25, right for 0.5 m a pixel; otherwise set infer.sc"
+NOWHERE = "GSD not known, so resized by 0.25, right for 0.5 m a pixel; otherwise set infer.sc"
 
 
 def utm(gsd: float) -> dict[str, Any]:
