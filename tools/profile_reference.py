@@ -77,6 +77,7 @@ def _section_text(prefix: str, model: type[Settings], node: Any, schema: Any) ->
     """Write the keys of a section as tables, then the sections in it."""
     rows, sections = {}, []
     for name, field in model.model_fields.items():
+        name = field.alias or name  # noqa: PLW2901 - as people write it
         key, child = f"{prefix}{name}", node["properties"][name]
         if name == "model":
             # Its keys depend on the architecture.
@@ -87,9 +88,8 @@ def _section_text(prefix: str, model: type[Settings], node: Any, schema: Any) ->
             continue
         inner = _section(field)
         if inner is None:
-            rows[name] = (
-                f"| `{key}` | {_values(child, schema)} | {_default(field)} | {field.description} |"
-            )
+            meaning = str(field.description).replace("|", r"\|")
+            rows[name] = f"| `{key}` | {_values(child, schema)} | {_default(field)} | {meaning} |"
         else:
             level = "#" * min(4, 2 + key.count("."))
             text = _section_text(f"{key}.", inner, _resolved(child, schema), schema)

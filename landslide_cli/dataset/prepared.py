@@ -24,6 +24,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.records import Record
 
 SCENES = "scenes"
+LABELS = "labels"
 
 # The keys of a source that its prepared scenes follow from, beside their files.
 READING = ("name", "gsd", "scale", "bands", "value_range", "colours")
@@ -31,8 +32,22 @@ READING = ("name", "gsd", "scale", "bands", "value_range", "colours")
 
 def synthetic_folder(profile: Profile, source: int = 0) -> Path:
     """Return the folder that the scenes of a synthetic source are drawn into."""
+    return _folder_of_source(profile, SCENES, source)
+
+
+def labels_folder(profile: Profile, source: int = 0) -> Path:
+    """Return the folder of the masks that the polygons of `source.labels` are drawn into."""
+    return _folder_of_source(profile, LABELS, source)
+
+
+def label_mask(folder: Path, scene: str) -> Path:
+    """Return the mask of a scene in a folder of `labels_folder`."""
+    return folder / f"{scene}.tif"
+
+
+def _folder_of_source(profile: Profile, name: str, source: int) -> Path:
     is_list = len(profile.sources) > 1
-    return profile.dataset / (f"{SCENES}-{source + 1}" if is_list else SCENES)
+    return profile.dataset / (f"{name}-{source + 1}" if is_list else name)
 
 
 def source_name(profile: Profile, source: int) -> str:
@@ -271,6 +286,15 @@ def _scenes_of(profile: Profile, index: int, limit: int | None) -> list[Scene]:
         if not folder.is_dir():
             raise DataError(f"{folder}: no scenes drawn yet; run `landslide prepare` first")
         return labelled_scenes(str(folder / IMAGES), str(folder / MASKS), limit)
+    if source.labels is not None and source.images is not None:
+        folder = labels_folder(profile, index)
+        scenes = background_scenes(source.images, limit)
+        scenes = [replace(scene, mask=label_mask(folder, scene.name)) for scene in scenes]
+        if not all(scene.mask.exists() for scene in scenes if scene.mask is not None):
+            raise DataError(
+                f"{folder}: no masks of {key}.labels for all scenes; run `landslide prepare` first"
+            )
+        return scenes
     if source.images is None or source.masks is None:
         raise ProfileError(
             f"the profile names no scenes: set {key}.images and {key}.masks, "

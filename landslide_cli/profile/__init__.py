@@ -2,6 +2,7 @@
 
 from landslide_cli.profile.evaluate import EvaluateSettings
 from landslide_cli.profile.infer import InferSettings
+from landslide_cli.profile.labels import ClassFieldSettings, LabelSettings
 from landslide_cli.profile.loading import dump_profile, load_profile
 from landslide_cli.profile.model import FlexUNetSettings, ModelSettings, UNetSettings
 from landslide_cli.profile.prepare import OfflineAugmentSettings, PrepareSettings
@@ -12,10 +13,12 @@ from landslide_cli.profile.split import SplitSettings
 from landslide_cli.profile.train import TrainSettings
 
 __all__ = [
+    "ClassFieldSettings",
     "ClassSettings",
     "EvaluateSettings",
     "FlexUNetSettings",
     "InferSettings",
+    "LabelSettings",
     "ModelSettings",
     "OfflineAugmentSettings",
     "PrepareSettings",

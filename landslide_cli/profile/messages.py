@@ -115,13 +115,14 @@ def _key_of(problem: Any) -> Key:
 
 def _is_type(part: str | int) -> bool:
     """Tell the name of a type, with which Pydantic says which of several a problem is about."""
-    named = "constrained-", "list[", "literal[", "SourceSettings"
-    return isinstance(part, str) and (part == "float" or part.startswith(named))
+    named = "constrained-", "list[", "literal[", "SourceSettings", "ClassFieldSettings"
+    return isinstance(part, str) and (part in ("float", "str") or part.startswith(named))
 
 
 def _unknown_key(key: Key, document: dict[str, Any]) -> str:
     *section, name = key
-    valid = list(_model_at(tuple(section), document).model_fields)
+    fields = _model_at(tuple(section), document).model_fields
+    valid = [field.alias or name for name, field in fields.items()]
     where = f"in {dotted(tuple(section))}" if section else "in a profile"
     near = difflib.get_close_matches(str(name)[:80], valid, n=1, cutoff=0.6)
     if near:
@@ -136,7 +137,8 @@ def _model_at(section: Key, document: dict[str, Any]) -> type[BaseModel]:
     model: type[BaseModel] = Profile
     for part in section:
         if isinstance(part, str):
-            model = _model_in(model.model_fields[part].annotation) or model
+            fields = {field.alias or name: field for name, field in model.model_fields.items()}
+            model = _model_in(fields[part].annotation) or model
     return model
 
 

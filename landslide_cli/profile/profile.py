@@ -100,6 +100,8 @@ class Profile(Settings):
         names: set[str] = set()
         for key, source in zip(self.source_keys, self.sources, strict=True):
             source.check(key)
+            if source.labels is not None:
+                source.labels.check(f"{key}.labels", self.palette.names)
             name = source.name or ""
             if name in names:
                 raise wrong(f"{key}.name", f"two sources are called '{name}'")

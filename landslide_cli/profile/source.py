@@ -6,6 +6,7 @@ from pydantic import Field
 
 from landslide_cli.core.parts import Part
 from landslide_cli.profile.base import Settings, wrong
+from landslide_cli.profile.labels import LabelSettings
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 EventName = Annotated[str, Field(min_length=1, max_length=80)]
@@ -51,6 +52,9 @@ class SourceSettings(Settings):
         description="Glob or folder of the masks. An image and a mask belong together when the "
         "wildcards matched the same text, or else when their names without suffix are equal. "
         "`none`: there are no masks, as all of the scenes is background.",
+    )
+    labels: LabelSettings | None = Field(
+        None, description="Polygons of vector layers as labels, instead of masks."
     )
     gsd: float | None = Field(
         None,
@@ -122,6 +126,9 @@ class SourceSettings(Settings):
         Raises:
             PydanticCustomError: they do not go together.
         """
+        if self.labels is not None and (self.masks or self.synthetic is not None):
+            other = "masks" if self.masks else "synthetic"
+            raise wrong(f"{key}.labels", f"does not go with {key}.{other}")
         if self.synthetic is not None and (self.images or self.masks):
             raise wrong(f"{key}.synthetic", f"goes with neither {key}.images nor {key}.masks")
         if self.value_range is not None and not self.value_range[0] < self.value_range[1]:

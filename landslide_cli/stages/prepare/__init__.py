@@ -15,6 +15,7 @@ from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.stages.prepare.cutting import Cutting, cut_scenes
 from landslide_cli.stages.prepare.drawing import draw_scenes
+from landslide_cli.stages.prepare.labels import lay_labels
 from landslide_cli.stages.prepare.result import PrepareResult
 
 __all__ = ["PrepareResult", "prepare"]
@@ -44,6 +45,8 @@ def prepare(
     for index, source in enumerate(profile.sources):
         if source.synthetic is not None:
             draw_scenes(profile, index, source.synthetic, limit, overwrite, reporter)
+        if source.labels is not None and source.images is not None:
+            lay_labels(profile, index, source.labels, limit, overwrite, reporter)
     scenes = labelled_scenes_of(profile, limit)
     folder = profile.dataset / TILES
     step = _step(profile, scenes, limit)

@@ -12,6 +12,7 @@ from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.groups import Evidence
 from landslide_cli.dataset.prepared import (
     labelled_scenes_of,
+    labels_folder,
     read_scene,
     synthetic_folder,
 )
@@ -285,7 +286,8 @@ def _is_mapped(scene: Scene, maps: Path) -> bool:
 
 def _scenes_if_any(profile: Profile, limit: int | None) -> list[Scene]:
     for index, source in enumerate(profile.sources):
-        has_files = source.images is not None and source.masks is not None
+        has_labels = source.masks is not None or labels_folder(profile, index).is_dir()
+        has_files = source.images is not None and has_labels
         is_drawn = source.synthetic is not None and synthetic_folder(profile, index).is_dir()
         if not has_files and not is_drawn:
             return []

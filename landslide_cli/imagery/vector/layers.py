@@ -1,0 +1,162 @@
+"""Vector layers that people drew: their polygons, with one attribute, as GDAL reads them."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster.georeference import Geometries
+
+# Between a file and its layer, as QGIS writes sources.
+_LAYER = "|layername="
+
+
+@dataclass(frozen=True)
+class PolygonLayer:
+    """The polygons of a layer.
+
+    `geometries` are valid polygons and multipolygons in the CRS `crs`, `values` those of the field
+    that was asked for, as text, None for null. `repaired` counts the polygons that were not valid,
+    `others` the points, lines and empty geometries that were left out.
+    """
+
+    name: str
+    crs: str
+    geometries: Geometries
+    values: list[str | None]
+    repaired: int = 0
+    others: int = 0
+
+
+def divide_layer(name: str) -> tuple[str, str | None]:
+    """Divide a name such as `inventory.gpkg|layername=slides` into the file and the layer, if any.
+
+    Raises:
+        DataError: it is of another form.
+    """
+    file, bar, layer = name.partition(_LAYER)
+    if "|" in file or "|" in layer or (bar and not layer):
+        raise DataError(f"{name}: is no name of a layer; write FILE or FILE{_LAYER}LAYER")
+    return file, layer or None
+
+
+def read_polygons(
+    name: str, field: str | None = None, where: str | None = None, crs: str | None = None
+) -> PolygonLayer:
+    """Read the polygons of a layer; invalid ones are repaired (`shapely.make_valid`).
+
+    Args:
+        name: file, and its layer if it has several: `inventory.gpkg|layername=slides`.
+        field: whose values to read.
+        where: filter, as in SQL.
+        crs: CRS of a layer that names none.
+
+    Raises:
+        DataError: the layer cannot be read, has no CRS, no such field or no polygon.
+    """
+    file, layer = divide_layer(name)
+    layer = layer or _only_layer(name, file)
+    if field is not None:
+        _require_field(name, file, layer, field)
+    meta, wkb, columns = _read(name, file, layer, field, where)
+    own = meta["crs"] or crs
+    if own is None:
+        raise DataError(f"{name}: has no CRS; set it in the file, or source.labels.crs")
+    # What is no geometry becomes None.
+    shapes = np.asarray(shapely.force_2d(shapely.from_wkb(wkb, on_invalid="ignore")), object)
+    are_polygons = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)
+    if not are_polygons.any():
+        raise DataError(f"{name}: {_why_none(len(shapes), where)}")
+    values = _texts(columns[0]) if columns else [None] * len(shapes)
+    polygons = shapes[are_polygons]
+    invalid = ~shapely.is_valid(polygons)
+    polygons[invalid] = [repaired(polygon) for polygon in polygons[invalid]]
+    kept = [value for value, is_one in zip(values, are_polygons, strict=True) if is_one]
+    others = int((~are_polygons).sum())
+    return PolygonLayer(name, own, polygons, kept, int(invalid.sum()), others)
+
+
+def _only_layer(name: str, file: str) -> str:
+    """Return the layer of a file that has one."""
+    import pyogrio
+    from pyogrio.errors import DataSourceError
+
+    try:
+        layers = [str(layer) for layer, _ in pyogrio.list_layers(file)]
+    except DataSourceError as error:
+        raise DataError(f"{name}: cannot be read as a vector file: {_words(error)}") from None
+    # QGIS keeps its styles in a layer beside those that they are of.
+    layers = [layer for layer in layers if layer != "layer_styles"]
+    if len(layers) != 1:
+        number = f"{len(layers)} layers ({listed(layers, most=5)})" if layers else "no layer"
+        raise DataError(f"{name}: has {number}; name one, as in {file}{_LAYER}{layers[:1] or '…'}")
+    return layers[0]
+
+
+def _require_field(name: str, file: str, layer: str, field: str) -> None:
+    import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        fields = [str(known) for known in pyogrio.read_info(file, layer=layer)["fields"]]
+    except (DataSourceError, DataLayerError) as error:
+        raise DataError(f"{name}: cannot be read: {_words(error)}") from None
+    if field not in fields:
+        raise DataError(f"{name}: has no field '{field}'; there are {listed(fields, most=10)}")
+
+
+def _read(
+    name: str, file: str, layer: str, field: str | None, where: str | None
+) -> tuple[dict[str, Any], NDArray[Any], Sequence[NDArray[Any]]]:
+    from pyogrio import raw
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
+
+    columns = [] if field is None else [field]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            meta, _, wkb, values = raw.read(file, layer=layer, columns=columns, where=where)
+    except ValueError as error:
+        # The words of GDAL about a filter.
+        raise DataError(f"{name}: source.labels.where cannot be used: {_words(error)}") from None
+    except (DataSourceError, DataLayerError, FeatureError, GeometryError) as error:
+        raise DataError(f"{name}: cannot be read: {_words(error)}") from None
+    if wkb is None:
+        raise DataError(f"{name}: is a table without geometries")
+    return meta, wkb, values
+
+
+def _words(error: Exception) -> str:
+    """Return the first line of an error of GDAL's."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _why_none(count: int, where: str | None) -> str:
+    if count:
+        return "holds points or lines, or empty geometries, but no polygon"
+    return "has no polygon" + (" for which source.labels.where holds" if where else "")
+
+
+def repaired(polygon: shapely.Geometry) -> shapely.Geometry:
+    """Make a polygon valid, without the lines and points that this may leave."""
+    parts = shapely.get_parts(shapely.make_valid(polygon))
+    areas = parts[np.isin(shapely.get_type_id(parts), (3, 6))]
+    return shapely.union_all(areas)
+
+
+def _texts(values: NDArray[Any]) -> list[str | None]:
+    """Write values as people do: whole numbers without a point."""
+    return [_text(value) for value in values.tolist()]
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value != value:  # noqa: PLR0124 - null is not-a-number in columns of floats
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
