@@ -121,11 +121,10 @@ def _read(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             meta, _, wkb, values = raw.read(file, layer=layer, columns=columns, where=where)
-    except ValueError as error:
-        # The words of GDAL about a filter.
-        raise DataError(f"{name}: source.labels.where cannot be used: {_words(error)}") from None
-    except (DataSourceError, DataLayerError, FeatureError, GeometryError) as error:
-        raise DataError(f"{name}: cannot be read: {_words(error)}") from None
+    except (ValueError, DataSourceError, DataLayerError, FeatureError, GeometryError) as error:
+        # A filter that cannot be understood is one of several errors, by the file's form.
+        doubt = "" if where is None else ", or source.labels.where cannot be used"
+        raise DataError(f"{name}: cannot be read{doubt}: {_words(error)}") from None
     if wkb is None:
         raise DataError(f"{name}: is a table without geometries")
     return meta, wkb, values
