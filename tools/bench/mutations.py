@@ -218,13 +218,10 @@ def try_records(folder: Path) -> Iterator[Outcome]:
 
 def _results(folder: Path, command: str) -> dict[str, object]:
     """Return what a command made, in a form that can be compared."""
-    match command:
-        case "split":
-            return json.loads((folder / "dataset/split.json").read_text())["result"]
-        case "evaluate":
-            return json.loads((folder / "run/evaluation.json").read_text())
-        case "train":
-            return json.loads((folder / "run/run.json").read_text())["result"]
+    record = {"split": "dataset/split.json", "evaluate": "run/evaluation.json"}.get(command)
+    if record is not None:
+        document = json.loads((folder / record).read_text())
+        return dict(document.get("result", document))
     masks = sorted((folder / "run/infer").glob("*_mask.tif"))
     return {path.name: _pixels(path).tobytes() for path in masks}
 

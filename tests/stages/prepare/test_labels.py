@@ -208,7 +208,7 @@ def test_layers_by_a_pattern_are_laid_together(tmp_path: Path, profile_with: Pro
 def test_a_large_scene_is_labelled_window_by_window(
     tmp_path: Path, profile_with: ProfileWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("landslide_cli.stages.prepare.labels.SIDE", 48)
+    monkeypatch.setattr("landslide_cli.imagery.vector.label_masks.SIDE", 48)
     write_orthophoto(tmp_path / "images" / "a.tif")
     write_layer(tmp_path / "slides.gpkg", [ground(20, 20, 90, 90)])
     prepare(profile_with())
