@@ -18,7 +18,7 @@ from typer import Argument, Exit, Option, Typer, echo
 
 import landslide_cli
 from landslide_cli.core.parts import Part
-from landslide_cli.errors import LandslideError, UsageError
+from landslide_cli.errors import LandslideError, UsageError, printable
 from landslide_cli.reporting import Reporter, Result
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _run(
         call = Call(load_profile(profile, overrides), limit, console.reporter_for(quiet))
         result = stage(call, **own)
         console.show_result(result, json)
-    except (LandslideError, OSError, MemoryError, KeyboardInterrupt, Terminated) as error:
+    except _EXPECTED as error:
         if debug:
             console.show_traceback()
         console.show_error(_message(error))
@@ -269,6 +269,13 @@ class Terminated(BaseException):
     """The program received SIGTERM."""
 
 
+# What ends a command in a line.
+_EXPECTED = (
+    *(LandslideError, OSError, MemoryError, UnicodeEncodeError),
+    *(KeyboardInterrupt, Terminated),
+)
+
+
 def _terminate(signal_number: int, frame: object) -> NoReturn:
     raise Terminated
 
@@ -280,6 +287,8 @@ def _message(error: BaseException) -> str:
         return "terminated"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{printable(error.object)[:200]}: is not UTF-8; rename it"
     if isinstance(error, MemoryError):
         return "out of memory; use smaller tiles or batches, or fewer workers"
     return str(error)

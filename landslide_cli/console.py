@@ -5,9 +5,11 @@ on a terminal and written as plain lines elsewhere, so that a CI log stays reada
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TextIO
 
 from rich.console import Console, Group
@@ -29,6 +31,9 @@ from landslide_cli.reporting import AddRow, Advance, Reporter, Result, SilentRep
 _LONGEST_NUMBER = 16  # characters
 LOG_WIDTH = 140  # of a table that goes to a file, in characters
 
+# Names of files may hold what commands a terminal, and bytes that are not UTF-8.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]")
+
 
 def reporter_for(quiet: bool) -> Reporter:
     """Return the reporter for stderr: silent, drawn on a terminal, or lines of a log."""
@@ -45,14 +50,17 @@ def show_result(result: Result, as_json: bool) -> None:
     console = Console(
         width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False, emoji=False
     )
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name in another script must not end the command where the encoding lacks it.
+        sys.stdout.reconfigure(errors="backslashreplace")
     for table in result.tables():
         console.print(_rich_table(table), crop=False)
-    console.print(result.headline(), soft_wrap=True, markup=False)
+    console.print(_printable(result.headline()), soft_wrap=True, markup=False)
 
 
 def show_error(text: str) -> None:
     """Print on stderr why the program ends."""
-    _stderr().print(f"error: {text}", style="red", soft_wrap=True, markup=False)
+    _stderr().print(f"error: {_printable(text)}", style="red", soft_wrap=True, markup=False)
 
 
 def show_traceback() -> None:
@@ -118,10 +126,12 @@ class TerminalReporter:
                 self._live = None
 
     def note(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True, markup=False)
+        self._console.print(_printable(text), soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
-        self._console.print(f"warning: {text}", style="yellow", soft_wrap=True, markup=False)
+        self._console.print(
+            f"warning: {_printable(text)}", style="yellow", soft_wrap=True, markup=False
+        )
 
 
 class LogReporter:
@@ -157,7 +167,7 @@ class LogReporter:
         yield add
 
     def note(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(_printable(text) + "\n")
         sys.stderr.flush()
 
     def warn(self, text: str) -> None:
@@ -191,8 +201,14 @@ def _rich_table(table: Table) -> RichTable:
             min_width=longest if index else None,
         )
     for row in table.rows:
-        drawn.add_row(*map(Text, row))  # Text: a name may look like markup
+        drawn.add_row(
+            *(Text(_printable(cell)) for cell in row)
+        )  # Text: a name may look like markup
     return drawn
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
 def _stderr() -> Console:

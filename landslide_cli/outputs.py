@@ -17,6 +17,12 @@ from typing import Any
 
 from landslide_cli.errors import OutputError
 
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.ENAMETOOLONG: "give its scene a shorter name",
+}
+
 
 def partial_name(path: Path) -> Path:
     """Return where a result is written until it is whole; the suffix stays, for format choice."""
@@ -146,8 +152,7 @@ def _as_output_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "free some space" if full else "name a folder that can be written to"
+        remedy = _REMEDIES.get(error.errno or 0, "name a folder that can be written to")
         raise OutputError(
             f"{path}: cannot be written: {error.strerror or error}; {remedy}"
         ) from error

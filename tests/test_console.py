@@ -1,6 +1,7 @@
 """What a person, a log and a pipe see."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -173,3 +174,33 @@ def test_help_imports_nothing_heavy() -> None:
     assert "landslide_cli.app" in imported
     roots = {name.partition(".")[0] for name in imported}
     assert roots.isdisjoint({"tensorflow", "keras", "cv2", "rasterio", "matplotlib"})
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("Fl\udce4che", r"Fl\xe4che"), ("\x1b[2J", r"\x1b[2J")]
+)
+def test_names_that_are_not_utf8_or_command_the_terminal_are_printed_escaped(
+    capsys: Capture, name: str, shown: str
+) -> None:
+    show_result(Outcome(cells=(name, "0.5")), as_json=False)
+    show_error(f"{name}: no such file")
+    LogReporter().warn(f"{name} is not mapped")
+    out, err = capsys.readouterr()
+    assert shown in out
+    assert err.count(shown) == 2
+    assert is_plain(out + err)
+
+
+def test_stdout_of_another_encoding_takes_any_name() -> None:
+    code = (
+        "from landslide_cli.console import show_result\n"
+        "from tests.test_console import Outcome\n"
+        "show_result(Outcome(cells=('中文', '0.5')), as_json=False)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert rb"\u4e2d\u6587" in done.stdout

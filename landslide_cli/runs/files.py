@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.dataset.files import MAPS_RECORD
+from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 from landslide_cli.records import read_json
 from landslide_cli.weights import FOLDER
@@ -59,6 +61,22 @@ def maps_folder(profile: Profile) -> Path:
 def mask_path(folder: Path, scene: str) -> Path:
     """Return where a scene's mask lies in the folder of the maps."""
     return folder / f"{scene}{MAP_SUFFIXES['mask']}"
+
+
+def mapped_images(folder: Path) -> dict[str, Path]:
+    """Return the images that the maps in a folder were made from, by the name of the scene.
+
+    None where there is no record of the maps, or another program's.
+    """
+    try:
+        scenes = (read_json(folder / MAPS_RECORD) or {}).get("scenes", {})
+        inputs = {name: scene["input"] for name, scene in scenes.items()}
+        return {
+            name: Path(recorded["image"] if isinstance(recorded, dict) else recorded[0])
+            for name, recorded in inputs.items()
+        }
+    except (DataError, KeyError, IndexError, AttributeError, TypeError):
+        return {}
 
 
 def polygon_files(folder: Path) -> list[Path]:

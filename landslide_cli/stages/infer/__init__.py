@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.tiling.layout import Layout
-from landslide_cli.errors import LandslideError, counted
+from landslide_cli.errors import LandslideError, OutputError, counted, printable
+from landslide_cli.imagery.raster.recognition import has_utf8_name
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter, SilentReporter
@@ -91,6 +92,8 @@ def infer_tiled(
     choice = choose_scenes(profile, scenes or profile.infer.scenes, limit, reporter)
     fingerprint = fingerprint_of(run.file, run.home)
     folder = MapFolder(output or maps_folder(profile), _made_from(profile, run, fingerprint))
+    if not has_utf8_name(folder.folder):
+        raise OutputError(f"{printable(folder.folder)}: its name is not UTF-8; name another folder")
     choice = protect_maps(choice, folder, overwrite)
     if overwrite:
         folder.forget([scene.name for scene in choice.scenes])
@@ -193,6 +196,10 @@ def _map_all(
                     future.result()
                 except (LandslideError, OSError) as error:
                     fail(futures[future].scene, error)
+                except MemoryError:
+                    scene = futures[future].scene
+                    remedy = "set infer.memory to less than is free"
+                    fail(scene, LandslideError(f"{scene.image}: out of memory; {remedy}"))
     return [failed[scene] for scene in scenes if scene in failed]
 
 
@@ -250,8 +257,9 @@ def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: 
             with recipe.opened(image) as scene:
                 facts = SceneFacts.of(name, image, scene, recipe.fingerprint)
                 maps = SceneMaps(scratch, facts, profile.palette, profile.infer)
-                with maps:
-                    bands = mapper.bands(image, scene, job.layout, maps.picture, counter.step)
+                bands = mapper.bands(image, scene, job.layout, maps.picture, counter.step)
+                # Closed at an error, too: it holds the model, which other scenes wait for.
+                with maps, closing(bands):
                     for band in bands:
                         maps.add(band)
                 border = scene.border

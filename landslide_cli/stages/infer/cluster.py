@@ -6,7 +6,7 @@ import logging
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -115,7 +115,7 @@ class ClusterMapper:
         layout: Layout,
         picture: Reduced,
         advance: Advance,
-    ) -> Iterator[Band]:
+    ) -> Generator[Band]:
         """Map a scene: its blocks by the workers, handed on in their order; see `Mapper.bands`.
 
         Raises:

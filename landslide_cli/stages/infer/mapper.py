@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -105,7 +105,7 @@ class Mapper(Protocol):
         layout: Layout,
         picture: Reduced,
         advance: Advance,
-    ) -> Iterator[Band]:
+    ) -> Generator[Band]:
         """Map a scene block by block, each from top to bottom.
 
         Args:
@@ -170,7 +170,7 @@ class LocalMapper:
         layout: Layout,
         picture: Reduced,
         advance: Advance,
-    ) -> Iterator[Band]:
+    ) -> Generator[Band]:
         """Map a scene; see `Mapper.bands`."""
         for block in self.blocks(layout):
             yield from self.block_bands(scene, layout, block, picture.put, advance)
@@ -182,7 +182,7 @@ class LocalMapper:
         block: Window,
         on_pixels: OnPixels,
         advance: Advance = lambda: None,
-    ) -> Iterator[Band]:
+    ) -> Generator[Band]:
         """Map a block of a scene, from top to bottom."""
         turn = _Turn(self._turn, self._stopped)
         predict = self._in_turn(self._predictor.model_for(layout), turn, advance)

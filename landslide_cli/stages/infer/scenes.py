@@ -1,19 +1,22 @@
 """Which scenes are mapped, under which names, and which of those asked for cannot be."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from landslide_cli.dataset.finding import existing, find_scenes
 from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.dataset.split_record import scene_names
-from landslide_cli.errors import DataError, LandslideError, OutputError, printable
+from landslide_cli.errors import DataError, LandslideError, OutputError, listed, printable
 from landslide_cli.imagery.raster.recognition import is_map, require_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.result import FailedScene
+
+# Formats of quick looks: of a scene in two formats, the other is mapped.
+_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,14 @@ def protect_maps(choice: Choice, folder: MapFolder, overwrite: bool) -> Choice:
     return kept
 
 
-def _asked(patterns: Sequence[str], choice: Choice, reporter: Reporter) -> Iterator[SceneFile]:
-    """Yield the scenes of all patterns; refuse patterns that there are no scenes for."""
+def _asked(patterns: Sequence[str], choice: Choice, reporter: Reporter) -> list[SceneFile]:
+    """List the scenes of all patterns; refuse patterns that there are no scenes for.
+
+    Maps of this program are left out even where they are named, as a shell does by `scenes/*.tif`,
+    unless nothing else is.
+    """
+    scenes: list[Path] = []
+    maps: list[Path] = []
     for pattern in patterns:
         try:
             found = find_scenes(pattern)
@@ -101,10 +110,20 @@ def _asked(patterns: Sequence[str], choice: Choice, reporter: Reporter) -> Itera
             continue
         if found.left_out:
             reporter.note(f"{pattern}: left out {found.left_out}")
-        for path in found.scenes:
-            if path == existing(pattern) and is_map(path):
-                reporter.warn(f"{path}: is a map of this program, and mapped as it is named")
-            yield SceneFile(path.stem, path)
+        is_own = found.scenes == [existing(pattern)] and is_map(found.scenes[0])
+        kept = maps if is_own else scenes
+        kept += sorted(found.scenes, key=lambda path: (path.with_suffix(""), _is_picture(path)))
+    if maps and scenes:
+        names = listed([path.name for path in maps], most=3)
+        reporter.note(f"left out maps and pictures of an earlier run ({names})")
+    elif maps:
+        reporter.warn(f"{maps[0]}: is a map of this program, and mapped as it is named")
+    return [SceneFile(path.stem, path) for path in scenes or maps]
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file may be the reduced copy of a raster of the same name."""
+    return path.suffix.lower() in _PICTURES
 
 
 def _why_none(pattern: str, left_out: str | None) -> str:
@@ -112,7 +131,7 @@ def _why_none(pattern: str, left_out: str | None) -> str:
     if left_out:
         return f"{shown}: no scenes, only {left_out}; name files to map them"
     if existing(pattern) is not None:
-        return f"{shown}: no image in this folder"
+        return f"{shown}: no image in this folder; for those in folders below it: {shown}/**"
     return f"{shown}: no such image; name files, folders or globs"
 
 

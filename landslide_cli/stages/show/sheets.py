@@ -51,6 +51,7 @@ from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import (
     METRICS,
     MODEL,
+    mapped_images,
     maps_folder,
     mask_path,
     polygon_files,
@@ -83,11 +84,12 @@ class Sheets:
         """Draw scenes with their masks, and with those of `infer-tiled` where there are any."""
         maps = maps_folder(self._profile)
         scenes = _scenes_if_any(self._profile, limit)
-        mapped = [scene for scene in scenes if _is_mapped(scene, maps)]
+        masks = _masks_of(scenes, maps)
+        mapped = [scene for scene in scenes if scene.name in masks]
         rows = []
         for scene in spread(mapped or scenes, limit or self._profile.show.items):
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
-            prediction = self._mask(mask_path(maps, scene.image.stem)) if mapped else None
+            prediction = self._mask(masks[scene.name]) if mapped else None
             rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
         return self._sheet("scenes.png", rows)
 
@@ -275,12 +277,26 @@ def _tiles_if_any(profile: Profile, part: Part) -> list[TileFiles]:
     return part_tiles(profile.parts_folder, part) if (profile.parts_folder / part).is_dir() else []
 
 
-def _is_mapped(scene: Scene, maps: Path) -> bool:
-    """Whether there is a map of a labelled scene, and not of another one of its name."""
-    path = mask_path(maps, scene.image.stem)
-    if scene.mask is None or not path.exists():
+def _masks_of(scenes: Sequence[Scene], maps: Path) -> dict[str, Path]:
+    """Return the masks that labelled scenes were mapped to, by their names.
+
+    A mask is called after the scene's file or, if several files have its name, after the scene.
+    """
+    images = mapped_images(maps)
+    masks: dict[str, Path] = {}
+    for scene in scenes:
+        for name in (scene.image.stem, scene.name):
+            path = mask_path(maps, name)
+            if scene.mask is not None and path.exists() and _is_of(path, scene, images.get(name)):
+                masks.setdefault(scene.name, path)
+    return masks
+
+
+def _is_of(mask: Path, scene: Scene, image: Path | None) -> bool:
+    """Whether a mask is of a scene: by the image that it was made from, if known, and by size."""
+    if image is not None and image.exists() and not image.samefile(scene.image):
         return False
-    mapped, own = probe(path), probe(scene.image)
+    mapped, own = probe(mask), probe(scene.image)
     return (mapped.height, mapped.width) == (own.height, own.width)
 
 

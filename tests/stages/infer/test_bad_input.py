@@ -273,6 +273,37 @@ def test_disk_that_is_full_at_the_first_write_is_said(
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["infer.json"]
 
 
+def test_scene_that_memory_is_too_short_for_stops_no_other(
+    mapped_with: Callable[..., InferResult], plant: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = MapWriter.write
+
+    def short_of_memory(self: MapWriter, row_off: int, col_off: int, values: Any) -> None:
+        if values.shape[1] == 333:
+            raise MemoryError
+        write(self, row_off, col_off, values)
+
+    plant("scenes/large.tif", (40, 333), **UTM)
+    monkeypatch.setattr(MapWriter, "write", short_of_memory)
+    assert "large.tif: out of memory" in only_failure(mapped_with())
+
+
+def test_folder_whose_name_is_not_utf8_is_refused(
+    bright: Bright, plant: Write, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"Fl\xe4che")
+    with pytest.raises(OutputError, match=r"Fl\\xe4che: its name is not UTF-8"):
+        infer_tiled(bright(), [str(plant("a.tif"))], output=folder)
+    assert not folder.exists()
+
+
+def test_name_that_is_too_long_for_its_maps_stops_no_other(
+    mapped_with: Callable[..., InferResult], plant: Write
+) -> None:
+    plant(f"scenes/{'m' * 250}.tif", **UTM)
+    assert "shorter name" in only_failure(mapped_with())
+
+
 def test_bug_is_not_taken_for_a_scene_that_failed(
     bright: Bright, plant: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,15 +149,33 @@ def test_own_maps_are_no_scenes(
         map_into("maps", "in")
 
 
-def test_own_map_that_is_named_is_mapped_with_a_warning(
-    bright: Bright, plant: Write, tmp_path: Path, reporter: Any
+def test_own_map_that_alone_is_named_is_mapped_with_a_warning(
+    map_into: MapInto, plant: Write, reporter: Any
 ) -> None:
     plant("in/a.tif")
-    scenes = [str(tmp_path / "in" / "a_overlay.jpg")]
-    infer_tiled(bright(), [str(tmp_path / "in")], output=tmp_path / "in")
-    result = infer_tiled(bright(), scenes, output=tmp_path / "maps", reporter=reporter)
-    assert names(result) == ["a_overlay"]
+    map_into("in", "in")
+    assert names(map_into("maps", "in/a_overlay.jpg", reporter=reporter)) == ["a_overlay"]
     assert "is a map of this program" in reporter.warnings[0]
+
+
+def test_own_maps_that_the_shell_names_beside_scenes_are_left_out(
+    map_into: MapInto, plant: Write, reporter: Any
+) -> None:
+    plant("in/a.tif")
+    map_into("in", "in")
+    shell = ("in/a.tif", "in/a_mask.tif", "in/a_overlay.jpg")
+    result = map_into("in", *shell, reporter=reporter)
+    assert [(scene.scene, scene.unchanged) for scene in result.scenes] == [("a", True)]
+    assert result.exit_status == 0
+    assert "(a_mask.tif, a_overlay.jpg)" in reporter.notes[0]
+
+
+def test_of_a_scene_and_its_quick_look_the_scene_is_mapped(map_into: MapInto, plant: Write) -> None:
+    plant("in/a.jpg", (20, 30))
+    plant("in/a.tif", (40, 60))
+    result = map_into("maps", "in")
+    assert [(scene.scene, scene.height) for scene in result.scenes] == [("a", 40)]
+    assert "a.tif is mapped as a_mask.tif, too" in failures(result)["a.jpg"]
 
 
 def test_odd_files_end_no_run(map_into: MapInto, plant: Write, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from affine import Affine
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.pictures import FALSE_ALARM, HIT, MISS, OUTLINE
-from landslide_cli.imagery.raster.images import read_image
+from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile
@@ -193,3 +193,17 @@ def test_nothing_to_show_is_said(untrained: Profile, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing to show"):
         show(empty)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_map_of_another_image_of_the_name_is_not_taken_for_the_prediction(
+    trained: Profile, tmp_path: Path
+) -> None:
+    infer = trained.infer.model_copy(update={"output": tmp_path / "maps"})
+    profile = trained.model_copy(update={"infer": infer})
+    before = read_image(show(profile, output=tmp_path / "before").files[0], 3)
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("s0", "s1"):
+        write_image(tmp_path / "elsewhere" / f"{name}.png", np.zeros((75, 75, 3), np.uint8))
+    infer_tiled(profile, [str(tmp_path / "elsewhere")])
+    after = read_image(show(profile, output=tmp_path / "after").files[0], 3)
+    np.testing.assert_array_equal(after, before)
