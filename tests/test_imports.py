@@ -60,7 +60,7 @@ OWNERS: dict[str, set[str]] = {
     "pyogrio": {"imagery.vector", "core.networks.backend"},
     "cv2": {"core", "imagery", "dataset", "training_data", "processes"},
     "matplotlib": {"imagery.plots"},
-    "PIL": {"imagery.pictures"},
+    "PIL": {"imagery.pictures", "imagery.raster.orientation"},
     "psutil": {"core.memory"},
     "distributed": {"stages.infer.cluster"},
     "pydantic": {"profile"},

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from landslide_cli.core.arrays import Image
-from landslide_cli.core.palette import Mask, Palette
+from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.core.tiling.resampling import resample
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import local_statistics, standardize
@@ -17,9 +17,10 @@ from landslide_cli.dataset.scenes import Scene, background_scenes, labelled_scen
 from landslide_cli.dataset.tiles import IMAGES, MASKS, TILES
 from landslide_cli.errors import DataError, ProfileError, listed
 from landslide_cli.imagery.raster.georeference import gsd_of
-from landslide_cli.imagery.raster.images import RasterInfo, probe, read_image
+from landslide_cli.imagery.raster.images import RasterInfo, probe
 from landslide_cli.imagery.raster.masks import MaskReading, read_mask
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
 from landslide_cli.records import Record
 
@@ -60,6 +61,8 @@ def read_scene(
 ) -> tuple[Image, MaskReading]:
     """Read a scene's image, (rows, cols, bands) uint8, and its mask, (rows, cols).
 
+    Where the image declares that it holds no data there is no label.
+
     Args:
         profile: its `bands`, `source`, `classes` and `prepare.nearest_colour` are used.
         scene: of the profile's source.
@@ -68,9 +71,28 @@ def read_scene(
     Raises:
         DataError: the image or the mask cannot be used.
     """
+    with SceneReader(scene.image, _reading(profile, scene, order)) as reader:
+        piece = reader.read((0, reader.height), (0, reader.width))
+        reading = read_truth(profile, scene, (reader.height, reader.width))
+    if piece.valid is not None:
+        reading.mask[~piece.valid] = IGNORE
+    return piece.image, reading
+
+
+def remarks_on(profile: Profile, scene: Scene) -> tuple[str | None, str | None]:
+    """Return what to note and what to warn of a scene's bands, None for nothing.
+
+    Raises:
+        DataError: the image cannot be used.
+    """
+    with SceneReader(scene.image, _reading(profile, scene)) as reader:
+        return reader.note, reader.warning
+
+
+def _reading(profile: Profile, scene: Scene, order: Sequence[int] | None = None) -> Preprocessing:
     source = profile.sources[scene.source]
-    image = read_image(scene.image, profile.bands, source.value_range, order or source.bands)
-    return image, read_truth(profile, scene, (image.shape[0], image.shape[1]))
+    bands = order or source.bands
+    return Preprocessing(profile.bands, None if bands is None else tuple(bands), source.value_range)
 
 
 def read_truth(profile: Profile, scene: Scene, shape: tuple[int, int]) -> MaskReading:
@@ -86,7 +108,8 @@ def read_truth(profile: Profile, scene: Scene, shape: tuple[int, int]) -> MaskRe
     """
     if scene.mask is None:
         return MaskReading(np.zeros(shape, np.uint8), "none")
-    return read_mask(scene.mask, _palette_of(profile, scene), profile.prepare.nearest_colour)
+    palette, nearest = _palette_of(profile, scene), profile.prepare.nearest_colour
+    return read_mask(scene.mask, palette, nearest, scene.image)
 
 
 def _palette_of(profile: Profile, scene: Scene) -> Palette:

@@ -9,6 +9,7 @@ from pathlib import Path
 from landslide_cli.dataset.finding import divided, find_files, find_scenes
 from landslide_cli.errors import DataError, LandslideError, listed
 from landslide_cli.imagery.raster.images import probe
+from landslide_cli.imagery.raster.laying import lies_elsewhere
 
 Key = tuple[str, ...]
 
@@ -47,8 +48,8 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
         The scenes, in the order of their names.
 
     Raises:
-        DataError: a glob matches nothing, files have no partner or cannot be read, or a mask and
-            its image differ in size; up to ten of these files are named.
+        DataError: a glob matches nothing, files have no partner or cannot be read, or a mask does
+            not lie on its image; up to ten of these files are named.
     """
     mask_files = find_files(masks)
     are_masks = {path.resolve() for path in mask_files}
@@ -149,19 +150,17 @@ def _problems(scenes: Sequence[Scene], decode: bool) -> list[str]:
 
 
 def _problems_of(scene: Scene, decode: bool) -> Iterator[str]:
-    sizes = []
+    headers = []
     for path in scene.files:
         try:
-            info = probe(path, decode)
-            sizes.append((info.width, info.height))
+            headers.append(probe(path, decode))
         except LandslideError as error:
             yield str(error)
-    if len(sizes) == 2 and sizes[0] != sizes[1]:
-        (width, height), (mask_width, mask_height) = sizes
-        yield (
-            f"{scene.mask}: the mask is {mask_width} x {mask_height} pixels, "
-            f"its image {width} x {height}"
-        )
+    if scene.mask is not None and len(headers) == 2:
+        image, mask = headers
+        problem = lies_elsewhere(scene.mask, mask, image)
+        if problem is not None:
+            yield problem
 
 
 # Adjacent wildcards count as one, so that `???` pairs with `*`.

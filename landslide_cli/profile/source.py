@@ -84,12 +84,12 @@ class SourceSettings(Settings):
         None,
         min_length=1,
         description="Which bands of the source's scenes are used, by number, in the order of the "
-        "others'. Default: all that are not alpha.",
+        "others'. Default: all that are not alpha; red, green and blue as the file names them.",
     )
     value_range: tuple[float, float] | None = Field(
         None,
-        description="Pixel values that become 0 and 255. Default: the whole range of 8-bit and "
-        "unsigned 16-bit images; other types need it.",
+        description="Pixel values that become 0 and 255. Default: all of 8 bits, or of those bits "
+        "that the file says it uses (NBITS); other images need it.",
     )
     colours: dict[str, tuple[Channel, Channel, Channel]] | None = Field(
         None,

@@ -103,7 +103,8 @@ def truth_of(profile: Profile, sample: Sample, shape: tuple[int, int]) -> Mask:
         return read_truth(profile, sample.scene, shape).mask
     if sample.mask is None:
         return np.zeros(shape, np.uint8)
-    return read_mask(sample.mask, profile.palette, profile.prepare.nearest_colour).mask
+    nearest = profile.prepare.nearest_colour
+    return read_mask(sample.mask, profile.palette, nearest, sample.image).mask
 
 
 def trained_on(profile: Profile, samples: Samples) -> list[str]:

@@ -21,7 +21,7 @@ class SceneScale:
 
     `scale_factors` are those of rows and columns; `model_gsd` is the GSD of the model's input in
     metres, None where the scene's own is not known; `warnings` say what to expect of the map,
-    `notes` what of the scene's georeference is not as usual.
+    `notes` what of the scene's georeference and bands is not as usual.
     """
 
     scale_factors: tuple[float, float]
@@ -44,8 +44,12 @@ def scale_of(scene: SceneReader, preprocessing: Preprocessing) -> SceneScale:
     sides = scene.gsd
     own = None if sides is None else (sides[0] * sides[1]) ** 0.5
     seen = None if own is None else own / (rows * cols) ** 0.5
-    warnings = tuple(_warnings(own, seen, preprocessing))
-    return SceneScale((rows, cols), seen, warnings, tuple(_notes(scene)))
+    warnings = (*_warnings(own, seen, preprocessing), *_told(scene.warning))
+    return SceneScale((rows, cols), seen, warnings, (*_notes(scene), *_told(scene.note)))
+
+
+def _told(remark: str | None) -> tuple[str, ...]:
+    return () if remark is None else (remark,)
 
 
 def report_scales(scales: Mapping[str, SceneScale], reporter: Reporter) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from landslide_cli.core.palette import Palette
 from landslide_cli.dataset.tiles import TileFiles
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.raster.images import probe, read_image
+from landslide_cli.imagery.raster.images import probe, read_tile
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.training_data.examples import Pair
 from landslide_cli.training_data.store import CacheSetting, Store, resolve_cache
@@ -83,8 +83,8 @@ class TileExamples:
 
     def _read(self, index: int) -> Pair:
         tile = self._tiles[index]
-        image = read_image(tile.image, self._bands)
-        mask = read_mask(tile.mask, self._palette, self._nearest).mask
+        image = read_tile(tile.image, self._bands)
+        mask = read_mask(tile.mask, self._palette, self._nearest, tile.image).mask
         for path, shape in ((tile.image, image.shape[:2]), (tile.mask, mask.shape)):
             if shape != (self.rows, self.cols):
                 raise DataError(

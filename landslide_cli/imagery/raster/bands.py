@@ -6,37 +6,68 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.nodata import NoData, mask_bands
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.ranges import value_range_of
 
 Bools = NDArray[np.bool_]
+
+_COLOURS = ColorInterp.red, ColorInterp.green, ColorInterp.blue
+
+# What a file calls a band of which it does not know what it shows.
+_UNNAMED = ColorInterp.undefined, ColorInterp.gray
 
 
 @dataclass(frozen=True)
 class BandPlan:
     """Which bands of a raster are read, by their numbers from 1, and what tells its missing data.
 
-    `copies` tells how often a gray band is repeated. `alpha` is the alpha band, `nodata` each
-    band's value of no data, both None if there is none; `mask_bands` are those whose masks of
-    another kind must be read; `floating` tells that values may be NaN. Of a palette image
-    `painting` is (bands, 256) uint8, each index's colour, and `shown` (256,) bool, whether it is
-    opaque.
+    `copies` tells how often a gray band is repeated, `value_range` which values become 0 and 255
+    (None: they are 8 bits as they are). `alpha` is the alpha band, None if there is none; `nodata`
+    the values of no data; `mask_bands` are those whose masks of another kind must be read;
+    `floating` tells that values may be NaN. `colours` is what the file calls the bands, empty where
+    the profile chooses them. Of a palette image `painting` is (bands, 256) uint8, each index's
+    colour, and `shown` (256,) bool, whether it is opaque.
     """
 
     bands: list[int]
     copies: int = 1
+    value_range: tuple[float, float] | None = None
     alpha: int | None = None
-    nodata: list[np.generic] | None = None
+    nodata: tuple[NoData, ...] = ()
     mask_bands: tuple[int, ...] = ()
     floating: bool = False
+    colours: tuple[ColorInterp, ...] = ()
     painting: NDArray[np.uint8] | None = None
     shown: Bools | None = None
 
     @property
     def bands_read(self) -> list[int]:
         return self.bands if self.alpha is None else [*self.bands, self.alpha]
+
+    @property
+    def note(self) -> str | None:
+        """What to tell of the order of the bands; None if they are taken as they lie."""
+        if not self.colours or self.bands == sorted(self.bands):
+            return None
+        named = ", ".join(f"{band} as {self.colours[i].name}" for i, band in enumerate(self.bands))
+        return f"takes band {named}, as the file names them; infer.bands chooses otherwise"
+
+    @property
+    def warning(self) -> str | None:
+        """What a model of colours makes of the bands that is likely wrong; None if nothing."""
+        if self.painting is None and self.copies == len(_COLOURS):
+            return "gray, where the model takes colours: expect a poor map"
+        if len(self.colours) != len(_COLOURS):
+            return None
+        pairs = zip(self.colours, _COLOURS, strict=True)
+        if all(told in (wanted, *_UNNAMED) for told, wanted in pairs):
+            return None
+        named = ", ".join(colour.name for colour in self.colours)
+        return f"its bands are {named}, taken as red, green, blue; infer.bands chooses others"
 
 
 def plan_bands(path: Path, dataset: Any, preprocessing: Preprocessing) -> BandPlan:
@@ -50,17 +81,34 @@ def plan_bands(path: Path, dataset: Any, preprocessing: Preprocessing) -> BandPl
         return _plan_of_colours(path, dataset, preprocessing)
     bands = colour_bands(dataset)
     chosen = _chosen_bands(path, bands, dataset.count, preprocessing)
-    dtype = _pixel_type(path, dataset, chosen[0], preprocessing)
+    dtype = _pixel_type(path, dataset, chosen[0])
     alpha = next((i for i in dataset.indexes if i not in bands and i not in chosen), None)
-    nodata = _nodata(dataset, chosen, dtype)
+    value_range = value_range_of(
+        path, dataset, chosen, preprocessing.value_range, preprocessing.resized_by == "nothing"
+    )
     return BandPlan(
         bands=chosen,
         copies=preprocessing.bands if len(chosen) < preprocessing.bands else 1,
+        value_range=value_range,
         alpha=alpha,
-        nodata=nodata,
-        mask_bands=_mask_bands(dataset, chosen),
+        nodata=_nodata(_declared(dataset, chosen), dtype, value_range, preprocessing),
+        mask_bands=mask_bands(dataset, chosen),
         floating=dtype.kind == "f",
+        colours=_colours(dataset, chosen) if preprocessing.order is None else (),
     )
+
+
+def _nodata(
+    declared: list[float | None],
+    dtype: np.dtype[Any],
+    value_range: tuple[float, float] | None,
+    preprocessing: Preprocessing,
+) -> tuple[NoData, ...]:
+    """Return what the file declares, and the value that the preprocessing adds."""
+    chosen = preprocessing.nodata
+    added = [chosen if isinstance(chosen, int | float) else None] * len(declared)
+    told = (NoData.of(values, dtype, value_range) for values in (declared, added))
+    return tuple(nodata for nodata in told if nodata is not None)
 
 
 def _plan_of_colours(path: Path, dataset: Any, preprocessing: Preprocessing) -> BandPlan:
@@ -69,8 +117,8 @@ def _plan_of_colours(path: Path, dataset: Any, preprocessing: Preprocessing) -> 
     return BandPlan(
         bands=[1],
         alpha=next((index for index in dataset.indexes if index != 1), None),
-        nodata=_nodata(dataset, [1], np.dtype(np.uint8)),
-        mask_bands=_mask_bands(dataset, [1]),
+        nodata=_nodata(_declared(dataset, [1]), np.dtype(np.uint8), None, preprocessing),
+        mask_bands=mask_bands(dataset, [1]),
         painting=np.ascontiguousarray(table.T[[band - 1 for band in chosen]]),
         shown=table[:, 3] != 0,
     )
@@ -101,44 +149,16 @@ def _chosen_bands(
     )
 
 
-def _pixel_type(path: Path, dataset: Any, band: int, preprocessing: Preprocessing) -> np.dtype[Any]:
+def _pixel_type(path: Path, dataset: Any, band: int) -> np.dtype[Any]:
     name = dataset.dtypes[band - 1]
     if name.startswith("complex"):
         raise DataError(f"{path}: holds complex values, which make no picture; choose other images")
-    if preprocessing.value_range is None and name not in ("uint8", "uint16"):
-        raise DataError(
-            f"{path}: holds {name} values; say which range becomes 0 to 255 with "
-            "source.value_range in the profile"
-        )
     dtype: np.dtype[Any] = np.dtype(name)
     return dtype
 
 
-def _nodata(dataset: Any, bands: list[int], dtype: np.dtype[Any]) -> list[np.generic] | None:
-    """Return the bands' values of no data; None if a band has none, or one it cannot hold."""
-    values = [dataset.nodatavals[band - 1] for band in bands]
-    if any(value is None or np.isnan(value) for value in values):
-        return None
-    # Values beyond the type's range do not get here.
-    if dtype.kind != "f" and any(value % 1 for value in values):
-        return None
-    return [dtype.type(value) for value in values]
-
-
-def _mask_bands(dataset: Any, bands: list[int]) -> tuple[int, ...]:
-    """Return the bands with masks, in the file or beside it, that no value and no alpha band tells.
-
-    If the bands share one mask, it is that of the first.
-    """
-    flags = {band: set(dataset.mask_flag_enums[band - 1]) for band in bands}
-    masked = [
-        band
-        for band in bands
-        if not flags[band] & {MaskFlags.all_valid, MaskFlags.alpha}
-        and (MaskFlags.nodata not in flags[band] or dataset.nodatavals[band - 1] is None)
-    ]
-    shared = bool(masked) and MaskFlags.per_dataset in flags[masked[0]]
-    return tuple(masked[:1] if shared else masked)
+def _declared(dataset: Any, bands: list[int]) -> list[float | None]:
+    return [dataset.nodatavals[band - 1] for band in bands]
 
 
 def is_palette(dataset: Any) -> bool:
@@ -163,6 +183,18 @@ def colour_table(path: Path, dataset: Any) -> NDArray[np.uint8]:
 
 
 def colour_bands(dataset: Any) -> list[int]:
-    """Return the numbers of the bands that are not alpha."""
+    """Return the numbers of the bands that are not alpha, as the colours of the first three say.
+
+    If these are red, green and blue in another order, they are put into this one.
+    """
     interpretations = zip(dataset.indexes, dataset.colorinterp, strict=True)
-    return [index for index, meaning in interpretations if meaning != ColorInterp.alpha]
+    bands = [index for index, meaning in interpretations if meaning != ColorInterp.alpha]
+    leading, others = bands[: len(_COLOURS)], bands[len(_COLOURS) :]
+    named = dict(zip(_colours(dataset, leading), leading, strict=True))
+    if named.keys() == set(_COLOURS):
+        leading = [named[colour] for colour in _COLOURS]
+    return leading + others
+
+
+def _colours(dataset: Any, bands: list[int]) -> tuple[ColorInterp, ...]:
+    return tuple(dataset.colorinterp[band - 1] for band in bands)

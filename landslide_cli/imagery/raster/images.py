@@ -15,6 +15,8 @@ from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.bands import colour_bands, colour_table, is_palette
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
+from landslide_cli.imagery.raster.nodata import NoData, mask_bands
+from landslide_cli.imagery.raster.orientation import refuse_turned
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader, opened
 from landslide_cli.imagery.raster.recognition import marked
@@ -35,9 +37,10 @@ def probe(path: Path, decode: bool = False) -> RasterInfo:
     """Read a raster's header; with `decode` also all its pixels, which finds hidden damage.
 
     Raises:
-        DataError: as `opened`.
+        DataError: as `opened` and `refuse_turned`.
     """
     with opened(path) as dataset:
+        refuse_turned(path, dataset)
         bands = 3 if is_palette(dataset) else len(colour_bands(dataset))
         if decode:
             dataset.read()
@@ -60,9 +63,9 @@ def read_image(
     Args:
         path: any raster that GDAL reads.
         bands: bands that the model takes.
-        value_range: the values that become 0 and 255. Default: the range of the type, for uint8 and
-            uint16.
-        order: numbers of the bands to read, from 1. Default: all.
+        value_range: the values that become 0 and 255. Default: those of the bits that the file says
+            are used; without a word of it, 8.
+        order: numbers of the bands to read, from 1. Default: all, red, green and blue as named.
 
     Returns:
         (rows, cols, bands) uint8.
@@ -73,6 +76,16 @@ def read_image(
     preprocessing = Preprocessing(bands, None if order is None else tuple(order), value_range)
     with SceneReader(path, preprocessing) as scene:
         return scene.read((0, scene.height), (0, scene.width)).image
+
+
+def read_tile(path: Path, bands: int) -> NDArray[np.uint8]:
+    """Read the image of a tile, (rows, cols, bands) uint8, which is prepared already.
+
+    Raises:
+        DataError: as `SceneReader`; or its values are not of 8 bits.
+    """
+    with SceneReader(path, Preprocessing(bands, resized_by="nothing")) as tile:
+        return tile.read((0, tile.height), (0, tile.width)).image
 
 
 @dataclass(frozen=True)
@@ -130,38 +143,64 @@ class MaskValues:
     """A mask file as it is.
 
     `colours` is (rows, cols, 3) uint8, `gray` the single band of a gray or palette image, (rows,
-    cols) uint8, `clear` is (rows, cols) bool: the transparent pixels. `painted` tells a palette
-    image, whose colours are its palette's, from a gray one.
+    cols) uint8, `clear` is (rows, cols) bool: the pixels that are transparent, masked or of the
+    file's value of no data; `void` those of that value alone, where it could be one of a class.
+    `painted` tells a palette image, whose colours are its palette's, from a gray one.
     """
 
     colours: Colours
     gray: NDArray[np.uint8] | None
     clear: NDArray[np.bool_]
+    void: NDArray[np.bool_]
     painted: bool = False
+    georeference: Georeference = Georeference()  # noqa: RUF009 - immutable
 
 
 def read_mask_values(path: Path) -> MaskValues:
     """Read a mask file without deciding what its values mean.
 
     Raises:
-        DataError: as `opened`; or the file is neither gray nor colour, 8 bits deep.
+        DataError: as `probe`; or the file is neither gray nor colour, 8 bits deep.
     """
     with opened(path) as dataset:
-        if is_palette(dataset):
-            painted = _painted(path, dataset)
-            return MaskValues(painted[..., :3], dataset.read(1), painted[..., 3] == 0, True)
-        bands = colour_bands(dataset)
-        values = np.moveaxis(dataset.read(bands), 0, -1)
-        alpha = [index for index in dataset.indexes if index not in bands]
-        clear = dataset.read(alpha[0]) == 0 if alpha else np.zeros(values.shape[:2], np.bool_)
-    whole = values.astype(np.uint8)
-    if values.shape[-1] not in (1, 3) or not (whole == values).all():
+        refuse_turned(path, dataset)
+        bands, place = colour_bands(dataset), georeference_of(dataset)
+        table = colour_table(path, dataset) if is_palette(dataset) else None
+        values, clear = dataset.read(bands), _hidden(dataset, bands)
+        told = NoData.of([dataset.nodatavals[band - 1] for band in bands], values.dtype)
+    void = np.zeros(clear.shape, np.bool_) if told is None else told.missing(values)
+    clear |= void
+    if values.dtype.kind == "f":
+        unknown = np.isnan(values).any(axis=0)
+        values[:, unknown] = 0
+        clear |= unknown
+    with np.errstate(invalid="ignore"):
+        whole = values.astype(np.uint8)
+    unfit = np.asarray((whole != values).any(axis=0))
+    if len(bands) not in (1, 3) or (unfit & ~clear).any():
         raise DataError(
-            f"{path}: is no mask: {values.shape[-1]} bands of {values.dtype}; "
+            f"{path}: is no mask: {len(bands)} bands of {values.dtype}; "
             "a mask is gray, palette or RGB, with values from 0 to 255"
         )
-    gray = whole[..., 0] if values.shape[-1] == 1 else None
-    return MaskValues(np.broadcast_to(whole, (*clear.shape, 3)), gray, clear)
+    gray, void = (whole[0] if len(bands) == 1 else None), void & ~unfit
+    if table is not None:
+        painted = table[whole[0]]
+        clear |= painted[..., 3] == 0
+        return MaskValues(painted[..., :3], gray, clear, void, True, place)
+    colours = np.broadcast_to(np.moveaxis(whole, 0, -1), (*clear.shape, 3))
+    return MaskValues(colours, gray, clear, void, False, place)
+
+
+def _hidden(dataset: Any, bands: list[int]) -> NDArray[np.bool_]:
+    """Tell the pixels of a mask that its alpha band or a mask of its own hides, (rows, cols)."""
+    hidden = np.zeros((dataset.height, dataset.width), np.bool_)
+    alpha = [index for index in dataset.indexes if index not in bands]
+    if alpha:
+        hidden |= dataset.read(alpha[0]) == 0
+    masked = mask_bands(dataset, bands)
+    if masked:
+        hidden |= ~dataset.read_masks(list(masked)).all(axis=0)
+    return hidden
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:
@@ -200,6 +239,7 @@ def write_mask(path: Path, mask: Mask, palette: Palette) -> None:
     colours = palette.colourise(mask)
     if (mask == IGNORE).any():
         alpha = np.where(mask == IGNORE, 0, 255).astype(np.uint8)
+        colours[mask == IGNORE] = 0  # for who drops the alpha band, rather than a foreground
         colours = np.dstack([colours, alpha])
     path.write_bytes(_encoded(colours, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]))
 

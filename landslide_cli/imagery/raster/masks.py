@@ -1,6 +1,6 @@
 """Mask files to class indices: class colours, class indices and 0/255 binary are told apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.errors import DataError, listed
-from landslide_cli.imagery.raster.images import MaskValues, read_mask_values
+from landslide_cli.imagery.raster.images import MaskValues, probe, read_mask_values
+from landslide_cli.imagery.raster.laying import is_placed, laid_on
 
 Encoding = Literal["colours", "indices", "binary", "none"]
 
@@ -25,29 +26,57 @@ class MaskReading:
     changed: int = 0
 
 
-def read_mask(path: Path, palette: Palette, nearest: bool = False) -> MaskReading:
+def read_mask(
+    path: Path, palette: Palette, nearest: bool = False, image: Path | None = None
+) -> MaskReading:
     """Read a mask file.
 
     Colours and palettes hold class colours. A gray file holds class indices if all its values are
     such, 255 beside them meaning no label; 0 and 255 alone are background and foreground if there
     are two classes; otherwise its grays are class colours. A palette whose colours are no classes
-    may hold class indices as well. Transparent pixels have no label.
+    may hold class indices as well. Pixels that are transparent, that a mask in or beside the file
+    hides, or that have the file's value of no data have no label.
+
+    A mask and an image that both have a place are laid on each other by it; otherwise each pixel of
+    the mask is one of the image.
 
     Args:
         path: a gray, palette, RGB or RGBA image, 8 bits deep.
         palette: the classes.
         nearest: give colours that are no class to the nearest class, as JPEG masks need.
+        image: what the mask is of. Default: the mask stays on its own pixels.
 
     Returns:
         (rows, cols) uint8 class indices, `IGNORE` where there is no label.
 
     Raises:
-        DataError: the file cannot be read, or a colour is no class.
+        DataError: the file cannot be read, a colour is no class, the value of no data is one, or
+            the mask lies beside the image.
     """
     values = read_mask_values(path)
     reading = _recognised(values, palette, nearest, path)
+    _refuse_void_class(values, reading, palette, path)
     reading.mask[values.clear] = IGNORE
-    return reading
+    if image is None or not is_placed(values.georeference):
+        return reading
+    return replace(reading, mask=laid_on(path, reading.mask, values.georeference, probe(image)))
+
+
+def _refuse_void_class(
+    values: MaskValues, reading: MaskReading, palette: Palette, path: Path
+) -> None:
+    """Refuse a file whose value of no data is that of a class: none of the class would be left."""
+    if not values.void.any():
+        return
+    index = int(reading.mask[values.void][0])
+    if index >= len(palette) or (reading.encoding == "binary" and index == 1):
+        return  # 255 for no label is common
+    if values.painted and values.gray is not None and values.gray[values.void][0] >= len(palette):
+        return  # unused entries of a palette are black
+    raise DataError(
+        f"{path}: declares the value of the class {palette.names[index]} as no data, so that "
+        "nothing would be labelled so;\nremove the declaration, as by gdal_edit.py -unsetnodata"
+    )
 
 
 def _recognised(values: MaskValues, palette: Palette, nearest: bool, path: Path) -> MaskReading:

@@ -30,6 +30,7 @@ from landslide_cli.imagery.raster.bands import BandPlan, plan_bands
 from landslide_cli.imagery.raster.border import Border, find_border
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
+from landslide_cli.imagery.raster.orientation import refuse_turned
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.recognition import require_file
 from landslide_cli.imagery.raster.rectify import rectified, rectified_mask
@@ -75,9 +76,10 @@ def opened(path: Path) -> Iterator[Any]:
 class SceneReader:
     """A scene of any size, read piece by piece; to be opened and used in one thread.
 
-    A pixel holds no data if all its bands have the raster's nodata value, if the raster's alpha
-    band or mask says so, or if one of its bands is NaN; and by the preprocessing's `nodata` if all
-    its bands have another value, or if it belongs to a border.
+    A pixel holds no data if all its bands have the raster's nodata value, or one band has it and
+    the value lies outside the value range; if the raster's alpha band or the mask of a band says
+    so; or if one of its bands is NaN. By the preprocessing's `nodata` it holds none if its bands
+    have another value, likewise, or if it belongs to a border.
 
     Args:
         path: any raster that GDAL reads.
@@ -86,9 +88,9 @@ class SceneReader:
             `is_warped`, and its size is that of the warped scene.
 
     Raises:
-        DataError: as `opened`; or the raster has other bands than asked for, or values that no
-            range is known for, complex ones or a palette of more than 256 colours; or it cannot be
-            warped.
+        DataError: as `opened` and `refuse_turned`; or the raster has other bands than asked for, or
+            values that no range is known for, complex ones or a palette of more than 256 colours;
+            or it cannot be warped.
     """
 
     def __init__(self, path: Path, preprocessing: Preprocessing, warp: bool = False) -> None:
@@ -97,6 +99,7 @@ class SceneReader:
         with ExitStack() as datasets, _explained(path):
             self._dataset = datasets.enter_context(_open_to_decode(path))
             _require_bands(path, self._dataset)
+            refuse_turned(path, self._dataset)
             self.is_warped = False
             if warp and (warped := _warped(path, self._dataset)) is not None:
                 self._dataset, self.is_warped = datasets.enter_context(warped), True
@@ -116,6 +119,16 @@ class SceneReader:
     def standardized(self) -> bool:
         """Whether the model wants the scene standardized; the pixels read are not yet."""
         return self._preprocessing.standardized
+
+    @property
+    def note(self) -> str | None:
+        """What to tell of the order in which the bands are taken; None if nothing."""
+        return self._plan.note
+
+    @property
+    def warning(self) -> str | None:
+        """What the file says of its bands that makes a poor map likely; None if nothing."""
+        return self._plan.warning
 
     @property
     def gsd(self) -> tuple[float, float] | None:
@@ -142,7 +155,7 @@ class SceneReader:
             return None
         if self.is_warped:
             return self._warped_border()
-        encoding = _encoding(self._dataset, self._plan, self._preprocessing)
+        encoding = _encoding(self._plan)
         block_shape = self._dataset.block_shapes[self._plan.bands[0] - 1]
         return find_border(self._pixels, self.height, self.width, block_shape, encoding)
 
@@ -187,38 +200,29 @@ class SceneReader:
             masks = None
             if plan.mask_bands:
                 masks = self._dataset.read_masks(plan.mask_bands, window=window)
-        nodata = self._preprocessing.nodata
-        chosen = nodata if isinstance(nodata, int | float) else None
-        return values[: len(plan.bands)], _valid(values, masks, plan, chosen)
+        return values[: len(plan.bands)], _valid(values, masks, plan)
 
     def _image(self, values: NDArray[Any], valid: Bools | None) -> NDArray[np.uint8]:
         """Turn (bands, rows, cols) of any type into (rows, cols, bands) uint8."""
         if self._plan.painting is not None:
             return _merged([cv2.LUT(values[0], column) for column in self._plan.painting])
-        scaled = _scaled(values, valid, self._preprocessing.value_range, self._path)
+        scaled = _scaled(values, valid, self._plan.value_range, self._path)
         return _merged([*scaled] * self._plan.copies)
 
 
-def _valid(
-    values: NDArray[Any], masks: NDArray[np.uint8] | None, plan: BandPlan, nodata: float | None
-) -> Bools | None:
+def _valid(values: NDArray[Any], masks: NDArray[np.uint8] | None, plan: BandPlan) -> Bools | None:
     """Tell the pixels that hold data, (rows, cols); None if all do.
 
-    `values` and `masks` are (bands, rows, cols), of the bands read and of the bands with masks;
-    `nodata` is a value of no data beside the file's own.
+    `values` and `masks` are (bands, rows, cols), of the bands read and of the bands with masks.
     """
     colours = values[: len(plan.bands)]
-    known: list[Bools] = []
-    if nodata is not None:
-        known.append(~_all_equal(colours, [nodata] * len(colours)))
-    if plan.nodata is not None:
-        known.append(~_all_equal(colours, plan.nodata))
+    known: list[Bools] = [~nodata.missing(colours) for nodata in plan.nodata]
     if plan.floating:
         known.append(~np.asarray(np.isnan(colours).any(axis=0)))
     if plan.alpha is not None:
         known.append(values[-1] != 0)
     if masks is not None:
-        known.append(np.asarray(masks.any(axis=0)))
+        known.append(np.asarray(masks.all(axis=0)))
     if plan.shown is not None and not plan.shown.all():
         known.append(plan.shown[values[0]])
     if not known:
@@ -227,22 +231,11 @@ def _valid(
     return None if valid.all() else valid
 
 
-def _all_equal(bands: NDArray[Any], wanted: Sequence[np.generic | float]) -> Bools:
-    equal: Bools = bands[0] == wanted[0]
-    for band, value in zip(bands[1:], wanted[1:], strict=True):
-        if not equal.any():
-            break
-        equal &= band == value
-    return equal
-
-
-def _encoding(dataset: Any, plan: BandPlan, preprocessing: Preprocessing) -> Encoding:
+def _encoding(plan: BandPlan) -> Encoding:
     """Return black, white and a grey level in the numbers of a raster."""
-    if plan.painting is not None:
-        return Encoding(0.0, 255.0, 0.0)
-    dtype = dataset.dtypes[plan.bands[0] - 1]
-    low, high = preprocessing.value_range or (0, np.iinfo(dtype).max)
-    return Encoding(float(low), float(high), (high - low) / 255.0)
+    low, high = plan.value_range or (0, 255)
+    step = 0.0 if plan.painting is not None else (high - low) / 255.0
+    return Encoding(float(low), float(high), step)
 
 
 def _scaled(
@@ -250,8 +243,8 @@ def _scaled(
 ) -> NDArray[np.uint8]:
     """Map the value range to 0..255, (bands, rows, cols); any value where there is no data."""
     if value_range is None:
-        if values.dtype == np.uint8:
-            return values
+        return values
+    if values.dtype == np.uint16 and value_range == (0, 65535):
         # Rounds each of the 65536 values as below, at six times the speed.
         return np.stack([cv2.convertScaleAbs(band, alpha=255.0 / 65535.0) for band in values])
     low, high = value_range

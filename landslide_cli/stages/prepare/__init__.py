@@ -9,6 +9,7 @@ from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.prepared import READING, labelled_scenes_of, of_leading_source
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import TILES, write_manifest
+from landslide_cli.errors import listed
 from landslide_cli.outputs import whole_folder
 from landslide_cli.profile import Profile
 from landslide_cli.records import Step, refuse_overwrite
@@ -57,6 +58,7 @@ def prepare(
         refuse_overwrite([folder], overwrite)
     with whole_folder(folder) as partial:
         cuttings = cut_scenes(scenes, profile, partial, reporter)
+        _tell_bands(scenes, cuttings, reporter)
         result = _result(profile, folder, scenes, cuttings)
         write_manifest(partial, [tile for cutting in cuttings for tile in cutting.tiles])
         step.finish(result.document(), partial / PREPARE_RECORD)
@@ -71,6 +73,20 @@ def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None) -> Step:
     settings.pop("prepare.workers")  # changes the speed, not the result
     files = [path for scene in scenes for path in scene.files]
     return Step.of(profile.dataset / TILES / PREPARE_RECORD, settings, files)
+
+
+def _tell_bands(scenes: Sequence[Scene], cuttings: Sequence[Cutting], reporter: Reporter) -> None:
+    """Say which scenes' bands are taken in another order, or are not what a model expects."""
+    notes: dict[str, list[str]] = {}
+    warnings: dict[str, list[str]] = {}
+    for scene, cutting in zip(scenes, cuttings, strict=True):
+        for remark, said in ((cutting.note, notes), (cutting.warning, warnings)):
+            if remark is not None:
+                said.setdefault(remark, []).append(scene.name)
+    for remark, names in notes.items():
+        reporter.note(f"{listed(names, most=3)}: {remark}")
+    for remark, names in warnings.items():
+        reporter.warn(f"{listed(names, most=3)}: {remark}")
 
 
 def _median_scale(scenes: Sequence[Scene], cuttings: Sequence[Cutting]) -> float:
@@ -98,5 +114,6 @@ def _result(
         padding_pixels=sum(cutting.padding for cutting in cuttings),
         mask_encodings={kind: encodings.count(kind) for kind in sorted(set(encodings))},
         changed_pixels=sum(cutting.changed for cutting in cuttings),
+        unlabelled_pixels=sum(cutting.unlabelled for cutting in cuttings),
         standardized=profile.prepare.standardize,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.tiling.grid import Window, cut, side_by_side
-from landslide_cli.dataset.prepared import prepared_scene
+from landslide_cli.dataset.prepared import prepared_scene, remarks_on
 from landslide_cli.dataset.scenes import Scene, bad_files
 from landslide_cli.dataset.tiles import IMAGES, MASKS, Tile
 from landslide_cli.errors import LandslideError
@@ -26,7 +26,8 @@ class Cutting:
     """The tiles of one scene, or the scene itself as a single entry where no tiles are cut.
 
     `class_pixels` counts the labelled pixels of each class, `padding` the pixels beyond the scene's
-    edges, `changed` those set to the nearest class. `error` says why a scene cannot be used.
+    edges, `unlabelled` those within that have no label, `changed` those set to the nearest class.
+    `note` and `warning` tell of the scene's bands, `error` why it cannot be used.
     """
 
     tiles: list[Tile] = field(default_factory=list)
@@ -36,6 +37,9 @@ class Cutting:
     padding: int = 0
     encoding: str = ""
     changed: int = 0
+    unlabelled: int = 0
+    note: str | None = None
+    warning: str | None = None
     error: str | None = None
 
 
@@ -73,21 +77,25 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
     side, palette = profile.prepare.tile, profile.palette
     try:
         prepared = prepared_scene(profile, scene)
+        note, warning = remarks_on(profile, scene)
     except LandslideError as error:
         return Cutting(error=str(error))
     image, mask = prepared.image, prepared.reading.mask
     rows, cols = mask.shape
     windows = [Window(0, 0, cols, rows)] if side is None else side_by_side(rows, cols, side)
     tiles: list[Tile] = []
-    counts, padding, dropped = np.zeros(len(palette), np.int64), 0, 0
+    counts, padding, dropped, unlabelled = np.zeros(len(palette), np.int64), 0, 0, 0
     for window in windows:
         tile_mask = _padded(mask, window)
         labelled, share = _labelled_pixels(tile_mask), _foreground_share(tile_mask)
-        if profile.prepare.drop_empty and share == 0.0:
+        is_bare = side is not None and labelled == 0
+        if is_bare or (profile.prepare.drop_empty and share == 0.0):
             dropped += 1
             continue
         counts += [np.count_nonzero(tile_mask == index) for index in range(len(palette))]
-        padding += _padding_pixels(window, rows, cols)
+        beyond = _padding_pixels(window, rows, cols)
+        padding += beyond
+        unlabelled += tile_mask.size - labelled - beyond
         if side is None:
             tiles.append(Tile(scene.name, scene.name, 0, 0, "", labelled, share))
         else:
@@ -101,6 +109,9 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
         padding=padding,
         encoding=prepared.reading.encoding,
         changed=prepared.reading.changed,
+        unlabelled=unlabelled,
+        note=note,
+        warning=warning,
     )
 
 

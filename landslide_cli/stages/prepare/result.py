@@ -15,7 +15,8 @@ class PrepareResult(Result):
 
     Where no tiles are cut, `tiles` is 0 and the manifest lists whole scenes. `class_pixels` counts
     the labelled pixels of the tiles without their augmented copies, or of the scenes;
-    `padding_pixels` lie beyond the scenes' edges. `scale` is the median of the factors by which the
+    `padding_pixels` lie beyond the scenes' edges, `unlabelled_pixels` within and have no label.
+    `scale` is the median of the factors by which the
     scenes were resized, `standardized` tells whether their brightness and contrast were
     standardized. `mask_encodings` counts the mask files by the way they encode the classes;
     `changed_pixels` were set to the nearest class.
@@ -31,6 +32,7 @@ class PrepareResult(Result):
     padding_pixels: int
     mask_encodings: dict[str, int]
     changed_pixels: int
+    unlabelled_pixels: int = 0
     standardized: bool = False
     unchanged: bool = False
 
@@ -59,6 +61,7 @@ class PrepareResult(Result):
             ("scenes", f"{self.scenes}"),
             *(self._counts_of_tiles() if self._is_cut else []),
             ("mask encodings", encodings),
+            ("pixels without a label", f"{self.unlabelled_pixels:,}"),
             ("pixels set to the nearest class", f"{self.changed_pixels:,}"),
         ]
         units = "tiles" if self._is_cut else "scenes"

@@ -38,8 +38,8 @@ from landslide_cli.imagery.plots import (
 from landslide_cli.imagery.raster.images import (
     Preview,
     probe,
-    read_image,
     read_preview,
+    read_tile,
     write_picture,
 )
 from landslide_cli.imagery.raster.masks import read_mask
@@ -107,11 +107,11 @@ class Sheets:
         rows = []
         with reporter.track(f"drawing {part} tiles", len(chosen)) as advance:
             for tile in chosen:
-                image = read_image(tile.image, self._profile.bands)
+                image = read_tile(tile.image, self._profile.bands)
                 prediction = None
                 if run is not None and predictor is not None:
                     prediction = predictor.predict(tile.image).mask(run.threshold)
-                truth = self._mask(tile.mask)
+                truth = self._mask(tile.mask, tile.image)
                 rows.append((tile.image.stem, _row(image, truth, prediction, self._palette)))
                 advance()
         return self._sheet(f"tiles-{part}.png", rows)
@@ -127,7 +127,7 @@ class Sheets:
             for part, tiles in tiles_of.items():
                 total = np.zeros(len(self._palette), np.int64)
                 for tile in tiles:
-                    counts = np.bincount(self._mask(tile.mask).ravel(), minlength=256)
+                    counts = np.bincount(self._mask(tile.mask, tile.image).ravel(), minlength=256)
                     counts = counts[: len(self._palette)]
                     foreground.append(float(counts[1:].sum() / max(1, counts.sum())))
                     total += counts
@@ -209,8 +209,9 @@ class Sheets:
         plot_curves(path, history, round(best["epoch"]))
         return [path]
 
-    def _mask(self, path: Path) -> Mask:
-        return read_mask(path, self._palette, self._profile.prepare.nearest_colour).mask
+    def _mask(self, path: Path, image: Path | None = None) -> Mask:
+        nearest = self._profile.prepare.nearest_colour
+        return read_mask(path, self._palette, nearest, image).mask
 
     def _predict(self, scene: Scene, fold: int | None, reporter: Reporter) -> Mask:
         """Predict a scene as `infer-tiled` does, with the model of its fold if there are folds."""

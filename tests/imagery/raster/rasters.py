@@ -43,7 +43,8 @@ def write_jpeg(write: WriteRaster) -> tuple[Path, Preprocessing]:
 
 
 def write_strips(write: WriteRaster) -> tuple[Path, Preprocessing]:
-    return write("scene.tif", noise(5, np.uint16), interleave="band"), Preprocessing(2, (5, 2))
+    path = write("scene.tif", noise(5, np.uint16), interleave="band")
+    return path, Preprocessing(2, (5, 2), (0, 65535))
 
 
 def write_alpha(write: WriteRaster) -> tuple[Path, Preprocessing]:

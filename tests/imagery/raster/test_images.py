@@ -54,14 +54,15 @@ def test_the_range_of_16_bit_becomes_that_of_8(
     write_raster: WriteRaster, suffix: str, bands: int
 ) -> None:
     expected = noise(bands)
-    image = read_image(write_raster(f"scene{suffix}", expected.astype(np.uint16) * 257), bands)
+    path = write_raster(f"scene{suffix}", expected.astype(np.uint16) * 257)
+    image = read_image(path, bands, (0, 65535))
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, expected)
 
 
 def test_16_bit_values_are_rounded_to_the_nearest(write_raster: WriteRaster) -> None:
     values = np.array([[0, 128, 129, 65535]], np.uint16)
-    image = read_image(write_raster("scene.tif", values), 1)
+    image = read_image(write_raster("scene.tif", values), 1, (0, 65535))
     assert image[..., 0].tolist() == [[0, 0, 1, 255]]
 
 
@@ -105,7 +106,7 @@ def test_another_number_of_bands_is_refused(
         read_image(path, wanted)
 
 
-@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.uint32])
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.uint32, np.uint16])
 def test_a_type_without_a_range_needs_one_from_the_profile(
     write_raster: WriteRaster, dtype: Any
 ) -> None:

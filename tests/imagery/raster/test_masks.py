@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -251,6 +252,58 @@ def test_what_cannot_be_a_mask_is_called_so(
     with pytest.raises(DataError, match="is no mask") as caught:
         read_mask(path, palette)
     assert str(path) in str(caught.value)
+
+
+HOLE = np.zeros((20, 30), np.bool_)
+HOLE[4:9, 10:20] = True
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [(np.uint8, 15), (np.uint8, 255), (np.int16, -9999), (np.float32, -1e30), (np.float32, np.nan)],
+)
+def test_a_masks_value_of_no_data_is_no_label(
+    write_raster: WriteRaster, palette: Palette, dtype: type, nodata: float
+) -> None:
+    mask = classes(2)
+    values = np.where(HOLE, np.array(nodata, dtype), mask.astype(dtype))
+    reading = read_mask(write_raster("mask.tif", values, nodata=nodata), palette)
+    np.testing.assert_array_equal(reading.mask, np.where(HOLE, IGNORE, mask))
+
+
+def test_no_data_of_a_colour_mask_is_no_label(write_raster: WriteRaster, palette: Palette) -> None:
+    mask = classes(2)
+    values = np.where(HOLE[..., None], np.uint8(9), palette.colourise(mask))
+    reading = read_mask(write_raster("mask.tif", values, nodata=9), palette)
+    np.testing.assert_array_equal(reading.mask, np.where(HOLE, IGNORE, mask))
+
+
+def test_255_for_no_data_is_no_foreground(write_raster: WriteRaster, palette: Palette) -> None:
+    values = HOLE * np.uint8(255)
+    reading = read_mask(write_raster("mask.tif", values, nodata=255), palette)
+    np.testing.assert_array_equal(reading.mask, values)
+
+
+@pytest.mark.parametrize("internal", [True, False], ids=["internal", "beside"])
+@pytest.mark.parametrize("factor", [1, 255])
+def test_what_a_masks_own_mask_hides_is_no_label(
+    write_raster: WriteRaster, palette: Palette, internal: bool, factor: int
+) -> None:
+    mask = classes(2)
+    path = write_raster("mask.tif", mask * np.uint8(factor))
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(~HOLE)
+    np.testing.assert_array_equal(read_mask(path, palette).mask, np.where(HOLE, IGNORE, mask))
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_no_data_of_the_value_of_a_class_is_refused(
+    write_raster: WriteRaster, palette: Palette, bands: int
+) -> None:
+    values = palette.colourise(classes(2)) if bands == 3 else classes(2)
+    with pytest.raises(DataError, match="the class background as no data") as caught:
+        read_mask(write_raster("mask.tif", values, nodata=0), palette)
+    assert "unsetnodata" in str(caught.value)
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())

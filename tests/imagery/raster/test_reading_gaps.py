@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,3 +178,47 @@ def test_nodata_that_no_value_can_be_is_none(write_raster: WriteRaster, nodata: 
         piece = scene.read((0, ROWS), (0, COLS))
     assert piece.valid is None
     np.testing.assert_array_equal(piece.image, noise(3))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "value_range"),
+    [(np.float32, -9999, (0, 255)), (np.int16, -1, (0, 255)), (np.uint16, 65535, (0, 255))],
+)
+def test_one_band_of_a_value_that_no_ground_has_is_enough(
+    write_raster: WriteRaster, dtype: Any, nodata: int, value_range: tuple[float, float]
+) -> None:
+    values = noise(3).astype(dtype)
+    values[4:9, 5:8, 1] = nodata
+    piece = read_whole(
+        write_raster("scene.tif", values, nodata=nodata), Preprocessing(3, None, value_range)
+    )
+    np.testing.assert_array_equal(valid_of(piece), (values != nodata).all(axis=-1))
+
+
+def test_a_number_that_no_ground_has_is_enough_in_one_band(write_raster: WriteRaster) -> None:
+    values = noise(3).astype(np.float32)
+    values[4:9, 5:8, 1] = -9999
+    scene = Preprocessing(3, value_range=(0, 255), nodata=-9999.0)
+    piece = read_whole(write_raster("scene.tif", values), scene)
+    np.testing.assert_array_equal(valid_of(piece), (values != -9999).all(axis=-1))
+
+
+@pytest.mark.parametrize("bands", [(1,), (1, 3)])
+def test_only_the_bands_that_declare_no_data_are_asked(
+    write_raster: WriteRaster, tmp_path: Path, bands: tuple[int, ...]
+) -> None:
+    values = noise(3)
+    values[3:6, :9, [band - 1 for band in bands]] = 7
+    write_raster("source.tif", values)
+    rasters = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}">'
+        f"{'<NoDataValue>7</NoDataValue>' if band in bands else ''}<SimpleSource>"
+        f'<SourceFilename relativeToVRT="1">source.tif</SourceFilename><SourceBand>{band}'
+        "</SourceBand></SimpleSource></VRTRasterBand>"
+        for band in (1, 2, 3)
+    )
+    path = tmp_path / "scene.vrt"
+    text = f'<VRTDataset rasterXSize="{COLS}" rasterYSize="{ROWS}">{rasters}</VRTDataset>'
+    path.write_text(text, encoding="utf-8")
+    expected = (values[..., [band - 1 for band in bands]] != 7).any(axis=-1)
+    np.testing.assert_array_equal(valid_of(read_whole(path, Preprocessing(3))), expected)

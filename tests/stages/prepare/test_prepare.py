@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
+from rasterio.enums import ColorInterp
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.dataset.prepared import labelled_scenes_of, prepared_pair
@@ -235,6 +238,7 @@ def test_without_tiles_its_words_are_of_scenes(
     assert [row[0] for row in counts.rows] == [
         "scenes",
         "mask encodings",
+        "pixels without a label",
         "pixels set to the nearest class",
     ]
     assert reporter.warnings == []
@@ -362,3 +366,67 @@ def test_the_command_prints_json_keeps_quiet_and_never_loads_tensorflow(
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["tiles"] == 1
     assert prepare(profile_with()).unchanged
+
+
+UTM = {"crs": "EPSG:32648", "transform": Affine(0.5, 0, 400000, 0, -0.5, 3450000)}
+
+
+@pytest.fixture
+def write_tiffs(write_raster: Callable[..., Path]) -> Callable[..., None]:
+    """Write a scene with 16 rows and its mask, foreground in the upper half."""
+
+    def write(image: dict[str, Any], mask: dict[str, Any], cols: int = 16) -> None:
+        values = np.random.default_rng(0).integers(1, 256, (16, cols, 3), np.uint8)
+        values[:, :3] = 0
+        truth = np.zeros((16, cols), np.uint8)
+        truth[:8] = 1
+        write_raster("raw/images/a.tif", values, **image)
+        write_raster("raw/masks/a.tif", truth, **mask)
+
+    return write
+
+
+def test_no_data_in_an_image_is_no_label_and_counted(
+    profile_with: ProfileWith, write_tiffs: Callable[..., None]
+) -> None:
+    write_tiffs({"nodata": 0}, {})
+    result = prepare(profile_with())
+    assert result.class_pixels == {"background": 8 * 13, "landslide": 8 * 13}
+    assert (result.unlabelled_pixels, result.padding_pixels) == (16 * 3, 0)
+
+
+@pytest.mark.parametrize("overrides", [(), UNCUT], ids=["tiles", "scenes"])
+def test_a_mask_is_laid_on_its_image_by_its_georeference(
+    profile_with: ProfileWith, write_tiffs: Callable[..., None], overrides: tuple[str, ...]
+) -> None:
+    place = UTM["transform"] @ Affine.translation(0, 4)
+    write_tiffs(UTM, {**UTM, "transform": place})
+    result = prepare(profile_with(*overrides))
+    assert result.class_pixels == {"background": 4 * 16, "landslide": 8 * 16}
+    assert result.unlabelled_pixels == 4 * 16
+
+
+def test_a_mask_beside_its_image_is_refused(
+    profile_with: ProfileWith, write_tiffs: Callable[..., None]
+) -> None:
+    write_tiffs(UTM, {**UTM, "transform": UTM["transform"] @ Affine.translation(16, 0)})
+    with pytest.raises(DataError, match=r"(?s)lies beside its image: .* x 400008 .* x 400000"):
+        prepare(profile_with())
+
+
+def test_a_tile_without_any_label_is_dropped(
+    profile_with: ProfileWith, write_tiffs: Callable[..., None]
+) -> None:
+    write_tiffs(UTM, {**UTM, "transform": UTM["transform"] @ Affine.translation(16, 0)}, 32)
+    result = prepare(profile_with())
+    assert (result.tiles, result.dropped, result.unlabelled_pixels) == (1, 1, 0)
+
+
+def test_bands_that_are_taken_in_another_order_are_noted(
+    profile_with: ProfileWith, write_tiffs: Callable[..., None], raw: Path, reporter: Any
+) -> None:
+    write_tiffs({}, {})
+    with rasterio.open(raw / "images" / "a.tif", "r+") as dataset:
+        dataset.colorinterp = ColorInterp.blue, ColorInterp.green, ColorInterp.red
+    prepare(profile_with(), reporter=reporter)
+    assert any(note.startswith("a: takes band 3 as red") for note in reporter.notes)
