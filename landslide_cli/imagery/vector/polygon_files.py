@@ -1,6 +1,7 @@
 """Files of landslide polygons: written as GeoPackage or GeoJSON, and read back."""
 
 import io
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ LAYER = "landslides"
 
 # Decimals of metres and square metres; of degrees, about a millimetre on the ground.
 _MEASURE_DECIMALS, _DEGREE_DECIMALS = 4, 8
+
+_one_day = threading.Lock()
 
 # The CRS by which a GeoPackage says that coordinates are plane and nothing else is known.
 _UNDEFINED = (
@@ -168,9 +171,12 @@ def _dated(day: str) -> Iterator[None]:
     import pyogrio
 
     name = "OGR_CURRENT_DATE"
-    before = pyogrio.get_gdal_config_option(name)
-    pyogrio.set_gdal_config_options({name: f"{np.datetime64(day, 'D')}T00:00:00.000Z"})
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options({name: before})
+    # The option is the whole process's: of two scenes that are finished at once, one would take
+    # away the other's day, or leave its own for good.
+    with _one_day:
+        before = pyogrio.get_gdal_config_option(name)
+        pyogrio.set_gdal_config_options({name: f"{np.datetime64(day, 'D')}T00:00:00.000Z"})
+        try:
+            yield
+        finally:
+            pyogrio.set_gdal_config_options({name: before})

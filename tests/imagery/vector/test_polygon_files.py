@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,20 @@ def test_a_geopackage_says_that_it_changed_on_the_day_of_mapping(tmp_path: Path)
     with sqlite3.connect(path) as database:
         ((changed,),) = database.execute("SELECT last_change FROM gpkg_contents").fetchall()
     assert changed == "2025-11-30T00:00:00.000Z"
+    assert pyogrio.get_gdal_config_option("OGR_CURRENT_DATE") is None
+
+
+def test_layers_that_are_written_at_once_have_each_its_own_day(tmp_path: Path) -> None:
+    days = [f"2025-11-{day:02}" for day in range(1, 25)]
+
+    def changed(day: str) -> str:
+        path = written(tmp_path / f"{day}.gpkg", squares(3), UTM, replace(ORIGIN, mapped=day))
+        with sqlite3.connect(path) as database:
+            ((when,),) = database.execute("SELECT last_change FROM gpkg_contents").fetchall()
+        return str(when)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(changed, days)) == [f"{day}T00:00:00.000Z" for day in days]
     assert pyogrio.get_gdal_config_option("OGR_CURRENT_DATE") is None
 
 
