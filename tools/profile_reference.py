@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from landslide_cli.profile.augment import Kind
 from landslide_cli.profile.base import Settings
-from landslide_cli.profile.loading import PACKAGED_PROFILE
+from landslide_cli.profile.extending import PACKAGED_PROFILE
 from landslide_cli.profile.model import ARCHITECTURES
 from landslide_cli.profile.profile import Profile
 from landslide_cli.profile.source import ClassSettings

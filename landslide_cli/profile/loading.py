@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from landslide_cli.errors import ProfileError
+from landslide_cli.profile.extending import PACKAGED_NAME, PACKAGED_PROFILE, read_extended
 from landslide_cli.profile.messages import Key, dotted, explain, parse_key, shown, value_at
 from landslide_cli.profile.profile import Profile
 from landslide_cli.profile.yaml12 import (
@@ -20,11 +21,6 @@ from landslide_cli.profile.yaml12 import (
     is_text,
     parse_yaml,
 )
-from landslide_cli.weights import FOLDER
-
-# The same as configs/landslide.yaml, for where there is no copy of the project.
-PACKAGED_PROFILE = FOLDER / "landslide.yaml"
-
 
 # Removed keys; profiles that have them are still read.
 REMOVED_KEYS = (("train", "augment", "recolour"),)
@@ -41,11 +37,12 @@ def load_profile(path: Path, overrides: Sequence[str] = ()) -> Profile:
         ProfileError: the file cannot be read, or it or an override is not valid; the message
             names file, line, key, what is allowed, and the nearest valid key.
     """
-    document, lines = _read(path)
-    places = {key: f"{path}:{line}" for key, line in lines.items()}
+    document, places = read_extended(path, _read)
     places.setdefault((), f"{path}:1")
     for text in overrides:
         key, value = _parse_override(text)
+        if key == ("extends",):
+            raise ProfileError(f"{_set(text)}: can only be set in the profile")
         _put(document, key, value, text)
         for length in range(1, len(key)):
             places.setdefault(key[:length], _set(text))
@@ -63,7 +60,7 @@ def dump_profile(profile: Profile) -> str:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     try:
-        with (path if path.exists() else _packaged(path)).open("rb") as file:
+        with (_packaged(path) if path.is_dir() or not path.exists() else path).open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise ProfileError(f"{path}: no such profile; name a YAML file, see configs/") from None
@@ -116,7 +113,7 @@ def _problem_of(error: yaml.YAMLError, text: str) -> tuple[int, str]:
 
 def _packaged(path: Path) -> Path:
     """Return the profile in this package where its name is given and there is no such file."""
-    is_meant = path.as_posix() in ("landslide", PACKAGED_PROFILE.name, "configs/landslide.yaml")
+    is_meant = path.as_posix() in (PACKAGED_NAME, PACKAGED_PROFILE.name, "configs/landslide.yaml")
     return PACKAGED_PROFILE if is_meant else path
 
 

@@ -43,6 +43,13 @@ class Profile(Settings):
     name: Annotated[str, Field(pattern=FOLDER_NAME, max_length=80)] = Field(
         "landslide", description="Names the default folders."
     )
+    extends: str | None = Field(
+        None,
+        description="A profile, relative to this one's folder, whose keys hold where this one has "
+        "none; `landslide` is the packaged one. `source` and lists are replaced as a whole. "
+        "Default: `landslide` where a profile has no other keys than `source`, `classes`, `name`, "
+        "`dataset` and `run`.",
+    )
     dataset: Path = Field(
         default_factory=lambda data: Path("datasets") / data.get("name", "landslide"),
         description="Folder of the tiles and the three parts.",

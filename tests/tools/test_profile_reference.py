@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from landslide_cli.profile import Profile, TrainSettings, load_profile
-from landslide_cli.profile.loading import PACKAGED_PROFILE
+from landslide_cli.profile.extending import PACKAGED_PROFILE
 from landslide_cli.profile.model import ARCHITECTURES
 from tools.profile_reference import (
     GROUPS,
