@@ -266,7 +266,11 @@ def landslide(
 
 
 class Terminated(BaseException):
-    """The program received SIGTERM."""
+    """The program received SIGTERM, or SIGHUP as its terminal was closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 # What ends a command in a line.
@@ -276,8 +280,17 @@ _EXPECTED = (
 )
 
 
-def _terminate(signal_number: int, frame: object) -> NoReturn:
-    raise Terminated
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated(number)
+
+
+def _end_by_signals() -> None:
+    """Have signals end the program like an error, so that partial results are removed."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # What is ignored stays ignored, as with nohup.
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _terminate)
 
 
 def _message(error: BaseException) -> str:
@@ -298,14 +311,13 @@ def _status(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return 128 + signal.SIGINT
     if isinstance(error, Terminated):
-        return 128 + signal.SIGTERM
+        return 128 + error.number
     return error.exit_status if isinstance(error, LandslideError) else 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    # SIGTERM ends the program like an error, so that partial results are removed.
-    signal.signal(signal.SIGTERM, _terminate)
+    _end_by_signals()
     try:
         status: Any = app(
             list(arguments) if arguments is not None else None,

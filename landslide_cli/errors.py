@@ -39,6 +39,10 @@ class OutputError(LandslideError):
     """A result that cannot be written."""
 
 
+class BusyError(LandslideError):
+    """Another process works on the same folder."""
+
+
 def listed(items: Sequence[str], most: int = 10) -> str:
     """Name the first `most` items on one line, and how many more there are."""
     shown = ", ".join(items[:most])

@@ -1,14 +1,17 @@
 """Results that are whole or not there: written beside their final name and renamed when finished.
 
-A run that is killed leaves the old file or the new one, never half a file; what it leaves beside
-them (`.name.partial`) is removed by the next run.
+A run that is killed leaves the old file or the new one, never half a file. What it leaves beside
+them (`.name.OWNER.partial`) is removed by the next run; no two processes write to the same name.
 """
 
+import contextlib
 import csv
 import errno
 import io
+import itertools
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.errors import OutputError
+from landslide_cli.owners import Process, seconds_since_change
+
+# Seconds without a change after which unfinished files of another machine count as left behind.
+_LONG = 86400.0
+
+# Characters of a result's name that the unfinished one has too: more may be too long for a name.
+_LEGIBLE = 24
+
+_PARTIAL = re.compile(r"\..*\.(?P<owner>[^.]+)-\d+\.partial(\.[^.]*)?")
+_numbers = itertools.count(1)
 
 _REMEDIES = {
     errno.ENOSPC: "free some space",
@@ -25,8 +38,34 @@ _REMEDIES = {
 
 
 def partial_name(path: Path) -> Path:
-    """Return where a result is written until it is whole; the suffix stays, for format choice."""
-    return path.with_name(f".{path.stem}.partial{path.suffix}")
+    """Return where a result is written until it is whole; the suffix stays, for format choice.
+
+    The name tells its owner, and is another at each call.
+    """
+    return path.with_name(f"{_partial_stem(path.stem)}{path.suffix}")
+
+
+def _partial_stem(name: str) -> str:
+    return f".{name[:_LEGIBLE]}.{Process.this().token}-{next(_numbers)}.partial"
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files and folders of processes that are no longer there."""
+    try:
+        entries = list(folder.iterdir())
+    except OSError:
+        return
+    for path in entries:
+        match = _PARTIAL.fullmatch(path.name)
+        owner = None if match is None else Process.of_token(match["owner"])
+        if owner is not None and not owner.is_there(heard_of=_age(path) < _LONG):
+            with contextlib.suppress(OSError):
+                _remove(path)
+
+
+def _age(path: Path) -> float:
+    """Return for how many seconds nothing has changed in a file or folder."""
+    return min(seconds_since_change(entry) for entry in (path, *path.rglob("*")))
 
 
 @contextmanager
@@ -53,10 +92,9 @@ def scratch_folder(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder or a file in it cannot be written.
     """
-    scratch = path.with_name(f".{path.name}.partial")
+    scratch = path.with_name(_partial_stem(path.name))
     with made_parents(path), _as_output_error(path):
         _restore(path)
-        _remove(scratch)
         scratch.mkdir()
         try:
             yield scratch
@@ -124,10 +162,24 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write a table with a head line, whole or not at all."""
+    write_text(path, _csv_text(columns, rows))
+
+
+def write_csv_if_new(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table as `write_csv`, unless the file says the same already."""
+    text = _csv_text(columns, rows)
+    try:
+        if path.read_bytes() == text.encode():
+            return
+    except OSError:
+        pass
+    write_text(path, text)
+
+
+def _csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([columns, *rows])
-    write_text(path, buffer.getvalue())
+    csv.writer(buffer, lineterminator="\n").writerows([columns, *rows])
+    return buffer.getvalue()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Jobs in several processes, one job per scene."""
+"""Work in other processes, which end with this one however it ends."""
 
 import multiprocessing
 import os
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import TypeVar
 
 import cv2
@@ -51,7 +52,7 @@ def in_processes(
             return outcomes
         # Spawned, not forked: the threads of OpenCV and GDAL do not survive a fork.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _start_worker) as pool:
+        with ProcessPoolExecutor(workers, context, _start_worker) as pool, ending_children():
             try:
                 with _interrupts_ignored():
                     futures = [pool.submit(work, job) for job in jobs]
@@ -64,12 +65,40 @@ def in_processes(
                     "--set prepare.workers=1"
                 ) from None
             except BaseException:
-                pool.shutdown(cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
             return [future.result() for future in futures]
 
 
+@contextmanager
+def ending_children() -> Iterator[None]:
+    """End the processes that are started in the context at once if it is interrupted."""
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+        raise
+
+
+def end_with_parent() -> None:
+    """Have this process end as soon as the one that started it is gone, even if it was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    """Wait for the end of a pipe that closes with the parent, on every system."""
+    wait([sentinel])
+    os._exit(1)
+
+
 def _start_worker() -> None:
+    end_with_parent()
     cv2.setNumThreads(1)
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,27 +22,56 @@ _REMOVED = {"train.augment.recolour": {"probability": 0.0}}
 # Increased when a step's results change their form, so that older ones are not taken for current.
 FORMAT = 2
 
+# Bytes of a sample of a file that is too large to be read whole.
+_SAMPLE = 2**14
+
 
 @dataclass(frozen=True)
 class Input:
-    """A file as it was read: size in bytes, modification time in nanoseconds, BLAKE2 digest."""
+    """A file as it was read: size in bytes, modification time in nanoseconds, BLAKE2 digest.
+
+    `changed` is the time of the last change of its content or of what is known of it, in
+    nanoseconds: a copy may keep the other times, and never has this one. Older records lack it.
+    """
 
     size: int
     modified: int
     digest: str
+    changed: int = -1
 
     @classmethod
-    def of(cls, path: Path, known: Self | None = None) -> Self:
-        """Describe a file; its content is read unless size and time are those of `known`."""
+    def of(cls, path: Path, known: Self | None = None, most: int | None = None) -> Self:
+        """Describe a file; its content is read unless size and times are those of `known`.
+
+        Args:
+            path: of the file.
+            known: as it was.
+            most: bytes that go into the digest, in samples from all over the file if it has more.
+                Default: all.
+        """
         status = path.stat()
-        if known is not None and (status.st_size, status.st_mtime_ns) == (
-            known.size,
-            known.modified,
-        ):
+        state = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        if known is not None and state == (known.size, known.modified, known.changed):
             return known
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-        return cls(status.st_size, status.st_mtime_ns, digest)
+            digest = _digest(file, status.st_size, most)
+        return cls(status.st_size, status.st_mtime_ns, digest, status.st_ctime_ns)
+
+
+def _digest(file: BufferedReader, size: int, most: int | None) -> str:
+    """Compute the digest of a file, or of its size and of evenly spaced samples."""
+    if most is None or size <= most:
+        return hashlib.file_digest(file, _blake2).hexdigest()
+    digest, count = _blake2(), max(2, most // _SAMPLE)
+    digest.update(str(size).encode())
+    for number in range(count):
+        file.seek(number * (size - _SAMPLE) // (count - 1))
+        digest.update(file.read(_SAMPLE))
+    return digest.hexdigest()
+
+
+def _blake2() -> "hashlib.blake2b":
+    return hashlib.blake2b(digest_size=16)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -80,7 +110,8 @@ class Record:
     def write(self, path: Path) -> None:
         """Write the record as JSON; it stands for the step being finished."""
         inputs = {
-            name: [file.size, file.modified, file.digest] for name, file in self.inputs.items()
+            name: [file.size, file.modified, file.digest, file.changed]
+            for name, file in self.inputs.items()
         }
         write_json(
             path,

@@ -46,7 +46,7 @@ def conversion_without_a_process() -> Iterator[None]:
     Tests of the process itself take `conversion_process`.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openvino_model, "ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
+        patch.setattr(openvino_model, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
         yield
 
 

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from landslide_cli.errors import OutputError
 from landslide_cli.outputs import (
     made_parents,
+    partial_name,
     replace_folder,
     scratch_folder,
     whole_file,
@@ -130,16 +133,26 @@ def test_a_failing_fill_removes_the_folders_that_were_made_on_the_way(
     assert content_of(tmp_path) == {}
 
 
-def test_what_a_killed_run_left_is_cleared_by_the_next(tmp_path: Path, content_of: Content) -> None:
-    with whole_folder(tmp_path / "tiles") as killed:
-        pass
-    killed.mkdir()
-    (killed / "left over").write_bytes(b"half")
-    with whole_folder(tmp_path / "tiles") as partial:
-        assert partial == killed
-        assert list(partial.iterdir()) == []
-        (partial / "a").write_bytes(b"new")
-    assert content_of(tmp_path) == {"tiles": None, "tiles/a": b"new"}
+def test_two_writers_of_one_file_are_not_in_each_others_way(
+    tmp_path: Path, content_of: Content
+) -> None:
+    path = tmp_path / "result.csv"
+    with whole_file(path) as first:
+        with whole_file(path) as second:
+            first.write_bytes(b"first")
+            second.write_bytes(b"second")
+        assert path.read_bytes() == b"second"
+    assert content_of(tmp_path) == {"result.csv": b"first"}
+
+
+@given(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=60))
+def test_names_of_unfinished_files_are_hidden_short_and_told_from_others(name: str) -> None:
+    path = Path("folder") / f"a{name}.tif"
+    partial = partial_name(path)
+    assert partial.name.startswith(".a")
+    assert (partial.parent, partial.suffix) == (path.parent, path.suffix)
+    assert len(partial.name) < 24 + 50
+    assert partial != partial_name(path)
 
 
 def test_a_folder_that_replaces_a_file_leaves_nothing_else(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -166,13 +167,36 @@ def test_an_input_is_described_by_its_content(tmp_path: Path, inputs: list[Path]
     assert first.size == 5
 
 
-def test_an_input_of_known_size_and_time_is_not_read_again(inputs: list[Path]) -> None:
+def test_an_input_of_known_size_and_times_is_not_read_again(
+    inputs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Input.of(inputs[0])
+    monkeypatch.setattr(Path, "open", lambda *arguments: pytest.fail("it was read"))
+    assert Input.of(inputs[0], known) is known
+
+
+def test_other_content_with_the_same_size_and_time_is_noticed(inputs: list[Path]) -> None:
     known = Input.of(inputs[0])
     status = inputs[0].stat()
+    time.sleep(0.02)  # file systems have ticks
     inputs[0].write_bytes(b"v.png")
     os.utime(inputs[0], ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert Input.of(inputs[0], known) == known
-    assert Input.of(inputs[0]) != known
+    assert Input.of(inputs[0], known).digest != known.digest
+
+
+def test_large_file_is_told_by_samples_from_all_over_it(tmp_path: Path) -> None:
+    path, size, most = tmp_path / "large.tif", 2**20, 2**16
+    content = bytearray(size)
+    path.write_bytes(content)
+    digests = {Input.of(path, most=most).digest, Input.of(path).digest}
+    for place in (0, size - 1, (size - 2**14) // 3):
+        content[place] = 1
+        path.write_bytes(content)
+        digests.add(Input.of(path, most=most).digest)
+    path.write_bytes(content[:-1])
+    digests.add(Input.of(path, most=most).digest)
+    assert len(digests) == 6
+    assert Input.of(path, most=size) == Input.of(path)
 
 
 def test_a_folder_that_holds_something_foreign_is_refused(

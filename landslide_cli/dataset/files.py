@@ -8,3 +8,6 @@ SPLIT_RECORD = "split.json"
 
 # In a folder of maps.
 MAPS_RECORD = "infer.json"
+
+# Likewise, while `prepare` or `split` works there.
+DATASET_LOCK = ".dataset.lock"

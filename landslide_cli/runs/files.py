@@ -53,6 +53,11 @@ def unfinished_folder(run: Path) -> Path:
     return run.with_name(f"{run.name}.unfinished")
 
 
+def run_lock(run: Path) -> Path:
+    """Return the lock of a run, held while it is trained or evaluated."""
+    return run.with_name(f".{run.name}.lock")
+
+
 def maps_folder(profile: Profile) -> Path:
     """Return where the maps lie unless the command line says otherwise."""
     return profile.infer.output or run_home(profile) / "infer"

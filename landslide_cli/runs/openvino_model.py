@@ -2,13 +2,16 @@
 
 import multiprocessing
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
 from landslide_cli.errors import DataError, ModelError, OutputError
+from landslide_cli.locks import Owner, clear_leftovers, in_turn
 from landslide_cli.outputs import whole_folder, write_json
+from landslide_cli.processes import end_with_parent, ending_children
 from landslide_cli.records import Input, read_json
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import import_openvino
@@ -28,7 +31,7 @@ def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path
     """Return the model in OpenVINO's form, converting it first if that was not done yet.
 
     It is kept in `openvino` in a folder, or for this process alone where nothing can be written
-    there.
+    there. If another process is converting it, this one waits for that.
 
     Args:
         model: the Keras file.
@@ -39,25 +42,47 @@ def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path
         ModelError: the model cannot be converted.
     """
     folder = _folder(model, home)
+    if not _is_of(folder, model):
+        try:
+            with in_turn(_lock(folder), "converted", _teller(model, reporter)):
+                # Another process may have converted it meanwhile.
+                if not _is_of(folder, model):
+                    reporter.note(f"converting {model} for OpenVINO, once")
+                    clear_leftovers(folder.parent)
+                    _convert_into(folder, model)
+        except OutputError as error:
+            reporter.warn(f"the converted model cannot be stored: {error}")
+            # Removed by the system: the model is read from it again for each size of window.
+            folder = Path(tempfile.mkdtemp(prefix="landslide-")) / FOLDER
+            _convert_into(folder, model)
+    return folder / NETWORK
+
+
+def _is_of(folder: Path, model: Path) -> bool:
+    """Whether a folder has the converted model, whole and of the same bytes."""
     made_from = _recorded(folder)
-    current = Input.of(model, made_from)
-    if (folder / NETWORK).is_file() and made_from and made_from.digest == current.digest:
-        return folder / NETWORK
-    reporter.note(f"converting {model} for OpenVINO, once")
-    try:
-        return _convert_into(folder, model, current)
-    except OutputError as error:
-        reporter.warn(f"the converted model cannot be stored: {error}")
-        # Removed by the system: the model is read from it again for each size of window.
-        place = tempfile.mkdtemp(prefix="landslide-")
-        return _convert_into(Path(place) / FOLDER, model, current)
+    if made_from is None or not (folder / NETWORK).is_file():
+        return False
+    return made_from.digest == Input.of(model, made_from).digest
 
 
-def _convert_into(folder: Path, model: Path, current: Input) -> Path:
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _teller(model: Path, reporter: Reporter) -> Callable[[Owner], None]:
+    def tell(owner: Owner) -> None:
+        reporter.note(f"waiting for {owner}, which converts {model} for OpenVINO")
+
+    return tell
+
+
+def _convert_into(folder: Path, model: Path) -> None:
+    current = Input.of(model)
     with whole_folder(folder) as scratch:
         # In a process of its own: TensorFlow's memory is given back with it.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, context) as pool:
+        with ProcessPoolExecutor(1, context, end_with_parent) as pool, ending_children():
             try:
                 pool.submit(_convert, model, scratch).result()
             except BrokenProcessPool:
@@ -66,7 +91,6 @@ def _convert_into(folder: Path, model: Path, current: Input) -> Path:
                     "try --set infer.engine=tensorflow"
                 ) from None
         write_json(scratch / RECORD, asdict(current))
-    return folder / NETWORK
 
 
 def _convert(model: Path, folder: Path) -> None:

@@ -16,6 +16,7 @@ from landslide_cli.runs.engines import (
     OpenVinoEngine,
     Precision,
     TensorFlowEngine,
+    import_openvino,
     may_have_gpu,
     processor_threads,
 )
@@ -123,11 +124,12 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
     if name == "tensorflow":
         return TensorFlowEngine(run.load())
     try:
-        network = converted(run.file, reporter, run.home)
+        import_openvino()
     except ImportError as error:
         raise ModelError(
             f"OpenVINO cannot be imported ({error}); install it, or --set infer.engine=tensorflow"
         ) from None
+    network = converted(run.file, reporter, run.home)
     return OpenVinoEngine(network, run.preprocessing.bands, run.outputs, threads)
 
 

@@ -13,6 +13,7 @@ from landslide_cli.core.tiling.predict import mask_of
 from landslide_cli.core.tiling.windows import View, views
 from landslide_cli.errors import DataError, LandslideError, OutputError
 from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.locks import in_turn
 from landslide_cli.outputs import write_json
 from landslide_cli.records import read_json
 from landslide_cli.reporting import Reporter
@@ -54,18 +55,20 @@ def bfloat16_change(
         The share; None if nothing is stored and the scenes have no data.
     """
     digest = fingerprint_of(run.file, run.home)
-    stored = _stored(run, digest)
-    if name in stored:
-        return float(stored[name]["changed"])
-    windows = list(islice(_windows(run, scenes, side), _WINDOWS))
-    if not windows:
-        return None
-    changed = _changed_share(engine, windows)
-    measured = {"changed": changed, "windows": len(windows)}
-    try:
-        write_json(run.home / PRECISION, {"model": digest, **stored, name: measured})
-    except OutputError as error:
-        reporter.warn(f"the comparison of precisions cannot be stored: {error}")
+    # Runs that begin at the same time decide once.
+    with in_turn(run.home / f".{PRECISION}.lock", "examined"):
+        stored = _stored(run, digest)
+        if name in stored:
+            return float(stored[name]["changed"])
+        windows = list(islice(_windows(run, scenes, side), _WINDOWS))
+        if not windows:
+            return None
+        changed = _changed_share(engine, windows)
+        measured = {"changed": changed, "windows": len(windows)}
+        try:
+            write_json(run.home / PRECISION, {"model": digest, **stored, name: measured})
+        except OutputError as error:
+            reporter.warn(f"the comparison of precisions cannot be stored: {error}")
     return changed
 
 

@@ -38,7 +38,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     done: list[Path] = []
 
     class Pool(ThreadPoolExecutor):
-        def __init__(self, workers: int, _: object) -> None:
+        def __init__(self, workers: int, *_: object) -> None:
             super().__init__(workers)
 
         def submit(self, call: Any, *arguments: Any) -> Any:  # type: ignore[override]
@@ -187,7 +187,7 @@ def test_conversion_that_dies_is_said_with_a_way_out(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Dead(ThreadPoolExecutor):
-        def __init__(self, workers: int, _: object) -> None:
+        def __init__(self, workers: int, *_: object) -> None:
             super().__init__(workers)
 
         def submit(self, *arguments: Any) -> Any:  # type: ignore[override]

@@ -308,10 +308,10 @@ def test_tensorflow_runs_what_openvino_cannot(
 def test_missing_openvino_is_said(
     infer: WithInfer, reporter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(*arguments: object) -> Path:
+    def missing() -> None:
         raise ImportError("no module named openvino")
 
-    monkeypatch.setattr(planning, "converted", missing)
+    monkeypatch.setattr(planning, "import_openvino", missing)
     assert plan_for(infer(), reporter=reporter).engine == "tensorflow"
     assert "cannot be imported" in reporter.warnings[0]
     with pytest.raises(ModelError, match=r"infer\.engine=tensorflow"):

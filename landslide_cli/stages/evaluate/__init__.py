@@ -11,10 +11,11 @@ from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.calibration import precision_recall
 from landslide_cli.errors import DataError, UsageError, listed
 from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
+from landslide_cli.locks import clear_leftovers, refusing
 from landslide_cli.outputs import write_csv, write_json
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
-from landslide_cli.runs.files import EVALUATION, run_home
+from landslide_cli.runs.files import EVALUATION, run_home, run_lock
 from landslide_cli.runs.run import check_fold, check_trained, find_run
 from landslide_cli.runs.samples import Samples, Units, learned_events, samples_of, trained_on
 from landslide_cli.runs.scales import report_scales, scales_of
@@ -64,6 +65,7 @@ def evaluate(
 
     Raises:
         UsageError: the dataset is split into folds and none is named, or the other way round.
+        BusyError: another process trains or evaluates the run.
         ModelError: there is no model that fits.
         DataError: there are no scenes or tiles, or they cannot be used.
     """
@@ -72,6 +74,21 @@ def evaluate(
     profiles = _profiles(profile, folds)
     for fold in profiles:
         check_trained(fold)
+    folder = run_home(profile)
+    with refusing(run_lock(folder), "evaluated", folder):
+        clear_leftovers(folder)
+        return _evaluate(profile, profiles, part, folds, against, limit, reporter)
+
+
+def _evaluate(
+    profile: Profile,
+    profiles: Sequence[Profile],
+    part: Part,
+    folds: bool,
+    against: Path | None,
+    limit: int | None,
+    reporter: Reporter,
+) -> EvaluateResult:
     parts = [samples_of(fold, part, limit, reporter) for fold in profiles]
     if not all(samples.grouped for samples in parts):
         reporter.note(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.tiling.layout import Layout
-from landslide_cli.errors import LandslideError, OutputError, counted, printable
+from landslide_cli.errors import DataError, LandslideError, OutputError, counted, printable
 from landslide_cli.imagery.raster.recognition import has_utf8_name
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.profile import Profile
@@ -23,6 +23,7 @@ from landslide_cli.runs.scales import SceneScale, report_scales, scale_of
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.borders import tell_borders
 from landslide_cli.stages.infer.folder import FinishedScene, MapFolder
+from landslide_cli.stages.infer.identity import identity_of, is_unchanged
 from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe, Stopped
 from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene
 from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps
@@ -190,7 +191,9 @@ def _map_all(
             _in_threads(mapper) as submit,
         ):
             step = _thread_safe(advance)
-            futures = {submit(_map, mapper, recipe, job, folder, step): job for job in jobs}
+            futures = {
+                submit(_map, mapper, recipe, job, folder, step, reporter): job for job in jobs
+            }
             for future in as_completed(futures):
                 try:
                     future.result()
@@ -248,31 +251,50 @@ def _jobs(
     return jobs
 
 
-def _map(mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, advance: Advance) -> None:
-    """Map a scene: windows to bands, bands to files, and the files into the folder."""
-    profile, counter = recipe.profile, _Counter(job.windows, advance)
-    name, image = job.scene.name, job.scene.image
+def _map(
+    mapper: Mapper,
+    recipe: Recipe,
+    job: _Job,
+    folder: MapFolder,
+    advance: Advance,
+    reporter: Reporter,
+) -> None:
+    """Map a scene, unless another run is doing so: then wait for that."""
+    counter, scene = _Counter(job.windows, advance), job.scene
     try:
-        with scratch_folder(folder.folder / name) as scratch:
-            with recipe.opened(image) as scene:
-                facts = SceneFacts.of(name, image, scene, recipe.fingerprint)
-                maps = SceneMaps(scratch, facts, profile.palette, profile.infer)
-                bands = mapper.bands(image, scene, job.layout, maps.picture, counter.step)
-                # Closed at an error, too: it holds the model, which other scenes wait for.
-                with maps, closing(bands):
-                    for band in bands:
-                        maps.add(band)
-                border = scene.border
-            summary = maps.finish()
-            if border is not None:
-                told = {"share": border.share, "values": border.values}
-                summary = replace(summary, border=told)
-            finished = FinishedScene(image, facts.width, facts.height, job.scale, summary)
-            folder.finish(name, image, scratch, finished)
+        with folder.mapping(scene.name, scene.image, reporter, mapper.check) as finished:
+            if finished is None:
+                _map_now(mapper, recipe, job, folder, counter)
     except Stopped:
         return
     finally:
         counter.finish()
+
+
+def _map_now(
+    mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, counter: "_Counter"
+) -> None:
+    """Map a scene: windows to bands, bands to files, and the files into the folder."""
+    profile, name, image = recipe.profile, job.scene.name, job.scene.image
+    identity = identity_of(image)
+    with scratch_folder(folder.folder / name) as scratch:
+        with recipe.opened(image) as scene:
+            facts = SceneFacts.of(name, image, scene, recipe.fingerprint)
+            maps = SceneMaps(scratch, facts, profile.palette, profile.infer)
+            bands = mapper.bands(image, scene, job.layout, maps.picture, counter.step)
+            # Closed at an error, too: it holds the model, which other scenes wait for.
+            with maps, closing(bands):
+                for band in bands:
+                    maps.add(band)
+            border = scene.border
+        summary = maps.finish()
+        if border is not None:
+            told = {"share": border.share, "values": border.values}
+            summary = replace(summary, border=told)
+        if not is_unchanged(image, identity):
+            raise DataError(f"{image}: was changed while it was mapped; map it again")
+        finished = FinishedScene(image, facts.width, facts.height, job.scale, summary)
+        folder.finish(name, identity, scratch, finished)
 
 
 class _Counter:

@@ -95,6 +95,11 @@ class ClusterMapper:
         """Have all scenes give up at their next block."""
         self._stopped.set()
 
+    def check(self) -> None:
+        """Raise `Stopped` if the mapper was told to stop."""
+        if self._stopped.is_set():
+            raise Stopped
+
     def prepare(self, layout: Layout) -> None:
         """Do nothing: each worker compiles its own model."""
 
@@ -154,8 +159,7 @@ class ClusterMapper:
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())
         while not done.wait(_POLL_SECONDS):
-            if self._stopped.is_set():
-                raise Stopped
+            self.check()
         try:
             mapped: _MappedBlock | LandslideError = future.result()
         except KilledWorker:

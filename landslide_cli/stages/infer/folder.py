@@ -5,22 +5,26 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.errors import DataError, OutputError
-from landslide_cli.outputs import flush, write_csv, write_json
+from landslide_cli.locks import Owner, clear_leftovers, in_turn
+from landslide_cli.outputs import flush, write_csv_if_new, write_json
 from landslide_cli.records import read_json, refuse_overwrite
+from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import MAP_SUFFIXES
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
+from landslide_cli.stages.infer.identity import is_unchanged
 from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
 
 RECORD, TABLE = MAPS_RECORD, "landslides.csv"
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class MapFolder:
     """The output folder with its record.
 
     The record is written whenever a scene is finished, as the last of its files: a scene that is
-    not in it is mapped again, however the run that started it ended.
+    not in it is mapped again, however the run that started it ended. Several runs may work in one
+    folder: each adds to what the others have recorded, in turn.
 
     Args:
         folder: need not be there yet.
@@ -47,14 +52,16 @@ class MapFolder:
 
     def __init__(self, folder: Path, made_from: Mapping[str, Any]) -> None:
         self.folder = folder
-        self._lock = threading.Lock()
         # JSON has no tuples: settings are compared in the form that they are stored in.
         self._made_from = json.loads(json.dumps(made_from))
         self._key = _digest(self._made_from)
-        document = _read(folder / RECORD)
-        self._claimed: set[str] = set(document.get("files", []))
-        self._scenes: dict[str, Any] = dict(document.get("scenes", {}))
-        self._plan = document.get("plan") if document.get("made_from") == self._made_from else None
+        self._lock = threading.Lock()
+        self._read_version: tuple[int, ...] | None = None
+        self._forgotten: set[str] = set()
+        self._claimed: set[str] = set()
+        self._scenes: dict[str, Any] = {}
+        self._plan: dict[str, Any] | None = None
+        self._read()
 
     @property
     def plan(self) -> Plan | None:
@@ -62,15 +69,16 @@ class MapFolder:
         return None if self._plan is None else Plan(**self._plan)
 
     def start(self, plan: Plan) -> None:
-        """Record the plan, which later runs reuse."""
-        self._plan = asdict(plan)
-        self._write()
+        """Record the plan, which later runs reuse; clear away what killed runs have left."""
+        with self._recording():
+            self._plan = asdict(plan)
+        clear_leftovers(self.folder)
 
     def forget(self, names: Sequence[str]) -> None:
         """Map these scenes again, by a new plan."""
         self._plan = None
-        for name in names:
-            self._scenes.pop(name, None)
+        self._forgotten |= set(names)
+        self._scenes = {name: s for name, s in self._scenes.items() if name not in names}
 
     def refuse_overwrite(self, names: Sequence[str], overwrite: bool) -> None:
         """Refuse to replace files that this program did not write, or that were changed since.
@@ -78,9 +86,14 @@ class MapFolder:
         Raises:
             OutputError: there is such a file, and `overwrite` is not set.
         """
+        if not self.folder.is_dir():
+            return
         suffixes = MAP_SUFFIXES.values()
         paths = [self.folder / f"{name}{suffix}" for name in names for suffix in suffixes]
-        refuse_overwrite([path for path in paths if not self._is_own(path)], overwrite)
+        # While another run gives files their names, they are not all on record.
+        with self._alone():
+            self._read()
+            refuse_overwrite([path for path in paths if not self._is_own(path)], overwrite)
 
     def refuse_another_image(self, name: str, image: Path) -> None:
         """Refuse to replace the maps of another image of the same name.
@@ -92,7 +105,7 @@ class MapFolder:
         if entry is not None and not _is_of(entry, image):
             raise OutputError(
                 f"{image}: {self.folder / name}_mask.tif is a map of another image, "
-                f"{entry['input'][0]};\n"
+                f"{entry['input']['image']};\n"
                 "map this one with another --output, or replace the map with --overwrite"
             )
 
@@ -101,23 +114,55 @@ class MapFolder:
         entry = self._scenes.get(name)
         if entry is None or entry["made_from"] != self._key or not _is_of(entry, image):
             return None
-        if entry["input"][1:] != _state(image)[1:]:
-            return None
         for file, state in entry["files"].items():
-            if _state(self.folder / file)[1:] != state:
+            if _state(self.folder / file) != state:
                 return None
-        return _finished(entry)
+        return _finished(entry) if is_unchanged(image, entry["input"]) else None
 
-    def finish(self, name: str, image: Path, scratch: Path, finished: FinishedScene) -> None:
+    @contextmanager
+    def mapping(
+        self, name: str, image: Path, reporter: Reporter, check: Callable[[], None]
+    ) -> Iterator[FinishedScene | None]:
+        """Keep other runs from mapping a scene meanwhile; wait for one that does already.
+
+        Args:
+            name: of the scene.
+            image: of the scene.
+            reporter: told of the wait.
+            check: called while waiting; what it raises ends that.
+
+        Yields:
+            What is known of the scene, if another run has just mapped it from the same.
+        """
+
+        def tell(owner: Owner) -> None:
+            reporter.note(f"{name}: waiting for {owner}, which maps it")
+
+        with in_turn(self.folder / f".{name}.lock", "mapped", tell, check):
+            with self._alone():
+                self._read()
+            if name not in self._forgotten:
+                self.refuse_another_image(name, image)
+            yield self.finished(name, image)
+
+    def finish(
+        self, name: str, identity: Mapping[str, Any], scratch: Path, finished: FinishedScene
+    ) -> None:
         """Give a scene's files their names, and write the scene into the record.
 
         The scratch folder that they lay in is removed.
+
+        Args:
+            name: of the scene.
+            identity: of its image, as it was before it was mapped.
+            scratch: the folder.
+            finished: what is known of it.
 
         Raises:
             OutputError: the record cannot be written.
         """
         files = finished.summary.files.values()
-        with self._lock:
+        with self._recording():
             # Claimed before they exist: if the run is killed, the next one may replace them.
             self._claimed |= set(files)
             self._scenes.pop(name, None)
@@ -128,29 +173,66 @@ class MapFolder:
             self._remove_stale(name, set(files))
             # Before the scene counts as finished: no later run would clear it away.
             shutil.rmtree(scratch, ignore_errors=True)
+            self._forgotten.discard(name)
             self._scenes[name] = {
                 "made_from": self._key,
-                "input": _state(image.absolute()),
-                "files": {file: _state(self.folder / file)[1:] for file in files},
+                "input": identity,
+                "files": {file: _state(self.folder / file) for file in files},
                 "width": finished.width,
                 "height": finished.height,
                 **asdict(finished.scale),
                 "summary": asdict(finished.summary),
             }
-            self._write()
 
     def write_table(self) -> Path:
-        """Write `landslides.csv`: the finished scenes of the folder, a line a scene and class."""
-        rows = [
+        """Write `landslides.csv`: the finished scenes of the folder, a line a scene and class.
+
+        One that says so already is left alone, so that nothing needs to be written where nothing
+        is new.
+        """
+        columns = ("scene", "class", "landslides", "area", "unit", "share", "pixels", "gsd_m")
+        with self._alone():
+            self._read()
+            write_csv_if_new(self.folder / TABLE, columns, self._rows())
+        return self.folder / TABLE
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [
             (name, total["name"], total["landslides"], f"{total['area']:.1f}", summary["unit"],
              f"{total['share']:.6f}", summary["pixels"], summary["gsd"] or "")
             for name, entry in sorted(self._scenes.items())
             for summary in [entry["summary"]]
             for total in summary["totals"]
         ]  # fmt: skip
-        columns = ("scene", "class", "landslides", "area", "unit", "share", "pixels", "gsd_m")
-        write_csv(self.folder / TABLE, columns, rows)
-        return self.folder / TABLE
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Change the record as it stands, with what other runs have added, and write it."""
+        with self._alone():
+            plan = self._plan
+            self._read()
+            self._plan = plan or self._plan
+            yield
+            self._write()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads and runs from the record meanwhile."""
+        with self._lock, in_turn(self.folder / f".{RECORD}.lock", "recorded"):
+            yield
+
+    def _read(self) -> None:
+        """Read the record, if it is not as this object has read or written it last."""
+        version = _version(self.folder / RECORD)
+        if version is not None and version == self._read_version:
+            return
+        self._read_version = version
+        document = _read(self.folder / RECORD)
+        self._claimed = set(document.get("files", []))
+        scenes = dict(document.get("scenes", {}))
+        self._scenes = {name: s for name, s in scenes.items() if name not in self._forgotten}
+        is_same = document.get("made_from") == self._made_from
+        self._plan = document.get("plan") if is_same and not self._forgotten else self._plan
 
     def _is_own(self, path: Path) -> bool:
         if path.name not in self._claimed:
@@ -160,7 +242,7 @@ class MapFolder:
             for entry in self._scenes.values()
             if path.name in entry["files"]
         ]
-        return not recorded or not path.exists() or _state(path)[1:] == recorded[0]
+        return not recorded or not path.exists() or _state(path) == recorded[0]
 
     def _remove_stale(self, name: str, kept: set[str]) -> None:
         """Remove maps of the scene of kinds that are no longer asked for."""
@@ -181,6 +263,7 @@ class MapFolder:
                 "scenes": self._scenes,
             },
         )
+        self._read_version = _version(self.folder / RECORD)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -196,10 +279,19 @@ def _read(path: Path) -> dict[str, Any]:
     return document if document.get("format") == _FORMAT else {"files": files}
 
 
+def _version(path: Path) -> tuple[int, ...] | None:
+    """Tell one writing of a file from another, as each makes a new file; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def _finished(entry: Mapping[str, Any]) -> FinishedScene:
     summary = dict(entry["summary"])
     summary["totals"] = [ClassTotal(**total) for total in summary["totals"]]
-    image = Path(entry["input"][0])
+    image = Path(entry["input"]["image"])
     rows, cols = entry["scale_factors"]
     told = tuple(entry["warnings"]), tuple(entry.get("notes", ()))
     scale = SceneScale((rows, cols), entry["model_gsd"], *told)
@@ -208,19 +300,20 @@ def _finished(entry: Mapping[str, Any]) -> FinishedScene:
 
 def _is_of(entry: Mapping[str, Any], image: Path) -> bool:
     """Whether a scene was mapped from this file, or from one that was moved to here."""
-    path, *state = entry["input"]
-    if Path(path).exists() and image.exists():
-        return os.path.samefile(path, image)  # noqa: PTH121 - either may be a link
-    return Path(path).name == image.name and bool(state == _state(image)[1:])
+    before = Path(entry["input"]["image"])
+    if before.exists() and image.exists():
+        return os.path.samefile(before, image)  # noqa: PTH121 - either may be a link
+    described = entry["input"]["files"].get(str(before), [])
+    return before.name == image.name and described[:2] == _state(image)
 
 
-def _state(path: Path) -> list[Any]:
-    """Describe a file without reading it: scenes are too large for that."""
+def _state(path: Path) -> list[int]:
+    """Describe a file without reading it, by its size and its time."""
     try:
         status = path.stat()
     except OSError:
-        return [str(path), -1, -1]
-    return [str(path), status.st_size, status.st_mtime_ns]
+        return [-1, -1]
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _digest(document: Any) -> str:

@@ -92,6 +92,9 @@ class Mapper(Protocol):
     def stop(self) -> None:
         """Have all scenes give up at their next window."""
 
+    def check(self) -> None:
+        """Raise `Stopped` if the mapper was told to stop."""
+
     def prepare(self, layout: Layout) -> None:
         """Have the model ready for the windows of a scene."""
 
@@ -154,6 +157,11 @@ class LocalMapper:
     def stop(self) -> None:
         """Have all scenes give up at their next window."""
         self._stopped.set()
+
+    def check(self) -> None:
+        """Raise `Stopped` if the mapper was told to stop."""
+        if self._stopped.is_set():
+            raise Stopped
 
     def prepare(self, layout: Layout) -> None:
         """Have the model ready for the windows of a scene."""

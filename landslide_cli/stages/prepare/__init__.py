@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from landslide_cli.dataset.files import PREPARE_RECORD
+from landslide_cli.dataset.files import DATASET_LOCK, PREPARE_RECORD
 from landslide_cli.dataset.prepared import READING, labelled_scenes_of, of_leading_source
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import TILES, write_manifest
 from landslide_cli.errors import listed
+from landslide_cli.imagery.raster.scene_files import files_of
+from landslide_cli.locks import refusing
 from landslide_cli.outputs import whole_folder
 from landslide_cli.profile import Profile
 from landslide_cli.records import Step, refuse_overwrite
@@ -38,11 +40,18 @@ def prepare(
         reporter: shown the progress.
 
     Raises:
+        BusyError: another process prepares or splits the dataset.
         ChangedError: there are tiles of different scenes or settings.
         DataError: scenes or masks cannot be used.
         OutputError: the folder of tiles holds files of another origin, or cannot be written.
     """
-    reporter = reporter or SilentReporter()
+    with refusing(profile.dataset / DATASET_LOCK, "prepared", profile.dataset):
+        return _prepare(profile, limit, overwrite, reporter or SilentReporter())
+
+
+def _prepare(
+    profile: Profile, limit: int | None, overwrite: bool, reporter: Reporter
+) -> PrepareResult:
     for index, source in enumerate(profile.sources):
         if source.synthetic is not None:
             draw_scenes(profile, index, source.synthetic, limit, overwrite, reporter)
@@ -71,7 +80,7 @@ def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None) -> Step:
     settings = profile.settings("prepare", "classes", "bands") | {"limit": limit}
     settings |= profile.source_settings(*READING)
     settings.pop("prepare.workers")  # changes the speed, not the result
-    files = [path for scene in scenes for path in scene.files]
+    files = files_of(path for scene in scenes for path in scene.files)
     return Step.of(profile.dataset / TILES / PREPARE_RECORD, settings, files)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from landslide_cli.core.parts import PARTS, fold_folder
-from landslide_cli.dataset.files import PREPARE_RECORD, SPLIT_RECORD
+from landslide_cli.dataset.files import DATASET_LOCK, PREPARE_RECORD, SPLIT_RECORD
 from landslide_cli.dataset.prepared import source_of_scenes
 from landslide_cli.dataset.tiles import (
     IMAGES,
@@ -17,6 +17,7 @@ from landslide_cli.dataset.tiles import (
 )
 from landslide_cli.errors import DataError, listed
 from landslide_cli.imagery.raster.images import image_suffix
+from landslide_cli.locks import refusing
 from landslide_cli.outputs import remove_folder, replace_folder, scratch_folder
 from landslide_cli.profile import Profile
 from landslide_cli.records import Record, Step, refuse_overwrite
@@ -51,12 +52,17 @@ def split(
         reporter: shown the progress, and warned of leakage that the profile asks for.
 
     Raises:
+        BusyError: another process prepares or splits the dataset.
         ChangedError: there are parts of different tiles or settings.
         DataError: there are no tiles, or too few groups for the parts, or the profile names scenes
             of one group under different parts.
         OutputError: a part's folder holds files of another origin, or cannot be written.
     """
-    reporter = reporter or SilentReporter()
+    with refusing(profile.dataset / DATASET_LOCK, "split", profile.dataset):
+        return _split(profile, limit, overwrite, reporter or SilentReporter())
+
+
+def _split(profile: Profile, limit: int | None, overwrite: bool, reporter: Reporter) -> SplitResult:
     tiles = read_manifest(profile.dataset / TILES)
     step = _step(profile, limit)
     finished = step.finished_before("split", overwrite)

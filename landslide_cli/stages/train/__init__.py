@@ -5,6 +5,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,13 @@ from landslide_cli.dataset.prepared import READING, training_preprocessing
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.scene_files import files_of
+from landslide_cli.locks import refusing
 from landslide_cli.outputs import write_text
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter
-from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, unfinished_folder
+from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, run_lock, unfinished_folder
 from landslide_cli.runs.run import check_fold, find_run
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
@@ -35,7 +38,7 @@ from landslide_cli.stages.train.previews import Previews
 from landslide_cli.stages.train.result import TrainResult
 from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.warm_start import start_file, start_from
-from landslide_cli.stages.train.workers import Workers, worker_rank
+from landslide_cli.stages.train.workers import WorkerRank, Workers, worker_rank
 from landslide_cli.training_data.inputs import PartFiles, examples_of, files_of_part
 
 if TYPE_CHECKING:
@@ -62,8 +65,8 @@ def train(
 
     Until it has finished, the run lies in `<run>.unfinished`; each file in it is whole at any time.
     A training that was interrupted resumes from its last checkpoint there, to the same weights.
-    SIGTERM and SIGINT write a checkpoint first. Where `TF_CONFIG` or SLURM name several workers,
-    all of them train together and the first writes.
+    SIGTERM, SIGINT and SIGHUP write a checkpoint first. Where `TF_CONFIG` or SLURM name several
+    workers, all of them train together and the first writes.
 
     Args:
         profile: its `model`, `train`, `classes`, `bands`, `dataset` and `run` are used, with
@@ -75,6 +78,7 @@ def train(
     Raises:
         UsageError: the dataset is split into folds and the profile names none; or a batch cannot be
             divided among the workers.
+        BusyError: another process trains or evaluates the run.
         ChangedError: there is a run, finished or not, with other tiles or settings.
         DataError: there are no tiles, or they cannot be used.
         LandslideError: the loss became infinite or not a number; or another worker was lost.
@@ -83,6 +87,20 @@ def train(
     reporter = reporter if reporter is not None and rank.is_chief else SilentReporter()
     check_fold(profile)
     parts = [files_of_part(profile, part, limit) for part in BOTH]
+    run = profile.run_folder
+    alone = refusing(run_lock(run), "trained", run) if rank.is_chief else nullcontext()
+    with alone:
+        return _train(profile, parts, limit, overwrite, rank, reporter)
+
+
+def _train(
+    profile: Profile,
+    parts: Sequence[PartFiles],
+    limit: int | None,
+    overwrite: bool,
+    rank: WorkerRank,
+    reporter: Reporter,
+) -> TrainResult:
     step = _step(profile, parts, limit)
     # With several workers, TensorFlow is set up before anything else uses it.
     workers = Workers(rank)
@@ -284,7 +302,7 @@ def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None) -> St
         settings |= profile.source_settings(*READING, "zoom", "weight")
     for key in _WITHOUT_EFFECT:
         settings.pop(key)
-    files = [path for part in parts for path in part.files]
+    files = files_of(path for part in parts for path in part.files)
     start = start_file(profile)
     files += [] if start is None else [start]
     return Step.of(profile.run_folder / RUN_RECORD, settings, files)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.errors import ChangedError, listed
+from landslide_cli.locks import clear_leftovers
 from landslide_cli.outputs import made_parents, remove_folder, replace_folder
 from landslide_cli.records import Record, Step, refuse_overwrite
 from landslide_cli.reporting import Reporter
@@ -82,6 +83,8 @@ def unfinished(
             if is_new:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(exist_ok=True)
+            for inside in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+                clear_leftovers(inside)
             Record(step.settings, step.inputs, {"machine": machine}).write(
                 folder / UNFINISHED_RECORD
             )

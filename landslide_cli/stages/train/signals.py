@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# A closed terminal sends SIGHUP, which Windows does not have.
+_NAMES = ("SIGTERM", "SIGINT", "SIGHUP")
+_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
 class Interruption:
@@ -48,7 +50,7 @@ class Interruption:
 
 @contextmanager
 def interruptions() -> Iterator[Interruption]:
-    """Record SIGTERM and SIGINT instead of ending at once; the second signal ends at once."""
+    """Record signals that end the process instead of ending; the second one ends it at once."""
     interruption = Interruption()
     if threading.current_thread() is threading.main_thread():
         interruption._install()

@@ -17,7 +17,9 @@ from landslide_cli.stages.infer.folder import (
     FinishedScene,
     MapFolder,
 )
+from landslide_cli.stages.infer.identity import identity_of
 from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
+from tests.conftest import RecordingReporter
 
 SCALE = SceneScale((0.25, 0.5), 2.0, ("coarse",))
 SETTINGS: dict[str, Any] = {"infer.tile": 64, "classes": ["a", "b"], "model": "3f2a"}
@@ -41,7 +43,8 @@ def finish(folder: MapFolder, name: str, image: Path, *kinds: str, area: float =
         (scratch / file).write_text(f"map of {file}")
     total = ClassTotal("slide", 3, area, 0.25)
     summary = SceneSummary(files, {"ground": 0.75, "slide": 0.25}, 48, [total], "px", None)
-    folder.finish(name, image, scratch, FinishedScene(image, 8, 6, SCALE, summary))
+    finished = FinishedScene(image, 8, 6, SCALE, summary)
+    folder.finish(name, identity_of(image), scratch, finished)
     assert not scratch.exists()
 
 
@@ -206,3 +209,70 @@ def test_polygons_of_a_folder_are_listed(tmp_path: Path) -> None:
     names = [path.name for path in polygon_files(tmp_path)]
     assert names == ["a_landslides.geojson", "b_landslides.gpkg"]
     assert polygon_files(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_two_runs_in_one_folder_lose_no_scene_of_each_other(
+    tmp_path: Path, image: Path, attempt: int
+) -> None:
+    maps = tmp_path / "maps"
+    names = [[f"{run}{number}" for number in range(4)] for run in "ab"]
+
+    def run(own: list[str]) -> None:
+        folder = MapFolder(maps, SETTINGS)
+        folder.start(PLAN)
+        for name in own:
+            finish(folder, name, image)
+        folder.write_table()
+
+    threads = [threading.Thread(target=run, args=(own,)) for own in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    known = MapFolder(maps, SETTINGS)
+    every = sorted(name for own in names for name in own)
+    assert all(known.finished(name, image) is not None for name in every)
+    rows = (maps / "landslides.csv").read_text().splitlines()[1:]
+    assert sorted({row.split(",")[0] for row in rows}) == every
+    assert not list(maps.glob(".*"))
+
+
+def test_a_scene_that_another_run_maps_is_waited_for_and_then_known(
+    tmp_path: Path, image: Path
+) -> None:
+    maps, reporter = tmp_path / "maps", RecordingReporter()
+    first, second = MapFolder(maps, SETTINGS), MapFolder(maps, SETTINGS)
+    first.start(PLAN)
+    found: list[FinishedScene | None] = []
+    is_waiting = threading.Event()
+
+    def wait() -> None:
+        with second.mapping("scene", image, reporter, is_waiting.set) as finished:
+            found.append(finished)
+
+    with first.mapping("scene", image, reporter, lambda: None) as finished:
+        assert finished is None
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert is_waiting.wait(10)
+        finish(first, "scene", image)
+    thread.join()
+    assert found[0] is not None
+    assert found[0].image == image
+
+
+def test_a_scene_of_the_same_name_that_another_run_has_mapped_is_not_replaced(
+    tmp_path: Path, image: Path
+) -> None:
+    maps = tmp_path / "maps"
+    first, second = MapFolder(maps, SETTINGS), MapFolder(maps, SETTINGS)
+    finish(first, "scene", image)
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "scene.tif"
+    other.write_bytes(b"others")
+    with (
+        pytest.raises(OutputError, match="is a map of another image"),
+        second.mapping("scene", other, RecordingReporter(), lambda: None),
+    ):
+        pytest.fail("it was mapped")

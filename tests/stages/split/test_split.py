@@ -102,14 +102,14 @@ def test_the_dataset_holds_the_parts_the_record_and_nothing_else(prepared: Profi
 
 def test_repeating_it_does_nothing_and_says_so(prepared: ProfileWith, tmp_path: Path) -> None:
     first = split(prepared())
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
     again = split(prepared("train.epochs=3", "model.base_filters=4"))
     assert (first.unchanged, again.unchanged) == (False, True)
     parts = "train, valid and test"
     assert first.headline() == f"{parts} written to {first.dataset}"
     assert again.headline() == f"{parts} in {first.dataset} unchanged; nothing to do"
     assert again.document() == first.document() | {"unchanged": True}
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == before
 
 
 @pytest.mark.parametrize(
