@@ -298,8 +298,8 @@ def _message(error: BaseException) -> str:
         return "interrupted"
     if isinstance(error, Terminated):
         return "terminated"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, UnicodeEncodeError):
         return f"{printable(error.object)[:200]}: is not UTF-8; rename it"
     if isinstance(error, MemoryError):
@@ -315,8 +315,27 @@ def _status(error: BaseException) -> int:
     return error.exit_status if isinstance(error, LandslideError) else 1
 
 
+def _open_closed_streams() -> None:
+    """Open what the caller has closed of stdin, stdout and stderr, as services do, on nothing.
+
+    Otherwise there is nothing to write to, and the next file that is opened takes the place: what
+    libraries write to stderr would go into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, which is this one: those below are open by now.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        mode = "r" if number == 0 else "w"
+        setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    _open_closed_streams()
     _end_by_signals()
     try:
         status: Any = app(

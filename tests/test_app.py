@@ -352,3 +352,22 @@ def test_stopped_prepare_leaves_nothing(tmp_path: Path, sent: int, status: int) 
     assert process.returncode == status
     assert len(error.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_end_nothing_and_no_file_takes_their_place(
+    tmp_path: Path, closed: str
+) -> None:
+    (tmp_path / "p.yaml").write_text(PROFILE)
+    text = (
+        "import os, sys; from landslide_cli.app import main; "
+        "status = main(['split', 'p.yaml', '--json']); "
+        "open('said', 'w').write(str(os.open('new', os.O_CREAT) > 2)); sys.exit(status)"
+    )
+    command = f'exec "{sys.executable}" -c "{text}" {closed}'
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1  # there are no scenes yet
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "said").read_text() == "True"

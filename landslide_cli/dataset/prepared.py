@@ -1,6 +1,7 @@
 """The scenes of a profile's source, as delivered and as prepared for training."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.scenes import Scene, background_scenes, labelled_scenes
 from landslide_cli.dataset.tiles import IMAGES, MASKS, TILES
-from landslide_cli.errors import DataError, ProfileError, listed
+from landslide_cli.errors import DataError, ProfileError, counted, listed
 from landslide_cli.imagery.raster.georeference import gsd_of
 from landslide_cli.imagery.raster.images import RasterInfo, probe
 from landslide_cli.imagery.raster.masks import MaskReading, read_mask
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
-from landslide_cli.records import Record
+from landslide_cli.records import Input, Record
 
 SCENES = "scenes"
 LABELS = "labels"
@@ -351,3 +352,29 @@ def source_of_scenes(profile: Profile, names: Sequence[str]) -> dict[str, int]:
     if len(profile.sources) == 1:
         return dict.fromkeys(names, 0)
     return {scene.name: scene.source for scene in scenes_named(profile, names)}
+
+
+def changed_since_prepare(profile: Profile) -> list[str]:
+    """Say, if so, that scenes, masks and layers are no longer what `prepare` has seen.
+
+    Only files whose size or times differ are read. What is gone is not told: tiles do without it.
+
+    Raises:
+        DataError: a record of `prepare` is damaged.
+    """
+    folders = [profile.dataset / TILES]
+    folders += [labels_folder(profile, index) for index in range(len(profile.sources))]
+    changed: dict[str, None] = {}
+    for folder in folders:
+        record = Record.read(folder / PREPARE_RECORD)
+        for name, before in (record.inputs if record is not None else {}).items():
+            with suppress(OSError):
+                if Input.of(Path(name), before).digest != before.digest:
+                    changed[name] = None
+    if not changed:
+        return []
+    names = listed(list(changed), most=3)
+    return [
+        f"{counted(len(changed), 'file')} changed since `landslide prepare` ({names}): what it "
+        "made is of the old ones; `landslide prepare --overwrite` makes it anew"
+    ]

@@ -2,14 +2,17 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from landslide_cli.dataset.finding import divided, find_files, find_scenes
+from landslide_cli.dataset.finding import divided, existing, find_files, find_scenes
 from landslide_cli.errors import DataError, LandslideError, listed
 from landslide_cli.imagery.raster.images import probe
 from landslide_cli.imagery.raster.laying import lies_elsewhere
+from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden
 
 Key = tuple[str, ...]
 
@@ -37,7 +40,8 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
 
     An image and a mask are a pair if the wildcards of the two globs match the same text. Where the
     globs differ in their number of wildcards, or are folders, they are a pair if their names
-    without suffix are equal. A file that the masks' glob matches is never an image.
+    without suffix are equal, or if those of all masks are equal to them but for one beginning and
+    one ending, such as `_mask`. A file that the masks' glob matches is never an image.
 
     Args:
         images: glob or folder of the images.
@@ -66,10 +70,20 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
         spare = mask_keys.keys() - image_keys.keys()
         problems += [f"{mask_keys[key]} has no image" for key in spare]
     problems += _problems(scenes, decode=False)
+    if not scenes:
+        raise _no_pair(images, masks, image_files[0], mask_files[0])
     if problems:
         # Decode all files now, so that the error names every damaged one.
         raise bad_files({*problems, *_problems(scenes, decode=True)})
     return scenes
+
+
+def _no_pair(images: str, masks: str, image: Path, mask: Path) -> DataError:
+    return DataError(
+        f"{images} and {masks}: no image and mask are called alike, as {image.name} and "
+        f"{mask.name};\nset source.images and source.masks to patterns whose wildcards match the "
+        f"same text, such as {image.parent}/*{image.suffix} and {mask.parent}/*_mask{mask.suffix}"
+    )
 
 
 def background_scenes(images: str, limit: int | None = None) -> list[Scene]:
@@ -109,8 +123,22 @@ def _scenes_at(images: str) -> list[Path]:
 
 
 def _none_found(pattern: str, left_out: str | None = None) -> DataError:
+    folder = existing(pattern)
+    below = [] if folder is None or not folder.is_dir() else _images_below(folder)
+    if below:
+        folders = sorted({str(path.parent.relative_to(folder or "")) for path in below})
+        return DataError(
+            f"{pattern}: no image found in it, but in folders below ({listed(folders, most=3)}); "
+            f"write {pattern}/**/*{below[0].suffix}"
+        )
     but = f", only {left_out}" if left_out else ""
     return DataError(f"{pattern}: no image found{but}; check the glob in the profile's `source`")
+
+
+def _images_below(folder: Path) -> list[Path]:
+    """List images in the folders of a folder, not all of many."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(islice((path for path in found if not is_hidden(path)), 1000))
 
 
 def _keys(
@@ -121,7 +149,40 @@ def _keys(
         image_keys, mask_keys = _keyed(image_files, images), _keyed(mask_files, masks)
         if image_keys.keys() & mask_keys.keys():
             return image_keys, mask_keys
-    return _keyed(image_files, None), _keyed(mask_files, None)
+    image_keys, mask_keys = _keyed(image_files, None), _keyed(mask_files, None)
+    if not image_keys.keys() & mask_keys.keys():
+        mask_keys = _without_affixes(image_keys, mask_keys)
+    return image_keys, mask_keys
+
+
+def _without_affixes(images: Mapping[Key, Path], masks: Mapping[Key, Path]) -> dict[Key, Path]:
+    """Take from the names of masks the beginning and ending that all have, if images remain."""
+    names, first = [text for (text,) in masks], next(iter(masks))[0]
+
+    def bare(text: str, affix: tuple[str, str]) -> str:
+        return text[len(affix[0]) : len(text) - len(affix[1])]
+
+    shared = [
+        (before, after)
+        for before, after in _affixes(first, [name for (name,) in images])
+        if all(
+            text.startswith(before) and text.endswith(after) and len(before + after) < len(text)
+            for text in names
+        )
+    ]
+    if not shared:
+        return dict(masks)
+    best = max(shared, key=lambda affix: sum((bare(text, affix),) in images for text in names))
+    return {(bare(text, best),): path for (text,), path in masks.items()}
+
+
+def _affixes(text: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is before and after each place at which one of the names is in a text."""
+    for name in names:
+        start = text.find(name)
+        while start >= 0:
+            yield text[:start], text[start + len(name) :]
+            start = text.find(name, start + 1)
 
 
 def _keyed(paths: Sequence[Path], pattern: str | None) -> dict[Key, Path]:
@@ -130,7 +191,9 @@ def _keyed(paths: Sequence[Path], pattern: str | None) -> dict[Key, Path]:
     keyed: dict[Key, Path] = {}
     for path in paths:
         match = matcher.fullmatch(os.path.normpath(path)) if matcher else None
-        key = match.groups() if match else (path.stem,)
+        parts = match.groups() if match else (path.stem,)
+        # Some systems write one letter as two characters: `u` and two dots.
+        key = tuple(unicodedata.normalize("NFC", part) for part in parts)
         if key in keyed:
             raise DataError(f"{keyed[key]} and {path} have the same name; narrow the glob")
         keyed[key] = path

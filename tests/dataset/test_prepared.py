@@ -1,5 +1,6 @@
 """Sources of scenes: their names, masks, colours and bands, and the size they are prepared at."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,20 @@ import pytest
 from affine import Affine
 
 from landslide_cli.core.palette import Palette
+from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.prepared import (
+    changed_since_prepare,
     labelled_scenes_of,
     prepared_scale,
     prepared_scene,
     read_scene,
     training_preprocessing,
 )
+from landslide_cli.dataset.tiles import TILES
 from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.records import Step
 
 Load = Callable[..., Profile]
 
@@ -181,3 +186,19 @@ def test_a_damaged_background_is_named(sources: Load, cut_short: Callable[..., A
     path.write_bytes(b"")
     with pytest.raises(DataError, match=r"source 3: .*f1\.png: is an empty file"):
         labelled_scenes_of(sources())
+
+
+def test_files_that_changed_since_prepare_are_told(
+    sources: Load, tmp_path: Path, write_raster: Callable[..., Path]
+) -> None:
+    profile, path = sources(), tmp_path / "fields" / "a.png"
+    path.write_bytes(b"as it was")
+    record = Step.of(profile.dataset / TILES / PREPARE_RECORD, {}, [path])
+    record.path.parent.mkdir(parents=True)
+    record.finish({})
+    os.utime(path, (1, 1))
+    assert changed_since_prepare(profile) == []
+    path.write_bytes(b"as it is!")
+    (warning,) = changed_since_prepare(profile)
+    assert "1 file changed since `landslide prepare`" in warning
+    assert "a.png" in warning

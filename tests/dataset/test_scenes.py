@@ -1,8 +1,10 @@
 """Finding scenes and their masks by glob, and pairing them by name."""
 
 import tempfile
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -30,6 +32,10 @@ def write_all(write_raster: WriteRaster) -> Callable[..., None]:
 
 
 WriteAll = Callable[..., None]
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def pairs(scenes: Sequence[Scene], folder: Path) -> list[tuple[str, str, str]]:
@@ -256,6 +262,8 @@ def test_one_problem_is_told_as_it_is_and_several_are_sorted() -> None:
     )
 
 
+Form = Literal["NFC", "NFD"]
+FORMS: st.SearchStrategy[Form] = st.sampled_from(("NFC", "NFD"))
 NAMES = st.lists(
     st.from_regex(r"[a-z0-9_]{1,6}", fullmatch=True), min_size=1, max_size=6, unique=True
 )
@@ -275,3 +283,59 @@ def test_pairing_does_not_depend_on_the_order_in_which_files_were_made(
         assert pairs(scenes, folder) == [
             (f"scene-{name}", f"scene-{name}.png", f"label-{name}.png") for name in sorted(names)
         ]
+
+
+NAMES = st.lists(
+    st.text("abäñ019_-", min_size=1, max_size=6), min_size=1, max_size=5, unique_by=_composed
+)
+AFFIXES = st.tuples(
+    st.sampled_from(["", "mask_", "label-"]), st.sampled_from(["", "_mask", "-gt", "_1"])
+)
+
+
+@settings(max_examples=30)
+@given(NAMES, AFFIXES, FORMS, FORMS)
+def test_masks_pair_by_name_but_for_one_beginning_and_ending(
+    names: list[str], affixes: tuple[str, str], image_form: Form, mask_form: Form
+) -> None:
+    before, after = affixes
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        pixels = np.zeros((4, 4, 3), np.uint8)
+        for name in names:
+            image = unicodedata.normalize(image_form, name)
+            mask = unicodedata.normalize(mask_form, f"{before}{name}{after}")
+            for path in (folder / "i" / f"{image}.png", folder / "m" / f"{mask}.png"):
+                path.parent.mkdir(exist_ok=True)
+                write_image(path, pixels)
+        try:
+            scenes = labelled_scenes(str(folder / "i"), str(folder / "m"))
+        except DataError:
+            # Some names with the affixes are names of other images: `1` and `1_1`.
+            assert {f"{before}{name}{after}" for name in names} & set(names)
+            return
+        for scene in scenes:
+            assert scene.mask is not None
+            image, mask = (_composed(path.stem) for path in (scene.image, scene.mask))
+            assert mask == f"{before}{image}{after}"
+
+
+def test_names_that_are_not_alike_are_told_with_patterns_that_pair_them(
+    tmp_path: Path, write_all: WriteAll
+) -> None:
+    write_all("i/img_1.png", "i/img_2.png", "m/truth_1.png", "m/truth_2.png")
+    message = error_of(tmp_path / "i", tmp_path / "m")
+    assert "no image and mask are called alike, as img_1.png and truth_1.png" in message
+    assert "patterns whose wildcards match the same text" in message
+    scenes = labelled_scenes(f"{tmp_path}/i/img_*.png", f"{tmp_path}/m/truth_*.png")
+    assert [scene.name for scene in scenes] == ["img_1", "img_2"]
+
+
+def test_images_in_folders_below_are_told_with_the_pattern_that_finds_them(
+    tmp_path: Path, write_all: WriteAll
+) -> None:
+    write_all("i/north/a.png", "i/south/b.png", "m/north/a.png", "m/south/b.png")
+    message = error_of(tmp_path / "i", tmp_path / "m")
+    assert f"folders below (north, south); write {tmp_path}/i/**/*.png" in message
+    scenes = labelled_scenes(f"{tmp_path}/i/**/*.png", f"{tmp_path}/m/**/*.png")
+    assert len(scenes) == 2

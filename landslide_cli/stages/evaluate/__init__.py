@@ -9,6 +9,7 @@ import numpy as np
 from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.calibration import precision_recall
+from landslide_cli.dataset.prepared import changed_since_prepare
 from landslide_cli.errors import DataError, UsageError, listed
 from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
 from landslide_cli.locks import clear_leftovers, refusing
@@ -89,6 +90,8 @@ def _evaluate(
     limit: int | None,
     reporter: Reporter,
 ) -> EvaluateResult:
+    for text in changed_since_prepare(profile):
+        reporter.warn(text)
     parts = [samples_of(fold, part, limit, reporter) for fold in profiles]
     if not all(samples.grouped for samples in parts):
         reporter.note(

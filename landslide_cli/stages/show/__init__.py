@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from landslide_cli.dataset.prepared import changed_since_prepare
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
@@ -47,6 +48,8 @@ def show(
         path = folder / "augmentations.png"
         draw_augmentations(profile, path, limit, reporter)
         return ShowResult([path])
+    for text in changed_since_prepare(profile):
+        reporter.warn(text)
     sheets = Sheets(profile, folder)
     files = [
         *sheets.scenes(limit),

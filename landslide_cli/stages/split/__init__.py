@@ -5,7 +5,7 @@ from pathlib import Path
 
 from landslide_cli.core.parts import PARTS, fold_folder
 from landslide_cli.dataset.files import DATASET_LOCK, PREPARE_RECORD, SPLIT_RECORD
-from landslide_cli.dataset.prepared import source_of_scenes
+from landslide_cli.dataset.prepared import changed_since_prepare, source_of_scenes
 from landslide_cli.dataset.tiles import (
     IMAGES,
     MANIFEST,
@@ -64,6 +64,8 @@ def split(
 
 def _split(profile: Profile, limit: int | None, overwrite: bool, reporter: Reporter) -> SplitResult:
     tiles = read_manifest(profile.dataset / TILES)
+    for text in changed_since_prepare(profile):
+        reporter.warn(text)
     step = _step(profile, limit)
     finished = step.finished_before("split", overwrite)
     if finished is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import landslide_cli
 from landslide_cli.core.parts import Part
-from landslide_cli.dataset.prepared import READING, training_preprocessing
+from landslide_cli.dataset.prepared import READING, changed_since_prepare, training_preprocessing
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
@@ -86,6 +86,9 @@ def train(
     rank = worker_rank(os.environ)
     reporter = reporter if reporter is not None and rank.is_chief else SilentReporter()
     check_fold(profile)
+    if rank.is_chief:
+        for text in changed_since_prepare(profile):
+            reporter.warn(text)
     parts = [files_of_part(profile, part, limit) for part in BOTH]
     run = profile.run_folder
     alone = refusing(run_lock(run), "trained", run) if rank.is_chief else nullcontext()
