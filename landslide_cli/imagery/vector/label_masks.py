@@ -135,7 +135,7 @@ def write_label_mask(
         DataError: the scene cannot be read, or has no place in a layer's CRS.
         OSError: the file cannot be written.
     """
-    taken = [(scene.on_pixels(one.layer), one.classes) for one in layers]
+    taken = [(scene.on_pixels(classed.layer), classed.classes) for classed in layers]
     polygons = Polygons(
         np.concatenate([shapes for (shapes, _), _ in taken]),
         np.concatenate([classes[indices] for (_, indices), classes in taken]),

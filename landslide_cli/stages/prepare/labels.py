@@ -57,7 +57,8 @@ def lay_labels(
     layers = [_classed(profile, labels, name) for name in names]
     area = None if labels.area is None else read_polygons(labels.area, crs=labels.crs)
     placed = {scene.name: PlacedScene.of(scene.image) for scene in scenes}
-    outside = sum(polygons_on_no_scene(one.layer, list(placed.values())) for one in layers)
+    drawn = [classed.layer for classed in layers]
+    outside = sum(polygons_on_no_scene(layer, list(placed.values())) for layer in drawn)
     if area is not None:
         polygons_on_no_scene(area, list(placed.values()))
     rules = LabelRules(area, labels.edge_size, labels.all_touched)
@@ -72,7 +73,7 @@ def lay_labels(
             _require_polygons(scene, counts[name], labels)
             advance()
         step.finish({"scenes": len(scenes)}, partial / PREPARE_RECORD)
-    _tell(labels, [one.layer for one in layers], outside, counts, reporter)
+    _tell(labels, drawn, outside, counts, reporter)
 
 
 def _require_polygons(scene: PlacedScene, counts: LabelCounts, labels: LabelSettings) -> None:
@@ -107,7 +108,7 @@ def _files_of(file: str) -> list[Path]:
     if path.suffix.lower() != ".shp":
         return [path]
     beside = (path.with_suffix(suffix) for suffix in (".dbf", ".shx", ".prj", ".cpg"))
-    return [path, *(other for other in beside if other.exists())]
+    return [path, *(part for part in beside if part.exists())]
 
 
 def _classed(profile: Profile, labels: LabelSettings, name: str) -> ClassedLayer:
@@ -140,9 +141,9 @@ def _tell(
     reporter: Reporter,
 ) -> None:
     """Say what became of the polygons, and warn of what hardly anybody wants."""
-    polygons = sum(one.polygons for one in counts.values())
-    small = sum(one.small for one in counts.values())
-    without = sum(one.polygons == 0 for one in counts.values())
+    polygons = sum(scene.polygons for scene in counts.values())
+    small = sum(scene.small for scene in counts.values())
+    without = sum(scene.polygons == 0 for scene in counts.values())
     repaired = sum(layer.repaired for layer in layers)
     others = sum(layer.others for layer in layers)
     said = [f"{counted(polygons, 'polygon')} laid on {counted(len(counts), 'scene')}"]
@@ -157,6 +158,6 @@ def _tell(
             f"source.labels: {counted(small, 'polygon')} of less than a pixel, lost where no "
             "middle of a pixel lies in it; source.labels.all_touched: true keeps all"
         )
-    unlabelled = [name for name, one in counts.items() if one.pixels == 0]
+    unlabelled = [name for name, scene in counts.items() if scene.pixels == 0]
     if unlabelled:
         reporter.warn(f"source.labels: no pixel has a label in {listed(unlabelled, most=3)}")
