@@ -100,12 +100,12 @@ def _run(
 
         call = Call(load_profile(profile, overrides), limit, console.reporter_for(quiet))
         result = stage(call, **own)
-        console.show_result(result, json)
     except _EXPECTED as error:
         if debug:
             console.show_traceback()
         console.show_error(_message(error))
         raise Exit(_status(error)) from None
+    console.show_result(result, json)
     if result.complaint:
         console.show_error(result.complaint)
     raise Exit(result.exit_status)
@@ -333,29 +333,51 @@ def _open_closed_streams() -> None:
         setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    _open_closed_streams()
-    _end_by_signals()
+def _run_app(arguments: Sequence[str] | None) -> int:
+    """Run what the arguments ask for, and see to it that stdout has been written."""
     try:
         status: Any = app(
             list(arguments) if arguments is not None else None,
             prog_name="landslide",
             standalone_mode=False,
         )
-        sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+    except SystemExit as end:  # completion, and Rich where a pipe is closed
+        status = end.code
+    sys.stdout.flush()
+    return status if isinstance(status, int) else 0
+
+
+def _forget_unwritten() -> None:
+    """Let go of what stdout and stderr did not take: Python would try again at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    _open_closed_streams()
+    _end_by_signals()
+    try:
+        return _run_app(arguments)
+    except BrokenPipeError:
+        return 1  # the reader of the output has closed it, as in `landslide show p | head -1`
     except (KeyboardInterrupt, Terminated) as error:
         return _status(error)
-    except BrokenPipeError:
-        # The reader of the output has closed it, as in `landslide show p | head -1`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
+        from landslide_cli import console
+
+        if isinstance(error, OSError):
+            # No command runs, so that all there is to write to is stdout.
+            console.show_error(f"{error.filename or 'stdout'}: {error.strerror or error}")
+            return 1
         # Typer's usage errors bring their text and status, whether from Typer's Click or another.
         if not hasattr(error, "format_message"):
             raise
-        from landslide_cli import console
-
-        console.show_error(f"{error.format_message()} (see: landslide --help)")
+        if message := error.format_message():  # none beside the help that no arguments ask for
+            console.show_error(f"{message} (see: landslide --help)")
         return int(getattr(error, "exit_code", 2))
+    finally:
+        _forget_unwritten()

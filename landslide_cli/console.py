@@ -2,15 +2,17 @@
 
 Results go to stdout; progress, notes, warnings and errors go to stderr. Progress is drawn with Rich
 on a terminal and written as plain lines elsewhere, so that a CI log stays readable.
+
+A result that cannot be written is an error. What stderr does not take is lost, and ends nothing.
 """
 
 import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -43,7 +45,11 @@ def reporter_for(quiet: bool) -> Reporter:
 
 
 def show_result(result: Result, as_json: bool) -> None:
-    """Print the result of a stage on stdout, as tables or as one JSON document."""
+    """Print the result of a stage on stdout, as tables or as one JSON document.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
     if as_json:
         sys.stdout.write(json.dumps(result.document(), indent=2, allow_nan=False) + "\n")
         return
@@ -139,13 +145,14 @@ class LogReporter:
 
     def __init__(self, interval: float = 10.0) -> None:
         self._interval = interval
+        self._stream = _BestEffort(sys.stderr)
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Advance]:
         with tqdm(
             total=total,
             desc=description,
-            file=_Lines(sys.stderr),
+            file=_Lines(self._stream),
             mininterval=self._interval,
             bar_format="{desc}: {n_fmt}/{total_fmt} in {elapsed}, {remaining} left",
             miniters=1,
@@ -167,17 +174,40 @@ class LogReporter:
         yield add
 
     def note(self, text: str) -> None:
-        sys.stderr.write(_printable(text) + "\n")
-        sys.stderr.flush()
+        self._stream.write(_printable(text) + "\n")
+        self._stream.flush()
 
     def warn(self, text: str) -> None:
         self.note(f"warning: {text}")
 
 
+class _BestEffort:
+    """A stream that loses what it cannot write, as on a full disk or into a closed pipe."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:
+        return self._stream.encoding
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 class _Lines:
     """A stream for tqdm that turns each update of the bar into a line."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: "_BestEffort") -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -212,7 +242,7 @@ def _printable(text: str) -> str:
 
 
 def _stderr() -> Console:
-    return Console(stderr=True, highlight=False, emoji=False)
+    return Console(file=cast(TextIO, _BestEffort(sys.stderr)), highlight=False, emoji=False)
 
 
 def _discard(_: object) -> None:
