@@ -49,6 +49,12 @@ def listed(items: Sequence[str], most: int = 10) -> str:
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
 
 
+def in_lines(items: Sequence[str], most: int = 10) -> str:
+    """Give each of the first `most` items a line of its own, and say how many more there are."""
+    lines = [" ".join(item.split()) for item in items[:most]]
+    return "\n".join(lines if len(items) <= most else [*lines, f"and {len(items) - most} more"])
+
+
 def printable(path: str | os.PathLike[str]) -> str:
     """Return a file's name for messages; bytes of it that are not UTF-8 as in `Fl\\xe4che.tif`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

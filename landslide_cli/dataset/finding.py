@@ -1,12 +1,15 @@
 """Files by name, folder or pattern. A name that is there is never a pattern, whatever it has in it.
 
 `scene[1].tif` is that file, and `areas [old]/*.tif` are those of that folder; only where there is
-no such file or folder do the brackets mean `scene1.tif`.
+no such file or folder do the brackets mean `scene1.tif`. Some systems write a letter such as `ü` as
+two characters, a `u` and its dots; a name is the same in either form.
 """
 
+import fnmatch
 import glob
 import os
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +17,18 @@ from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.errors import DataError, listed
 from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden, is_image, is_map
 from landslide_cli.records import read_json
+
+Form = Callable[[str], str]
+
+
+def composed(name: str) -> str:
+    """Return a name with each letter and its marks as one character; only to compare by."""
+    return unicodedata.normalize("NFC", name)
+
+
+def regardless_of_case(name: str) -> str:
+    """Return a name to compare by where capitals are not told from small letters."""
+    return composed(name).casefold()
 
 
 @dataclass(frozen=True)
@@ -83,22 +98,29 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def existing(pattern: str) -> Path | None:
-    """Return the file or folder of this very name, if there is one."""
+    """Return the file or folder of this very name, if there is one, as its folder writes it."""
     for name in (pattern, os.path.expanduser(pattern)):  # noqa: PTH111 - never an error
         if os.path.lexists(name):
             return Path(name)
-    return None
+    path, rest = divided(pattern)
+    return path if path.parts and not rest and os.path.lexists(path) else None
 
 
-def divided(pattern: str) -> tuple[Path, tuple[str, ...]]:
+def divided(pattern: str, form: Form = composed) -> tuple[Path, tuple[str, ...]]:
     """Divide a pattern into the folder that it begins with and the parts from a wildcard on."""
     parts = Path(os.path.expanduser(pattern)).parts  # noqa: PTH111 - never an error
     folder = Path()
     for index, part in enumerate(parts):
-        if glob.has_magic(part) and not os.path.lexists(folder / part):
+        name = _written(part, folder, form)
+        if name is None and glob.has_magic(part):
             return folder, parts[index:]
-        folder /= part
+        folder /= name or part
     return folder, ()
+
+
+def differing_in_case(pattern: str) -> list[Path]:
+    """List what a name or a pattern stands for if capitals are not told from small letters."""
+    return _matching(*divided(pattern, regardless_of_case), regardless_of_case)
 
 
 def _images(pattern: str) -> Iterator[tuple[Path, bool]]:
@@ -114,21 +136,55 @@ def _images(pattern: str) -> Iterator[tuple[Path, bool]]:
             yield path, kind is True
 
 
-def _matching(folder: Path, parts: Sequence[str]) -> list[Path]:
+def _matching(folder: Path, parts: Sequence[str], form: Form = composed) -> list[Path]:
     """List what the parts of a pattern match below a folder, in order."""
     if not parts:
         return [folder] if os.path.lexists(folder) else []
     head, rest = parts[0], parts[1:]
     if head == "**":
-        below = [folder, *(folder / name for name in _glob("**/", folder))]
-        return sorted({path for base in below for path in _matching(base, rest or ("*",))})
-    if os.path.lexists(folder / head):
-        return _matching(folder / head, rest)
-    return [path for name in sorted(_glob(head, folder)) for path in _matching(folder / name, rest)]
+        below = _folders_from(folder)
+        return sorted({path for base in below for path in _matching(base, rest or ("*",), form)})
+    name = _written(head, folder, form)
+    names = [name] if name is not None else _matched(head, folder, form)
+    return [path for name in names for path in _matching(folder / name, rest, form)]
 
 
-def _glob(pattern: str, folder: Path) -> list[str]:
-    return glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 - of any name
+def _written(name: str, folder: Path, form: Form) -> str | None:
+    """Return how a folder writes a name; None if there is none such in it."""
+    if os.path.lexists(folder / name):
+        return name
+    wanted = form(name)
+    return next((other for other in _names(folder) if form(other) == wanted), None)
+
+
+def _matched(pattern: str, folder: Path, form: Form) -> list[str]:
+    """List the names in a folder that a pattern without folders matches; hidden ones on demand."""
+    wanted = form(pattern)
+    return [
+        name
+        for name in _names(folder)
+        if fnmatch.fnmatchcase(form(name), wanted)
+        and (wanted.startswith(".") or not name.startswith("."))
+    ]
+
+
+def _names(folder: Path) -> list[str]:
+    """List the names in a folder, in order; none where it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names
+    except (OSError, ValueError):
+        return []
+
+
+def _folders_from(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Yield a folder and those below it but hidden ones; links that lead up again are left out."""
+    place = os.path.realpath(folder)
+    if place in above or not folder.is_dir():
+        return
+    yield folder
+    for name in _names(folder):
+        if not name.startswith("."):
+            yield from _folders_from(folder / name, above | {place})
 
 
 class _Recorded:

@@ -3,15 +3,17 @@
 import json
 import os
 import tempfile
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landslide_cli.dataset.finding import find_files, find_scenes
+from landslide_cli.dataset.finding import differing_in_case, find_files, find_scenes
 from landslide_cli.dataset.scenes import labelled_scenes
 from landslide_cli.imagery.raster.images import write_image, write_picture
 
@@ -155,6 +157,50 @@ def test_name_that_is_not_utf8_is_found(tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"any")
     for pattern in (str(tmp_path), f"{tmp_path}/*.tif", f"{tmp_path}/{name}"):
         assert [path.name for path in find_scenes(pattern).scenes] == [name]
+
+
+FORMS: list[Literal["NFC", "NFD"]] = ["NFC", "NFD"]
+
+
+@pytest.mark.parametrize("on_disk", FORMS)
+@pytest.mark.parametrize("typed", FORMS)
+@pytest.mark.parametrize(
+    "pattern",
+    ["Fläche [é]/Höhe_1.tif", "Fläche [é]", "Fläche*/Höhe_?.tif", "**/H[öä]he*", "*/*_[12].tif"],
+)
+def test_letters_may_be_composed_otherwise_than_on_disk(
+    tmp_path: Path, on_disk: Literal["NFC", "NFD"], typed: Literal["NFC", "NFD"], pattern: str
+) -> None:
+    name = unicodedata.normalize(on_disk, "Fläche [é]/Höhe_1.tif")
+    write(tmp_path, name, "Flache/Hohe_3.tif")
+    typed_pattern = unicodedata.normalize(typed, pattern)
+    assert found(tmp_path, typed_pattern) == [name]
+    assert find_files(f"{tmp_path}/{typed_pattern}") == [tmp_path / name]
+
+
+def test_of_two_names_that_differ_in_their_form_alone_the_typed_one_is_meant(
+    tmp_path: Path,
+) -> None:
+    names = [unicodedata.normalize(form, "ä.tif") for form in FORMS]
+    write(tmp_path, *names)
+    for name in names:
+        assert found(tmp_path, name) == [name]
+    assert len(found(tmp_path, "?.tif")) == 2
+
+
+def test_links_that_lead_up_again_are_not_followed_for_ever(tmp_path: Path) -> None:
+    write(tmp_path, "in/a.tif", "in/east/b.tif", "else/c.tif")
+    for name, target in (("in/up", "."), ("in/east/top", ".."), ("in/other", "../else")):
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "in/self").symlink_to("self")
+    assert found(tmp_path, "in/**") == ["in/a.tif", "in/east/b.tif", "in/other/c.tif"]
+
+
+def test_name_in_other_capitals_is_not_found_but_told(tmp_path: Path) -> None:
+    write(tmp_path, "In/A.TIF")
+    assert found(tmp_path, "in/*.tif") == []
+    assert differing_in_case(f"{tmp_path}/in/*.tif") == [tmp_path / "In/A.TIF"]
+    assert differing_in_case(f"{tmp_path}/in/b.tif") == []
 
 
 @pytest.mark.parametrize("pattern", ["nowhere.tif", "no*.tif", "~nobody/x.tif", "no/**/*.tif"])

@@ -50,9 +50,7 @@ def pairs(scenes: Sequence[Scene], folder: Path) -> list[tuple[str, str, str]]:
 def error_of(images: object, masks: object) -> str:
     with pytest.raises(DataError) as caught:
         labelled_scenes(str(images), str(masks))
-    message = str(caught.value)
-    assert len(message.splitlines()) <= 2
-    return message
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +205,8 @@ def test_ten_bad_files_are_named_and_how_many_more(tmp_path: Path, write_all: Wr
     for i in range(1, 11):
         assert f"a{i:02d}.png has no mask" in message
     assert "a11.png" not in message
-    assert message.endswith(" and 3 more")
+    assert message.endswith("\nand 3 more")
+    assert len(message.splitlines()) == 12
 
 
 def test_a_mask_of_another_size_is_named_with_both_sizes(
@@ -258,19 +257,19 @@ def test_two_files_for_one_key_are_refused(tmp_path: Path, write_all: WriteAll) 
 def test_one_problem_is_told_as_it_is_and_several_are_sorted() -> None:
     assert str(bad_files(["b: broken;\nmend it"])) == "b: broken;\nmend it"
     assert str(bad_files({"b: broken;\nmend it", "a: gone"})) == (
-        "2 files cannot be used:\na: gone, b: broken; mend it"
+        "2 files cannot be used:\na: gone\nb: broken; mend it"
     )
 
 
 Form = Literal["NFC", "NFD"]
 FORMS: st.SearchStrategy[Form] = st.sampled_from(("NFC", "NFD"))
-NAMES = st.lists(
+PLAIN_NAMES = st.lists(
     st.from_regex(r"[a-z0-9_]{1,6}", fullmatch=True), min_size=1, max_size=6, unique=True
 )
 
 
 @settings(max_examples=20)
-@given(names=NAMES, data=st.data())
+@given(names=PLAIN_NAMES, data=st.data())
 def test_pairing_does_not_depend_on_the_order_in_which_files_were_made(
     names: list[str], data: st.DataObject
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.errors import counted, printable
+from landslide_cli.errors import counted, in_lines, printable
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
@@ -89,9 +89,9 @@ class InferResult(Result):
             return None
         if len(self.failed) == 1:
             return self.failed[0].reason
-        reasons = [" ".join(scene.reason.split()) for scene in self.failed]
+        reasons = [scene.reason for scene in self.failed]
         total = counted(len(self.scenes) + len(reasons), "scene")
-        return "\n".join([f"{len(reasons)} of {total} could not be mapped:", *reasons])
+        return f"{len(reasons)} of {total} could not be mapped:\n{in_lines(reasons)}"
 
     def headline(self) -> str:
         """Name the folder of the maps."""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from landslide_cli.dataset.finding import existing, find_scenes
+from landslide_cli.dataset.finding import differing_in_case, existing, find_scenes
 from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.dataset.split_record import scene_names
-from landslide_cli.errors import DataError, LandslideError, OutputError, listed, printable
+from landslide_cli.errors import DataError, LandslideError, OutputError, in_lines, listed, printable
 from landslide_cli.imagery.raster.recognition import is_map, require_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
@@ -66,7 +66,7 @@ def choose_scenes(
         except DataError as error:
             choice.refuse(scene.name, scene.image, error)
     if not files:
-        raise DataError("\n".join(scene.reason for scene in choice.refused) or "no scenes")
+        raise DataError(_together([scene.reason for scene in choice.refused]) or "no scenes")
     return choice
 
 
@@ -88,8 +88,12 @@ def protect_maps(choice: Choice, folder: MapFolder, overwrite: bool) -> Choice:
             errors.append(error)
             kept.refuse(scene.name, scene.image, error)
     if errors and not kept.scenes:
-        raise errors[0] if len(errors) == 1 else OutputError("\n".join(map(str, errors)))
+        raise OutputError(_together([str(error) for error in errors]))
     return kept
+
+
+def _together(reasons: Sequence[str]) -> str:
+    return reasons[0] if len(reasons) == 1 else in_lines(reasons)
 
 
 def _asked(patterns: Sequence[str], choice: Choice, reporter: Reporter) -> list[SceneFile]:
@@ -132,6 +136,8 @@ def _why_none(pattern: str, left_out: str | None) -> str:
         return f"{shown}: no scenes, only {left_out}; name files to map them"
     if existing(pattern) is not None:
         return f"{shown}: no image in this folder; for those in folders below it: {shown}/**"
+    if alike := differing_in_case(pattern):
+        return f"{shown}: no such image, but {printable(alike[0])} in other capitals"
     return f"{shown}: no such image; name files, folders or globs"
 
 

@@ -37,5 +37,5 @@ def error_of(kind: type[Exception], profile: Profile, **options: Any) -> str:
     with pytest.raises(kind) as caught:
         prepare(profile, **options)
     message = str(caught.value)
-    assert len(message.splitlines()) <= 2
+    assert len(message.splitlines()) <= 4
     return message
