@@ -91,17 +91,39 @@ def refusing(lock: Path, doing: str, what: Path) -> Iterator[None]:
     with made_parents(lock):
         held = _take_if_possible(lock, doing)
         if isinstance(held, Owner):
-            gone = f"; if that process is gone, delete {lock}" if held.is_elsewhere else ""
-            raise BusyError(
-                f"{what} is being {held.doing or 'used'} by {held};\n"
-                f"wait until it has finished, or end it, and run the command again{gone}"
-            )
+            raise _busy(what, held, lock)
         try:
             clear_leftovers(lock.parent)
             yield
         finally:
             if held is not None:
                 held.release()
+
+
+def refuse_work_in(folder: Path) -> None:
+    """Refuse to replace a folder in which other processes hold locks, at any depth.
+
+    Raises:
+        BusyError: there is such a process.
+    """
+    for lock in _locks_below(folder):
+        owner = _living(lock)
+        if owner is not None:
+            raise _busy(lock.parent, owner, lock)
+
+
+def wait_for_work_in(folder: Path, on_wait: Callable[[Path, Owner], None]) -> None:
+    """Wait until no other process holds a lock in a folder, at any depth.
+
+    Args:
+        folder: need not be there.
+        on_wait: told of each that is waited for, and of the folder that it works in.
+    """
+    for lock in _locks_below(folder):
+        if (owner := _living(lock)) is not None:
+            on_wait(lock.parent, owner)
+            while _living(lock) is not None:
+                time.sleep(_LAST_POLL)
 
 
 @contextmanager
@@ -140,10 +162,31 @@ def clear_leftovers(folder: Path) -> None:
     remove_leftovers(folder)
     with contextlib.suppress(OSError):
         for path in folder.glob(".*.lock"):
-            if _owner(path) is not None:
-                held = _take_if_possible(path, "cleared")
-                if isinstance(held, _Held):
-                    held.release()
+            _living(path)
+
+
+def _locks_below(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return sorted(folder.rglob(".*.lock"))
+    return []
+
+
+def _living(lock: Path) -> Owner | None:
+    """Return who holds a lock; one that is held no more is cleared away."""
+    if _owner(lock) is None:
+        return None
+    held = _take_if_possible(lock, "cleared")
+    if isinstance(held, _Held):
+        held.release()
+    return held if isinstance(held, Owner) else None
+
+
+def _busy(what: Path, owner: Owner, lock: Path) -> BusyError:
+    gone = f"; if that process is gone, delete {lock}" if owner.is_elsewhere else ""
+    return BusyError(
+        f"{what} is being {owner.doing or 'used'} by {owner};\n"
+        f"wait until it has finished, or end it, and run the command again{gone}"
+    )
 
 
 class _Held:

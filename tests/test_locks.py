@@ -16,7 +16,14 @@ import pytest
 
 from landslide_cli import locks
 from landslide_cli.errors import BusyError
-from landslide_cli.locks import clear_leftovers, in_turn, refusing
+from landslide_cli.locks import (
+    Owner,
+    clear_leftovers,
+    in_turn,
+    refuse_work_in,
+    refusing,
+    wait_for_work_in,
+)
 from landslide_cli.outputs import partial_name
 from landslide_cli.owners import Process
 
@@ -276,6 +283,28 @@ def test_stale_lock_is_taken_over_by_one_of_many(tmp_path: Path, either: str) ->
         for thread in threads:
             thread.join()
         assert most == [1]
+
+
+def test_folder_is_not_replaced_while_others_work_in_it(
+    lock: Path, start: Start, either: str
+) -> None:
+    deep = lock.parent / "infer" / "deep" / lock.name
+    deep.parent.mkdir(parents=True)
+    refuse_work_in(lock.parent)
+    process = held(start, deep)
+    with pytest.raises(BusyError, match=rf"{deep.parent} is being .+ by process {process.pid} on"):
+        refuse_work_in(lock.parent)
+    waited_for: list[Path] = []
+
+    def end(where: Path, owner: Owner) -> None:
+        waited_for.append(where)
+        process.kill()
+        process.wait()
+
+    wait_for_work_in(lock.parent, end)
+    assert waited_for == [deep.parent]
+    refuse_work_in(lock.parent)
+    wait_for_work_in(lock.parent / "nowhere", end)
 
 
 def test_what_a_killed_process_left_is_cleared_and_what_a_live_one_writes_is_not(

@@ -1,9 +1,11 @@
 """Two commands at once: in one dataset or run the second is refused before it does anything."""
 
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from landslide_cli.dataset.files import DATASET_LOCK
 from landslide_cli.errors import BusyError
 from landslide_cli.locks import refusing
 from landslide_cli.profile import Profile
+from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs.files import run_lock
 from landslide_cli.stages.evaluate import evaluate
+from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
@@ -40,6 +44,33 @@ def test_a_run_is_trained_or_evaluated_by_one_at_a_time(
         pytest.raises(BusyError, match=r"is being trained by process \d+ on .+ since 20"),
     ):
         stage(trained)
+
+
+class _TrainingMeanwhile(SilentReporter):
+    """Has somebody train the run anew while it is mapped with."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self.refusals: list[str] = []
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Callable[[], None]]:
+        with pytest.raises(BusyError) as caught:
+            train(self._profile, overwrite=True)
+        self.refusals.append(str(caught.value))
+        yield lambda: None
+
+
+def test_run_is_not_trained_anew_while_maps_are_written_into_it(trained: Profile) -> None:
+    model = (trained.run_folder / "model.keras").read_bytes()
+    meanwhile = _TrainingMeanwhile(trained)
+    assert infer_tiled(trained, limit=1, reporter=meanwhile).exit_status == 0
+    (refusal,) = meanwhile.refusals
+    maps = re.escape(str(trained.run_folder / "infer"))
+    assert re.match(rf"{maps} is being filled with maps by process \d+ on .+ since 20", refusal)
+    assert (trained.run_folder / "model.keras").read_bytes() == model
+    assert list((trained.run_folder / "infer").glob("*_mask.tif"))
+    assert not list(trained.run_folder.rglob(".*.lock"))
 
 
 # Waits as a command does, in the middle of its work.

@@ -27,7 +27,7 @@ from landslide_cli.stages.infer.identity import identity_of, is_unchanged
 from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe, Stopped
 from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene
 from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps
-from landslide_cli.stages.infer.scenes import SceneFile, choose_scenes, protect_maps
+from landslide_cli.stages.infer.scenes import Choice, SceneFile, choose_scenes, protect_maps
 
 # While a scene is predicted, the next is read and the previous one is written.
 _SCENES_AT_ONCE = 3
@@ -98,6 +98,20 @@ def infer_tiled(
     choice = protect_maps(choice, folder, overwrite)
     if overwrite:
         folder.forget([scene.name for scene in choice.scenes])
+    with folder.in_use():
+        return _infer(profile, run, fingerprint, choice, folder, scheduler, reporter)
+
+
+def _infer(
+    profile: Profile,
+    run: Run,
+    fingerprint: str,
+    choice: Choice,
+    folder: MapFolder,
+    scheduler: str | None,
+    reporter: Reporter,
+) -> InferResult:
+    """Map the scenes that are not, or have changed since."""
     unchanged = {
         scene: finished.scale
         for scene in choice.scenes

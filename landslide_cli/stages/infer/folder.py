@@ -15,6 +15,7 @@ from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.errors import DataError, OutputError
 from landslide_cli.locks import Owner, clear_leftovers, in_turn
 from landslide_cli.outputs import flush, write_csv_if_new, write_json
+from landslide_cli.owners import Process
 from landslide_cli.records import read_json, refuse_overwrite
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import MAP_SUFFIXES
@@ -67,6 +68,13 @@ class MapFolder:
     def plan(self) -> Plan | None:
         """The plan by which scenes were mapped here from the same settings and model."""
         return None if self._plan is None else Plan(**self._plan)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Have whoever would replace the folder, such as a training of its run, wait."""
+        token = Process.this().token
+        with in_turn(self.folder / f".maps-{token}.lock", "filled with maps"):
+            yield
 
     def start(self, plan: Plan) -> None:
         """Record the plan, which later runs reuse; clear away what killed runs have left."""

@@ -5,7 +5,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from landslide_cli.errors import UsageError
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.scene_files import files_of
-from landslide_cli.locks import refusing
+from landslide_cli.locks import refuse_work_in, refusing
 from landslide_cli.outputs import write_text
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.records import Step, refuse_overwrite
@@ -38,7 +38,7 @@ from landslide_cli.stages.train.previews import Previews
 from landslide_cli.stages.train.result import TrainResult
 from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.warm_start import start_file, start_from
-from landslide_cli.stages.train.workers import WorkerRank, Workers, worker_rank
+from landslide_cli.stages.train.workers import Workers, worker_rank
 from landslide_cli.training_data.inputs import PartFiles, examples_of, files_of_part
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def train(
     Raises:
         UsageError: the dataset is split into folds and the profile names none; or a batch cannot be
             divided among the workers.
-        BusyError: another process trains or evaluates the run.
+        BusyError: another process trains or evaluates the run, or writes maps into it.
         ChangedError: there is a run, finished or not, with other tiles or settings.
         DataError: there are no tiles, or they cannot be used.
         LandslideError: the loss became infinite or not a number; or another worker was lost.
@@ -89,11 +89,14 @@ def train(
     if rank.is_chief:
         for text in changed_since_prepare(profile):
             reporter.warn(text)
-    parts = [files_of_part(profile, part, limit) for part in BOTH]
-    run = profile.run_folder
-    alone = refusing(run_lock(run), "trained", run) if rank.is_chief else nullcontext()
-    with alone:
-        return _train(profile, parts, limit, overwrite, rank, reporter)
+    # With several workers, TensorFlow is set up before anything else uses it.
+    workers, run = Workers(rank), profile.run_folder
+    with workers.explaining_losses(), ExitStack() as stack:
+        with workers.ending_together():
+            parts = [files_of_part(profile, part, limit) for part in BOTH]
+            if rank.is_chief:
+                stack.enter_context(refusing(run_lock(run), "trained", run))
+        return _train(profile, parts, limit, overwrite, workers, reporter)
 
 
 def _train(
@@ -101,25 +104,25 @@ def _train(
     parts: Sequence[PartFiles],
     limit: int | None,
     overwrite: bool,
-    rank: WorkerRank,
+    workers: Workers,
     reporter: Reporter,
 ) -> TrainResult:
-    step = _step(profile, parts, limit)
-    # With several workers, TensorFlow is set up before anything else uses it.
-    workers = Workers(rank)
-    with workers.explaining_losses():
-        finished = _result_before(profile, step, overwrite) if rank.is_chief else None
-        workers.check_same("profile and data", _digest(step))
-        finished = workers.broadcast_document(finished)
-        if finished is not None:
-            return TrainResult.of(finished, profile, unchanged=True)
-        if rank.is_chief:
-            result = _lead(profile, parts, step, limit, overwrite, workers, reporter)
-            workers.broadcast_document(result.document())
-            return result
-        _run_loop(profile, parts, None, workers, reporter)
-        document = workers.broadcast_document(None)
-    return TrainResult.of(document, profile)
+    step, finished = _step(profile, parts, limit), None
+    with workers.ending_together():
+        if workers.is_chief:
+            finished = _result_before(profile, step, overwrite)
+    workers.check_same("profile and data", _digest(step))
+    finished = workers.broadcast_document(finished)
+    if finished is not None:
+        return TrainResult.of(finished, profile, unchanged=True)
+    if workers.is_chief:
+        result = _lead(profile, parts, step, limit, overwrite, workers, reporter)
+        workers.broadcast_document(result.document())
+        return result
+    with workers.ending_together():
+        pass  # what the chief may refuse
+    _run_loop(profile, parts, None, workers, reporter)
+    return TrainResult.of(workers.broadcast_document(None), profile)
 
 
 def _result_before(profile: Profile, step: Step, overwrite: bool) -> Mapping[str, Any] | None:
@@ -140,15 +143,17 @@ def _lead(
 ) -> TrainResult:
     """Train as the process that writes the run."""
     folder = unfinished_folder(profile.run_folder)
-    if not (profile.run_folder / RUN_RECORD).exists():
-        refuse_overwrite([profile.run_folder], overwrite)
     machine = _hardware() | _versions()
-    checkpoint = checkpoint_to_resume(folder, step, machine, overwrite, reporter)
+    with workers.ending_together():
+        refuse_work_in(profile.run_folder)
+        if not (profile.run_folder / RUN_RECORD).exists():
+            refuse_overwrite([profile.run_folder], overwrite)
+        checkpoint = checkpoint_to_resume(folder, step, machine, overwrite, reporter)
     with unfinished(folder, step, machine, checkpoint is None, reporter):
         write_text(folder / PROFILE, dump_profile(profile))
         loop = _run_loop(profile, parts, checkpoint, workers, reporter)
         result = _finish(profile, parts, loop, folder, limit, reporter)
-        finish_run(folder, step, result.document(), profile.run_folder)
+        finish_run(folder, step, result.document(), profile.run_folder, reporter)
     return result
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.errors import ChangedError, listed
-from landslide_cli.locks import clear_leftovers
+from landslide_cli.locks import Owner, clear_leftovers, wait_for_work_in
 from landslide_cli.outputs import made_parents, remove_folder, replace_folder
 from landslide_cli.records import Record, Step, refuse_overwrite
 from landslide_cli.reporting import Reporter
@@ -99,8 +99,18 @@ def unfinished(
             raise
 
 
-def finish_run(folder: Path, step: Step, result: dict[str, Any], run: Path) -> None:
-    """Give a finished run its record and its name, without what only an unfinished run needs."""
+def finish_run(
+    folder: Path, step: Step, result: dict[str, Any], run: Path, reporter: Reporter
+) -> None:
+    """Give a finished run its record and its name, without what only an unfinished run needs.
+
+    Commands that work in the run that it replaces, and have begun meanwhile, are waited for.
+    """
+
+    def tell(where: Path, owner: Owner) -> None:
+        reporter.note(f"{where}: waiting for {owner}, which works in the run to be replaced")
+
+    wait_for_work_in(run, tell)
     step.finish(result, folder / RUN_RECORD)
     for name in (CHECKPOINTS, CACHE):
         remove_folder(folder / name)

@@ -178,6 +178,41 @@ class Workers:
             raise LandslideError(f"the workers do not have the same {what}; give each the same")
 
     @contextmanager
+    def ending_together(self) -> Iterator[None]:
+        """Do what each worker may refuse; if one does, the others end with its reason.
+
+        Otherwise they would wait for it. All workers must come through here alike.
+
+        Raises:
+            LandslideError: this worker refuses, or another one does.
+        """
+        if not self.is_distributed:
+            yield
+            return
+        refusal: LandslideError | None = None
+        try:
+            yield
+        except LandslideError as error:
+            refusal = error
+        reasons = self._gathered("" if refusal is None else str(refusal) or "refused")
+        if refusal is not None:
+            raise refusal
+        for index, reason in enumerate(reasons):
+            if reason:
+                raise LandslideError(f"worker {index + 1} of {self.rank.count} ended: {reason}")
+
+    def _gathered(self, text: str) -> list[str]:
+        """Return the texts of all workers."""
+        own, index = text.encode(), self.rank.index
+        lengths = np.zeros(self.rank.count, np.int32)
+        lengths[index] = len(own)
+        lengths = self._sum(lengths)
+        texts = np.zeros((self.rank.count, max(1, int(lengths.max()))), np.int32)
+        texts[index, : len(own)] = np.frombuffer(own, np.uint8)
+        rows = self._sum(texts).astype(np.uint8)
+        return [row.tobytes()[:length].decode() for row, length in zip(rows, lengths, strict=True)]
+
+    @contextmanager
     def explaining_losses(self) -> Iterator[None]:
         """Turn TensorFlow's errors at the loss of another worker into a clear one.
 

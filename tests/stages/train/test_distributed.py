@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landslide_cli.locks import refusing
 from landslide_cli.profile import Profile, dump_profile
+from landslide_cli.runs.files import run_lock
 from landslide_cli.stages.train import train
 from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.workers import WorkerRank, Workers
@@ -92,7 +94,15 @@ def test_two_workers_train_as_one_and_a_lost_one_stops_the_other_until_both_star
     (status, text), (other_status, other_text) = ends(start_workers(other, path))
     assert (status, other_status) == (1, 1)
     assert "contains an unfinished run with different settings or files: train.learning" in text
-    assert "worker 2 of 2 has lost another worker" in other_text
+    assert f"worker 1 of 2 ended: {text.strip().removeprefix('error: ')}" in other_text
+
+    # What the first worker refuses before anything else, as another process has the run.
+    with refusing(run_lock(profile.run), "trained", profile.run):
+        (status, text), (other_status, other_text) = ends(start_workers(profile, path))
+    assert (status, other_status) == (1, 1)
+    assert "is being trained by process" in text
+    assert "worker 1 of 2 ended:" in other_text
+    assert "is being trained by process" in other_text
 
     longer = changed(profile, train={"epochs": done + 2})
     again = list(ends(start_workers(longer, path)))

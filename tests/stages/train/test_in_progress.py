@@ -174,7 +174,7 @@ def test_a_finished_run_has_a_record_and_nothing_that_only_an_unfinished_run_nee
     step, run = step_of(folder.parent), folder.with_name("run")
     (folder / "cache" / "worker-0").mkdir(parents=True)
     (folder / "model.keras").write_text("a model")
-    finish_run(folder, step, {"epochs": 3}, run)
+    finish_run(folder, step, {"epochs": 3}, run, RecordingReporter())
     assert not folder.exists()
     assert sorted(path.name for path in run.iterdir()) == ["model.keras", "run.json"]
     record = Record.read(run / "run.json")
