@@ -29,7 +29,7 @@ SCENES = "scenes"
 LABELS = "labels"
 
 # The keys of a source that its prepared scenes follow from, beside their files.
-READING = ("name", "gsd", "scale", "bands", "value_range", "colours")
+READING = ("name", "gsd", "scale", "bands", "value_range", "colours", "mask_nodata")
 
 
 def synthetic_folder(profile: Profile, source: int = 0) -> Path:
@@ -110,7 +110,8 @@ def read_truth(profile: Profile, scene: Scene, shape: tuple[int, int]) -> MaskRe
     if scene.mask is None:
         return MaskReading(np.zeros(shape, np.uint8), "none")
     palette, nearest = _palette_of(profile, scene), profile.prepare.nearest_colour
-    return read_mask(scene.mask, palette, nearest, scene.image)
+    is_background = profile.sources[scene.source].mask_nodata == "background"
+    return read_mask(scene.mask, palette, nearest, scene.image, is_background)
 
 
 def _palette_of(profile: Profile, scene: Scene) -> Palette:

@@ -1,6 +1,6 @@
 """`classes` and `source`: what the labelled scenes are, and what their masks mean."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -95,6 +95,11 @@ class SourceSettings(Settings):
         None,
         description="Colours in the source's masks by name of the class, where they differ from "
         "`classes`.",
+    )
+    mask_nodata: Literal["background"] | None = Field(
+        None,
+        description="What pixels are whose value the mask declares as no data: `background`, as "
+        "where QGIS has rasterized polygons with 0 as no data. Default: they have no label.",
     )
     part: Part | None = Field(
         None,

@@ -144,14 +144,16 @@ class MaskValues:
 
     `colours` is (rows, cols, 3) uint8, `gray` the single band of a gray or palette image, (rows,
     cols) uint8, `clear` is (rows, cols) bool: the pixels that are transparent, masked or of the
-    file's value of no data; `void` those of that value alone, where it could be one of a class.
-    `painted` tells a palette image, whose colours are its palette's, from a gray one.
+    file's value of no data; `void` those of that value that are not hidden otherwise, and
+    `void_class` those where it could be one of a class. `painted` tells a palette image, whose
+    colours are its palette's, from a gray one.
     """
 
     colours: Colours
     gray: NDArray[np.uint8] | None
     clear: NDArray[np.bool_]
     void: NDArray[np.bool_]
+    void_class: NDArray[np.bool_]
     painted: bool = False
     georeference: Georeference = Georeference()  # noqa: RUF009 - immutable
 
@@ -168,8 +170,9 @@ def read_mask_values(path: Path) -> MaskValues:
         table = colour_table(path, dataset) if is_palette(dataset) else None
         values, clear = dataset.read(bands), _hidden(dataset, bands)
         told = NoData.of([dataset.nodatavals[band - 1] for band in bands], values.dtype)
-    void = np.zeros(clear.shape, np.bool_) if told is None else told.missing(values)
-    clear |= void
+    missing = np.zeros(clear.shape, np.bool_) if told is None else told.missing(values)
+    void = missing & ~clear
+    clear |= missing
     if values.dtype.kind == "f":
         unknown = np.isnan(values).any(axis=0)
         values[:, unknown] = 0
@@ -182,13 +185,13 @@ def read_mask_values(path: Path) -> MaskValues:
             f"{path}: is no mask: {len(bands)} bands of {values.dtype}; "
             "a mask is gray, palette or RGB, with values from 0 to 255"
         )
-    gray, void = (whole[0] if len(bands) == 1 else None), void & ~unfit
+    gray, void_class = (whole[0] if len(bands) == 1 else None), missing & ~unfit
     if table is not None:
         painted = table[whole[0]]
         clear |= painted[..., 3] == 0
-        return MaskValues(painted[..., :3], gray, clear, void, True, place)
+        return MaskValues(painted[..., :3], gray, clear, void, void_class, True, place)
     colours = np.broadcast_to(np.moveaxis(whole, 0, -1), (*clear.shape, 3))
-    return MaskValues(colours, gray, clear, void, False, place)
+    return MaskValues(colours, gray, clear, void, void_class, False, place)
 
 
 def _hidden(dataset: Any, bands: list[int]) -> NDArray[np.bool_]:

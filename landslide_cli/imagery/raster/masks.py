@@ -27,7 +27,11 @@ class MaskReading:
 
 
 def read_mask(
-    path: Path, palette: Palette, nearest: bool = False, image: Path | None = None
+    path: Path,
+    palette: Palette,
+    nearest: bool = False,
+    image: Path | None = None,
+    nodata_is_background: bool = False,
 ) -> MaskReading:
     """Read a mask file.
 
@@ -45,6 +49,7 @@ def read_mask(
         palette: the classes.
         nearest: give colours that are no class to the nearest class, as JPEG masks need.
         image: what the mask is of. Default: the mask stays on its own pixels.
+        nodata_is_background: whether pixels of the file's value of no data are of the first class.
 
     Returns:
         (rows, cols) uint8 class indices, `IGNORE` where there is no label.
@@ -55,8 +60,11 @@ def read_mask(
     """
     values = read_mask_values(path)
     reading = _recognised(values, palette, nearest, path)
-    _refuse_void_class(values, reading, palette, path)
+    if not nodata_is_background:
+        _refuse_void_class(values, reading, palette, path)
     reading.mask[values.clear] = IGNORE
+    if nodata_is_background:
+        reading.mask[values.void] = 0
     if image is None or not is_placed(values.georeference):
         return reading
     return replace(reading, mask=laid_on(path, reading.mask, values.georeference, probe(image)))
@@ -66,16 +74,19 @@ def _refuse_void_class(
     values: MaskValues, reading: MaskReading, palette: Palette, path: Path
 ) -> None:
     """Refuse a file whose value of no data is that of a class: none of the class would be left."""
-    if not values.void.any():
+    if not values.void_class.any():
         return
-    index = int(reading.mask[values.void][0])
+    index, gray = int(reading.mask[values.void_class][0]), values.gray
     if index >= len(palette) or (reading.encoding == "binary" and index == 1):
         return  # 255 for no label is common
-    if values.painted and values.gray is not None and values.gray[values.void][0] >= len(palette):
+    if values.painted and gray is not None and gray[values.void_class][0] >= len(palette):
         return  # unused entries of a palette are black
+    remedy = "remove the declaration: "
+    if index == 0:
+        remedy = "set source.mask_nodata: background in the profile, or " + remedy
     raise DataError(
         f"{path}: declares the value of the class {palette.names[index]} as no data, so that "
-        "nothing would be labelled so;\nremove the declaration, as by gdal_edit.py -unsetnodata"
+        f"nothing would be labelled so;\n{remedy}gdal_edit.py -unsetnodata {path}"
     )
 
 

@@ -298,12 +298,45 @@ def test_what_a_masks_own_mask_hides_is_no_label(
 
 @pytest.mark.parametrize("bands", [1, 3])
 def test_no_data_of_the_value_of_a_class_is_refused(
-    write_raster: WriteRaster, palette: Palette, bands: int
+    write_raster: WriteRaster, palette: Palette, tmp_path: Path, bands: int
 ) -> None:
     values = palette.colourise(classes(2)) if bands == 3 else classes(2)
     with pytest.raises(DataError, match="the class background as no data") as caught:
         read_mask(write_raster("mask.tif", values, nodata=0), palette)
-    assert "unsetnodata" in str(caught.value)
+    assert "set source.mask_nodata: background" in str(caught.value)
+    assert f"gdal_edit.py -unsetnodata {tmp_path}/mask.tif" in str(caught.value)
+
+
+@pytest.mark.parametrize("factor", [1, 255])
+@pytest.mark.parametrize("nodata", [0, 7, -9999])
+def test_no_data_may_be_background(
+    write_raster: WriteRaster, palette: Palette, factor: int, nodata: int
+) -> None:
+    expected = classes(2)
+    values = (expected * factor).astype(np.int16 if nodata < 0 else np.uint8)
+    values[expected == 0] = nodata
+    path = write_raster("mask.tif", values, nodata=nodata)
+    read = read_mask(path, palette, nodata_is_background=True).mask
+    np.testing.assert_array_equal(read, expected)
+
+
+def test_no_data_of_a_value_of_another_class_is_refused_without_the_setting_that_would_not_help(
+    write_raster: WriteRaster,
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read_mask(write_raster("mask.tif", classes(3), nodata=1), THREE)
+    assert "mask_nodata" not in str(caught.value)
+
+
+def test_transparent_pixels_have_no_label_although_no_data_is_background(
+    write_raster: WriteRaster, palette: Palette
+) -> None:
+    mask = classes(2)
+    alpha = np.where(HOLE, 0, 255).astype(np.uint8)
+    bands = np.dstack([palette.colourise(mask), alpha])
+    path = write_raster("mask.tif", bands, nodata=0, photometric="rgb", alpha="yes")
+    read = read_mask(path, palette, nodata_is_background=True).mask
+    np.testing.assert_array_equal(read, np.where(HOLE, IGNORE, mask))
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())

@@ -11,6 +11,7 @@ import rasterio.shutil
 import rasterio.vrt
 
 from landslide_cli.imagery.raster.scene_files import beside, files_of
+from tests.imagery.raster.control import rpcs
 
 Write = Callable[..., Path]
 
@@ -46,6 +47,31 @@ def test_plain_image_is_its_only_file(tile: Path) -> None:
 def test_what_gdal_takes_from_beside_belongs_to_it(tile: Path, name: str) -> None:
     tile.with_name(name).write_text("something")
     assert names(files_of([tile])) == {"tile.tif", name}
+
+
+@pytest.mark.parametrize("option", ["RPB", "RPCTXT"])
+@pytest.mark.parametrize("change", [str, str.lower, str.upper])
+def test_what_gdal_reads_rpcs_from_belongs_to_the_image(
+    tmp_path: Path, option: str, change: Callable[[str], str]
+) -> None:
+    path = tmp_path / "tile.tif"
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=8,
+        height=6,
+        count=1,
+        dtype="uint8",
+        **rpcs(6, 8, 1e-5),
+        **{option: "YES"},
+    ):
+        pass  # fmt: skip
+    (sidecar,) = set(tmp_path.iterdir()) - {path}
+    sidecar.rename(sidecar.with_name(sidecar.stem + change(sidecar.suffix)))
+    with rasterio.open(path) as dataset:
+        read = {Path(name) for name in dataset.files}
+    assert read <= set(files_of([path]))
 
 
 @pytest.mark.parametrize("name", ["tile.txt", "tile2.tfw", "tile.png", "other.tif.msk", "tile.qgz"])

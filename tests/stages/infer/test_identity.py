@@ -84,7 +84,11 @@ def test_copy_over_it_that_keeps_its_time_is_the_same_if_its_bytes_are(
     assert is_unchanged(scene, identity)
 
 
-@pytest.mark.parametrize("name", ["scene.tif.msk", "scene.tfw", "scene.tif.ovr", "scene.prj"])
+@pytest.mark.parametrize(
+    "name",
+    ["scene.tif.msk", "scene.tfw", "scene.tif.ovr", "scene.prj", "scene.RPB", "scene.rpb",
+     "SCENE.RPB", "scene_RPC.TXT", "scene_rpc.txt", "SCENE_RPC.txt"],
+)  # fmt: skip
 def test_file_beside_it_that_comes_changes_or_goes_is_noticed(scene: Path, name: str) -> None:
     path = scene.with_name(name)
     without = identity_of(scene)
