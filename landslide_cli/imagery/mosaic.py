@@ -47,8 +47,8 @@ class Canvas:
         there = slice(top, bottom), slice(left, right)
         here = slice(top - row, bottom - row), slice(left - col, right - col)
         is_free = self.is_free[there]
-        self.image[there][is_free] = image[here][is_free]
-        self.mask[there][is_free] = mask[here][is_free]
+        np.copyto(self.image[there], image[here], where=is_free[..., None])
+        np.copyto(self.mask[there], mask[here], where=is_free)
         self.is_free[there] = False
 
     def fill(self, draw: Callable[[np.random.Generator], Pair], rng: np.random.Generator) -> None:

@@ -12,7 +12,9 @@ cells of a grid (Zuiderveld, 1994, Graphics Gems IV).
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -145,6 +147,8 @@ def standardize(
         (rows, cols, bands) uint8.
     """
     known_rows, known_cols, _ = levels.cells.shape
+    if known_rows == known_cols == 1:
+        return _by_one_cell(image, levels.cells[0, 0])
     above, below, down = levels.rows.interpolation(offset[0], image.shape[0], scales[0], known_rows)
     left, right, across = levels.cols.interpolation(
         offset[1], image.shape[1], scales[1], known_cols
@@ -160,6 +164,14 @@ def standardize(
         statistics = _interpolate(statistics[:, left], statistics[:, right], across[:, None])
         result[rows] = _standardize(image[rows], statistics)
     return result
+
+
+def _by_one_cell(image: Image, statistics: NDArray[np.float32]) -> Image:
+    """Standardize an image by the same statistics everywhere: 256 values instead of all pixels."""
+    bands = image.shape[-1]
+    values = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], bands, axis=-1)
+    table = _standardize(values, statistics[None, None])
+    return np.asarray(cv2.LUT(np.ascontiguousarray(image), table).reshape(image.shape), np.uint8)
 
 
 def _interpolate(
@@ -188,7 +200,9 @@ def _cell_statistics(
         piece = source.read(rows, (left, right))
         image = piece.image if piece.valid is None else piece.image * piece.valid[..., None]
         # Sums over the rows, then over the columns of each cell: integers, exact in any order.
-        terms = [image.any(axis=-1, keepdims=True), image, np.square(image, dtype=np.uint16)]
+        # Any band: several times as fast as `any` along a short axis.
+        coloured = reduce(np.bitwise_or, np.moveaxis(image, -1, 0)) > 0
+        terms = [coloured[..., None], image, np.square(image, dtype=np.uint16)]
         columns = np.concatenate([term.sum(axis=0, dtype=np.uint32) for term in terms], axis=1)
         total = total + np.add.reduceat(columns, edges[:, 0] - left, axis=0, dtype=np.float64)
         pixels += (rows[1] - rows[0]) * (edges[:, 1] - edges[:, 0])
