@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn, ParamSpec
 
@@ -42,17 +42,30 @@ Stage = Callable[Concatenate["Call", Own], Result]
 
 @dataclass(frozen=True)
 class Call:
-    """What every stage receives from the command line."""
+    """What every stage receives from the command line; the profile is read when it is asked for."""
 
-    profile: "Profile"
+    path: Path | None
+    overrides: Sequence[str]
     limit: int | None
     reporter: Reporter
 
+    @cached_property
+    def profile(self) -> "Profile":
+        """The profile, with what overrides it."""
+        from landslide_cli.profile import load_profile
 
-def command(example: str, writes: str, has_fold: bool = True) -> Callable[[Stage[Own]], Stage[Own]]:
+        if self.path is None:
+            raise UsageError("Missing argument 'PROFILE'. (see: landslide --help)")
+        return load_profile(self.path, self.overrides)
+
+
+def command(
+    example: str, writes: str, has_fold: bool = True, makes_profile: bool = False
+) -> Callable[[Stage[Own]], Stage[Own]]:
     """Register a function as a command, with its own options first and those of `_run` after them.
 
-    The help ends with an `example` and with what the command `writes`. `has_fold` adds `--fold`.
+    The help ends with an `example` and with what the command `writes`. `has_fold` adds `--fold`;
+    a command that `makes_profile` can do without one.
     """
 
     def register(stage: Stage[Own]) -> Stage[Own]:
@@ -63,6 +76,8 @@ def command(example: str, writes: str, has_fold: bool = True) -> Callable[[Stage
         own = list(inspect.signature(stage).parameters.values())[1:]
         profile, fold, *shared = list(inspect.signature(_run).parameters.values())[1:-1]
         folds = [fold] if has_fold else []
+        if makes_profile:
+            profile = profile.replace(default=None)
         # Typer reads the options from the signature.
         signature = inspect.Signature([profile, *own, *folds, *shared])
         run.__signature__ = signature  # type: ignore[attr-defined]
@@ -74,7 +89,7 @@ def command(example: str, writes: str, has_fold: bool = True) -> Callable[[Stage
 
 def _run(
     stage: Callable[..., Result],
-    profile: Annotated[Path, Argument(metavar="PROFILE", help="The YAML profile.")],
+    profile: Annotated[Path | None, Argument(metavar="PROFILE", help="The YAML profile.")],
     fold: Annotated[
         int | None, Option(min=1, metavar="K", help="Fold to use; sets fold=K.")
     ] = None,
@@ -91,14 +106,12 @@ def _run(
     debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
     **own: Any,
 ) -> None:
-    """Load the profile, run the stage and print its result; turn errors into an exit status."""
+    """Run the stage and print its result; turn errors into an exit status."""
     from landslide_cli import console
 
     overrides = [*(sets or ()), *([f"fold={fold}"] if fold is not None else [])]
     try:
-        from landslide_cli.profile import load_profile
-
-        call = Call(load_profile(profile, overrides), limit, console.reporter_for(quiet))
+        call = Call(profile, overrides, limit, console.reporter_for(quiet))
         result = stage(call, **own)
     except _EXPECTED as error:
         if debug:
@@ -115,9 +128,25 @@ def _run(
     example="landslide prepare configs/sichuan.yaml --set source.images='data/Landslide*.tif'",
     writes="<dataset>/tiles with images, masks, manifest.csv and prepare.json",
     has_fold=False,
+    makes_profile=True,
 )
-def prepare(call: Call, overwrite: Overwrite = False) -> Result:
-    """Cut scenes and masks into tiles."""
+def prepare(
+    call: Call,
+    overwrite: Overwrite = False,
+    init: Annotated[
+        tuple[str, str] | None,
+        Option(
+            metavar="IMAGES LABELS",
+            help="Write a first PROFILE instead, after a look at images and their masks or "
+            "polygons: files, folders or globs in quotes.",
+        ),
+    ] = None,
+) -> Result:
+    """Check scenes and labels, and cut them into tiles; or begin a profile."""
+    if init is not None:
+        from landslide_cli.stages.prepare.beginning import write_first_profile
+
+        return write_first_profile(call.path, *init, overwrite, call.reporter)
     from landslide_cli.stages.prepare import prepare
 
     return prepare(call.profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)

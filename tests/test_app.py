@@ -164,7 +164,8 @@ def test_log_of_a_training_is_plain_text(
     log = capfd.readouterr().err
     assert "\r" not in log
     assert "\x1b" not in log
-    epochs = [line for line in log.splitlines() if line.startswith("epoch ")]
+    # A slow machine also tells how far an epoch has come.
+    epochs = [line for line in log.splitlines() if line.startswith("epoch ") and "loss" in line]
     assert len(epochs) == 2
     assert all("landslide Dice" in line and "valid loss" in line for line in epochs)
 

@@ -18,6 +18,7 @@ from landslide_cli.imagery.raster.georeference import Georeference, georeference
 from landslide_cli.imagery.raster.nodata import NoData, mask_bands
 from landslide_cli.imagery.raster.orientation import refuse_turned
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.ranges import suggested_range
 from landslide_cli.imagery.raster.reader import SceneReader, opened
 from landslide_cli.imagery.raster.recognition import marked
 
@@ -47,6 +48,16 @@ def probe(path: Path, decode: bool = False) -> RasterInfo:
         return RasterInfo(
             dataset.width, dataset.height, bands, dataset.dtypes[0], georeference_of(dataset)
         )
+
+
+def value_range_for(path: Path) -> tuple[float, float] | None:
+    """Suggest a range of values for a raster that does not tell which become black and white.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with opened(path) as dataset:
+        return suggested_range(dataset, colour_bands(dataset))
 
 
 def read_image(

@@ -67,6 +67,15 @@ def _suggested(dtype: np.dtype[Any], least: float, most: float) -> tuple[float, 
     return 0, 2 ** max(8, int(most).bit_length()) - 1
 
 
+def suggested_range(dataset: Any, bands: Sequence[int]) -> tuple[float, float] | None:
+    """Suggest which values become 0 and 255; None where the file tells it, or has no data."""
+    dtype = np.dtype(dataset.dtypes[bands[0] - 1])
+    if dtype == np.uint8 or (dtype.kind == "u" and _bits_of(dataset, bands) is not None):
+        return None
+    seen = _measured(dataset, bands)
+    return None if seen is None else _suggested(dtype, *seen)
+
+
 def _measured(dataset: Any, bands: Sequence[int]) -> tuple[float, float] | None:
     """Return the least and the largest value in windows all over a raster; None without data."""
     ends: list[tuple[float, float]] = []

@@ -1,8 +1,10 @@
 """Vector layers that people drew: their polygons, with one attribute, as GDAL reads them."""
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,58 @@ class PolygonLayer:
     values: list[str | None]
     repaired: int = 0
     others: int = 0
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """What a layer holds: features, CRS, None for none, and how often each field has each value.
+
+    Fields with more than `MOST_VALUES` values, and those of numbers with decimals, are left out.
+    """
+
+    features: int
+    crs: str | None
+    values: dict[str, dict[str, int]]
+
+
+# Values of a field up to which it may stand for classes.
+MOST_VALUES = 12
+
+
+def is_vector(name: str) -> bool:
+    """Whether a name is that of a vector layer, or of a file with layers."""
+    import pyogrio
+    from pyogrio.errors import DataSourceError
+
+    file, layer = divide_layer(name)
+    if layer is not None:
+        return True
+    if Path(file).is_dir() and Path(file).suffix.lower() != ".gdb":
+        return False  # GDAL takes a folder of shapefiles for one source
+    try:
+        return len(pyogrio.list_layers(file)) > 0
+    except DataSourceError:
+        return False
+
+
+def layer_info(name: str) -> LayerInfo:
+    """Look at a layer without reading its geometries.
+
+    Raises:
+        DataError: it cannot be read, or the file has several layers and none is named.
+    """
+    import pyogrio
+
+    file, layer = divide_layer(name)
+    layer = layer or _only_layer(name, file)
+    meta, _, columns = _read(name, file, layer, None, None, geometries=False)
+    values = {}
+    for field, column in zip(meta["fields"], columns, strict=True):
+        counts = Counter(text or "null" for text in _texts(column))
+        if len(counts) <= MOST_VALUES and not any("." in text for text in counts):
+            values[str(field)] = dict(counts.most_common())
+    features = int(pyogrio.read_info(file, layer=layer, force_feature_count=True)["features"])
+    return LayerInfo(features, meta["crs"], values)
 
 
 def divide_layer(name: str) -> tuple[str, str | None]:
@@ -63,7 +117,8 @@ def read_polygons(
     layer = layer or _only_layer(name, file)
     if field is not None:
         _require_field(name, file, layer, field)
-    meta, wkb, columns = _read(name, file, layer, field, where)
+    fields = [] if field is None else [field]
+    meta, wkb, columns = _read(name, file, layer, fields, where)
     own = meta["crs"] or crs
     if own is None:
         raise DataError(f"{name}: has no CRS; set it in the file, or source.labels.crs")
@@ -111,21 +166,27 @@ def _require_field(name: str, file: str, layer: str, field: str) -> None:
 
 
 def _read(
-    name: str, file: str, layer: str, field: str | None, where: str | None
+    name: str,
+    file: str,
+    layer: str,
+    columns: list[str] | None,
+    where: str | None,
+    geometries: bool = True,
 ) -> tuple[dict[str, Any], NDArray[Any], Sequence[NDArray[Any]]]:
     from pyogrio import raw
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
-    columns = [] if field is None else [field]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            meta, _, wkb, values = raw.read(file, layer=layer, columns=columns, where=where)
+            meta, _, wkb, values = raw.read(
+                file, layer=layer, columns=columns, where=where, read_geometry=geometries
+            )
     except (ValueError, DataSourceError, DataLayerError, FeatureError, GeometryError) as error:
         # A filter that cannot be understood is one of several errors, by the file's form.
         doubt = "" if where is None else ", or source.labels.where cannot be used"
         raise DataError(f"{name}: cannot be read{doubt}: {_words(error)}") from None
-    if wkb is None:
+    if wkb is None and geometries:
         raise DataError(f"{name}: is a table without geometries")
     return meta, wkb, values
 
