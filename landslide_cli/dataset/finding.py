@@ -119,8 +119,10 @@ def divided(pattern: str, form: Form = composed) -> tuple[Path, tuple[str, ...]]
 
 
 def differing_in_case(pattern: str) -> list[Path]:
-    """List what a name or a pattern stands for if capitals are not told from small letters."""
-    return _matching(*divided(pattern, regardless_of_case), regardless_of_case)
+    """List what a name or a pattern would stand for in addition in other capitals."""
+    exactly = set(_matching(*divided(pattern)))
+    alike = _matching(*divided(pattern, regardless_of_case), regardless_of_case)
+    return [path for path in alike if path not in exactly]
 
 
 def _images(pattern: str) -> Iterator[tuple[Path, bool]]:

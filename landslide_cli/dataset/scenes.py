@@ -1,5 +1,6 @@
 """Scenes and their masks on disk, paired by name."""
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -53,8 +54,8 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
             mask does not lie on its image; up to ten of these files are named.
     """
     mask_files = find_files(masks)
-    are_masks = {path.resolve() for path in mask_files}
-    image_files = [path for path in _scenes_at(images) if path.resolve() not in are_masks]
+    are_masks = {os.path.realpath(path) for path in mask_files}
+    image_files = [p for p in _scenes_at(images) if os.path.realpath(p) not in are_masks]
     if not mask_files:
         raise _none_found(masks)
     if not image_files:

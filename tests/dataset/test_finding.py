@@ -201,6 +201,7 @@ def test_name_in_other_capitals_is_not_found_but_told(tmp_path: Path) -> None:
     assert found(tmp_path, "in/*.tif") == []
     assert differing_in_case(f"{tmp_path}/in/*.tif") == [tmp_path / "In/A.TIF"]
     assert differing_in_case(f"{tmp_path}/in/b.tif") == []
+    assert differing_in_case(f"{tmp_path}/In/*.TIF") == differing_in_case(f"{tmp_path}/In") == []
 
 
 @pytest.mark.parametrize("pattern", ["nowhere.tif", "no*.tif", "~nobody/x.tif", "no/**/*.tif"])

@@ -81,6 +81,18 @@ def test_two_masks_of_one_image_are_refused_by_their_names(
     assert all(f"{tmp_path}/m/{name}" in message for name in masks)
 
 
+def test_link_that_leads_to_itself_is_a_file_that_is_not_there(tmp_path: Path) -> None:
+    write(tmp_path, ["i/x.png", "m/x.png", "m/y.png"])
+    (tmp_path / "i/y.png").symlink_to("y.png")
+    assert f"{tmp_path}/i/y.png" in refusal(tmp_path, "i", "m")
+
+
+def test_empty_folder_is_not_told_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "i").mkdir()
+    write(tmp_path, ["m/x.png"])
+    assert "capitals" not in refusal(tmp_path, "i", "m")
+
+
 def test_pattern_in_other_capitals_than_the_files_is_told_of_them(tmp_path: Path) -> None:
     write(tmp_path, ["i/X.TIF", "m/x.png"])
     message = refusal(tmp_path, "i/*.tif", "m/*.png")
