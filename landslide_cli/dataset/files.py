@@ -5,6 +5,7 @@ PREPARE_RECORD = "prepare.json"
 
 # In the dataset's folder.
 SPLIT_RECORD = "split.json"
+BLOCK_MAP = "blocks.gpkg"
 
 # In a folder of maps.
 MAPS_RECORD = "infer.json"

@@ -10,7 +10,7 @@ from landslide_cli.core.arrays import Transform
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 
-EvidenceKind = Literal["footprint", "content", "copy", "named", "event"]
+EvidenceKind = Literal["footprint", "content", "copy", "named", "event", "landslide"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Evidence:
 
     `kind` is "footprint" (they overlap by georeference), "content" (they show the same ground),
     "copy" (the second is the first re-encoded, resized, mirrored or distorted, or the reverse),
-    "named" (`split.groups` says so) or "event" (`source.event` does). `overlap` is the share of the
+    "named" (`split.groups` says so), "event" (`source.event` does) or "landslide" (one lies across
+    the edge between two blocks). `overlap` is the share of the
     smaller scene that both show. `transform` maps x, y in pixels of the first scene to pixels of
     the second: ((a, b, c), (d, e, f)) for x' = a x + b y + c, y' = d x + e y + f. For evidence by
     content, `inliers` counts the distinct features that agree with it, and `correlation` is that of
@@ -47,6 +48,8 @@ class Evidence:
             return "the same group in split.groups"
         if self.kind == "event":
             return "the same event in source.event"
+        if self.kind == "landslide":
+            return "a landslide lies across their common edge"
         inliers = f", {self.inliers} inliers" if self.inliers is not None else ""
         texture = f", correlation {self.correlation:.2f}" if self.correlation is not None else ""
         return f"{self.kind}{inliers}{texture}, overlap {self.overlap:.0%}"

@@ -13,6 +13,7 @@ from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.core.tiling.resampling import resample
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.dataset.blocks import blocks_folder, divided_scenes
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.scenes import Scene, background_scenes, labelled_scenes
 from landslide_cli.dataset.tiles import IMAGES, MASKS, TILES
@@ -72,7 +73,7 @@ def read_scene(
     Raises:
         DataError: the image or the mask cannot be used.
     """
-    with SceneReader(scene.image, _reading(profile, scene, order)) as reader:
+    with SceneReader(scene.image, reading_of(profile, scene, order)) as reader:
         piece = reader.read((0, reader.height), (0, reader.width))
         reading = read_truth(profile, scene, (reader.height, reader.width))
     if piece.valid is not None:
@@ -86,11 +87,12 @@ def remarks_on(profile: Profile, scene: Scene) -> tuple[str | None, str | None]:
     Raises:
         DataError: the image cannot be used.
     """
-    with SceneReader(scene.image, _reading(profile, scene)) as reader:
+    with SceneReader(scene.image, reading_of(profile, scene)) as reader:
         return reader.note, reader.warning
 
 
-def _reading(profile: Profile, scene: Scene, order: Sequence[int] | None = None) -> Preprocessing:
+def reading_of(profile: Profile, scene: Scene, order: Sequence[int] | None = None) -> Preprocessing:
+    """Return how a scene is read, of its bands those of `order` if given."""
     source = profile.sources[scene.source]
     bands = order or source.bands
     return Preprocessing(profile.bands, None if bands is None else tuple(bands), source.value_range)
@@ -108,13 +110,28 @@ def read_truth(profile: Profile, scene: Scene, shape: tuple[int, int]) -> MaskRe
         DataError: the mask cannot be used.
     """
     if scene.mask is None:
-        return MaskReading(np.zeros(shape, np.uint8), "none")
-    palette, nearest = _palette_of(profile, scene), profile.prepare.nearest_colour
-    is_background = profile.sources[scene.source].mask_nodata == "background"
+        return MaskReading(_background(scene, shape), "none")
+    palette, nearest = mask_palette(profile, scene), profile.prepare.nearest_colour
+    # Blocks have masks of this program's own.
+    is_background = scene.division is None and void_is_background(profile, scene)
     return read_mask(scene.mask, palette, nearest, scene.image, is_background)
 
 
-def _palette_of(profile: Profile, scene: Scene) -> Palette:
+def _background(scene: Scene, shape: tuple[int, int]) -> Mask:
+    """Return the mask of a scene without landslides: all background, but for the rim of a block."""
+    if scene.division is None:
+        return np.zeros(shape, np.uint8)
+    core, mask = scene.division.core, np.full(shape, IGNORE, np.uint8)
+    mask[core.row_off : core.row_stop, core.col_off : core.col_stop] = 0
+    return mask
+
+
+def void_is_background(profile: Profile, scene: Scene) -> bool:
+    """Tell whether what a scene's mask declares as no data is background."""
+    return profile.sources[scene.source].mask_nodata == "background"
+
+
+def mask_palette(profile: Profile, scene: Scene) -> Palette:
     """Return the classes with the colours that they have in the masks of a scene's source."""
     palette, colours = profile.palette, profile.sources[scene.source].colours or {}
     pairs = zip(palette.names, palette.colours, strict=True)
@@ -173,63 +190,6 @@ def prepared_scale(profile: Profile, scene: Scene) -> float:
     return 1.0 if size is None else size[0] / probe(scene.image).width
 
 
-def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preprocessing:
-    """Return the preprocessing of the images that a training learns from.
-
-    Args:
-        profile: its `bands`, `prepare`, `source`, `train` and `dataset` are used.
-        scenes: whose crops are learned, resized as the profile says; `scale` is the median of those
-            of the first source with masks. Empty for tiles, which were resized as the record of
-            `prepare` says; tiles of other tools count as not resized.
-
-    Raises:
-        DataError: an image's header, or the record of the tiles, cannot be read.
-    """
-    if scenes:
-        leading = of_leading_source(scenes)
-        scale = float(np.median([prepared_scale(profile, scene) for scene in leading]))
-        standardized, gsd = profile.prepare.standardize, profile.prepare.gsd
-    else:
-        record = Record.read(profile.dataset / TILES / PREPARE_RECORD)
-        result = {} if record is None else record.result
-        scale, standardized = float(result.get("scale", 1.0)), bool(result.get("standardized"))
-        gsd = None if record is None else record.settings.get("prepare.gsd")
-    first = profile.sources[0]
-    return Preprocessing(
-        profile.bands,
-        order=None if first.bands is None else tuple(first.bands),
-        value_range=first.value_range,
-        scale=scale,
-        gsd=gsd,
-        gsd_range=None if gsd is None else _gsd_range(profile, gsd),
-        standardized=standardized,
-    )
-
-
-def of_leading_source(scenes: Sequence[Scene]) -> list[Scene]:
-    """Return the scenes of the first source with masks, or else of the first: what a run is for.
-
-    The others are there to learn from, and may be shown at another scale.
-    """
-    labelled = [scene for scene in scenes if scene.mask is not None] or list(scenes)
-    first = min(scene.source for scene in labelled)
-    return [scene for scene in labelled if scene.source == first]
-
-
-def _gsd_range(profile: Profile, gsd: float) -> tuple[float, float]:
-    """Return the range of GSD that a training covers by rescaling its examples at random."""
-    train = profile.train
-    ranges = [train.augment.zoom.range] if train.augment.zoom.probability > 0.0 else []
-    if train.crop is not None:
-        ranges.append(train.crop_scale)
-    if train.mosaic:
-        labelled = [source.zoom for source in profile.sources if not source.is_background]
-        zooms = [zoom for zoom in labelled if zoom is not None]
-        ranges += [(min(z[0] for z in zooms), max(z[1] for z in zooms))] if zooms else []
-    least, most = (float(np.prod([ends[i] for ends in ranges])) for i in (0, 1))
-    return gsd / most, gsd / least
-
-
 def _prepared_size(profile: Profile, scene: Scene) -> tuple[int, int] | None:
     """Return the columns and rows to which a scene is resized; None for no change."""
     prepare, source = profile.prepare, profile.sources[scene.source]
@@ -243,13 +203,8 @@ def _prepared_size(profile: Profile, scene: Scene) -> tuple[int, int] | None:
 
 def _scales_to_gsd(profile: Profile, scene: Scene, info: RasterInfo) -> tuple[float, float]:
     """Return the factors by which rows and columns are resized to `prepare.gsd`."""
-    wanted, own = profile.prepare.gsd or 1.0, profile.sources[scene.source].gsd
-    try:
-        known = gsd_of(info.georeference, info.width, info.height)
-    except DataError as error:
-        raise DataError(f"{scene.image}: {error}") from None
-    if own is not None and (known is None or not info.georeference.is_known):
-        known = own, own  # rather than what is estimated from ground control points
+    wanted = profile.prepare.gsd or 1.0
+    known = scene_gsd(profile, scene, info)
     if known is None:
         key = profile.source_keys[scene.source]
         raise DataError(
@@ -257,6 +212,27 @@ def _scales_to_gsd(profile: Profile, scene: Scene, info: RasterInfo) -> tuple[fl
             f"metres per pixel, or {key}.scale"
         )
     return known[0] / wanted, known[1] / wanted
+
+
+def scene_gsd(profile: Profile, scene: Scene, info: RasterInfo) -> tuple[float, float] | None:
+    """Return a scene's GSD in metres, along a column and along a row; None if it is not known.
+
+    Args:
+        profile: its `source.gsd` holds for scenes without georeference.
+        scene: of the profile's source.
+        info: its header.
+
+    Raises:
+        DataError: its georeference places nothing on the Earth.
+    """
+    own = profile.sources[scene.source].gsd
+    try:
+        known = gsd_of(info.georeference, info.width, info.height)
+    except DataError as error:
+        raise DataError(f"{scene.image}: {error}") from None
+    if own is not None and (known is None or not info.georeference.is_known):
+        return own, own  # rather than what is estimated from ground control points
+    return known
 
 
 def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:
@@ -270,6 +246,16 @@ def prepared_pair(profile: Profile, scene: Scene) -> tuple[Image, Mask]:
 
 
 def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene]:
+    """List the labelled scenes as `delivered_scenes_of` does; of divided ones the blocks.
+
+    Raises:
+        ProfileError: the profile names no source.
+        DataError: likewise; or scenes are not divided yet.
+    """
+    return divided_scenes(profile, delivered_scenes_of(profile, limit))
+
+
+def delivered_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene]:
     """List the labelled scenes of the profile's sources, in their order, and of each by name.
 
     Scenes of a named source have its name before theirs; so have those of an unnamed one, by its
@@ -365,6 +351,7 @@ def changed_since_prepare(profile: Profile) -> list[str]:
     """
     folders = [profile.dataset / TILES]
     folders += [labels_folder(profile, index) for index in range(len(profile.sources))]
+    folders.append(blocks_folder(profile))
     changed: dict[str, None] = {}
     for folder in folders:
         record = Record.read(folder / PREPARE_RECORD)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from landslide_cli.core.tiling.division import Division
 from landslide_cli.dataset.finding import differing_in_case, existing, find_files, find_scenes
 from landslide_cli.dataset.pairing import keyed, names_of, paired, partnerless, wildcards
 from landslide_cli.errors import DataError, LandslideError, in_lines, listed
@@ -18,13 +19,16 @@ from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden
 class Scene:
     """A whole image as delivered, with its mask; without one, all of it is background.
 
-    `source` is the position of its source in the profile.
+    `source` is the position of its source in the profile. A block of a scene is one too, with its
+    `division` of the `whole`.
     """
 
     name: str
     image: Path
     mask: Path | None
     source: int = 0
+    division: Division | None = None
+    whole: "Scene | None" = None
 
     @property
     def files(self) -> list[Path]:

@@ -1,15 +1,13 @@
 """`source.labels`: polygons of vector layers as the labels of scenes."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from landslide_cli.profile.base import Settings, wrong
+from landslide_cli.profile.lengths import LengthUnit, length_of
 
 Layer = Annotated[str, Field(min_length=1)]
-
-_EDGE = re.compile(r"(\d+(?:\.\d+)?)\s*(px|m)")
 
 
 class ClassFieldSettings(Settings):
@@ -67,12 +65,9 @@ class LabelSettings(Settings):
         return [self.files] if isinstance(self.files, str) else self.files
 
     @property
-    def edge_size(self) -> tuple[float, Literal["px", "m"]] | None:
+    def edge_size(self) -> tuple[float, LengthUnit] | None:
         """The distance from outlines without a label, and its unit."""
-        match = _EDGE.fullmatch(self.edge.strip()) if self.edge is not None else None
-        if match is None:
-            return None
-        return float(match[1]), "px" if match[2] == "px" else "m"
+        return None if self.edge is None else length_of(self.edge)
 
     @property
     def class_names(self) -> list[str]:

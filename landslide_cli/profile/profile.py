@@ -153,6 +153,15 @@ class Profile(Settings):
         return self
 
     @model_validator(mode="after")
+    def _blocks_keep_their_size(self) -> Self:
+        if self.split.block is not None and self.prepare.resize is not None:
+            raise wrong(
+                "prepare.resize",
+                "gives every scene one size, and split.block divides scenes; use prepare.scale",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _every_class_has_a_weight(self) -> Self:
         weights, classes = self.train.class_weights, len(self.palette_classes)
         if weights is not None and len(weights) != classes:

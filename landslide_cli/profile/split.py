@@ -8,8 +8,10 @@ from pydantic import Field, model_validator
 
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.profile.base import Settings, wrong
+from landslide_cli.profile.lengths import LengthUnit, length_of
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+LengthText = Annotated[str, Field(min_length=1)]
 SceneNames = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
@@ -99,6 +101,18 @@ class SplitSettings(Settings):
         "columns scene and group, or a regular expression found in the scenes' names, whose first "
         "parenthesis is the group, such as `^(site[0-9]+)_`.",
     )
+    block: Annotated[float, Field(gt=0.0)] | LengthText | None = Field(
+        None,
+        description="Divide scenes into square blocks of this side, which are then scenes of their "
+        "own: one orthophoto can be split. In metres, in pixels where the GSD is not known, or as "
+        "`500 m` or `1024 px`. A scene of less than one and a half blocks stays whole.",
+    )
+    buffer: Annotated[float, Field(ge=0.0)] | LengthText | None = Field(
+        None,
+        description="Least distance between labelled pixels of two blocks, likewise; half of it "
+        "has no label along each edge that blocks share. Default: the side of `train.crop` or "
+        "`prepare.tile`, or a quarter of the block if that is less.",
+    )
     overlap: OverlapSettings = Field(
         OverlapSettings(), description="How scenes that show the same ground are recognised."
     )
@@ -113,6 +127,16 @@ class SplitSettings(Settings):
         """Return the part's share of what is not named; 0 for a part given by names."""
         value: float | list[str] = getattr(self, part)
         return 0.0 if isinstance(value, list) else value
+
+    @property
+    def block_size(self) -> tuple[float, LengthUnit | None] | None:
+        """The side of blocks and its unit, which may be open; None for whole scenes."""
+        return _length(self.block)
+
+    @property
+    def buffer_size(self) -> tuple[float, LengthUnit | None] | None:
+        """The distance between labels of two blocks, and its unit; None for the default."""
+        return _length(self.buffer)
 
     @property
     def pattern(self) -> re.Pattern[str] | None:
@@ -141,6 +165,29 @@ class SplitSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _blocks_are_wider_than_buffers(self) -> Self:
+        for key, given in (("block", self.block), ("buffer", self.buffer)):
+            if given is not None and _length(given) is None:
+                raise wrong(
+                    f"split.{key}", "must be metres or pixels, such as `500 m` or `1024 px`"
+                )
+        block, buffer = self.block_size, self.buffer_size
+        if block is None:
+            if buffer is not None:
+                raise wrong("split.buffer", "keeps blocks apart, and needs split.block")
+            return self
+        if block[0] == 0.0:
+            raise wrong("split.block", "must be greater than 0")
+        if self.by == "tile":
+            raise wrong("split.by", "'tile' does not go with split.block; blocks are what is split")
+        if buffer is not None and buffer[1] == block[1] and buffer[0] >= block[0]:
+            raise wrong(
+                "split.buffer",
+                f"must be below split.block, {block[0]:g}; nothing would be labelled",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pattern_is_one(self) -> Self:
         try:
             groups = 1 if self.pattern is None else self.pattern.groups
@@ -149,3 +196,8 @@ class SplitSettings(Settings):
         if groups == 0:
             raise wrong("split.groups", "has no parenthesis around the group's name")
         return self
+
+
+def _length(value: float | str | None) -> tuple[float, LengthUnit | None] | None:
+    """Return a length and its unit, None where a number leaves it open; None if it is no length."""
+    return length_of(value) if isinstance(value, str) else None if value is None else (value, None)

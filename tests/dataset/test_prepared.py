@@ -17,8 +17,8 @@ from landslide_cli.dataset.prepared import (
     prepared_scale,
     prepared_scene,
     read_scene,
-    training_preprocessing,
 )
+from landslide_cli.dataset.preprocessing import training_preprocessing
 from landslide_cli.dataset.tiles import TILES
 from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.raster.images import write_image, write_mask

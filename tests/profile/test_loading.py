@@ -109,7 +109,8 @@ def test_an_unknown_key_near_to_nothing_is_answered_with_all_valid_ones(
     path = write_profile("split:\n  kangaroo: 3\n")
     assert message_of(path) == (
         f"{path}:2: unknown key 'kangaroo' in split; "
-        "there are train, valid, test, folds, fold_valid, by, groups, overlap, seed"
+        "there are train, valid, test, folds, fold_valid, by, groups, "
+        "block, buffer, overlap, seed"
     )
 
 

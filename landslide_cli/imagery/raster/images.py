@@ -8,10 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rasterio import windows
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.bands import colour_bands, colour_table, is_palette
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
@@ -153,24 +155,36 @@ def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
 class MaskValues:
     """A mask file as it is.
 
-    `colours` is (rows, cols, 3) uint8, `gray` the single band of a gray or palette image, (rows,
-    cols) uint8, `clear` is (rows, cols) bool: the pixels that are transparent, masked or of the
-    file's value of no data; `void` those of that value that are not hidden otherwise, and
-    `void_class` those where it could be one of a class. `painted` tells a palette image, whose
-    colours are its palette's, from a gray one.
+    `bands` is (1 or 3, rows, cols) uint8, gray or colour, `clear` is (rows, cols) bool: the pixels
+    that are transparent, masked or of the file's value of no data; `void` those of that value that
+    are not hidden otherwise, and `void_class` those where it could be one of a class. `table` has
+    the colours of the values of a single band, (256, 3) uint8, in a palette image its palette's.
     """
 
-    colours: Colours
-    gray: NDArray[np.uint8] | None
+    bands: NDArray[np.uint8]
     clear: NDArray[np.bool_]
     void: NDArray[np.bool_]
     void_class: NDArray[np.bool_]
+    table: Colours | None = None
     painted: bool = False
     georeference: Georeference = Georeference()  # noqa: RUF009 - immutable
 
+    @property
+    def gray(self) -> NDArray[np.uint8] | None:
+        """The single band of a gray or palette image, (rows, cols)."""
+        return self.bands[0] if len(self.bands) == 1 else None
 
-def read_mask_values(path: Path) -> MaskValues:
-    """Read a mask file without deciding what its values mean.
+    def colours_at(self, where: NDArray[np.bool_]) -> Colours:
+        """Return the colours of some pixels, (pixels, 3)."""
+        if self.table is not None:
+            return np.asarray(self.table[self.bands[0][where]], np.uint8)
+        return np.ascontiguousarray(self.bands[:, where].T)
+
+
+def read_mask_values(path: Path, window: Window | None = None) -> MaskValues:
+    """Read a mask file, or a window inside it, without deciding what its values mean.
+
+    The georeference is that of the whole file.
 
     Raises:
         DataError: as `probe`; or the file is neither gray nor colour, 8 bits deep.
@@ -179,7 +193,8 @@ def read_mask_values(path: Path) -> MaskValues:
         refuse_turned(path, dataset)
         bands, place = colour_bands(dataset), georeference_of(dataset)
         table = colour_table(path, dataset) if is_palette(dataset) else None
-        values, clear = dataset.read(bands), _hidden(dataset, bands)
+        there = None if window is None else _window(window)
+        values, clear = dataset.read(bands, window=there), _hidden(dataset, bands, there)
         told = NoData.of([dataset.nodatavals[band - 1] for band in bands], values.dtype)
     missing = np.zeros(clear.shape, np.bool_) if told is None else told.missing(values)
     void = missing & ~clear
@@ -188,32 +203,41 @@ def read_mask_values(path: Path) -> MaskValues:
         unknown = np.isnan(values).any(axis=0)
         values[:, unknown] = 0
         clear |= unknown
-    with np.errstate(invalid="ignore"):
-        whole = values.astype(np.uint8)
-    unfit = np.asarray((whole != values).any(axis=0))
+    whole, unfit = values, np.zeros(clear.shape, np.bool_)
+    if values.dtype != np.uint8:
+        with np.errstate(invalid="ignore"):
+            whole = values.astype(np.uint8)
+        unfit = np.asarray((whole != values).any(axis=0))
     if len(bands) not in (1, 3) or (unfit & ~clear).any():
         raise DataError(
             f"{path}: is no mask: {len(bands)} bands of {values.dtype}; "
             "a mask is gray, palette or RGB, with values from 0 to 255"
         )
-    gray, void_class = (whole[0] if len(bands) == 1 else None), missing & ~unfit
+    void_class = missing & ~unfit
     if table is not None:
-        painted = table[whole[0]]
-        clear |= painted[..., 3] == 0
-        return MaskValues(painted[..., :3], gray, clear, void, void_class, True, place)
-    colours = np.broadcast_to(np.moveaxis(whole, 0, -1), (*clear.shape, 3))
-    return MaskValues(colours, gray, clear, void, void_class, False, place)
+        clear |= table[whole[0], 3] == 0
+        return MaskValues(whole, clear, void, void_class, table[:, :3], True, place)
+    grays = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    colours = grays if len(bands) == 1 else None
+    return MaskValues(whole, clear, void, void_class, colours, False, place)
 
 
-def _hidden(dataset: Any, bands: list[int]) -> NDArray[np.bool_]:
+def _window(window: Window) -> windows.Window:
+    return windows.Window(window.col_off, window.row_off, window.width, window.height)
+
+
+def _hidden(
+    dataset: Any, bands: list[int], window: windows.Window | None = None
+) -> NDArray[np.bool_]:
     """Tell the pixels of a mask that its alpha band or a mask of its own hides, (rows, cols)."""
-    hidden = np.zeros((dataset.height, dataset.width), np.bool_)
+    shape = dataset.shape if window is None else (window.height, window.width)
+    hidden = np.zeros(shape, np.bool_)
     alpha = [index for index in dataset.indexes if index not in bands]
     if alpha:
-        hidden |= dataset.read(alpha[0]) == 0
+        hidden |= dataset.read(alpha[0], window=window) == 0
     masked = mask_bands(dataset, bands)
     if masked:
-        hidden |= ~dataset.read_masks(list(masked)).all(axis=0)
+        hidden |= ~dataset.read_masks(list(masked), window=window).all(axis=0)
     return hidden
 
 

@@ -1,5 +1,7 @@
 """Masks laid on their images by where both lie on the ground."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,16 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
 from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.raster.georeference import Georeference, outline, reprojected
+from landslide_cli.imagery.raster.georeference import Georeference, outline, placed, reprojected
 from landslide_cli.imagery.raster.images import RasterInfo
 
 # Grids are the same if their corners differ by no more than this, in pixels.
 _SAME = 0.01
+
+# Pixels around what lies under a window: sides that are straight in one CRS are bent in another.
+_AROUND = 4
 
 # Stands for the CRS of two rasters that name none: nothing is reprojected.
 _ANY_CRS = CRS.from_epsg(3857)
@@ -78,7 +84,7 @@ def laid_on(path: Path, mask: Mask, own: Georeference, image: RasterInfo) -> Mas
     if not (is_placed(own) and is_placed(image.georeference)):
         return mask
     info = RasterInfo(mask.shape[1], mask.shape[0], 1, "uint8", own)
-    if _is_same_grid(info, image):
+    if is_same_grid(info, image):
         return mask
     problem = lies_elsewhere(path, info, image)
     if problem is not None:
@@ -105,6 +111,41 @@ def laid_on(path: Path, mask: Mask, own: Georeference, image: RasterInfo) -> Mas
     return laid
 
 
+def window_info(info: RasterInfo, window: Window) -> RasterInfo:
+    """Return the header that a window of a raster would have as a raster of its own."""
+    place = info.georeference
+    moved = place.transform @ Affine.translation(window.col_off, window.row_off)
+    place = replace(place, transform=moved) if is_placed(place) else place
+    return replace(info, width=window.width, height=window.height, georeference=place)
+
+
+def window_under(mask: RasterInfo, image: RasterInfo) -> Window | None:
+    """Return the window of a mask that lies under an image; None if none does.
+
+    Args:
+        mask: its header; it has a place.
+        image: likewise.
+
+    Raises:
+        DataError: the image has no place in the CRS of the mask.
+    """
+    ground = np.array([outline(image.georeference, image.width, image.height)], object)
+    target, source = _crs_of(mask, image)
+    if source != target:
+        ground = reprojected(ground, source.to_wkt(), target.to_wkt())
+    to_pixels = ~mask.georeference.transform
+    left, top, right, bottom = shapely.total_bounds(
+        shapely.transform(ground, lambda points: placed(points, to_pixels))
+    )
+    first = max(0, math.floor(left) - _AROUND), max(0, math.floor(top) - _AROUND)
+    stop = (
+        min(mask.width, math.ceil(right) + _AROUND),
+        min(mask.height, math.ceil(bottom) + _AROUND),
+    )
+    size = stop[0] - first[0], stop[1] - first[1]
+    return Window(*first, *size) if min(size) > 0 else None
+
+
 def _crs_of(mask: RasterInfo, image: RasterInfo) -> tuple[CRS, CRS]:
     """Return both CRS; a raster that names none has that of the other."""
     named = [info.georeference.crs for info in (mask, image)]
@@ -114,7 +155,8 @@ def _crs_of(mask: RasterInfo, image: RasterInfo) -> tuple[CRS, CRS]:
     return known[0], known[1]
 
 
-def _is_same_grid(mask: RasterInfo, image: RasterInfo) -> bool:
+def is_same_grid(mask: RasterInfo, image: RasterInfo) -> bool:
+    """Tell whether two rasters that have a place, a mask and its image, have the same pixels."""
     if (mask.width, mask.height) != (image.width, image.height):
         return False
     source, target = _crs_of(mask, image)

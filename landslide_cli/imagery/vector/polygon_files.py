@@ -69,18 +69,18 @@ def write_polygons(
     if path.suffix not in (".gpkg", ".geojson"):
         raise OutputError(f"{path}: polygons are written as .gpkg or .geojson")
     geometries = np.array([landslide.geometry for landslide in landslides], object)
-    geojson, crs = path.suffix == ".geojson", _UNDEFINED
+    geojson, crs = path.suffix == ".geojson", None
     if georeference.is_known:
         crs = str(georeference.crs)
         if geojson and not georeference.is_local:
-            geometries = on_the_globe(geometries, crs)
+            geometries = on_the_globe(geometries, str(georeference.crs))
             crs = LONGITUDE_LATITUDE
     fields = {
         **_attributes(landslides, in_metres=georeference.is_known),
         **_bounds(geometries, _DEGREE_DECIMALS if geojson else None),
         **_provenance_fields(provenance, len(landslides)),
     }
-    path.write_bytes(_layer(geometries, fields, crs, provenance.mapped, geojson))
+    path.write_bytes(layer_file(geometries, fields, crs, provenance.mapped, geojson=geojson))
 
 
 def read_areas(path: Path) -> tuple[NDArray[np.float64], str]:
@@ -139,8 +139,26 @@ def _provenance_fields(provenance: Provenance, count: int) -> Fields:
     }
 
 
-def _layer(geometries: Geometries, fields: Fields, crs: str, mapped: str, geojson: bool) -> bytes:
-    """Return a file of one layer, made in memory: errors of the disk are then Python's own."""
+def layer_file(
+    geometries: Geometries,
+    fields: Fields,
+    crs: str | None,
+    day: str,
+    name: str = LAYER,
+    geojson: bool = False,
+) -> bytes:
+    """Return a GeoPackage or GeoJSON file of one layer of polygons.
+
+    It is made in memory: errors of the disk are then Python's own.
+
+    Args:
+        geometries: polygons.
+        fields: their attributes.
+        crs: of the coordinates; None for an undefined plane.
+        day: of its making, such as 2025-11-30, in a GeoPackage.
+        name: of the layer.
+        geojson: the format.
+    """
     from pyogrio import raw
 
     options: dict[str, Any] = {"driver": "GPKG"}
@@ -150,14 +168,14 @@ def _layer(geometries: Geometries, fields: Fields, crs: str, mapped: str, geojso
         layer_options = {"COORDINATE_PRECISION": str(_DEGREE_DECIMALS), "RFC7946": standard}
         options = {"driver": "GeoJSON", "layer_options": layer_options}
     file = io.BytesIO()
-    with _dated(mapped):
+    with _dated(day):
         raw.write(
             file,
             shapely.to_wkb(geometries),
             list(fields.values()),
             list(fields),
-            layer=LAYER,
-            crs=crs,
+            layer=name,
+            crs=crs or _UNDEFINED,
             geometry_type="MultiPolygon",
             promote_to_multi=True,
             **options,

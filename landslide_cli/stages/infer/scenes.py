@@ -7,6 +7,7 @@ from pathlib import Path
 
 from landslide_cli.dataset.finding import differing_in_case, existing, find_scenes
 from landslide_cli.dataset.prepared import labelled_scenes_of
+from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.errors import DataError, LandslideError, OutputError, in_lines, listed, printable
 from landslide_cli.imagery.raster.recognition import is_map, require_file
@@ -46,7 +47,7 @@ def choose_scenes(
 
     Args:
         profile: its source's scenes in the test part are taken where no patterns are given, or all
-            of them where there is no split.
+            of them where there is no split; of divided ones those with a block there.
         patterns: names of files and folders, and globs.
         limit: take only the first.
         reporter: told what is left out.
@@ -146,7 +147,7 @@ def _test_scenes(profile: Profile) -> list[SceneFile]:
     labelled = labelled_scenes_of(profile)
     names: dict[str, str] = {}
     for scene in labelled:
-        names.setdefault(scene.image.stem, scene.name)
+        names.setdefault(_whole(scene).image.stem, _whole(scene).name)
     scenes = [scene for scene in labelled if scene.mask is not None]
     test = scene_names(profile, "test")
     if test is not None:
@@ -155,8 +156,13 @@ def _test_scenes(profile: Profile) -> list[SceneFile]:
         SceneFile(
             scene.image.stem if names[scene.image.stem] == scene.name else scene.name, scene.image
         )
-        for scene in scenes
+        for scene in map(_whole, scenes)
     ]
+
+
+def _whole(scene: Scene) -> Scene:
+    """Return the scene that a block is of: maps have no seams between blocks."""
+    return scene.whole or scene
 
 
 def _require_own_name(scene: SceneFile, taken: dict[str, Path]) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from landslide_cli.dataset.blocks import read_blocks
 from landslide_cli.dataset.files import DATASET_LOCK, PREPARE_RECORD
-from landslide_cli.dataset.prepared import READING, labelled_scenes_of, of_leading_source
+from landslide_cli.dataset.prepared import READING, labelled_scenes_of
+from landslide_cli.dataset.preprocessing import of_leading_source
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import TILES, write_manifest
 from landslide_cli.errors import listed
@@ -16,6 +18,7 @@ from landslide_cli.outputs import whole_folder
 from landslide_cli.profile import Profile
 from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter
+from landslide_cli.stages.prepare.blocks import divide_scenes
 from landslide_cli.stages.prepare.cutting import Cutting, cut_scenes
 from landslide_cli.stages.prepare.drawing import draw_scenes
 from landslide_cli.stages.prepare.labels import lay_labels
@@ -34,7 +37,8 @@ def prepare(
     """Cut the profile's scenes into tiles; where `prepare.tile` is null, only check and list them.
 
     Args:
-        profile: its `source`, `prepare`, `classes`, `bands` and `dataset` are used.
+        profile: its `source`, `prepare`, `classes`, `bands` and `dataset` are used, and of `split`
+            the blocks that scenes are divided into.
         limit: use only the first scenes, by name.
         overwrite: cut the tiles again and replace existing ones.
         reporter: shown the progress.
@@ -57,6 +61,8 @@ def _prepare(
             draw_scenes(profile, index, source.synthetic, limit, overwrite, reporter)
         if source.labels is not None and source.images is not None:
             lay_labels(profile, index, source.labels, limit, overwrite, reporter)
+    if profile.split.block is not None:
+        divide_scenes(profile, limit, overwrite, reporter)
     scenes = labelled_scenes_of(profile, limit)
     folder = profile.dataset / TILES
     step = _step(profile, scenes, limit)
@@ -112,6 +118,7 @@ def _result(
     tiles = [tile for cutting in cuttings for tile in cutting.tiles]
     pixels = np.sum([cutting.class_pixels for cutting in cuttings], axis=0).tolist()
     encodings = [cutting.encoding for cutting in cuttings]
+    blocks = read_blocks(profile)
     return PrepareResult(
         folder=folder,
         scenes=len(cuttings),
@@ -125,4 +132,6 @@ def _result(
         changed_pixels=sum(cutting.changed for cutting in cuttings),
         unlabelled_pixels=sum(cutting.unlabelled for cutting in cuttings),
         standardized=profile.prepare.standardize,
+        blocks=len(blocks.labelled),
+        blocks_without_label=len(blocks.blocks) - len(blocks.labelled),
     )

@@ -234,7 +234,7 @@ def _of_masks(scenes: Sequence[Scene], notes: list[str]) -> tuple[list[tuple[str
             found, counts = np.unique(values.gray[shown], return_counts=True)
             grays.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
         else:
-            found, counts = np.unique(values.colours[shown], axis=0, return_counts=True)
+            found, counts = np.unique(values.colours_at(shown), axis=0, return_counts=True)
             pairs = zip(map(tuple, found.tolist()), counts.tolist(), strict=True)
             colours.update(dict(pairs))
     if not colours:

@@ -19,7 +19,8 @@ class PrepareResult(Result):
     `scale` is the median of the factors by which the
     scenes were resized, `standardized` tells whether their brightness and contrast were
     standardized. `mask_encodings` counts the mask files by the way they encode the classes;
-    `changed_pixels` were set to the nearest class.
+    `changed_pixels` were set to the nearest class. `blocks` of the scenes are such of larger ones;
+    `blocks_without_label` more are left out.
     """
 
     folder: Path
@@ -34,6 +35,8 @@ class PrepareResult(Result):
     changed_pixels: int
     unlabelled_pixels: int = 0
     standardized: bool = False
+    blocks: int = 0
+    blocks_without_label: int = 0
     unchanged: bool = False
 
     def headline(self) -> str:
@@ -59,6 +62,7 @@ class PrepareResult(Result):
         encodings = ", ".join(f"{kind} {count}" for kind, count in self.mask_encodings.items())
         counts = [
             ("scenes", f"{self.scenes}"),
+            *(self._counts_of_blocks() if self.blocks + self.blocks_without_label else []),
             *(self._counts_of_tiles() if self._is_cut else []),
             ("mask encodings", encodings),
             ("pixels without a label", f"{self.unlabelled_pixels:,}"),
@@ -78,6 +82,12 @@ class PrepareResult(Result):
     @property
     def _is_cut(self) -> bool:
         return self.tiles + self.dropped > 0
+
+    def _counts_of_blocks(self) -> list[tuple[str, str]]:
+        return [
+            ("of these blocks of larger ones", f"{self.blocks}"),
+            ("blocks left out, without any label", f"{self.blocks_without_label}"),
+        ]
 
     def _counts_of_tiles(self) -> list[tuple[str, str]]:
         return [

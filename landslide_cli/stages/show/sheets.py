@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.dataset.groups import Evidence
 from landslide_cli.dataset.prepared import (
     labelled_scenes_of,
@@ -89,7 +90,8 @@ class Sheets:
         rows = []
         for scene in spread(mapped or scenes, limit or self._profile.show.items):
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
-            prediction = self._mask(masks[scene.name]) if mapped else None
+            window = None if scene.division is None else scene.division.window
+            prediction = self._mask(masks[scene.name], window=window) if mapped else None
             rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
         return self._sheet("scenes.png", rows)
 
@@ -209,9 +211,9 @@ class Sheets:
         plot_curves(path, history, round(best["epoch"]))
         return [path]
 
-    def _mask(self, path: Path, image: Path | None = None) -> Mask:
+    def _mask(self, path: Path, image: Path | None = None, window: Window | None = None) -> Mask:
         nearest = self._profile.prepare.nearest_colour
-        return read_mask(path, self._palette, nearest, image).mask
+        return read_mask(path, self._palette, nearest, image, window=window).mask
 
     def _predict(self, scene: Scene, fold: int | None, reporter: Reporter) -> Mask:
         """Predict a scene as `infer-tiled` does, with the model of its fold if there are folds."""
@@ -282,13 +284,15 @@ def _masks_of(scenes: Sequence[Scene], maps: Path) -> dict[str, Path]:
     """Return the masks that labelled scenes were mapped to, by their names.
 
     A mask is called after the scene's file or, if several files have its name, after the scene.
+    That of a block is part of that of its scene.
     """
     images = mapped_images(maps)
     masks: dict[str, Path] = {}
     for scene in scenes:
-        for name in (scene.image.stem, scene.name):
+        whole = scene.whole or scene
+        for name in (whole.image.stem, whole.name):
             path = mask_path(maps, name)
-            if scene.mask is not None and path.exists() and _is_of(path, scene, images.get(name)):
+            if scene.mask is not None and path.exists() and _is_of(path, whole, images.get(name)):
                 masks.setdefault(scene.name, path)
     return masks
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from landslide_cli.core.parts import PARTS, fold_folder
+from landslide_cli.dataset.blocks import read_blocks
 from landslide_cli.dataset.files import DATASET_LOCK, PREPARE_RECORD, SPLIT_RECORD
 from landslide_cli.dataset.prepared import changed_since_prepare, source_of_scenes
 from landslide_cli.dataset.tiles import (
@@ -23,6 +24,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.records import Record, Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.stages.split.assign_tiles import TilesByFolder, assign_tiles, split_folders
+from landslide_cli.stages.split.block_map import map_blocks
 from landslide_cli.stages.split.grouping import find_groups
 from landslide_cli.stages.split.result import SplitPart, SplitResult, summarise
 
@@ -41,7 +43,8 @@ def split(
 ) -> SplitResult:
     """Assign the dataset's scenes to the three parts or to folds, and link their tiles there.
 
-    Scenes that share ground form a group, and a group is never separated. Augmented copies go to
+    Scenes that share ground form a group, and a group is never separated. Blocks of divided scenes
+    are drawn on a map, `blocks.gpkg`, with their parts. Augmented copies go to
     the training set only, so that scores are for imagery as it was taken. Where `prepare` cut no
     tiles, the record alone names the scenes of each part.
 
@@ -66,6 +69,7 @@ def _split(profile: Profile, limit: int | None, overwrite: bool, reporter: Repor
     tiles = read_manifest(profile.dataset / TILES)
     for text in changed_since_prepare(profile):
         reporter.warn(text)
+    blocks = read_blocks(profile)
     step = _step(profile, limit)
     finished = step.finished_before("split", overwrite)
     if finished is not None:
@@ -80,6 +84,7 @@ def _split(profile: Profile, limit: int | None, overwrite: bool, reporter: Repor
     result = summarise(profile, groups, tiles, tiles_by_folder)
     _warn_of_leakage(result, reporter)
     _link_tiles(profile, tiles_by_folder, step.record, reporter)
+    map_blocks(profile, blocks, result)
     step.finish(result.document())
     return result
 

@@ -60,7 +60,7 @@ def assign_tiles(
     fold_of: list[int] = [-1] * len(units)
     for indices in dealt:
         of_units = [units[index] for index in indices]
-        folds = _folds_of(of_units, settings.folds, settings.seed)
+        folds = _folds_of(of_units, settings.folds, settings)
         for index, fold in zip(indices, folds, strict=True):
             fold_of[index] = fold
     tiles_by_folder: TilesByFolder = {}
@@ -161,7 +161,7 @@ def _parts_of(units: Sequence[Sequence[Tile]], settings: SplitSettings) -> list[
     unnamed = [index for index, part in enumerate(part_of) if part is None]
     open_parts = [part for part in PARTS if settings.share(part) > 0.0]
     if len(unnamed) < len(open_parts) or (unnamed and not open_parts):
-        raise DataError(_too_few([units[index] for index in unnamed], open_parts))
+        raise DataError(_too_few([units[index] for index in unnamed], open_parts, settings))
     if unnamed:
         shares = [settings.share(part) for part in PARTS]
         parts = assign(_sizes(units)[unnamed], shares, settings.seed)
@@ -170,11 +170,11 @@ def _parts_of(units: Sequence[Sequence[Tile]], settings: SplitSettings) -> list[
     return [part for part in part_of if part is not None]
 
 
-def _folds_of(units: Sequence[Sequence[Tile]], folds: int, seed: int) -> list[int]:
+def _folds_of(units: Sequence[Sequence[Tile]], folds: int, settings: SplitSettings) -> list[int]:
     """Assign units to folds of equal shares, counted from 0."""
     if len(units) < folds:
-        raise DataError(_too_few(units, [f"{folds} folds"]))
-    return [int(fold) for fold in assign(_sizes(units), [1.0] * folds, seed)]
+        raise DataError(_too_few(units, [f"{folds} folds"], settings))
+    return [int(fold) for fold in assign(_sizes(units), [1.0] * folds, settings.seed)]
 
 
 def _part_of_fold(fold: int, test_fold: int, settings: SplitSettings) -> Part:
@@ -203,12 +203,25 @@ def _sizes(units: Sequence[Sequence[Tile]]) -> Sizes:
     return np.array([count_pixels(unit) for unit in units], np.float64).reshape(-1, 2)
 
 
-def _too_few(units: Sequence[Sequence[Tile]], parts: Sequence[str]) -> str:
+def _too_few(units: Sequence[Sequence[Tile]], parts: Sequence[str], settings: SplitSettings) -> str:
     scenes = len({tile.scene for unit in units for tile in unit})
     if not parts:
         return f"{scenes} scenes are in no part: name them in the profile's split, or give a share"
     what = f"{scenes} scenes" if len(units) >= scenes else f"{len(units)} groups of {scenes} scenes"
-    return f"{what} cannot be split into {', '.join(parts)}; add scenes or ask for fewer parts"
+    return (
+        f"{what} cannot be split into {', '.join(parts)}; {_remedy(settings, len(units) < scenes)}"
+    )
+
+
+def _remedy(settings: SplitSettings, are_tied: bool) -> str:
+    if settings.block is None:
+        return "add scenes or ask for fewer parts, or divide large scenes by split.block"
+    if are_tied:
+        return (
+            "landslides across edges, or ground shown twice, tie blocks together:\nmake "
+            "split.block smaller, or let edges cut landslides in two by --set split.by=scene"
+        )
+    return "make split.block smaller"
 
 
 def _check_named_scenes(settings: SplitSettings, groups: Sequence[Group]) -> None:

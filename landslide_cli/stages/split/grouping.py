@@ -1,8 +1,9 @@
 """Groups of scenes that show the same ground and stay together, with the evidence for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from landslide_cli.dataset.blocks import Blocks, read_blocks
 from landslide_cli.dataset.groups import Evidence, Group, user_groups
 from landslide_cli.dataset.prepared import scenes_named, source_of_scenes
 from landslide_cli.dataset.scenes import bad_files
@@ -25,6 +26,9 @@ from landslide_cli.stages.split.union_find import connected
 def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Group]:
     """Group scenes by footprint, by content, by event, and as the user groups them.
 
+    Blocks of one scene show different ground: only a landslide across their edge, or the user,
+    keeps them together.
+
     Args:
         profile: its `source`, `dataset` and `split` are used.
         names: the scenes to group, of the profile's source.
@@ -33,10 +37,14 @@ def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> l
     Raises:
         DataError: scenes or the user's groups cannot be read.
     """
+    blocks = read_blocks(profile)
+    scene_of = blocks.scene_of
+    undivided = [name for name in names if name not in scene_of]
     evidence = [
-        *_shared_ground(profile, names, reporter),
+        *_of_different_scenes(_shared_ground(profile, names, reporter), scene_of),
         *_same_user_group(profile, names),
-        *_same_event(profile, names),
+        *_same_event(profile, undivided),
+        *_same_landslide(blocks, names),
     ]
     groups = connected(names, [(pair.first, pair.second) for pair in evidence])
     group_of = {name: index for index, group in enumerate(groups) for name in group}
@@ -44,6 +52,22 @@ def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> l
         Group(group, [pair for pair in evidence if group_of[pair.first] == index])
         for index, group in enumerate(groups)
     ]
+
+
+def _of_different_scenes(
+    evidence: Iterable[Evidence], scene_of: Mapping[str, str]
+) -> Iterator[Evidence]:
+    """Leave out what is said of two blocks of one scene."""
+    for pair in evidence:
+        first, second = (scene_of.get(name, name) for name in (pair.first, pair.second))
+        if first != second:
+            yield pair
+
+
+def _same_landslide(blocks: Blocks, names: Sequence[str]) -> list[Evidence]:
+    """Link the blocks that a landslide lies across."""
+    known = set(names)
+    return [Evidence(*link, "landslide") for link in blocks.links if known.issuperset(link)]
 
 
 def match_settings(profile: Profile) -> MatchSettings:
@@ -170,8 +194,11 @@ def _same_user_group(profile: Profile, names: Sequence[str]) -> list[Evidence]:
 
 
 def _same_event(profile: Profile, names: Sequence[str]) -> list[Evidence]:
-    """Link each scene of an event to the first scene of the event."""
-    if not any(source.events for source in profile.sources):
+    """Link each scene of an event to the first scene of the event.
+
+    Blocks are left out: who divides the scene of an event wants to learn from a part of it.
+    """
+    if not names or not any(source.events for source in profile.sources):
         return []
     first_of: dict[str, str] = {}
     links = [

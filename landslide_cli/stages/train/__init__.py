@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import landslide_cli
 from landslide_cli.core.parts import Part
-from landslide_cli.dataset.prepared import READING, changed_since_prepare, training_preprocessing
+from landslide_cli.dataset.prepared import READING, changed_since_prepare
+from landslide_cli.dataset.preprocessing import training_preprocessing
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing

@@ -64,8 +64,7 @@ def test_a_mask_is_written_in_the_class_colours(tmp_path: Path, palette: Palette
     path = tmp_path / "mask.png"
     write_mask(path, np.array([[0, 1], [1, 0]], np.uint8), palette)
     values = read_mask_values(path)
-    assert values.colours is not None
-    assert values.colours[0].tolist() == [[0, 0, 0], [255, 0, 255]]
+    assert values.bands[:, 0].T.tolist() == [[0, 0, 0], [255, 0, 255]]
     assert not values.clear.any()
     assert probe(path).bands == 3
 

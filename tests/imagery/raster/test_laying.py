@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 
 from landslide_cli.core.palette import IGNORE, Palette
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.raster.masks import read_mask
+from landslide_cli.imagery.raster.images import probe
+from landslide_cli.imagery.raster.masks import form_of, read_mask, read_mask_window
 
 WriteRaster = Callable[..., Path]
 
@@ -123,3 +125,39 @@ def test_without_both_places_pixels_are_taken_as_they_come(
     places = {"image": {}, "mask": {}, placed: UTM}
     path = write_raster("image.tif", np.full((ROWS, COLS), 90, np.uint8), **places["image"])
     np.testing.assert_array_equal(laid(write_raster, path, TRUTH, **places["mask"]), TRUTH)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32648", "EPSG:32647"])
+@given(
+    row=st.integers(0, ROWS - 1),
+    col=st.integers(0, COLS - 1),
+    rows=st.integers(1, ROWS),
+    cols=st.integers(1, COLS),
+)
+def test_windows_of_a_mask_are_those_of_the_mask_as_laid(
+    tmp_path_factory: pytest.TempPathFactory, crs: str, row: int, col: int, rows: int, cols: int
+) -> None:
+    folder = tmp_path_factory.mktemp("laid")
+    palette = Palette(("background", "landslide"), ((0, 0, 0), (255, 0, 255)))
+    image, mask = folder / "image.tif", folder / "mask.tif"
+    write_as(image, np.full((ROWS, COLS), 90, np.uint8), UTM)
+    place, width, height = calculate_default_transform(
+        "EPSG:32648", crs, COLS, ROWS, 400000, 3449990, 400015, 3450000
+    )
+    values = np.zeros((height, width), np.uint8)
+    reproject(TRUTH, values, PLACE, src_crs="EPSG:32648", dst_transform=place, dst_crs=crs)
+    write_as(mask, values, {"crs": crs, "transform": place})
+    window = Window(col, row, min(cols, COLS - col), min(rows, ROWS - row))
+    form = form_of(mask, palette)
+    piece = read_mask_window(mask, window, form, probe(image))
+    whole = read_mask(mask, palette, image=image)
+    assert whole.encoding == form.encoding
+    expected = whole.mask[window.row_off : window.row_stop, window.col_off : window.col_stop]
+    np.testing.assert_array_equal(piece, expected)
+
+
+def write_as(path: Path, values: NDArray[np.uint8], place: dict[str, Any]) -> None:
+    height, width = values.shape
+    how = {"driver": "GTiff", "count": 1, "dtype": "uint8", "height": height, "width": width}
+    with rasterio.open(path, "w", **how, **place) as file:
+        file.write(values, 1)
