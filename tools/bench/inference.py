@@ -280,7 +280,7 @@ def least_seconds(work: Callable[[], object], times: int) -> float:
 
 
 # A process's own peak: what the system tells its parent counts the parent's memory too.
-_MEASURED = """
+MEASURED = """
 import sys
 from pathlib import Path
 from landslide_cli.app import main
@@ -296,7 +296,7 @@ if __name__ == "__main__":
 def _peak_memory(profile: Profile, scene: Path, output: Path) -> float:
     """Run the command on a scene and return its peak resident memory in GB."""
     command = [
-        sys.executable, "-c", _MEASURED, "infer-tiled", "configs/sichuan-small.yaml", str(scene),
+        sys.executable, "-c", MEASURED, "infer-tiled", "configs/sichuan-small.yaml", str(scene),
         "--output", str(output), "--overwrite", "--quiet", "--set", f"run={profile.run}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,0 +1,88 @@
+"""`prepare` and a short `train` on one orthophoto of 20,480 x 20,480 pixels, divided into blocks.
+
+Run alone with `python -m tools.bench.blocks`; it takes some minutes and 2 GB of disk.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import shapely
+from affine import Affine
+from pyogrio import raw
+from rasterio.windows import Window
+
+from tools.bench.inference import MEASURED
+
+SIDE, STRIP, GSD = 20_480, 1024, 0.5  # pixels, pixels, metres
+LANDSLIDES = 400
+CRS, LEFT, TOP = "EPSG:32648", 400_000.0, 3_450_000.0
+
+_PROFILE = """\
+name: blocks
+extends: landslide
+dataset: '{folder}/dataset'
+run: '{folder}/run'
+source: {{images: '{folder}/orthophoto.tif', labels: {{files: '{folder}/inventory.gpkg'}}}}
+split: {{block: 600, buffer: 60}}
+model: {{weights: null}}
+train: {{epochs: 1, crops: 16, cache: none}}
+"""
+
+
+def bench_blocks(folder: Path) -> Iterator[tuple[str, ...]]:
+    """Measure time and peak memory."""
+    folder = folder / "blocks"
+    folder.mkdir()
+    _draw_orthophoto(folder / "orthophoto.tif")
+    _draw_inventory(folder / "inventory.gpkg")
+    profile = folder / "blocks.yaml"
+    profile.write_text(_PROFILE.format(folder=folder))
+    for command in ("prepare", "split", "train"):
+        began = time.perf_counter()
+        # One worker, so that the peak of the process is that of all.
+        options = ["--quiet", "--set", "prepare.workers=1"]
+        arguments = [sys.executable, "-c", MEASURED, command, str(profile), *options]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+        taken, peak = time.perf_counter() - began, int(done.stderr.split()[-1]) * 1024 / 1e9
+        yield f"{command}, {SIDE} x {SIDE} in blocks", f"{taken:.0f} s", ""
+        yield f"{command}, {SIDE} x {SIDE} in blocks, peak memory", f"{peak:.2f} GB", ""
+
+
+def _draw_orthophoto(path: Path) -> None:
+    """Write red, green, blue and alpha of ground in squares, with a transparent border."""
+    rng, border = np.random.default_rng(1), SIDE // 40
+    shape = {"width": SIDE, "height": SIDE, "count": 4, "dtype": "uint8"}
+    tiles = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+    place = {"crs": CRS, "transform": Affine(GSD, 0, LEFT, 0, -GSD, TOP)}
+    with rasterio.open(
+        path, "w", driver="GTiff", photometric="RGB", alpha="YES", **shape, **tiles, **place
+    ) as file:
+        for top in range(0, SIDE, STRIP):
+            cells = rng.integers(60, 120, (4, STRIP // 8, SIDE // 8), np.uint8)
+            strip = cells.repeat(8, axis=1).repeat(8, axis=2)
+            strip[3] = 255
+            strip[3, :, :border] = strip[3, :, SIDE - border :] = 0
+            file.write(strip, window=Window(0, top, SIDE, STRIP))
+
+
+def _draw_inventory(path: Path) -> None:
+    """Write ellipses of 20 to 110 metres, at random places."""
+    rng = np.random.default_rng(2)
+    share = rng.uniform(0.05, 0.95, (LANDSLIDES, 2))
+    centres = np.array([LEFT, TOP]) + share * np.array([SIDE * GSD, -SIDE * GSD])
+    radii = rng.uniform(20, 110, LANDSLIDES)
+    shapes = shapely.buffer(shapely.points(centres), radii)
+    raw.write(path, shapely.to_wkb(shapes), [], [], driver="GPKG", crs=CRS, geometry_type="Polygon")
+
+
+if __name__ == "__main__":
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as name:
+        for row in bench_blocks(Path(name)):
+            print("  ".join(row), flush=True)  # noqa: T201
