@@ -188,7 +188,7 @@ def _source(
     if len(scenes) < _FEW:
         notes.append(
             f"{counted(len(scenes), 'scene')} cannot be divided into training, validation and test "
-            "sets as wholes: see docs/labels.md"
+            "sets as wholes: set split.block (docs/labels.md, One orthophoto)"
         )
 
 
