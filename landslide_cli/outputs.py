@@ -9,14 +9,12 @@ import csv
 import errno
 import io
 import itertools
-import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from landslide_cli.errors import OutputError
 from landslide_cli.owners import Process, seconds_since_change
@@ -153,11 +151,6 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a JSON document, whole or not at all; NaN is refused."""
-    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

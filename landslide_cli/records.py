@@ -12,8 +12,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, Self
 
+from landslide_cli.documents import read_json, restored, write_json
 from landslide_cli.errors import ChangedError, DataError, OutputError, listed
-from landslide_cli.outputs import write_json
 
 # Settings that were removed, and their values without effect: runs recorded with these are
 # unchanged.
@@ -74,29 +74,14 @@ def _blake2() -> "hashlib.blake2b":
     return hashlib.blake2b(digest_size=16)
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON document of this program; None where there is none.
+@dataclass(frozen=True)
+class _Stored:
+    """A record as it is stored; those of version 0.1.0 do not have all fields of an input."""
 
-    Raises:
-        DataError: it is damaged, or no JSON object.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise damaged_record(path, error) from None
-    if not isinstance(document, dict):
-        raise damaged_record(path, TypeError())
-    return document
-
-
-def damaged_record(path: Path, error: Exception) -> DataError:
-    """Say that a record cannot be read."""
-    return DataError(
-        f"{path}: cannot be read as a record ({type(error).__name__}); "
-        "delete it and run its step again"
-    )
+    format: int
+    result: dict[str, Any]
+    settings: dict[str, Any]
+    inputs: dict[str, tuple[int, int, str] | tuple[int, int, str, int]]
 
 
 @dataclass(frozen=True)
@@ -107,7 +92,7 @@ class Record:
     inputs: Mapping[str, Input]
     result: Mapping[str, Any]
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, indent: int | None = 2) -> None:
         """Write the record as JSON; it stands for the step being finished."""
         inputs = {
             name: [file.size, file.modified, file.digest, file.changed]
@@ -121,6 +106,7 @@ class Record:
                 "settings": self.settings,
                 "inputs": inputs,
             },
+            indent,
         )
 
     @classmethod
@@ -133,12 +119,9 @@ class Record:
         document = read_json(path)
         if document is None:
             return None
-        try:
-            inputs = {name: Input(*fields) for name, fields in document["inputs"].items()}
-            settings = document["settings"] | {"format": document["format"]}
-            return cls(settings, inputs, document["result"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise damaged_record(path, error) from None
+        stored = restored(_Stored, document, path)
+        inputs = {name: Input(*fields) for name, fields in stored.inputs.items()}
+        return cls(stored.settings | {"format": stored.format}, inputs, stored.result)
 
     def changes(self, settings: Mapping[str, Any], inputs: Mapping[str, Input]) -> list[str]:
         """Name what differs between this record and the given settings and inputs."""
@@ -187,9 +170,24 @@ class Step:
     record: Record | None = None
 
     @classmethod
-    def of(cls, path: Path, settings: Mapping[str, Any], files: Sequence[Path]) -> Self:
-        """Describe the step by its settings and its input files."""
-        record = Record.read(path)
+    def of(
+        cls,
+        path: Path,
+        settings: Mapping[str, Any],
+        files: Sequence[Path],
+        overwrite: bool = False,
+    ) -> Self:
+        """Describe the step by its settings and its input files.
+
+        Raises:
+            DataError: its record is damaged; with `overwrite` it counts as none.
+        """
+        try:
+            record = Record.read(path)
+        except DataError:
+            if not overwrite:
+                raise
+            record = None
         known: Mapping[str, Input] = record.inputs if record is not None else {}
         inputs = {str(file): Input.of(file, known.get(str(file))) for file in files}
         # JSON has no tuples: settings are compared in the form that they are stored in.

@@ -1,6 +1,5 @@
 """Results are whole or not there, and nothing else is left behind."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from landslide_cli.outputs import (
     whole_file,
     whole_folder,
     write_csv,
-    write_json,
     write_text,
 )
 
@@ -201,21 +199,6 @@ def test_folders_that_were_made_stay_when_all_went_well(tmp_path: Path) -> None:
 def test_text_is_written_as_utf_8(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "größer\n")
     assert (tmp_path / "a.txt").read_bytes() == "größer\n".encode()
-
-
-def test_json_is_one_readable_document(tmp_path: Path) -> None:
-    document = {"name": "größer", "list": [1, 2.5, None]}
-    write_json(tmp_path / "a.json", document)
-    text = (tmp_path / "a.json").read_text(encoding="utf-8")
-    assert json.loads(text) == document
-    assert text.endswith("}\n")
-
-
-def test_a_number_that_json_does_not_have_is_refused(tmp_path: Path, content_of: Content) -> None:
-    for number in (float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="not JSON compliant"):
-            write_json(tmp_path / "new" / "a.json", {"loss": number})
-    assert content_of(tmp_path) == {}
 
 
 def test_a_table_quotes_what_needs_quoting(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Repeating a step behaves like make: nothing to do, or a refusal that names what changed."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import ChangedError, DataError, OutputError
 from landslide_cli.records import Input, Record, Step, refuse_overwrite
 
@@ -116,8 +116,7 @@ def test_the_order_of_inputs_and_settings_does_not_matter(
 
 def test_a_record_of_an_older_form_is_a_change(repeat: Repeat, tmp_path: Path) -> None:
     path = tmp_path / "out" / "prepare.json"
-    document = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(document | {"format": 0}), encoding="utf-8")
+    write_json(path, (read_json(path) or {}) | {"format": 0})
     assert "format (0 -> " in changes(repeat)
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from landslide_cli.dataset.files import MAPS_RECORD
+from landslide_cli.documents import read_json
 from landslide_cli.errors import DataError, listed
 from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden, is_image, is_map
-from landslide_cli.records import read_json
 
 Form = Callable[[str], str]
 

@@ -1,10 +1,10 @@
 """Groups of scenes that stay together: the evidence for them, and the groups that users name."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from landslide_cli.core.arrays import Transform
 from landslide_cli.errors import DataError
@@ -35,13 +35,6 @@ class Evidence:
     transform: Transform | None = None
     mirrored: bool = False
     correlation: float | None = None
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "Evidence":
-        """Read the evidence from JSON, which has no tuples."""
-        rows = document["transform"]
-        transform = None if rows is None else (tuple(rows[0]), tuple(rows[1]))
-        return cls(**{**document, "transform": transform})
 
     def __str__(self) -> str:
         if self.kind == "named":

@@ -28,7 +28,7 @@ from landslide_cli.profile.train import TrainSettings
 RESERVED_CLASS_NAMES = frozenset(
     {
         "command", "run", "part", "folds", "units", "scenes", "groups", "tiles", "pixels",
-        "threshold", "loss", "dice_coef_multiclass", "mean", "calibration", "worst",
+        "threshold", "loss", "dice_coef_multiclass", "mean", "calibration", "worst", "sha256",
         "false_alarms", "comparison", "bootstrap", "files",
     }
 )  # fmt: skip

@@ -1,12 +1,11 @@
 """Where a run and all that is derived from it lie on disk."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from landslide_cli.dataset.files import MAPS_RECORD
-from landslide_cli.errors import DataError
+from landslide_cli.documents import read_json, restored
 from landslide_cli.profile import Profile
-from landslide_cli.records import read_json
 from landslide_cli.weights import FOLDER
 
 # Files of a run.
@@ -32,6 +31,24 @@ MAP_SUFFIXES = {
     "gpkg": "_landslides.gpkg",
     "geojson": "_landslides.geojson",
 }
+
+
+@dataclass(frozen=True)
+class WorstScene:
+    """A scene with one of the lowest scores; `fold` is that of the run that predicted it."""
+
+    scene: str
+    fold: int | None
+    dice: float
+    true_share: float
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """Of `evaluation.json`, what is drawn of it."""
+
+    units: str = ""
+    worst: list[WorstScene] = field(default_factory=list)
 
 
 def run_home(profile: Profile) -> Path:
@@ -71,16 +88,20 @@ def mask_path(folder: Path, scene: str) -> Path:
 def mapped_images(folder: Path) -> dict[str, Path]:
     """Return the images that the maps in a folder were made from, by the name of the scene.
 
-    None where there is no record of the maps, or another program's.
+    None where there is no record of the maps, or one of another form.
+
+    Raises:
+        DataError: the record is damaged.
     """
+    document = read_json(folder / MAPS_RECORD) or {}
     try:
-        scenes = (read_json(folder / MAPS_RECORD) or {}).get("scenes", {})
+        scenes = document.get("scenes", {})
         inputs = {name: scene["input"] for name, scene in scenes.items()}
         return {
             name: Path(recorded["image"] if isinstance(recorded, dict) else recorded[0])
             for name, recorded in inputs.items()
         }
-    except (DataError, KeyError, IndexError, AttributeError, TypeError):
+    except (KeyError, IndexError, AttributeError, TypeError):
         return {}
 
 
@@ -90,13 +111,15 @@ def polygon_files(folder: Path) -> list[Path]:
     return sorted(path for ending in endings for path in folder.glob(f"*{ending}"))
 
 
-def worst_scenes(run: Path) -> list[dict[str, Any]]:
+def worst_scenes(run: Path) -> list[WorstScene]:
     """Return the worst scenes by the last evaluation of a run on test; none if it scored tiles.
 
     Raises:
         DataError: what the evaluation has written is damaged.
     """
-    document = read_json(run / EVALUATION)
-    if document is None or document.get("units") != "scenes":
+    path = run / EVALUATION
+    document = read_json(path)
+    if document is None:
         return []
-    return list(document.get("worst", ()))
+    evaluated = restored(_Evaluated, document, path, others=True)
+    return evaluated.worst if evaluated.units == "scenes" else []

@@ -8,11 +8,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
+from landslide_cli.documents import read_json, restored, write_json
 from landslide_cli.errors import DataError, ModelError, OutputError
 from landslide_cli.locks import Owner, clear_leftovers, in_turn
-from landslide_cli.outputs import whole_folder, write_json
+from landslide_cli.outputs import whole_folder
 from landslide_cli.processes import end_with_parent, ending_children
-from landslide_cli.records import Input, read_json
+from landslide_cli.records import Input
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import import_openvino
 
@@ -120,6 +121,6 @@ def _folder(model: Path, home: Path | None) -> Path:
 def _recorded(folder: Path) -> Input | None:
     try:
         document = read_json(folder / RECORD)
-        return None if document is None else Input(**document)
-    except (DataError, TypeError):
+        return None if document is None else restored(Input, document, folder / RECORD)
+    except DataError:
         return None  # converted again

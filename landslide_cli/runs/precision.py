@@ -1,9 +1,10 @@
 """Whether bfloat16 gives the masks of float32: measured once per model, and stored with its run."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,11 +12,10 @@ from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import mask_of
 from landslide_cli.core.tiling.windows import View, views
+from landslide_cli.documents import read_json, restored, write_json
 from landslide_cli.errors import DataError, LandslideError, OutputError
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.locks import in_turn
-from landslide_cli.outputs import write_json
-from landslide_cli.records import read_json
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import Engine, EngineName, Shape
 from landslide_cli.runs.files import PRECISION
@@ -27,6 +27,14 @@ MOST_CHANGED = 0.005
 
 # Windows that are compared; rows of a scene that are searched for them at once.
 _WINDOWS, _ROWS = 4, 4096
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """The share of pixels to which bfloat16 gives another class, and windows compared for it."""
+
+    changed: float
+    windows: int
 
 
 def bfloat16_change(
@@ -59,29 +67,29 @@ def bfloat16_change(
     with in_turn(run.home / f".{PRECISION}.lock", "examined"):
         stored = _stored(run, digest)
         if name in stored:
-            return float(stored[name]["changed"])
+            return stored[name].changed
         windows = list(islice(_windows(run, scenes, side), _WINDOWS))
         if not windows:
             return None
         changed = _changed_share(engine, windows)
-        measured = {"changed": changed, "windows": len(windows)}
+        stored[name] = _Compared(changed, len(windows))
+        compared = {engine: asdict(measured) for engine, measured in stored.items()}
         try:
-            write_json(run.home / PRECISION, {"model": digest, **stored, name: measured})
+            write_json(run.home / PRECISION, {"model": digest, **compared})
         except OutputError as error:
             reporter.warn(f"the comparison of precisions cannot be stored: {error}")
     return changed
 
 
-def _stored(run: Run, digest: str) -> dict[str, Any]:
+def _stored(run: Run, digest: str) -> dict[str, _Compared]:
     """Return what is stored of this model, by engine."""
-    stored: dict[str, Any] = {}
-    for folder in dict.fromkeys((run.folder, run.home)):
-        try:
-            document = read_json(folder / PRECISION) or {}
-        except DataError:
-            continue  # measured again
-        if document.pop("model", None) == digest:
-            stored |= document
+    stored: dict[str, _Compared] = {}
+    for path in dict.fromkeys((run.folder / PRECISION, run.home / PRECISION)):
+        # What is damaged is measured again.
+        with suppress(DataError):
+            document = read_json(path) or {}
+            if document.pop("model", None) == digest:
+                stored |= {name: restored(_Compared, one, path) for name, one in document.items()}
     return stored
 
 

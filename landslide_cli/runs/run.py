@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.dataset.finding import find_files
+from landslide_cli.documents import read_json, restored
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
 from landslide_cli.profile import InferSettings, Profile, SourceSettings
-from landslide_cli.records import damaged_record, read_json
 from landslide_cli.runs.files import (
     MODEL,
     PACKAGED,
@@ -20,6 +20,28 @@ from landslide_cli.runs.files import (
     unfinished_folder,
     uses_packaged,
 )
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """Of `run.json`, what every version has recorded."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _TrainedBefore:
+    """Of the result, what version 0.1.0 has recorded of the preprocessing."""
+
+    scale: float
+    standardized: bool = False
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Of `threshold.json`, what maps depend on."""
+
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -160,13 +182,29 @@ def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:
     Raises:
         DataError: the record is damaged.
     """
-    document = read_json(folder / RUN_RECORD)
-    if document is None:
-        return Preprocessing(bands)
-    try:
-        return Preprocessing.recorded(document["result"], bands)
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged_record(folder / RUN_RECORD, error) from None
+    path = folder / RUN_RECORD
+    document = read_json(path)
+    return (
+        Preprocessing(bands) if document is None else restored_preprocessing(document, bands, path)
+    )
+
+
+def restored_preprocessing(document: Mapping[str, Any], bands: int, path: Path) -> Preprocessing:
+    """Restore what the scenes of a training went through from the record of its run.
+
+    Args:
+        document: the record.
+        bands: of the model, which version 0.1.0 did not record.
+        path: of the record, for messages.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    result = restored(_Trained, document, path, others=True).result
+    if "preprocessing" in result:
+        return restored(Preprocessing, result["preprocessing"], path)
+    before = restored(_TrainedBefore, result, path, others=True)
+    return Preprocessing(bands, scale=before.scale, standardized=before.standardized)
 
 
 def load_keras(path: Path) -> Any:
@@ -239,10 +277,6 @@ def _channels(model: Any) -> tuple[int | None, int | None]:
 
 def _threshold(folder: Path) -> float | None:
     """Return the threshold that a training has stored, None for a model from elsewhere."""
-    document = read_json(folder / THRESHOLD)
-    if document is None:
-        return None
-    try:
-        return float(document["threshold"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged_record(folder / THRESHOLD, error) from None
+    path = folder / THRESHOLD
+    document = read_json(path)
+    return None if document is None else restored(_Chosen, document, path, others=True).threshold

@@ -11,7 +11,7 @@ from landslide_cli.core.scores.calibration import (
 )
 from landslide_cli.core.scores.confusion import SCORE_NAMES
 from landslide_cli.core.tiling.predict import foreground_probability
-from landslide_cli.outputs import write_json
+from landslide_cli.documents import write_json
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import THRESHOLD

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.weight_files import weights_of
+from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import ModelError
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
@@ -173,9 +174,9 @@ def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
     known.mkdir()
     for path in PACKAGED.iterdir():
         (known / path.name).write_bytes(path.read_bytes())
-    record = json.loads((known / RUN_RECORD).read_text(encoding="utf-8"))
-    train_record = record | {"inputs": {"s0.png": _described(Path("data/images/s0.png"))}}
-    (known / RUN_RECORD).write_text(json.dumps(train_record), encoding="utf-8")
+    record = read_json(known / RUN_RECORD) or {}
+    inputs = {"s0.png": _described(Path("data/images/s0.png"))}
+    write_json(known / RUN_RECORD, record | {"inputs": inputs})
     monkeypatch.setattr("landslide_cli.runs.samples.PACKAGED", known)
     evaluate(profile, limit=1, reporter=reporter)
     assert any(
@@ -193,9 +194,10 @@ def _described(path: Path) -> list[Any]:
 def test_packaging_halves_a_model_and_keeps_what_it_predicts(
     trained: Profile, tmp_path: Path
 ) -> None:
-    whole_record = json.loads((trained.run / RUN_RECORD).read_text(encoding="utf-8"))
+    whole_record = read_json(trained.run / RUN_RECORD)
+    assert whole_record is not None
     whole_record["result"]["preprocessing"]["standardized"] = True
-    (trained.run / RUN_RECORD).write_text(json.dumps(whole_record), encoding="utf-8")
+    write_json(trained.run / RUN_RECORD, whole_record)
     packed = tmp_path / "package"
     package(trained.run, packed)
     names = {path.name for path in packed.iterdir()}

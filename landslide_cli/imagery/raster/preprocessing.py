@@ -1,9 +1,8 @@
 """How rasters become the input of a model: one value, stored with a run, asked by its readers."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal
 
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference, gsd_of
@@ -53,27 +52,6 @@ class Preprocessing:
     standardized: bool = False
     resized_by: ResizedBy = "gsd or scale"
     nodata: float | Literal["none", "auto"] = "none"
-
-    @classmethod
-    def recorded(cls, result: Mapping[str, Any], bands: int) -> Self:
-        """Restore what the result of a training has recorded, as JSON values.
-
-        Args:
-            result: of the training.
-            bands: of its model; runs before version 0.2 recorded `scale` and `standardized` alone.
-
-        Raises:
-            KeyError: it is not recorded.
-            TypeError: it has another form.
-            ValueError: likewise.
-        """
-        if "preprocessing" not in result:
-            standardized = bool(result.get("standardized", False))
-            return cls(bands, scale=float(result["scale"]), standardized=standardized)
-        fields = result["preprocessing"]
-        keys = ("order", "value_range", "gsd_range")
-        pairs = {key: tuple(fields[key]) for key in keys if fields.get(key)}
-        return cls(**{**fields, **pairs})
 
     def gsd_of(
         self, georeference: Georeference, height: int, width: int

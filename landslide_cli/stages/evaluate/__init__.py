@@ -10,10 +10,11 @@ from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.calibration import precision_recall
 from landslide_cli.dataset.prepared import changed_since_prepare
+from landslide_cli.documents import write_json
 from landslide_cli.errors import DataError, UsageError, listed
 from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
 from landslide_cli.locks import clear_leftovers, refusing
-from landslide_cli.outputs import write_csv, write_json
+from landslide_cli.outputs import write_csv
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import EVALUATION, run_home, run_lock

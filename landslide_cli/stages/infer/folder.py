@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.dataset.files import MAPS_RECORD
-from landslide_cli.errors import DataError, OutputError
+from landslide_cli.documents import read_json, restored, write_json
+from landslide_cli.errors import OutputError
 from landslide_cli.locks import Owner, clear_leftovers, in_turn
-from landslide_cli.outputs import flush, write_csv_if_new, write_json
+from landslide_cli.outputs import flush, write_csv_if_new
 from landslide_cli.owners import Process
-from landslide_cli.records import read_json, refuse_overwrite
+from landslide_cli.records import refuse_overwrite
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import MAP_SUFFIXES
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
-from landslide_cli.stages.infer.identity import is_unchanged
-from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
+from landslide_cli.stages.infer.identity import Identity, is_unchanged
+from landslide_cli.stages.infer.scene_maps import SceneSummary
 
 RECORD, TABLE = MAPS_RECORD, "landslides.csv"
 _FORMAT = 5
@@ -37,6 +38,40 @@ class FinishedScene:
     height: int
     scale: SceneScale
     summary: SceneSummary
+
+
+@dataclass(frozen=True)
+class _StoredScene:
+    """A finished scene as it is stored."""
+
+    made_from: str
+    input: Identity
+    files: dict[str, tuple[int, int]]
+    width: int
+    height: int
+    scale_factors: tuple[float, float]
+    model_gsd: float | None
+    summary: SceneSummary
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """Of the record, what every version has stored: the files that may be replaced."""
+
+    files: list[str]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The record as it is stored."""
+
+    format: int
+    made_from: dict[str, Any]
+    plan: Plan | None
+    files: list[str]
+    scenes: dict[str, _StoredScene]
 
 
 class MapFolder:
@@ -67,7 +102,9 @@ class MapFolder:
     @property
     def plan(self) -> Plan | None:
         """The plan by which scenes were mapped here from the same settings and model."""
-        return None if self._plan is None else Plan(**self._plan)
+        if self._plan is None:
+            return None
+        return restored(Plan, self._plan, self.folder / RECORD)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -125,7 +162,7 @@ class MapFolder:
         for file, state in entry["files"].items():
             if _state(self.folder / file) != state:
                 return None
-        return _finished(entry) if is_unchanged(image, entry["input"]) else None
+        return self._finished(entry) if is_unchanged(image, entry["input"]) else None
 
     @contextmanager
     def mapping(
@@ -242,6 +279,12 @@ class MapFolder:
         is_same = document.get("made_from") == self._made_from
         self._plan = document.get("plan") if is_same and not self._forgotten else self._plan
 
+    def _finished(self, entry: Mapping[str, Any]) -> FinishedScene:
+        scene = restored(_StoredScene, entry, self.folder / RECORD)
+        scale = SceneScale(scene.scale_factors, scene.model_gsd, scene.warnings, scene.notes)
+        image = Path(scene.input.image)
+        return FinishedScene(image, scene.width, scene.height, scale, scene.summary)
+
     def _is_own(self, path: Path) -> bool:
         if path.name not in self._claimed:
             return False
@@ -275,16 +318,16 @@ class MapFolder:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read the record; of an older form only the claimed files count."""
-    try:
-        document = read_json(path) or {"files": []}
-        files = [str(name) for name in document["files"]]
-    except (DataError, KeyError, TypeError) as error:
-        raise OutputError(
-            f"{path}: cannot be read as a record of maps ({type(error).__name__}); "
-            "move the folder away, or name another"
-        ) from None
-    return document if document.get("format") == _FORMAT else {"files": files}
+    """Read the record; of an older form only the claimed files count.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    document = read_json(path) or {"files": []}
+    if document.get("format") == _FORMAT:
+        restored(_Stored, document, path)
+        return document
+    return {"files": restored(_Claimed, document, path, others=True).files}
 
 
 def _version(path: Path) -> tuple[int, ...] | None:
@@ -294,16 +337,6 @@ def _version(path: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _finished(entry: Mapping[str, Any]) -> FinishedScene:
-    summary = dict(entry["summary"])
-    summary["totals"] = [ClassTotal(**total) for total in summary["totals"]]
-    image = Path(entry["input"]["image"])
-    rows, cols = entry["scale_factors"]
-    told = tuple(entry["warnings"]), tuple(entry.get("notes", ()))
-    scale = SceneScale((rows, cols), entry["model_gsd"], *told)
-    return FinishedScene(image, entry["width"], entry["height"], scale, SceneSummary(**summary))
 
 
 def _is_of(entry: Mapping[str, Any], image: Path) -> bool:

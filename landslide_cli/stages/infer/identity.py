@@ -6,12 +6,21 @@ large ones by samples.
 """
 
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from landslide_cli.imagery.raster.scene_files import beside, files_of
 from landslide_cli.records import Input
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What is stored of an image and all of its files, by their paths."""
+
+    image: str
+    files: dict[str, tuple[int, int, str, int]]
+
 
 # Bytes of all files of an image that are read for their digests; and of each at least.
 _MOST, _LEAST = 2**26, 2**15

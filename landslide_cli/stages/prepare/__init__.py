@@ -65,7 +65,7 @@ def _prepare(
         divide_scenes(profile, limit, overwrite, reporter)
     scenes = labelled_scenes_of(profile, limit)
     folder = profile.dataset / TILES
-    step = _step(profile, scenes, limit)
+    step = _step(profile, scenes, limit, overwrite)
     finished = step.finished_before("prepare", overwrite)
     if finished is not None:
         return PrepareResult.of(finished, folder)
@@ -82,12 +82,12 @@ def _prepare(
     return result
 
 
-def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None) -> Step:
+def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None, overwrite: bool) -> Step:
     settings = profile.settings("prepare", "classes", "bands") | {"limit": limit}
     settings |= profile.source_settings(*READING)
     settings.pop("prepare.workers")  # changes the speed, not the result
     files = files_of(path for scene in scenes for path in scene.files)
-    return Step.of(profile.dataset / TILES / PREPARE_RECORD, settings, files)
+    return Step.of(profile.dataset / TILES / PREPARE_RECORD, settings, files, overwrite)
 
 
 def _tell_bands(scenes: Sequence[Scene], cuttings: Sequence[Cutting], reporter: Reporter) -> None:

@@ -37,7 +37,7 @@ def draw_scenes(
     count = min(synthetic.scenes, limit or synthetic.scenes)
     alone = profile.model_copy(update={"source": profile.sources[source]})
     settings = alone.settings("source.synthetic", "classes") | {"source.synthetic.scenes": count}
-    step = Step.of(folder / PREPARE_RECORD, settings, [])
+    step = Step.of(folder / PREPARE_RECORD, settings, [], overwrite)
     if step.finished_before("prepare", overwrite) is not None:
         return
     if not (folder / PREPARE_RECORD).exists():

@@ -49,7 +49,9 @@ def lay_labels(
     files = [file for name in [*names, *areas] for file in _files_of(divide_layer(name)[0])]
     alone = profile.model_copy(update={"source": profile.sources[source]})
     settings = alone.settings("source.labels", "classes") | {"limit": limit}
-    step = Step.of(folder / PREPARE_RECORD, settings, [*files, *(s.image for s in scenes)])
+    step = Step.of(
+        folder / PREPARE_RECORD, settings, [*files, *(s.image for s in scenes)], overwrite
+    )
     if step.finished_before("prepare", overwrite) is not None:
         return
     if not step.path.exists():

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.tiles import MANIFEST
+from landslide_cli.documents import restored
 from landslide_cli.reporting import Result, Table
 
 
@@ -76,8 +78,13 @@ class PrepareResult(Result):
 
     @classmethod
     def of(cls, document: Mapping[str, Any], folder: Path) -> "PrepareResult":
-        """Read what `document` returned for an earlier run, now `unchanged`."""
-        return cls(**{**document, "folder": folder, "unchanged": True})
+        """Restore what `document` returned for an earlier run, now `unchanged`.
+
+        Raises:
+            DataError: the record is damaged.
+        """
+        values = {**document, "folder": str(folder), "unchanged": True}
+        return restored(cls, values, folder / PREPARE_RECORD)
 
     @property
     def _is_cut(self) -> bool:

@@ -160,19 +160,19 @@ class Sheets:
         entries = worst_scenes(run_home(self._profile))
         listed = _scenes_if_any(self._profile, None) if entries else []
         scenes = {scene.name: scene for scene in listed}
-        entries = [entry for entry in entries if entry["scene"] in scenes][:limit]
+        entries = [entry for entry in entries if entry.scene in scenes][:limit]
         if entries:
             # The runs of all folds were trained alike.
-            profile = self._profile.model_copy(update={"fold": entries[0]["fold"]})
-            images = [scenes[entry["scene"]].image for entry in entries]
+            profile = self._profile.model_copy(update={"fold": entries[0].fold})
+            images = [scenes[entry.scene].image for entry in entries]
             report_scales(scales_of(images, find_run(profile).preprocessing_of), reporter)
         rows = []
         with reporter.track("drawing the worst scenes", len(entries)) as advance:
             for entry in entries:
-                scene = scenes[entry["scene"]]
+                scene = scenes[entry.scene]
                 image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
-                prediction = self._predict(scene, entry["fold"], reporter)
-                caption = f"{scene.name}: Dice {entry['dice']:.3f}"
+                prediction = self._predict(scene, entry.fold, reporter)
+                caption = f"{scene.name}: Dice {entry.dice:.3f}"
                 rows.append((caption, _row(image, truth.mask, prediction, self._palette)))
                 advance()
         return self._sheet("worst.png", rows)

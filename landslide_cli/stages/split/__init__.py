@@ -70,7 +70,7 @@ def _split(profile: Profile, limit: int | None, overwrite: bool, reporter: Repor
     for text in changed_since_prepare(profile):
         reporter.warn(text)
     blocks = read_blocks(profile)
-    step = _step(profile, limit)
+    step = _step(profile, limit, overwrite)
     finished = step.finished_before("split", overwrite)
     if finished is not None:
         return SplitResult.of(finished, profile.dataset)
@@ -89,7 +89,7 @@ def _split(profile: Profile, limit: int | None, overwrite: bool, reporter: Repor
     return result
 
 
-def _step(profile: Profile, limit: int | None) -> Step:
+def _step(profile: Profile, limit: int | None, overwrite: bool) -> Step:
     """Describe the step by its settings and its files; the scenes are in the record of `prepare`.
 
     Raises:
@@ -105,7 +105,7 @@ def _step(profile: Profile, limit: int | None) -> Step:
         if not path.is_file():
             raise DataError(f"{path}: no such file; split.groups names it")
         files.append(path)
-    return Step.of(profile.dataset / SPLIT_RECORD, settings, files)
+    return Step.of(profile.dataset / SPLIT_RECORD, settings, files, overwrite)
 
 
 def _scene_names(profile: Profile, tiles: Sequence[Tile]) -> list[str]:

@@ -11,6 +11,7 @@ from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.files import SPLIT_RECORD
 from landslide_cli.dataset.groups import Evidence, Group
 from landslide_cli.dataset.tiles import Tile
+from landslide_cli.documents import restored
 from landslide_cli.errors import listed
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Result, Table
@@ -95,14 +96,13 @@ class SplitResult(Result):
 
     @classmethod
     def of(cls, document: Mapping[str, Any], dataset: Path) -> "SplitResult":
-        """Read what `document` returned for an earlier split, now `unchanged`."""
-        groups = [
-            Group(group["scenes"], [Evidence.of(evidence) for evidence in group["evidence"]])
-            for group in document["groups"]
-        ]
-        parts = [SplitPart(**part) for part in document["parts"]]
-        known = {"dataset": dataset, "groups": groups, "parts": parts, "unchanged": True}
-        return cls(**{**document, **known})
+        """Restore what `document` returned for an earlier split, now `unchanged`.
+
+        Raises:
+            DataError: the record is damaged.
+        """
+        values = {**document, "dataset": str(dataset), "unchanged": True}
+        return restored(cls, values, dataset / SPLIT_RECORD)
 
     @property
     def _has_tiles(self) -> bool:

@@ -108,7 +108,7 @@ def _train(
     workers: Workers,
     reporter: Reporter,
 ) -> TrainResult:
-    step, finished = _step(profile, parts, limit), None
+    step, finished = _step(profile, parts, limit, overwrite), None
     with workers.ending_together():
         if workers.is_chief:
             finished = _result_before(profile, step, overwrite)
@@ -301,7 +301,7 @@ def _events(profile: Profile, training: PartFiles) -> list[str]:
     return sorted({event for index in sources for event in profile.sources[index].events})
 
 
-def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None) -> Step:
+def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None, overwrite: bool) -> Step:
     """Describe the training by its settings and files."""
     sections = ["model", "train", "classes", "bands", "prepare.nearest_colour"]
     if profile.train.crop is not None:
@@ -314,7 +314,7 @@ def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None) -> St
     files = files_of(path for part in parts for path in part.files)
     start = start_file(profile)
     files += [] if start is None else [start]
-    return Step.of(profile.run_folder / RUN_RECORD, settings, files)
+    return Step.of(profile.run_folder / RUN_RECORD, settings, files, overwrite)
 
 
 def _digest(step: Step) -> bytes:

@@ -1,14 +1,17 @@
 """What `train` returns, and how it is shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.parts import Part
+from landslide_cli.documents import restored
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Result, Table
+from landslide_cli.runs.files import RUN_RECORD
+from landslide_cli.runs.run import restored_preprocessing
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,15 @@ class TrainResult(Result):
     def of(
         cls, document: Mapping[str, Any], profile: Profile, unchanged: bool = False
     ) -> "TrainResult":
-        """Restore a recorded result, for the run of the profile."""
-        names = {field.name for field in fields(cls)}
-        values = {name: value for name, value in document.items() if name in names}
-        values["run"] = profile.run_folder
-        values["preprocessing"] = Preprocessing.recorded(document, profile.bands)
-        return cls(**values | {"unchanged": unchanged})
+        """Restore a recorded result, for the run of the profile.
+
+        Raises:
+            DataError: the record is damaged.
+        """
+        path = profile.run_folder / RUN_RECORD
+        preprocessing = restored_preprocessing({"result": document}, profile.bands, path)
+        values = {"run": str(profile.run_folder), "preprocessing": asdict(preprocessing)}
+        return restored(cls, {**document, **values, "unchanged": unchanged}, path, others=True)
 
     def headline(self) -> str:
         made = "unchanged since it was trained" if self.unchanged else "trained"

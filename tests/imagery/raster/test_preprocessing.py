@@ -30,20 +30,6 @@ def scales_of(place: Georeference, **fields: Any) -> tuple[float, float]:
     return Preprocessing(3, **fields).scales_of(Path("scene.tif"), place, 100, 80)
 
 
-def test_records_with_and_without_a_gsd_are_read() -> None:
-    old = {"scale": 0.5, "standardized": True}
-    assert Preprocessing.recorded(old, 3) == Preprocessing(3, scale=0.5, standardized=True)
-    before = {"bands": 4, "order": None, "value_range": [0, 9], "scale": 0.5, "gsd": None}
-    read = Preprocessing.recorded({"preprocessing": before}, 4)
-    assert read == Preprocessing(4, value_range=(0, 9), scale=0.5)
-    assert (read.gsd, read.gsd_range) == (None, None)
-    now = before | {"gsd": 2.0, "gsd_range": [1.33, 3.08]}
-    read = Preprocessing.recorded({"preprocessing": now}, 4)
-    assert (read.gsd, read.gsd_range) == (2.0, (1.33, 3.08))
-    with pytest.raises(TypeError):
-        Preprocessing.recorded({"preprocessing": before | {"resolution": 2.0}}, 4)
-
-
 def test_a_georeferenced_raster_is_resized_to_the_gsd() -> None:
     assert scales_of(utm(0.5), scale=0.3, gsd=2.0) == pytest.approx((0.25, 0.25), rel=1e-6)
     assert scales_of(utm(10.0), scale=0.3, gsd=2.0) == pytest.approx((5.0, 5.0), rel=1e-6)

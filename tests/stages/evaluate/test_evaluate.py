@@ -15,6 +15,7 @@ from landslide_cli.core.networks.predictor import predictor
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.dataset.prepared import labelled_scenes_of, read_scene
 from landslide_cli.dataset.tiles import part_tiles
+from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import DataError, ModelError
 from landslide_cli.imagery.raster.images import read_image
 from landslide_cli.imagery.raster.masks import read_mask
@@ -56,7 +57,8 @@ def test_scores_are_those_of_counting_all_labelled_pixels(trained: Profile) -> N
 
 
 def test_json_has_each_class_under_its_name(on_tiles: EvaluateResult) -> None:
-    document = json.loads((on_tiles.run / "evaluation.json").read_text())
+    document = read_json(on_tiles.run / "evaluation.json")
+    assert document is not None
     assert document["landslide"]["dice"] == on_tiles.classes["landslide"].dice
     assert document["loss"]["name"] == "crossentropy_dice"
     assert document == json.loads(json.dumps(on_tiles.document()))
@@ -251,9 +253,10 @@ def test_scenes_without_georeference_keep_the_scale_of_the_run_and_are_warned_of
 ) -> None:
     profile, path = on_scenes(trained), trained.run / "run.json"
     before = evaluate(profile)
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read_json(path)
+    assert record is not None
     record["result"]["preprocessing"] |= {"gsd": 2.0, "gsd_range": [1.0, 3.0]}
-    path.write_text(json.dumps(record), encoding="utf-8")
+    write_json(path, record)
     result = evaluate(profile, reporter=reporter)
     assert (before.warnings, result.samples) == ([], 2)
     assert result.classes == before.classes

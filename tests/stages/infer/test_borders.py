@@ -9,8 +9,8 @@ import pytest
 import rasterio
 
 from landslide_cli.core.palette import IGNORE
+from landslide_cli.documents import read_json
 from landslide_cli.profile import Profile
-from landslide_cli.records import read_json
 from landslide_cli.stages.infer import infer_tiled
 
 Bright = Callable[..., Profile]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from landslide_cli.errors import OutputError
+from landslide_cli.errors import DataError, OutputError
 from landslide_cli.runs.files import polygon_files
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
@@ -193,7 +193,7 @@ def test_record_of_an_older_form_tells_only_whose_the_files_are(
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"format": 3}', '{"files": 3}'])
 def test_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD).write_text(text)
-    with pytest.raises(OutputError, match=r"infer\.json: cannot be read"):
+    with pytest.raises(DataError, match=r"infer\.json: cannot be read"):
         MapFolder(tmp_path, SETTINGS)
 
 

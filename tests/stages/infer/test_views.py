@@ -1,6 +1,5 @@
 """Maps are those that evaluate scores, and test-time augmentation turns with the scene."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from landslide_cli.core.networks.predictor import predictor
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import mask_of, predict_scene
 from landslide_cli.core.tiling.source import ImageSource
+from landslide_cli.documents import read_json, write_json
 from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.profile import Profile
 from landslide_cli.runs.plan import training_plan
@@ -27,9 +27,10 @@ def test_masks_are_those_that_evaluate_scores(
 ) -> None:
     profile = with_infer(trained, engine="tensorflow", precision="float32", tile=32)
     record = profile.run_folder / "run.json"
-    document = json.loads(record.read_text(encoding="utf-8"))
+    document = read_json(record)
+    assert document is not None
     document["result"]["preprocessing"]["standardized"] = standardized
-    record.write_text(json.dumps(document), encoding="utf-8")
+    write_json(record, document)
     run = find_run(profile)
     assert run.preprocessing.standardized == standardized
     predict, plan = predictor(run.load()), training_plan(profile)

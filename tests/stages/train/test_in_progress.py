@@ -1,6 +1,5 @@
 """The folder of an unfinished run: what is resumed, what is refused, and what is left behind."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import ChangedError, OutputError
 from landslide_cli.records import Record, Step
 from landslide_cli.stages.train.checkpoints import save_checkpoint
@@ -107,8 +107,8 @@ def test_other_files_are_refused_by_their_names(folder: Path) -> None:
 
 
 def test_a_run_of_another_format_is_refused(folder: Path) -> None:
-    document = json.loads((folder / "unfinished.json").read_text())
-    (folder / "unfinished.json").write_text(json.dumps(document | {"format": 1}))
+    document = read_json(folder / "unfinished.json") or {}
+    write_json(folder / "unfinished.json", document | {"format": 1})
     with pytest.raises(ChangedError, match=r"format \(1 -> "):
         resume(folder, step_of(folder.parent))
 

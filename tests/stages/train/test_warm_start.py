@@ -1,6 +1,5 @@
 """Trainings that start from another model's weights."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from landslide_cli.core.networks.build import build_model
 from landslide_cli.core.networks.weight_files import weights_of
+from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import ModelError, ProfileError
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.runs.run import load_keras
@@ -76,9 +76,10 @@ def test_scenes_of_other_levels_than_the_first_model_had_are_warned_of(
     trained: Profile, start: Start, reporter: RecordingReporter, standardized: bool
 ) -> None:
     record = trained.run / "run.json"
-    document = json.loads(record.read_text(encoding="utf-8"))
+    document = read_json(record)
+    assert document is not None
     document["result"]["preprocessing"]["standardized"] = standardized
-    record.write_text(json.dumps(document), encoding="utf-8")
+    write_json(record, document)
     started(start(), reporter, standardized=standardized)
     assert reporter.warnings == []
     started(start(), reporter, standardized=not standardized)
