@@ -109,13 +109,13 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def damaged_record(path: Path, reason: str) -> DataError:
-    """Say that a record cannot be used, and which command makes it again.
+    """Say why a record cannot be read, in a clause, and which command makes it again."""
+    return damaged_file(path, f"cannot be read as a record: {reason}")
 
-    Args:
-        path: of the record, or of a file that one describes.
-        reason: why, as a clause.
-    """
-    return DataError(f"{path}: cannot be read as a record: {reason};\n{_remedy(path)}")
+
+def damaged_file(path: Path, reason: str) -> DataError:
+    """Say why a record, or a file that one describes, cannot be used, and what makes it again."""
+    return DataError(f"{path}: {reason};\n{_remedy(path)}")
 
 
 def _remedy(path: Path) -> str:

@@ -7,12 +7,12 @@ has nothing to do; if something changed it refuses and names it, unless told to 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Self
 
-from landslide_cli.documents import read_json, restored, write_json
+from landslide_cli.documents import damaged_file, read_json, restored, write_json
 from landslide_cli.errors import ChangedError, DataError, OutputError, listed
 
 # Settings that were removed, and their values without effect: runs recorded with these are
@@ -82,15 +82,28 @@ class _Stored:
     result: dict[str, Any]
     settings: dict[str, Any]
     inputs: dict[str, tuple[int, int, str] | tuple[int, int, str, int]]
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Tied:
+    """Of a record, what tells whether the files beside it are those of the step."""
+
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Record:
-    """The settings, the inputs and the result of a finished step."""
+    """The settings, the inputs and the result of a finished step.
+
+    `files` are the digests of files that the step wrote beside the record, by their names; those of
+    version 0.1.0 have none.
+    """
 
     settings: Mapping[str, Any]
     inputs: Mapping[str, Input]
     result: Mapping[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path, indent: int | None = 2) -> None:
         """Write the record as JSON; it stands for the step being finished."""
@@ -105,6 +118,7 @@ class Record:
                 "result": self.result,
                 "settings": self.settings,
                 "inputs": inputs,
+                "files": self.files,
             },
             indent,
         )
@@ -121,7 +135,8 @@ class Record:
             return None
         stored = restored(_Stored, document, path)
         inputs = {name: Input(*fields) for name, fields in stored.inputs.items()}
-        return cls(stored.settings | {"format": stored.format}, inputs, stored.result)
+        settings = stored.settings | {"format": stored.format}
+        return cls(settings, inputs, stored.result, stored.files)
 
     def changes(self, settings: Mapping[str, Any], inputs: Mapping[str, Input]) -> list[str]:
         """Name what differs between this record and the given settings and inputs."""
@@ -210,9 +225,44 @@ class Step:
             )
         return self.record.result
 
-    def finish(self, result: Mapping[str, Any], path: Path | None = None) -> None:
-        """Write the record, as the last of the step's results."""
-        Record(self.settings, self.inputs, result).write(path or self.path)
+    def finish(
+        self, result: Mapping[str, Any], path: Path | None = None, files: Sequence[str] = ()
+    ) -> None:
+        """Write the record, as the last of the step's results.
+
+        Args:
+            result: of the step.
+            path: of the record, until its folder gets its name.
+            files: names of files beside the record that are to stay as they are.
+        """
+        path = path or self.path
+        digests = digests_of(path.parent, files)
+        Record(self.settings, self.inputs, result, digests).write(path)
+
+
+def digests_of(folder: Path, files: Sequence[str]) -> dict[str, str]:
+    """Return the digests of files in a folder, by their names."""
+    return {name: Input.of(folder / name).digest for name in files}
+
+
+def check_file(path: Path, record: Path) -> None:
+    """Refuse a file that is not what the step wrote whose record lies beside it.
+
+    Where there is no record, or one of version 0.1.0, any file is taken.
+
+    Raises:
+        DataError: it is another file, or is missing; or the record is damaged.
+    """
+    document = read_json(record)
+    if document is None:
+        return
+    digest = restored(_Tied, document, record, others=True).files.get(path.name)
+    if digest is None:
+        return
+    if not path.is_file():
+        raise damaged_file(path, f"is missing, and {record.name} describes it")
+    if Input.of(path).digest != digest:
+        raise damaged_file(path, f"is not the file that {record.name} describes")
 
 
 def refuse_overwrite(paths: Iterable[Path], overwrite: bool) -> None:

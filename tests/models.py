@@ -19,6 +19,7 @@ from pyogrio import raw as ogr
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.core.parts import PARTS
 from landslide_cli.core.tiling.streaming import Predict
+from landslide_cli.documents import read_json, write_json
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import SilentReporter
@@ -132,6 +133,13 @@ def copy_of_run(trained_folder: Path, run: Path) -> Profile:
     """
     shutil.copytree(trained_folder / "run", run)
     return load_profile(trained_folder / "profile.yaml", [f"run={run}"])
+
+
+def untie(run: Path) -> None:
+    """Rewrite a run's record as of version 0.1.0, whose files may be exchanged."""
+    record = read_json(run / "run.json")
+    assert record is not None
+    write_json(run / "run.json", record | {"files": {}})
 
 
 @pytest.fixture

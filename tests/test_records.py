@@ -1,5 +1,6 @@
 """Repeating a step behaves like make: nothing to do, or a refusal that names what changed."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ import pytest
 
 from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import ChangedError, DataError, OutputError
-from landslide_cli.records import Input, Record, Step, refuse_overwrite
+from landslide_cli.records import Input, Record, Step, check_file, refuse_overwrite
 
 SETTINGS = {"prepare.tile": 16, "prepare.resize": (640, 512), "limit": None}
 
@@ -156,6 +157,39 @@ def test_what_is_no_record_is_called_so(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match="cannot be read as a record") as caught:
         Record.read(path)
     assert str(path) in str(caught.value)
+
+
+def test_files_beside_a_record_are_those_of_its_step(tmp_path: Path) -> None:
+    file, path = tmp_path / "model.keras", tmp_path / "run.json"
+    file.write_bytes(b"weights")
+    check_file(file, path)  # no record, as of a model from elsewhere
+    Step.of(path, {}, []).finish({}, files=["model.keras"])
+    check_file(file, path)
+    check_file(tmp_path / "curves.png", path)
+    file.write_bytes(b"weighty")
+    with pytest.raises(DataError, match=r"is not the file that run\.json describes;\n.*train"):
+        check_file(file, path)
+    file.unlink()
+    with pytest.raises(DataError, match=r"model\.keras: is missing"):
+        check_file(file, path)
+
+
+def test_record_of_version_0_1_0_takes_any_file(tmp_path: Path) -> None:
+    old = {"format": 2, "result": {}, "settings": {}, "inputs": {"a.png": [1, 2, "digest"]}}
+    (tmp_path / "run.json").write_text(json.dumps(old), encoding="utf-8")
+    record = Record.read(tmp_path / "run.json")
+    assert record is not None
+    assert record.inputs == {"a.png": Input(1, 2, "digest")}
+    check_file(tmp_path / "model.keras", tmp_path / "run.json")
+
+
+def test_damaged_record_is_replaced_where_the_step_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "prepare.json"
+    path.write_text("{")
+    with pytest.raises(DataError, match="landslide prepare --overwrite"):
+        Step.of(path, {}, [])
+    step = Step.of(path, {}, [], overwrite=True)
+    assert step.finished_before("prepare", overwrite=True) is None
 
 
 def test_an_input_is_described_by_its_content(tmp_path: Path, inputs: list[Path]) -> None:

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landslide_cli.core.parts import Part
+from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.finding import images_in
 from landslide_cli.errors import DataError, listed
 from landslide_cli.outputs import write_csv
+from landslide_cli.records import check_file
 
 IMAGES, MASKS, TILES, MANIFEST = "images", "masks", "tiles", "manifest.csv"
 
@@ -72,9 +74,10 @@ def read_manifest(folder: Path) -> list[Tile]:
     """Read the manifest of a folder of tiles.
 
     Raises:
-        DataError: the file is missing or is not a manifest.
+        DataError: the file is missing, is not a manifest, or not the one that `prepare` wrote.
     """
     path = folder / MANIFEST
+    check_file(path, folder / PREPARE_RECORD)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)

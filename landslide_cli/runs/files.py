@@ -18,6 +18,12 @@ THRESHOLD = "threshold.json"
 PRECISION = "precision.json"
 EVALUATION = "evaluation.json"
 
+# Those whose digests are in `run.json`, so that none is exchanged or cut short.
+TIED = (MODEL, METRICS, THRESHOLD)
+
+# In the folder of a run that is being trained.
+UNFINISHED_RECORD = "unfinished.json"
+
 # The run in this package, by the word for it in `model.weights`.
 LANDSLIDE = "landslide"
 PACKAGED = FOLDER / LANDSLIDE

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.dataset.finding import find_files
-from landslide_cli.documents import read_json, restored
+from landslide_cli.documents import damaged_file, read_json, restored
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
 from landslide_cli.profile import InferSettings, Profile, SourceSettings
+from landslide_cli.records import check_file
 from landslide_cli.runs.files import (
+    METRICS,
     MODEL,
     PACKAGED,
+    PROFILE,
     RUN_RECORD,
     THRESHOLD,
+    UNFINISHED_RECORD,
     run_home,
     unfinished_folder,
     uses_packaged,
@@ -120,6 +124,8 @@ def find_run(
         check_trained(profile)
     home = folder or run_home(profile)
     folder = PACKAGED if folder is None and uses_packaged(profile) else home
+    for name in (MODEL, THRESHOLD):
+        check_file(folder / name, folder / RUN_RECORD)
     stored, infer = stored or stored_preprocessing(folder, profile.bands), profile.infer
     preprocessing = replace(
         stored,
@@ -184,9 +190,12 @@ def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:
     """
     path = folder / RUN_RECORD
     document = read_json(path)
-    return (
-        Preprocessing(bands) if document is None else restored_preprocessing(document, bands, path)
-    )
+    if document is not None:
+        return restored_preprocessing(document, bands, path)
+    is_trained = any((folder / name).exists() for name in (METRICS, PROFILE))
+    if is_trained and not (folder / UNFINISHED_RECORD).exists():
+        raise damaged_file(path, "is missing, without which the rest of the run is not to be used")
+    return Preprocessing(bands)
 
 
 def restored_preprocessing(document: Mapping[str, Any], bands: int, path: Path) -> Preprocessing:

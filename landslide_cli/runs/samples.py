@@ -13,7 +13,7 @@ from landslide_cli.dataset.groups import user_groups
 from landslide_cli.dataset.prepared import labelled_scenes_of, read_truth, scenes_named
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import groups_of, scene_names
-from landslide_cli.dataset.tiles import TILES, part_tiles, read_manifest
+from landslide_cli.dataset.tiles import MANIFEST, TILES, part_tiles, read_manifest
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import Profile
@@ -182,10 +182,8 @@ def _tiles(profile: Profile, part: Part, limit: int | None) -> Samples:
 def _groups_of_tiles(profile: Profile, names: list[str]) -> dict[str, str]:
     """Return the group of each tile: by the split, or by the profile's pattern on the names."""
     group_of = groups_of(profile)
-    try:
-        scene_of = _scene_of_tiles(profile) if group_of else {}
-    except DataError:
-        scene_of = {}
+    has_manifest = (profile.dataset / TILES / MANIFEST).exists()
+    scene_of = _scene_of_tiles(profile) if group_of and has_manifest else {}
     if scene_of:
         return {tile: group_of.get(scene, scene) for tile, scene in scene_of.items()}
     return user_groups(profile, names)

@@ -15,6 +15,7 @@ from landslide_cli.dataset.tiles import (
     write_manifest,
 )
 from landslide_cli.errors import DataError
+from landslide_cli.records import Step
 
 TILES = st.builds(
     Tile,
@@ -84,6 +85,18 @@ def test_what_is_no_manifest_is_called_so(tmp_path: Path, content: bytes) -> Non
         read_manifest(tmp_path)
     assert str(tmp_path / "manifest.csv") in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_manifest_that_prepare_did_not_write_is_refused(tmp_path: Path) -> None:
+    tiles = [Tile("a", "s", 0, 0, "", 9, 0.5), Tile("b", "s", 0, 16, "", 9, 0.25)]
+    write_manifest(tmp_path, tiles)
+    step = Step.of(tmp_path / "prepare.json", {}, [])
+    step.finish({}, files=["manifest.csv"])
+    assert read_manifest(tmp_path) == tiles
+    write_manifest(tmp_path, tiles[:1])
+    message = r"manifest\.csv: is not the file that prepare\.json describes;\n.*landslide prepare"
+    with pytest.raises(DataError, match=message):
+        read_manifest(tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from landslide_cli.core.tiling.layout import LARGEST
-from landslide_cli.errors import ModelError, UsageError
+from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs import plan as planning
@@ -21,6 +21,7 @@ from landslide_cli.runs.plan import Plan, load_engine, make_plan
 from landslide_cli.runs.precision import MOST_CHANGED
 from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
+from tests.models import untie
 
 Bright = Callable[..., Profile]
 Write = Callable[..., Path]
@@ -334,6 +335,9 @@ def test_damaged_model_is_named_before_anything_is_written(
     infer: WithInfer, trained: Profile, tmp_path: Path, engine: str
 ) -> None:
     (trained.run / "model.keras").write_bytes(b"no model")
+    with pytest.raises(DataError, match=r"model\.keras: is not the file that run\.json describes"):
+        infer_tiled(infer(engine=engine, tile=32), output=tmp_path / "maps")
+    untie(trained.run)
     with pytest.raises(ModelError, match=r"model\.keras: is not a Keras model"):
         infer_tiled(infer(engine=engine, tile=32), output=tmp_path / "maps")
     assert not (tmp_path / "maps").exists()

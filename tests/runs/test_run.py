@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from landslide_cli.errors import DataError
+from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
-from landslide_cli.runs.run import stored_preprocessing
+from landslide_cli.profile import Profile
+from landslide_cli.runs.run import find_run, stored_preprocessing
 
 BEFORE = {"bands": 4, "order": None, "value_range": [0, 9], "scale": 0.5, "gsd": None}
 
@@ -31,6 +32,30 @@ def test_records_with_and_without_a_gsd_are_read(tmp_path: Path) -> None:
 
 def test_model_from_elsewhere_takes_scenes_as_they_are(tmp_path: Path) -> None:
     assert stored_preprocessing(tmp_path, bands=3) == Preprocessing(3)
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "profile.yaml"])
+def test_part_of_a_run_is_refused_unless_it_is_being_trained(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"run\.json: is missing, .*\n.*landslide train"):
+        stored_preprocessing(tmp_path, bands=3)
+    (tmp_path / "unfinished.json").touch()
+    assert stored_preprocessing(tmp_path, bands=3) == Preprocessing(3)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "threshold.json"])
+@pytest.mark.parametrize("damage", ["cut short", "exchanged", "lost"])
+def test_run_of_which_a_file_is_not_its_own_is_refused(
+    trained: Profile, name: str, damage: str
+) -> None:
+    find_run(trained)
+    path = trained.run / name
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] if damage == "cut short" else b"{}\n")
+    if damage == "lost":
+        path.unlink()
+    with pytest.raises(LandslideError, match=rf"{name}: .*\n?.*landslide train"):
+        find_run(trained)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from landslide_cli.dataset.files import DATASET_LOCK, PREPARE_RECORD
 from landslide_cli.dataset.prepared import READING, labelled_scenes_of
 from landslide_cli.dataset.preprocessing import of_leading_source
 from landslide_cli.dataset.scenes import Scene
-from landslide_cli.dataset.tiles import TILES, write_manifest
+from landslide_cli.dataset.tiles import MANIFEST, TILES, write_manifest
 from landslide_cli.errors import listed
 from landslide_cli.imagery.raster.scene_files import files_of
 from landslide_cli.locks import refusing
@@ -76,7 +76,7 @@ def _prepare(
         _tell_bands(scenes, cuttings, reporter)
         result = _result(profile, folder, scenes, cuttings)
         write_manifest(partial, [tile for cutting in cuttings for tile in cutting.tiles])
-        step.finish(result.document(), partial / PREPARE_RECORD)
+        step.finish(result.document(), partial / PREPARE_RECORD, [MANIFEST])
     if result.tiles == 0 and result.dropped:
         reporter.warn("every tile was dropped as empty")
     return result

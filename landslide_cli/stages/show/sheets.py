@@ -48,10 +48,12 @@ from landslide_cli.imagery.vector.polygon_files import read_areas
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.profile.train import higher_is_better
+from landslide_cli.records import check_file
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import (
     METRICS,
     MODEL,
+    RUN_RECORD,
     mapped_images,
     maps_folder,
     mask_path,
@@ -194,7 +196,9 @@ class Sheets:
     def curves(self) -> list[Path]:
         """Plot the learning curves of the run."""
         try:
-            with (self._profile.run_folder / METRICS).open(newline="", encoding="utf-8") as file:
+            path = self._profile.run_folder / METRICS
+            check_file(path, path.with_name(RUN_RECORD))
+            with path.open(newline="", encoding="utf-8") as file:
                 history = [
                     {name: float(value) for name, value in row.items()}
                     for row in csv.DictReader(file)

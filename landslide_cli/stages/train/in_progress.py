@@ -11,10 +11,9 @@ from landslide_cli.locks import Owner, clear_leftovers, wait_for_work_in
 from landslide_cli.outputs import made_parents, remove_folder, replace_folder
 from landslide_cli.records import Record, Step, refuse_overwrite
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.files import RUN_RECORD
+from landslide_cli.runs.files import RUN_RECORD, TIED, UNFINISHED_RECORD
 from landslide_cli.stages.train.checkpoints import CHECKPOINTS, Checkpoint, last_checkpoint
 
-UNFINISHED_RECORD = "unfinished.json"
 CACHE = "cache"
 
 # Settings that only prolong or watch a training: they may change before it is resumed.
@@ -85,6 +84,8 @@ def unfinished(
             folder.mkdir(exist_ok=True)
             for inside in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
                 clear_leftovers(inside)
+            # That of a training whose folder did not get its name.
+            (folder / RUN_RECORD).unlink(missing_ok=True)
             Record(step.settings, step.inputs, {"machine": machine}).write(
                 folder / UNFINISHED_RECORD
             )
@@ -111,7 +112,8 @@ def finish_run(
         reporter.note(f"{where}: waiting for {owner}, which works in the run to be replaced")
 
     wait_for_work_in(run, tell)
-    step.finish(result, folder / RUN_RECORD)
+    files = [name for name in TIED if (folder / name).exists()]
+    step.finish(result, folder / RUN_RECORD, files)
     for name in (CHECKPOINTS, CACHE):
         remove_folder(folder / name)
     (folder / UNFINISHED_RECORD).unlink(missing_ok=True)

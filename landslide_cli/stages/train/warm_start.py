@@ -6,8 +6,9 @@ from typing import Any
 from landslide_cli.core.networks.weight_files import Arrays, assign_weights, weights_of
 from landslide_cli.errors import ModelError, listed
 from landslide_cli.profile import Profile
+from landslide_cli.records import check_file
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.files import LANDSLIDE, MODEL, PACKAGED
+from landslide_cli.runs.files import LANDSLIDE, MODEL, PACKAGED, RUN_RECORD
 from landslide_cli.runs.run import load_keras, stored_preprocessing
 
 # Layers after the decoder, which have the classes' number of channels.
@@ -44,8 +45,10 @@ def start_from(
         reporter: told of a new last layer, and warned of scenes unlike those of the other model.
 
     Raises:
+        DataError: the other run is damaged.
         ModelError: the other model is of another network.
     """
+    check_file(file, file.with_name(RUN_RECORD))
     weights: Arrays = weights_of(load_keras(file))
     unassigned = assign_weights(model, weights)
     unlike = [name for name in unassigned if not name.startswith(_OF_CLASSES)]

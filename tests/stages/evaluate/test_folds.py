@@ -19,7 +19,7 @@ from landslide_cli.stages.evaluate.result import EvaluateResult
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
-from tests.models import copy_of_run
+from tests.models import copy_of_run, untie
 from tests.stages.evaluate.cases import lines_of, on_scenes
 
 
@@ -34,6 +34,7 @@ def test_a_run_against_itself_differs_by_nothing(trained: Profile) -> None:
 def worse(trained_folder: Path, save_bright: Callable[..., None], tmp_path: Path) -> Profile:
     """A run that misses half of each landslide, the pixels below the middle of their values."""
     profile = copy_of_run(trained_folder, tmp_path / "worse")
+    untie(profile.run)
     save_bright(profile.run / "model.keras", middle=180.0, steepness=1.0)
     return profile
 
@@ -81,6 +82,7 @@ def test_the_threshold_is_the_best_on_valid_and_the_profiles_goes_first(
 
 
 def test_without_a_stored_threshold_the_most_probable_class_counts(trained: Profile) -> None:
+    untie(trained.run)
     (trained.run / "threshold.json").unlink()
     assert evaluate(trained).thresholds == [None]
     assert not (trained.run / "threshold.json").exists()

@@ -13,7 +13,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from landslide_cli.errors import LandslideError, OutputError
+from landslide_cli.errors import DataError, LandslideError, OutputError
 from landslide_cli.imagery.raster.writer import MapWriter
 from landslide_cli.profile import Profile
 from landslide_cli.stages.infer import infer_tiled
@@ -370,5 +370,5 @@ def test_map_that_was_edited_since_is_kept_unless_told_otherwise(
 def test_record_that_cannot_be_read_is_said(bright: Bright, plant: Write, tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "infer.json").write_text("{")
-    with pytest.raises(OutputError, match=r"infer\.json: cannot be read"):
+    with pytest.raises(DataError, match=r"infer\.json: cannot be read"):
         infer_tiled(bright(), [str(plant("a.tif"))], output=tmp_path / "maps")

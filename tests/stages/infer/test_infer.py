@@ -21,6 +21,7 @@ from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
+from tests.models import untie
 from tests.stages.infer.cases import values_of, with_infer
 
 Bright = Callable[..., Profile]
@@ -307,6 +308,7 @@ def test_the_runs_threshold_decides_unless_the_profile_gives_one(
 
     thresholds: list[float | None] = []
     own, low, high = mapped("own"), mapped("low", threshold=0.001), mapped("high", threshold=0.999)
+    untie(trained.run)
     (trained.run / "threshold.json").unlink()
     mapped("none")
     stored = find_run(load_profile(trained.run / "profile.yaml")).threshold

@@ -180,4 +180,5 @@ def test_a_finished_run_has_a_record_and_nothing_that_only_an_unfinished_run_nee
     record = Record.read(run / "run.json")
     assert record is not None
     assert record.result == {"epochs": 3}
+    assert list(record.files) == ["model.keras"]
     assert record.changes(step.settings, step.inputs) == []
