@@ -4,8 +4,6 @@ Kernels are rounded to half precision, which is what makes the file small. The r
 only what the model is and which scenes it has seen, without their folders.
 """
 
-import json
-import shutil
 import sys
 import tempfile
 import zipfile
@@ -14,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from landslide_cli.records import Record
+from landslide_cli.documents import read_json, write_json
+from landslide_cli.records import Input, Record, digests_of
 from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THRESHOLD
 from landslide_cli.runs.run import load_keras
 
@@ -43,14 +42,30 @@ def package(run: Path, target: Path = PACKAGED) -> None:
         whole = Path(scratch) / MODEL
         model.save(whole)
         _deflate(whole, target / MODEL)
-    _record(run / RUN_RECORD).write(target / RUN_RECORD)
+    _copy_threshold(run, target)
+    _copy_precision(run, target)
+    files = [name for name in (MODEL, THRESHOLD) if (target / name).exists()]
+    record = replace(_record(run / RUN_RECORD), files=digests_of(target, files))
     # Thousands of scenes are learned from, and a line for each number would make it large.
-    document = json.loads((target / RUN_RECORD).read_text(encoding="utf-8"))
-    (target / RUN_RECORD).write_text(json.dumps(document), encoding="utf-8")
-    for name in (THRESHOLD, PRECISION):
-        if (run / name).is_file():
-            shutil.copyfile(run / name, target / name)
+    record.write(target / RUN_RECORD, indent=None)
     sys.stdout.write(f"{target}: {(target / MODEL).stat().st_size / 1e6:.2f} MB\n")
+
+
+def _copy_threshold(run: Path, target: Path) -> None:
+    document = read_json(run / THRESHOLD)
+    if document is None:
+        (target / THRESHOLD).unlink(missing_ok=True)
+    else:
+        write_json(target / THRESHOLD, document)
+
+
+def _copy_precision(run: Path, target: Path) -> None:
+    """Copy what bfloat16 changes; half precision is finer, so that it holds for rounded kernels."""
+    document = read_json(run / PRECISION) or {}
+    if document.get("model") == Input.of(run / MODEL).digest:
+        write_json(target / PRECISION, document | {"model": Input.of(target / MODEL).digest})
+    else:
+        (target / PRECISION).unlink(missing_ok=True)
 
 
 def _deflate(source: Path, target: Path) -> None:

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.weight_files import weights_of
-from landslide_cli.documents import read_json, write_json
+from landslide_cli.documents import SEAL, read_json, write_json
 from landslide_cli.errors import ModelError
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.records import Record, check_file
 from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THRESHOLD
+from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.run import find_run, load_keras, stored_preprocessing
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer import infer_tiled
@@ -99,6 +101,22 @@ def test_package_is_small_and_says_nothing_of_the_machine() -> None:
     assert "hardware" not in record
     inputs = json.loads(record)["inputs"]
     assert len([name for name in inputs if re.search(r"/Landslide\d+\.png$", name)]) == 28
+
+
+@pytest.mark.parametrize("name", [RUN_RECORD, THRESHOLD, PRECISION])
+def test_packaged_records_are_sealed(name: str) -> None:
+    document = json.loads((PACKAGED / name).read_text(encoding="utf-8"))
+    assert SEAL in document
+    assert read_json(PACKAGED / name) == {k: v for k, v in document.items() if k != SEAL}
+
+
+def test_packaged_record_describes_the_files_beside_it() -> None:
+    record = Record.read(PACKAGED / RUN_RECORD)
+    assert record is not None
+    assert list(record.files) == [MODEL, THRESHOLD]
+    for name in record.files:
+        check_file(PACKAGED / name, PACKAGED / RUN_RECORD)
+    assert (read_json(PACKAGED / PRECISION) or {})["model"] == record.files[MODEL]
 
 
 def test_packaged_profile_prepares_scenes_as_the_packaged_model_learned_them(
@@ -207,8 +225,12 @@ def test_packaging_halves_a_model_and_keeps_what_it_predicts(
     image = bright_square(5, side=32)[0][None].astype(np.float32)
     np.testing.assert_allclose(np.asarray(halved(image)), np.asarray(whole(image)), atol=5e-3)
     assert (packed / MODEL).stat().st_size < 0.8 * (trained.run / MODEL).stat().st_size
-    record = json.loads((packed / RUN_RECORD).read_text(encoding="utf-8"))
+    record = read_json(packed / RUN_RECORD)
+    assert record is not None
     assert "hardware" not in record["result"]
+    assert find_run(trained, packed).threshold == find_run(trained).threshold
+    if PRECISION in names:
+        assert (read_json(packed / PRECISION) or {})["model"] == fingerprint_of(packed / MODEL)
     assert stored_preprocessing(packed, bands=3).standardized
     assert all(name.count("/") <= 1 for name in record["inputs"])
 
