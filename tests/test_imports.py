@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "stages": {
         *("core", "core.networks", "dataset", "documents", "imagery", "outputs", "processes"),
-        *("profile", "locks", "records", "runs", "training_data", "package", *SMALL),
+        *("locks", "owners", "package", "profile", "records", "runs", "training_data", *SMALL),
     },
     "app": {"console", "core", "errors", "package", "profile", "reporting", "stages"},
     "__main__": {"app"},
