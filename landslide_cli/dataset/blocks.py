@@ -5,19 +5,19 @@
 <dataset>/blocks/prepare.json                 all blocks, and those that a landslide links
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from landslide_cli.core.tiling.division import Division, Rim
-from landslide_cli.core.tiling.grid import Window
+from landslide_cli.core.tiling.division import Division
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import IMAGES, MASKS
+from landslide_cli.documents import restored
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
-from landslide_cli.records import Record, damaged_record
+from landslide_cli.records import Record
 
 # The settings that blocks follow from.
 SIZES = ("split.block", "split.buffer")
@@ -40,13 +40,6 @@ class Block:
     def document(self) -> dict[str, Any]:
         """Return the block as JSON values."""
         return asdict(self)
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `document` returned."""
-        own = document["division"]
-        division = Division(own["row"], own["col"], Window(**own["window"]), Rim(**own["rim"]))
-        return cls(**{**document, "division": division})
 
 
 @dataclass(frozen=True)
@@ -112,11 +105,7 @@ def read_blocks(profile: Profile) -> Blocks:
                 f"{path.parent}: was made with {key}: {record.settings.get(key)}, the profile has "
                 f"{value}; run `landslide prepare --overwrite`, then split again"
             )
-    try:
-        blocks = [Block.of(block) for block in record.result["blocks"]]
-        return Blocks(blocks, [(first, second) for first, second in record.result["links"]])
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged_record(path, error) from None
+    return restored(Blocks, record.result, path)
 
 
 def divided_scenes(profile: Profile, scenes: Sequence[Scene]) -> list[Scene]:

@@ -1,6 +1,8 @@
 """What happens to scenes before a training sees them, to be repeated on all that is mapped."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -8,9 +10,19 @@ from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.prepared import prepared_scale
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import TILES
+from landslide_cli.documents import restored
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.profile import Profile
 from landslide_cli.records import Record
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Of the record of `prepare`, how tiles were made from scenes."""
+
+    scale: float = 1.0
+    standardized: bool = False
+    gsd: float | None = None
 
 
 def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preprocessing:
@@ -30,10 +42,8 @@ def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preproc
         scale = float(np.median([prepared_scale(profile, scene) for scene in leading]))
         standardized, gsd = profile.prepare.standardize, profile.prepare.gsd
     else:
-        record = Record.read(profile.dataset / TILES / PREPARE_RECORD)
-        result = {} if record is None else record.result
-        scale, standardized = float(result.get("scale", 1.0)), bool(result.get("standardized"))
-        gsd = None if record is None else record.settings.get("prepare.gsd")
+        tiles = _prepared(profile.dataset / TILES / PREPARE_RECORD)
+        scale, standardized, gsd = tiles.scale, tiles.standardized, tiles.gsd
     first = profile.sources[0]
     return Preprocessing(
         profile.bands,
@@ -44,6 +54,14 @@ def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preproc
         gsd_range=None if gsd is None else _gsd_range(profile, gsd),
         standardized=standardized,
     )
+
+
+def _prepared(path: Path) -> _Prepared:
+    record = Record.read(path)
+    if record is None:
+        return _Prepared()
+    values = {**record.result, "gsd": record.settings.get("prepare.gsd")}
+    return restored(_Prepared, values, path, others=True)
 
 
 def of_leading_source(scenes: Sequence[Scene]) -> list[Scene]:

@@ -61,7 +61,7 @@ def divide_scenes(profile: Profile, limit: int | None, overwrite: bool, reporter
         OutputError: the folder holds files of another origin.
     """
     scenes, folder = delivered_scenes_of(profile, limit), blocks_folder(profile)
-    step = _step(profile, scenes, limit)
+    step = _step(profile, scenes, limit, overwrite)
     plans = [plan for scene in scenes if (plan := _plan(profile, scene)) is not None]
     if step.finished_before("prepare", overwrite) is not None:
         return
@@ -88,13 +88,13 @@ def divide_scenes(profile: Profile, limit: int | None, overwrite: bool, reporter
     _tell(profile, plans, blocks, reporter)
 
 
-def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None) -> Step:
+def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None, overwrite: bool) -> Step:
     settings = profile.settings(*SIZES, "classes", "bands", "prepare.nearest_colour")
     settings |= profile.source_settings(*READING, "part") | {"limit": limit}
     if profile.split.buffer is None:
         settings |= profile.settings("prepare.gsd", "prepare.scale") | {"side": profile.tile_side}
     files = files_of(path for scene in scenes for path in scene.files)
-    return Step.of(blocks_folder(profile) / PREPARE_RECORD, settings, files)
+    return Step.of(blocks_folder(profile) / PREPARE_RECORD, settings, files, overwrite)
 
 
 @dataclass(frozen=True)
