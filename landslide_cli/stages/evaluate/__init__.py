@@ -29,6 +29,8 @@ from landslide_cli.stages.evaluate.counts import (
     count_samples,
     measure_of,
 )
+from landslide_cli.stages.evaluate.disagreements import NAME as DISAGREEMENTS
+from landslide_cli.stages.evaluate.disagreements import Found, write_disagreements
 from landslide_cli.stages.evaluate.report import (
     calibration_report,
     class_report,
@@ -52,8 +54,8 @@ def evaluate(
     """Score the profile's model on a part: whole scenes through tiled inference, or tiles.
 
     Writes `evaluation.json`, `evaluation.csv` in the experiment's two rows, `per_scene.csv` and
-    pictures to the run; for a part other than test its name is added to theirs, and for mosaics
-    theirs.
+    pictures to the run, and of whole scenes `disagreements.gpkg`, the misses and false alarms. For
+    a part other than test its name is added to theirs, and for mosaics theirs.
 
     Args:
         profile: its `evaluate`, `infer`, `classes`, `bands`, `source`, `dataset` and `run` are
@@ -100,18 +102,18 @@ def _evaluate(
             "too narrow; set split.groups to a pattern on the names"
         )
     measure = measure_of(profile, [sample for samples in parts for sample in samples.items])
-    counts, alarms, warnings = _count_all(profiles, parts, measure, part, reporter)
+    counts, alarms, found, warnings = _count_all(profiles, parts, measure, part, reporter)
     comparison = None
     if against is not None:
         rivals = [profile_of_run(against, fold.fold if folds else None, fold) for fold in profiles]
-        theirs, _, _ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
+        theirs, *_ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
         names, lead = profile.palette.names, profile.palette.foreground
         comparison = compare(counts, theirs, against, names, lead, profile.evaluate)
     folder = run_home(profile)
     result = _result(
         profile, folder, part, parts[0].units, counts, alarms, warnings, measure, comparison
     )
-    _write(result, counts, profile.palette)
+    _write(result, counts, found, profile.palette)
     return result
 
 
@@ -132,14 +134,15 @@ def _count_all(
     part: Part,
     reporter: Reporter,
     scored_by: Sequence[Profile] | None = None,
-) -> tuple[list[SampleCounts], FalseAlarms, list[str]]:
+) -> tuple[list[SampleCounts], FalseAlarms, list[Found], list[str]]:
     """Count the samples of each fold by its own model, and what is mapped on background.
 
     Returns:
-        The counts, the false alarms, and what was warned of the scenes' GSD.
+        The counts, the false alarms, where labels and predictions disagree, and what was warned of
+        the scenes' GSD.
     """
     counts: list[SampleCounts] = []
-    alarms = FalseAlarms()
+    alarms, found = FalseAlarms(), list[Found]()
     warnings: list[str] = []
     for fold, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
         if part != "train":
@@ -159,10 +162,10 @@ def _count_all(
             images = [sample.image for sample in samples.items]
             warnings += report_scales(scales_of(images, run.preprocessing_of), reporter)
         counted = count_samples(as_scored, run, samples, measure, description, reporter)
-        counts, alarms = counts + counted[0], alarms + counted[1]
+        counts, alarms, found = counts + counted[0], alarms + counted[1], found + counted[2]
     if not counts:
         raise DataError(f"none of the scenes of {part} has a mask, so there is nothing to score")
-    return counts, alarms, warnings
+    return counts, alarms, found, warnings
 
 
 def _warn_of_leaks(profile: Profile, scorer: Profile, samples: Samples, reporter: Reporter) -> None:
@@ -200,6 +203,7 @@ def _result(
     suffix += "-mosaic" if units == "mosaic" else ""
     names = [EVALUATION, "evaluation.csv", "per_scene.csv"]
     names += ["scenes.png", "precision_recall.png", "reliability.png"]
+    names += [DISAGREEMENTS] if units == "scenes" else []
     folds = sorted({sample.sample.fold for sample in counts if sample.sample.fold is not None})
     thresholds = {sample.sample.fold: sample.threshold for sample in counts}
     return EvaluateResult(
@@ -250,9 +254,14 @@ def _worst(counts: Sequence[SampleCounts], palette: Palette) -> list[dict[str, A
     return sorted(lines, key=lambda line: (line["dice"], -line["true_share"]))[:WORST]
 
 
-def _write(result: EvaluateResult, counts: Sequence[SampleCounts], palette: Palette) -> None:
-    """Write the numbers and draw the plots."""
-    document, experiment, table, bars, curve, diagram = result.files
+def _write(
+    result: EvaluateResult,
+    counts: Sequence[SampleCounts],
+    found: Sequence[Found],
+    palette: Palette,
+) -> None:
+    """Write the numbers and the map of disagreements, and draw the plots."""
+    document, experiment, table, bars, curve, diagram, *maps = result.files
     lead = palette.names[palette.foreground]
     lines = [sample_scores(sample, palette.names) for sample in counts]
     write_csv(table, list(lines[0]), [[_cell(value) for value in line.values()] for line in lines])
@@ -278,6 +287,8 @@ def _write(result: EvaluateResult, counts: Sequence[SampleCounts], palette: Pale
         f"threshold {format_thresholds(result.thresholds)}",
     )
     plot_reliability(diagram, result.calibration["reliability"], lead)
+    for path in maps:
+        write_disagreements(path, found)
     # Last, so that the other files are there once it is.
     write_json(document, result.document())
 

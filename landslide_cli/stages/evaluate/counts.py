@@ -23,6 +23,7 @@ from landslide_cli.runs.predictions import predictions
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import Sample, Samples
 from landslide_cli.runs.scene_predictor import Prediction
+from landslide_cli.stages.evaluate.disagreements import Found, disagreements_in
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,10 @@ def count_samples(
     measure: Measure,
     description: str,
     reporter: Reporter,
-) -> tuple[list[SampleCounts], FalseAlarms]:
+) -> tuple[list[SampleCounts], FalseAlarms, list[Found]]:
     """Predict and count the samples, one at a time; of background only what is mapped on it.
+
+    Of whole scenes it is also found where labels and prediction disagree.
 
     Args:
         profile: its `classes`, `evaluate`, `infer`, `train` loss and what reading needs are used.
@@ -109,13 +112,15 @@ def count_samples(
 
     loss_of = make_loss(profile.train)
     counts: list[SampleCounts] = []
-    alarms = FalseAlarms()
+    alarms, found = FalseAlarms(), list[Found]()
     for prediction in predictions(profile, run, samples, description, reporter):
+        if samples.units == "scenes":
+            found += disagreements_in(prediction, run.threshold)
         if prediction.sample.mask is None:
             alarms += _false_alarms(prediction, run.threshold)
         else:
             counts.append(_count(prediction, profile, run.threshold, measure, loss_of))
-    return counts, alarms
+    return counts, alarms, found
 
 
 def _false_alarms(prediction: Prediction, threshold: float | None) -> FalseAlarms:

@@ -8,10 +8,12 @@ from landslide_cli.dataset.files import BLOCK_MAP
 from landslide_cli.dataset.prepared import delivered_scenes_of
 from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.raster.images import probe
-from landslide_cli.imagery.vector.block_maps import MappedBlock, write_block_map
+from landslide_cli.imagery.vector.placed import PlacedPolygon, rectangle, write_placed
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.stages.split.result import SplitResult
+
+_LAYER = "blocks"
 
 
 def map_blocks(profile: Profile, blocks: Blocks, result: SplitResult) -> None:
@@ -35,7 +37,8 @@ def map_blocks(profile: Profile, blocks: Blocks, result: SplitResult) -> None:
         if scene.name in divided
     }
     with whole_file(path) as partial:
-        write_block_map(partial, list(_mapped(profile.palette.names, blocks, result, places)))
+        polygons = list(_mapped(profile.palette.names, blocks, result, places))
+        write_placed(partial, _LAYER, polygons)
 
 
 def _mapped(
@@ -43,14 +46,14 @@ def _mapped(
     blocks: Blocks,
     result: SplitResult,
     places: Mapping[str, Georeference],
-) -> Iterator[MappedBlock]:
+) -> Iterator[PlacedPolygon]:
     group_of = {name: group.scenes for group in result.groups for name in group.scenes}
     part_of = {name: part for part in PARTS for name in result.scenes.get(part, ())}
     fold_of = {name: fold for fold, parts in enumerate(result.folds, 1) for name in parts["test"]}
     for block in blocks.blocks:
         if block.scene not in places:
             continue
-        group, attributes = group_of.get(block.name, []), dict[str, str | int | float | None]()
+        group, attributes = group_of.get(block.name, []), dict[str, str | int | float]()
         attributes |= {"block": block.name, "scene": block.scene}
         if result.folds:
             attributes["fold"] = fold_of.get(block.name, 0)  # GIS layers have no gaps in numbers
@@ -58,10 +61,12 @@ def _mapped(
             attributes["part"] = part_of.get(block.name, "none")
         attributes |= {"group": group[0] if group else "", "blocks_in_group": len(group)}
         attributes |= _shares(classes, block)
-        yield MappedBlock(places[block.scene], block.division.window, attributes)
+        window = block.division.window
+        polygon = rectangle(window.col_off, window.row_off, window.width, window.height)
+        yield PlacedPolygon(polygon, places[block.scene], attributes)
 
 
-def _shares(classes: Sequence[str], block: Block) -> dict[str, str | int | float | None]:
+def _shares(classes: Sequence[str], block: Block) -> dict[str, str | int | float]:
     total = max(1, sum(block.class_pixels))
     shares = zip(classes, block.class_pixels, strict=True)
     return {

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+import shapely
+from pyogrio import raw
 
 from landslide_cli.core.networks.predictor import predictor
 from landslide_cli.core.palette import IGNORE
@@ -264,3 +266,18 @@ def test_scenes_without_georeference_keep_the_scale_of_the_run_and_are_warned_of
     (warning,) = result.warnings
     assert warning.startswith("s0, s1: GSD not known, so resized by 1, right for 2 m a pixel")
     assert evaluate(trained, reporter=reporter).warnings == []  # tiles are prepared already
+
+
+def test_misses_and_false_alarms_of_scenes_are_a_layer_by_rank(trained: Profile) -> None:
+    result = evaluate(on_scenes(trained))
+    path = result.files[-1]
+    assert path.name == "disagreements.gpkg"
+    meta, _, shapes, columns = raw.read(path)
+    fields = dict(zip(meta["fields"], columns, strict=True))
+    assert fields["rank"].tolist() == list(range(1, len(shapes) + 1))
+    assert (np.diff(fields["weight"]) <= 0).all()
+    assert set(fields["kind"]) <= {"miss", "false alarm"}
+    np.testing.assert_allclose(shapely.area(shapely.from_wkb(shapes)), fields["area_px"])
+    np.testing.assert_allclose(
+        fields["weight"], fields["area_px"] * fields["probability"], rtol=1e-3, atol=1e-3
+    )

@@ -1,0 +1,97 @@
+"""Misses and false alarms as polygons, those first that are worth a look first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landslide_cli.core.tiling.predict import foreground_probability
+from landslide_cli.imagery.raster.georeference import Georeference, pixel_area
+from landslide_cli.imagery.raster.images import probe
+from landslide_cli.imagery.vector.disagreements import Disagreement, disagreements
+from landslide_cli.imagery.vector.placed import PlacedPolygon, moved, write_placed
+from landslide_cli.outputs import whole_file
+from landslide_cli.runs.samples import Sample
+from landslide_cli.runs.scene_predictor import Prediction
+
+NAME = "disagreements.gpkg"
+_LAYER = "disagreements"
+
+# How many are kept of each scene and kind, and written in all: nobody looks at more.
+_OF_SCENE, _WRITTEN = 100, 1000
+
+
+@dataclass(frozen=True)
+class Found:
+    """A disagreement in a scene."""
+
+    sample: Sample
+    disagreement: Disagreement
+
+
+def disagreements_in(prediction: Prediction, threshold: float | None) -> list[Found]:
+    """Find where a scene's labels and prediction disagree most."""
+    predicted = prediction.predicted
+    probability = foreground_probability(predicted.probabilities)
+    mapped = predicted.mask(threshold)
+    found = disagreements(prediction.truth, mapped, probability, _OF_SCENE)
+    return [Found(prediction.sample, disagreement) for disagreement in found]
+
+
+def write_disagreements(path: Path, found: Sequence[Found]) -> None:
+    """Write disagreements as a GeoPackage, ranked by area times probability.
+
+    Args:
+        path: the file to write.
+        found: of all scenes.
+
+    Raises:
+        DataError: a scene has no place on the Earth.
+        OutputError: the file cannot be written.
+    """
+    places = {entry.sample.name: _place(entry.sample.image) for entry in found}
+    in_metres = all(place.pixel is not None for place in places.values())
+
+    def size(entry: Found) -> float:
+        return (places[entry.sample.name].pixel or 1.0) if in_metres else 1.0
+
+    ranked = sorted(found, key=lambda entry: -entry.disagreement.weight * size(entry))[:_WRITTEN]
+    unit = "area_m2" if in_metres else "area_px"
+    with whole_file(path) as partial:
+        polygons = [
+            _polygon(rank, entry, places[entry.sample.name].georeference, unit, size(entry))
+            for rank, entry in enumerate(ranked, start=1)
+        ]
+        write_placed(partial, _LAYER, polygons)
+
+
+def _polygon(
+    rank: int, entry: Found, georeference: Georeference, unit: str, pixel: float
+) -> PlacedPolygon:
+    disagreement, scene = entry.disagreement, entry.sample.scene
+    polygon = disagreement.polygon
+    if not georeference.is_known and scene is not None and scene.division is not None:
+        window = scene.division.window
+        polygon = moved(polygon, window.col_off, window.row_off)  # to pixels of the whole scene
+    attributes = {
+        "rank": rank,
+        "kind": disagreement.kind,
+        "scene": entry.sample.name,
+        unit: round(disagreement.pixels * pixel, 4),
+        "probability": round(disagreement.probability, 6),
+        "weight": round(disagreement.weight * pixel, 4),
+    }
+    return PlacedPolygon(polygon, georeference, attributes)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an image lies, and the area of its pixels in square metres if that is known."""
+
+    georeference: Georeference
+    pixel: float | None
+
+
+def _place(image: Path) -> _Place:
+    info = probe(image)
+    georeference = info.georeference
+    return _Place(georeference, pixel_area(georeference, info.width, info.height))
