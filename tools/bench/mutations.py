@@ -201,23 +201,29 @@ def try_records(folder: Path) -> Iterator[Outcome]:
     Right is that it is refused, or that the results are those of the undamaged one. A command that
     is told by a record that something has changed also refuses.
     """
-    for record, command in RECORDS.items():
-        if not (folder / record).exists():
-            yield record, "", "not made on this processor", False
-            continue
-        content = (folder / record).read_bytes()
-        for damage, damaged in mutants(content, record):
-            with tempfile.TemporaryDirectory() as name:
-                tried = Path(name) / "tried"
-                shutil.copytree(folder, tried)
-                (tried / record).write_bytes(damaged)
-                ended = Ended.of(tried, command, "p.yaml")
-                outcome = ended.fault or "refused"
-                is_wrong = bool(ended.fault)
+    with tempfile.TemporaryDirectory() as name:
+        whole = Path(name) / "whole"
+        shutil.copytree(folder, whole)
+        for record, command in RECORDS.items():
+            if not (whole / record).exists():
+                yield record, "", "not made on this processor", False
+                continue
+            for damage, damaged in mutants((whole / record).read_bytes(), record):
+                # In the same place: maps know where their images lie, and refuse others.
+                _replace(folder, whole)
+                (folder / record).write_bytes(damaged)
+                ended = Ended.of(folder, command, "p.yaml")
+                outcome, is_wrong = ended.fault or "refused", bool(ended.fault)
                 if ended.status == 0 and not is_wrong:
-                    same = _results(tried, command) == _results(folder, command)
-                    outcome, is_wrong = ("same result", False) if same else ("OTHER RESULT", True)
+                    is_wrong = _results(folder, command) != _results(whole, command)
+                    outcome = "OTHER RESULT" if is_wrong else "same result"
                 yield record, damage, outcome, is_wrong
+        _replace(folder, whole)
+
+
+def _replace(folder: Path, whole: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(whole, folder)
 
 
 def _results(folder: Path, command: str) -> dict[str, object]:
