@@ -52,7 +52,9 @@ def write_json(path: Path, document: Mapping[str, Any], indent: int | None = 2) 
         document: without the key `sha256`.
         indent: spaces of a level; None for one line.
     """
-    sealed = {**document, SEAL: _digest(document)}
+    # As it will be read: JSON's keys are text, which is sorted otherwise than numbers.
+    plain = json.loads(json.dumps(document, allow_nan=False))
+    sealed = {**plain, SEAL: _digest(plain)}
     write_text(path, json.dumps(sealed, indent=indent, allow_nan=False) + "\n")
 
 

@@ -93,6 +93,12 @@ def test_file_is_readable_and_ends_with_its_digest(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").read_text(encoding="utf-8").count("\n") == 1
 
 
+@pytest.mark.parametrize("keys", [(9, 10), (2, 10, 1)])
+def test_numbers_as_keys_become_text(tmp_path: Path, keys: tuple[int, ...]) -> None:
+    write_json(tmp_path / "a.json", {"counts": {key: key for key in keys}})
+    assert read_json(tmp_path / "a.json") == {"counts": {str(key): key for key in keys}}
+
+
 def test_a_number_that_json_does_not_have_is_refused(tmp_path: Path) -> None:
     for number in (float("nan"), float("inf")):
         with pytest.raises(ValueError, match="not JSON compliant"):
