@@ -135,6 +135,13 @@ def _of_control(kind: str, gsd: tuple[float, float] | None) -> str:
 def _warnings(own: float | None, seen: float | None, preprocessing: Preprocessing) -> Iterator[str]:
     """Say what may be wrong, by the scene's own GSD and that of the model's input."""
     if own is None or seen is None:
+        if preprocessing.resized_by == "agreement" and preprocessing.gsd is not None:
+            taken = preprocessing.gsd * preprocessing.scale
+            yield (
+                f"GSD not known, so resized by {preprocessing.scale:.3g}, where turned views agree "
+                f"best: taken as {taken:.3g} m a pixel; otherwise set infer.scale, or map a "
+                "georeferenced file"
+            )
         if preprocessing.resized_by == "gsd or scale" and preprocessing.gsd is not None:
             assumed = preprocessing.gsd * preprocessing.scale
             yield (

@@ -13,7 +13,7 @@ _LEAST_SCALE, _MOST_SCALE = 1e-3, 16.0
 # Pixels count as square on the ground if their sides differ by no more than this share.
 _SQUARE = 0.01
 
-ResizedBy = Literal["gsd or scale", "gsd", "scale", "nothing"]
+ResizedBy = Literal["gsd or scale", "gsd", "scale", "agreement", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ class Preprocessing:
         gsd_range: smallest and largest GSD of the input that the training covered by rescaling it
             at random, None if unknown.
         own_gsd: GSD of rasters without georeference, None if unknown.
-        resized_by: the GSD where both GSDs are known and otherwise the scale; one of the two; or
-            nothing, where rasters are prepared already.
+        resized_by: the GSD where both GSDs are known and otherwise the scale; one of the two; a
+            scale that was chosen for the raster, by the agreement of its views; or nothing, where
+            rasters are prepared already.
         standardized: bands get the same mean and deviation in all scenes
             (`core.tiling.standardize`).
         nodata: pixels without data beside those that the file declares: none, those whose bands all
@@ -89,7 +90,7 @@ class Preprocessing:
                     "give infer.scale instead of infer.gsd"
                 )
             return self.scale, self.scale
-        if self.gsd is not None and self.resized_by != "scale":
+        if self.gsd is not None and self.resized_by not in ("scale", "agreement"):
             target = self.gsd
         elif max(own) <= (1.0 + _SQUARE) * min(own):
             return self.scale, self.scale

@@ -19,6 +19,7 @@ from landslide_cli.runs.files import maps_folder
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.plan import Plan, make_plan
 from landslide_cli.runs.run import Run, check_fold, find_run
+from landslide_cli.runs.scale_choice import with_chosen_scales
 from landslide_cli.runs.scales import SceneScale, report_scales, scale_of
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.borders import tell_borders
@@ -122,6 +123,7 @@ def _infer(
     plan, failed, seconds, model_seconds = folder.plan, choice.refused, 0.0, 0.0
     if outdated or plan is None:
         images = [scene.image for scene in outdated]
+        run = with_chosen_scales(profile, run, images, reporter)
         recipe, mapper = _mapper(
             profile, run, fingerprint, images, folder.plan, scheduler, reporter
         )
