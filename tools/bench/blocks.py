@@ -24,13 +24,13 @@ CRS, LEFT, TOP = "EPSG:32648", 400_000.0, 3_450_000.0
 
 _PROFILE = """\
 name: blocks
-extends: landslide
 dataset: '{folder}/dataset'
 run: '{folder}/run'
 source: {{images: '{folder}/orthophoto.tif', labels: {{files: '{folder}/inventory.gpkg'}}}}
+prepare: {{tile: null}}
 split: {{block: 600, buffer: 60}}
-model: {{weights: null}}
-train: {{epochs: 1, crops: 16, cache: none}}
+model: {{base_filters: 4, base_kernels: 3, num_layers: 4}}
+train: {{crop: 256, crops: 16, epochs: 1, batch: 4, cache: none}}
 """
 
 

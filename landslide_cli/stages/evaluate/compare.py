@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.parts import fold_folder
 from landslide_cli.core.scores.confusion import SCORE_NAMES, score_values
-from landslide_cli.errors import ModelError
+from landslide_cli.errors import ModelError, counted
 from landslide_cli.profile import EvaluateSettings, Profile, load_profile
 from landslide_cli.reporting import Table
 from landslide_cli.runs.files import PROFILE
 from landslide_cli.stages.evaluate.counts import SampleCounts
-from landslide_cli.stages.evaluate.report import Bootstrap
+from landslide_cli.stages.evaluate.report import LEAST_GROUPS, Bootstrap
 
 
 @dataclass(frozen=True)
 class Difference:
     """A score of this run and of the other, this minus the other, and its 95 % interval.
 
-    The interval is None with fewer than two groups.
+    The interval is None with fewer than `LEAST_GROUPS` groups.
     """
 
     this: float
@@ -43,12 +43,14 @@ class Comparison:
     against: Path
     class_name: str
     scores: dict[str, Difference]
+    groups: int
 
     def sentence(self) -> str:
         """Say plainly what came out, by IoU."""
         iou = self.scores["iou"]
         if iou.interval is None:
-            return "one group of scenes cannot tell a difference from chance"
+            found = counted(self.groups, "group")
+            return f"{found} of scenes cannot tell a difference from chance; {LEAST_GROUPS} may"
         low, high = iou.interval
         verdict = "larger than chance" if iou.larger_than_chance else "not larger than chance"
         return (
@@ -116,7 +118,7 @@ def compare(
         name: Difference(float(a), float(b), float(a - b), intervals.get(name))
         for name, a, b in zip(SCORE_NAMES, this, other, strict=True)
     }
-    return Comparison(against, names[index], scores)
+    return Comparison(against, names[index], scores, len(draw.groups))
 
 
 def profile_of_run(run: Path, fold: int | None, like: Profile) -> Profile:

@@ -23,6 +23,9 @@ Values = NDArray[np.float64]
 Scores = dict[str, float]
 Intervals = dict[str, list[float]]
 
+# Groups from which on an interval is given.
+LEAST_GROUPS = 8
+
 
 @dataclass(frozen=True)
 class ClassReport:
@@ -31,7 +34,7 @@ class ClassReport:
     dice, iou, precision and recall are of the pixel counts pooled over all samples, `pixels` is how
     many pixels have the class; `mean` holds the same four averaged over the samples. `intervals`
     holds the 95 % interval of each by its name, of the means as `mean_dice` and so on; it is empty
-    with fewer than two groups. `boundary`, `objects` and `area` are None for background.
+    with fewer than `LEAST_GROUPS` groups. `boundary`, `objects` and `area` are None for background.
     """
 
     dice: float
@@ -48,7 +51,11 @@ class ClassReport:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How samples are resampled: by whole groups, with the same draws for every score."""
+    """How samples are resampled: by whole groups, with the same draws for every score.
+
+    Fewer than `LEAST_GROUPS` do not show how groups vary: percentiles of their draws are far too
+    narrow.
+    """
 
     groups: list[str]
     draws: int
@@ -67,7 +74,7 @@ class Bootstrap:
         statistic: Callable[[Values], Values],
         names: Sequence[str],
     ) -> Intervals:
-        """Return the 95 % interval of each value of a statistic; none with fewer than two groups.
+        """Return the 95 % interval of each value of a statistic; none with too few groups.
 
         Args:
             samples: their counts.
@@ -75,6 +82,8 @@ class Bootstrap:
             statistic: from sums (draws, ...) to values (draws, names).
             names: of the values.
         """
+        if len(self.groups) < LEAST_GROUPS:
+            return {}
         sums = np.zeros((len(self.groups), *np.shape(counts[0])))
         for sample, count in zip(samples, counts, strict=True):
             sums[self.groups.index(sample.sample.group)] += count

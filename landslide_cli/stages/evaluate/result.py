@@ -9,7 +9,7 @@ from landslide_cli.core.parts import Part
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.samples import Units
 from landslide_cli.stages.evaluate.compare import Comparison
-from landslide_cli.stages.evaluate.report import ClassReport
+from landslide_cli.stages.evaluate.report import LEAST_GROUPS, ClassReport
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ class EvaluateResult(Result):
                 )
                 rows.append(("  95 % interval", *(_interval(report, f"mean_{k}") for k in names)))
         title = f"{self.part}: {self.samples} {self._noun} in {self.groups} groups{self._place}"
+        if self.groups < LEAST_GROUPS:
+            title += f"; intervals need {LEAST_GROUPS} groups"
         return Table(title, ["class", "Dice", "IoU", "precision", "recall"], rows)
 
     def _details(self, report: ClassReport) -> list[tuple[str, ...]]:

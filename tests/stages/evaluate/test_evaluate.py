@@ -195,23 +195,26 @@ def test_every_number_in_the_files_is_finite_even_without_any_landslide(
     assert document["landslide"]["dice"] in (0.0, 1.0)
 
 
-def test_intervals_surround_the_score_and_follow_the_seed(
-    trained: Profile, on_tiles: EvaluateResult
-) -> None:
-    first, same, other = (evaluate(on_scenes(trained, seed=seed, draws=200)) for seed in (1, 1, 2))
+def test_intervals_surround_the_score_and_follow_the_seed(trained: Profile) -> None:
+    def on_train(seed: int) -> EvaluateResult:
+        settings = trained.evaluate.model_copy(update={"seed": seed, "draws": 200})
+        return evaluate(trained.model_copy(update={"evaluate": settings}), part="train")
+
+    first, same, other = (on_train(seed) for seed in (1, 1, 2))
     scores = first.classes["landslide"]
-    low, high = scores.intervals["dice"]
-    assert low <= scores.dice <= high
+    assert first.groups == 12
+    assert scores.intervals["iou"][0] < scores.iou < scores.intervals["iou"][1]
+    assert "groups" in first.tables()[0].title
     assert first.classes == same.classes
-    tiles = on_tiles.classes["landslide"]
-    assert tiles.intervals["iou"][0] < tiles.iou < tiles.intervals["iou"][1]
     assert other.bootstrap == {"draws": 200, "seed": 2}
 
 
-def test_one_group_has_no_interval(trained: Profile) -> None:
-    result = evaluate(on_scenes(trained), limit=1)
-    assert result.classes["landslide"].intervals == {}
-    assert any("-" in row for row in result.tables()[0].rows)
+def test_less_than_eight_groups_have_no_interval(trained: Profile) -> None:
+    seven, eight = (evaluate(trained, part="train", limit=limit) for limit in (7, 8))
+    assert seven.classes["landslide"].intervals == {}
+    assert any("-" in row for row in seven.tables()[0].rows)
+    assert seven.tables()[0].title.endswith("7 groups; intervals need 8 groups")
+    assert "iou" in eight.classes["landslide"].intervals
 
 
 def test_the_worst_come_first(on_tiles: EvaluateResult) -> None:
