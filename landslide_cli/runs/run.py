@@ -1,5 +1,6 @@
 """A run's directory: the trained model with what is known of it."""
 
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -80,7 +81,12 @@ class Run:
         """Return what a scene goes through before the model."""
         if not self.of_sources:
             return self.preprocessing
-        return self.of_sources.get(image.resolve(), self.preprocessing)
+        return self.of_sources.get(_real(image), self.preprocessing)
+
+    def with_preprocessing(self, own: Mapping[Path, Preprocessing]) -> "Run":
+        """Return the run with what some scenes go through instead, by their paths."""
+        by_path = {_real(image): preprocessing for image, preprocessing in own.items()}
+        return replace(self, of_sources={**self.of_sources, **by_path})
 
     def load(self) -> Any:
         """Load the Keras model.
@@ -162,8 +168,13 @@ def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Pr
         if source.scale is not None and is_unknown and preprocessing.resized_by == "gsd or scale":
             own = replace(own, scale=source.scale, resized_by="scale")
         files = find_files(source.images) if source.images is not None else []
-        result |= {path.resolve(): own for path in files}
+        result |= {_real(path): own for path in files}
     return result
+
+
+def _real(path: Path) -> Path:
+    # `resolve` raises at a link that leads to itself.
+    return Path(os.path.realpath(path))
 
 
 def _order(profile: Profile, source: SourceSettings) -> tuple[int, ...] | None:

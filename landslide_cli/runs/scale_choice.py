@@ -67,9 +67,9 @@ def with_chosen_scales(
             scale = _chosen(image, preprocessing, predictor)
             if scale is not None and scale != preprocessing.scale:
                 own = replace(preprocessing, scale=scale, resized_by="agreement")
-                chosen[image.resolve()] = own
+                chosen[image] = own
             advance()
-    return replace(run, of_sources={**run.of_sources, **chosen})
+    return run.with_preprocessing(chosen)
 
 
 def _is_unknown(image: Path, preprocessing: Preprocessing) -> bool:

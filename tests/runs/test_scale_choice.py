@@ -125,3 +125,8 @@ def test_windows_of_a_large_scene_are_enough(tmp_path: Path, chosen: Any) -> Non
     cv2.imwrite(str(tmp_path / "large.png"), image)
     (preprocessing,) = chosen(tmp_path / "large.png")
     assert preprocessing.scale == 1.0
+
+
+def test_a_link_to_itself_is_no_scene(tmp_path: Path, run: Run, chosen: Any) -> None:
+    (tmp_path / "a.png").symlink_to("a.png")
+    assert chosen(tmp_path / "a.png", scene(tmp_path / "b.png", 35))[0] == run.preprocessing

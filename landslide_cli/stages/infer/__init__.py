@@ -193,7 +193,10 @@ def _map_all(
     failed: dict[SceneFile, FailedScene] = {}
 
     def fail(scene: SceneFile, error: Exception) -> None:
-        failed[scene] = FailedScene(scene.name, scene.image, str(error))
+        reason = str(error)
+        if isinstance(error, OSError):
+            reason = f"{error.filename or scene.image}: {error.strerror or error}"
+        failed[scene] = FailedScene(scene.name, scene.image, reason)
         # The command ends with the reasons, and there is nothing to wait for with a single scene.
         if len(scenes) > 1:
             reporter.warn(f"{scene.name} is not mapped")
