@@ -12,6 +12,7 @@ from landslide_cli.dataset.preprocessing import of_leading_source
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.tiles import MANIFEST, TILES, write_manifest
 from landslide_cli.errors import listed
+from landslide_cli.imagery.raster.images import probe
 from landslide_cli.imagery.raster.scene_files import files_of
 from landslide_cli.locks import refusing
 from landslide_cli.outputs import whole_folder
@@ -25,6 +26,9 @@ from landslide_cli.stages.prepare.labels import lay_labels
 from landslide_cli.stages.prepare.result import PrepareResult
 
 __all__ = ["PrepareResult", "prepare"]
+
+# Pixels of a scene from which on it is better divided; and bytes that each takes when it is not.
+LARGE, _BYTES = 2**26, 35
 
 
 def prepare(
@@ -71,6 +75,7 @@ def _prepare(
         return PrepareResult.of(finished, folder)
     if not step.path.exists():
         refuse_overwrite([folder], overwrite)
+    _warn_of_large(scenes, reporter)
     with whole_folder(folder) as partial:
         cuttings = cut_scenes(scenes, profile, partial, reporter)
         _tell_bands(scenes, cuttings, reporter)
@@ -88,6 +93,18 @@ def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None, overwrit
     settings.pop("prepare.workers")  # changes the speed, not the result
     files = files_of(path for scene in scenes for path in scene.files)
     return Step.of(profile.dataset / TILES / PREPARE_RECORD, settings, files, overwrite)
+
+
+def _warn_of_large(scenes: Sequence[Scene], reporter: Reporter) -> None:
+    """Warn of scenes that are read as a whole although they could be divided."""
+    for scene in scenes:
+        info = probe(scene.image)
+        pixels = info.width * info.height
+        if pixels > LARGE:
+            reporter.warn(
+                f"{scene.name}: {pixels / 1e6:,.0f} megapixels are read as a whole, with about "
+                f"{pixels * _BYTES / 1e9:,.0f} GB of memory; split.block divides such a scene"
+            )
 
 
 def _tell_bands(scenes: Sequence[Scene], cuttings: Sequence[Cutting], reporter: Reporter) -> None:

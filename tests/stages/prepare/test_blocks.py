@@ -221,3 +221,20 @@ def test_rims_have_no_label_where_no_data_of_masks_is_background(
     prepare(profile)
     first, _ = (prepared_pair(profile, scene)[1] for scene in labelled_scenes_of(profile))
     assert first[0, [0, 19, 20, 27, 28, 31]].tolist() == [0, 0, 1, 1, IGNORE, IGNORE]
+
+
+def test_large_scenes_that_are_read_whole_are_warned_of(
+    profile_with: ProfileWith,
+    write_scene: WriteScene,
+    reporter: RecordingReporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("landslide_cli.stages.prepare.LARGE", 40 * 40)
+    write_scene("a", rows=32, cols=64)
+    write_scene("b", rows=40, cols=40)
+    prepare(profile_with(), reporter=reporter)
+    (warning,) = reporter.warnings
+    assert warning.startswith("a: ")
+    assert "split.block divides such a scene" in warning
+    prepare(profile_with(*BLOCKS), overwrite=True, reporter=reporter)
+    assert len(reporter.warnings) == 1
