@@ -18,6 +18,7 @@ from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.profile import Profile
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import SplitResult, split
+from landslide_cli.stages.split.audit import audit
 from tests.conftest import RecordingReporter
 from tests.stages.split.cases import ProfileWith, WriteScene, error_of
 
@@ -243,3 +244,12 @@ def test_copies_of_tiles_are_named_apart_from_blocks(
     result = divided(profile_with("split.block=32", "split.buffer=9"))
     train = {path.stem for path in (tmp_path / "dataset" / "train" / "images").iterdir()}
     assert {name.rpartition("_r")[0] for name in train} == set(result.scenes["train"])
+
+
+def test_the_audit_finds_no_leak_between_blocks(
+    orthophoto: Callable[..., None], profile_with: ProfileWith
+) -> None:
+    orthophoto((10, 20, 4, 30))
+    profile = profile_with("split.block=32", "split.buffer=9")
+    divided(profile)
+    assert audit(profile).leaks == []
