@@ -34,15 +34,15 @@ def changed(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         yield {**value, "another": None}
         for key in value:
-            rest = {name: one for name, one in value.items() if name != key}
+            rest = {name: inner for name, inner in value.items() if name != key}
             yield rest
             yield {**rest, f"{key}x": value[key]}
-            yield from ({**value, key: one} for one in changed(value[key]))
+            yield from ({**value, key: inner} for inner in changed(value[key]))
     elif isinstance(value, list):
         yield [*value, 0]
-        for index, one in enumerate(value):
+        for index, item in enumerate(value):
             yield [*value[:index], *value[index + 1 :]]
-            yield from ([*value[:index], two, *value[index + 1 :]] for two in changed(one))
+            yield from ([*value[:index], inner, *value[index + 1 :]] for inner in changed(item))
     elif isinstance(value, str):
         yield value + "0"
     elif isinstance(value, float):
@@ -54,7 +54,7 @@ def changed(value: Any) -> Iterator[Any]:
 def in_another_order(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: in_another_order(value[key]) for key in reversed(value)}
-    return [in_another_order(one) for one in value] if isinstance(value, list) else value
+    return [in_another_order(item) for item in value] if isinstance(value, list) else value
 
 
 @WITH_FILES
