@@ -39,7 +39,9 @@ def moved(polygon: shapely.Geometry, cols: int, rows: int) -> shapely.Geometry:
     return shapely.transform(polygon, lambda points: points + np.array([cols, rows]))
 
 
-def write_placed(path: Path, layer: str, polygons: Sequence[PlacedPolygon]) -> None:
+def write_placed(
+    path: Path, layer: str, polygons: Sequence[PlacedPolygon], style: str | None = None
+) -> None:
     """Write polygons as a layer of a GeoPackage.
 
     In the CRS of the scenes, or in longitude and latitude if they have several. Where no scene has
@@ -49,6 +51,7 @@ def write_placed(path: Path, layer: str, polygons: Sequence[PlacedPolygon]) -> N
         path: the file to write.
         layer: its name.
         polygons: with the same attributes in the same order; of none the layer is empty.
+        style: QML by which QGIS shows the layer.
 
     Raises:
         DataError: coordinates that have no place on the Earth.
@@ -61,7 +64,7 @@ def write_placed(path: Path, layer: str, polygons: Sequence[PlacedPolygon]) -> N
     shapes = np.array([_there(polygon, target) for polygon in drawn], object)
     names = list(drawn[0].attributes) if drawn else []
     columns = {name: _column(drawn, name) for name in names}
-    path.write_bytes(layer_file(shapes, columns, target, _DAY, layer))
+    path.write_bytes(layer_file(shapes, columns, target, _DAY, layer, style=style))
 
 
 def _there(polygon: PlacedPolygon, target: str | None) -> shapely.Geometry:

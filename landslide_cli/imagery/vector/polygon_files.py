@@ -20,6 +20,7 @@ from landslide_cli.imagery.raster.georeference import (
 )
 from landslide_cli.imagery.vector.globe import on_the_globe
 from landslide_cli.imagery.vector.landslides import Landslide
+from landslide_cli.imagery.vector.styles import styled
 
 Fields = dict[str, NDArray[Any]]
 
@@ -146,6 +147,7 @@ def layer_file(
     day: str,
     name: str = LAYER,
     geojson: bool = False,
+    style: str | None = None,
 ) -> bytes:
     """Return a GeoPackage or GeoJSON file of one layer of polygons.
 
@@ -158,6 +160,7 @@ def layer_file(
         day: of its making, such as 2025-11-30, in a GeoPackage.
         name: of the layer.
         geojson: the format.
+        style: QML by which QGIS shows the layer, in a GeoPackage.
     """
     from pyogrio import raw
 
@@ -180,7 +183,7 @@ def layer_file(
             promote_to_multi=True,
             **options,
         )
-    return file.getvalue()
+    return file.getvalue() if style is None else styled(file.getvalue(), name, style)
 
 
 @contextmanager

@@ -2,25 +2,35 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from landslide_cli.core.parts import PARTS
+from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.blocks import Block, Blocks
 from landslide_cli.dataset.files import BLOCK_MAP
 from landslide_cli.dataset.prepared import delivered_scenes_of
 from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.raster.images import probe
 from landslide_cli.imagery.vector.placed import PlacedPolygon, rectangle, write_placed
+from landslide_cli.imagery.vector.styles import Category, categorised
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.stages.split.result import SplitResult
 
 _LAYER = "blocks"
 
+# Told apart on brown and green ground and by those who do not tell red from green (Okabe and Ito
+# 2008, Color Universal Design).
+_ORANGE, _SKY, _VERMILION, _YELLOW = (230, 159, 0), (86, 180, 233), (213, 94, 0), (240, 228, 66)
+_BLUE, _GREEN, _PURPLE = (0, 114, 178), (0, 158, 115), (204, 121, 167)
+_COLOURS: dict[Part, tuple[int, int, int]] = {"train": _ORANGE, "valid": _SKY, "test": _PURPLE}
+_FOLD_COLOURS = (_ORANGE, _SKY, _PURPLE, _GREEN, _YELLOW, _BLUE, _VERMILION)
+_UNUSED = (128, 128, 128)
+
 
 def map_blocks(profile: Profile, blocks: Blocks, result: SplitResult) -> None:
     """Write the blocks into `blocks.gpkg` in the dataset's folder; nothing if there are none.
 
     Each with its part, or the fold whose test part it is in, its group, and the shares of the
-    classes in its labelled pixels. Blocks left out without any label have neither.
+    classes in its labelled pixels. Blocks left out without any label have neither. QGIS shows the
+    parts or folds in colours.
 
     Raises:
         DataError: a scene cannot be read, or has no place on the Earth.
@@ -38,7 +48,19 @@ def map_blocks(profile: Profile, blocks: Blocks, result: SplitResult) -> None:
     }
     with whole_file(path) as partial:
         polygons = list(_mapped(profile.palette.names, blocks, result, places))
-        write_placed(partial, _LAYER, polygons)
+        write_placed(partial, _LAYER, polygons, _style(result))
+
+
+def _style(result: SplitResult) -> str:
+    """Return the style by which QGIS shows the blocks at once: a colour for each part or fold."""
+    if not result.folds:
+        parts = [Category(part, part, _COLOURS[part]) for part in PARTS]
+        return categorised("part", [*parts, Category("none", "no label", _UNUSED)])
+    folds = [
+        Category(fold, f"fold {fold}", _FOLD_COLOURS[(fold - 1) % len(_FOLD_COLOURS)])
+        for fold in range(1, len(result.folds) + 1)
+    ]
+    return categorised("fold", [*folds, Category(0, "in no fold's test part", _UNUSED)])
 
 
 def _mapped(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -173,7 +174,8 @@ def test_the_map_of_blocks_says_where_each_is_and_what_it_holds(
     orthophoto((10, 20, 4, 30))
     profile = profile_with(*BLOCKS, *folds)
     result = divided(profile)
-    meta, _, shapes, columns = raw.read(profile.dataset / "blocks.gpkg")
+    path = profile.dataset / "blocks.gpkg"
+    meta, _, shapes, columns = raw.read(path, layer="blocks")
     fields = dict(zip(meta["fields"], columns, strict=True))
     assert len(shapes) == 9
     assert shapely.union_all(shapely.from_wkb(shapes)).equals(shapely.box(0, 0, SIDE, SIDE))
@@ -192,6 +194,11 @@ def test_the_map_of_blocks_says_where_each_is_and_what_it_holds(
     assert (fields["group"][second], fields["blocks_in_group"][second]) == ("a_r00_c00", 2)
     assert fields["labelled_px"][second] == (32 - 10) * (32 - 5)
     assert fields["share_landslide"][second] == pytest.approx(4 * 13 / (22 * 27), abs=1e-6)
+    _, _, _, (styles,) = raw.read(path, layer="layer_styles", columns=["styleQML"])
+    drawn = ElementTree.fromstring(styles[0]).find("renderer-v2")  # noqa: S314
+    assert drawn is not None
+    values = {entry.attrib["value"] for entry in drawn.iterfind("categories/category")}
+    assert set(map(str, fields[drawn.attrib["attr"]])) <= values
 
 
 def test_without_blocks_there_is_no_map(
