@@ -179,6 +179,7 @@ def _csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def made_parents(path: Path) -> Iterator[None]:
     """Make the folders above `path`; on failure remove again those that were made."""
     missing = [folder for folder in path.parents if not folder.exists()]
+    refuse_file_as_folder(path.parent)
     with _as_output_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -190,6 +191,17 @@ def made_parents(path: Path) -> Iterator[None]:
             except OSError:
                 break  # somebody else's files are in it
         raise
+
+
+def refuse_file_as_folder(folder: Path) -> None:
+    """Refuse a file where a folder is, or is to be made.
+
+    Raises:
+        OutputError: `folder`, or what should be a folder above it, is a file.
+    """
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise OutputError(f"{place}: is a file, and files are to be written into that folder")
 
 
 @contextmanager

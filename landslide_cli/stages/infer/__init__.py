@@ -12,7 +12,7 @@ from typing import Any
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.errors import DataError, LandslideError, OutputError, counted, printable
 from landslide_cli.imagery.raster.recognition import has_utf8_name
-from landslide_cli.outputs import scratch_folder
+from landslide_cli.outputs import refuse_file_as_folder, scratch_folder
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter, SilentReporter
 from landslide_cli.runs.files import maps_folder
@@ -96,6 +96,7 @@ def infer_tiled(
     folder = MapFolder(output or maps_folder(profile), _made_from(profile, run, fingerprint))
     if not has_utf8_name(folder.folder):
         raise OutputError(f"{printable(folder.folder)}: its name is not UTF-8; name another folder")
+    refuse_file_as_folder(folder.folder)
     choice = protect_maps(choice, folder, overwrite)
     if overwrite:
         folder.forget([scene.name for scene in choice.scenes])
