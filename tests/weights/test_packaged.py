@@ -87,6 +87,8 @@ def small(*overrides: str) -> list[str]:
         *("train.crop=32", "train.crops=4", "train.batch=2", "train.epochs=1", "prepare.gsd=0.5"),
         "prepare.workers=1",
         *("train.crop_scale=[1.0, 1.0]", "split.by=scene", "split.overlap.content=false"),
+        # A step that takes less to build.
+        *("train.optimizer=sgd", "train.weight_decay=0.0", "train.ema=null"),
         *("split.train=0.5", "split.valid=0.25", "split.test=0.25"),
         # To choose a threshold, TensorFlow needs no conversion first.
         *("infer.engine=tensorflow", "infer.precision=float32", *overrides),
