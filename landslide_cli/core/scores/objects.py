@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.components import merged
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.scores.confusion import Counts, Tallies, share
 
@@ -19,21 +20,115 @@ OBJECT_COLUMNS = ("true", "found", "touched", "predicted", "matching", "false")
 OBJECT_RATE_NAMES = ("found", "touched", "false")
 
 
-@dataclass(frozen=True)
-class _Objects:
-    """The objects of one mask, numbered from 1."""
-
-    labels: NDArray[np.int32]  # (rows, cols), the object of each pixel, 0 for none
-    areas: NDArray[np.int64]  # (objects,), in pixels
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class _Overlaps:
     """The pairs of a true and a predicted object that overlap: their indices, and common pixels."""
 
-    true: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    pixels: NDArray[np.int64]
+    true: Numbers
+    predicted: Numbers
+    pixels: Numbers
+
+
+class ObjectTally:
+    """Counts the objects of one class in two masks that arrive in strips, from the top down.
+
+    The counts are the same however the masks are cut. Memory grows with the number of objects, not
+    with the area of the masks.
+
+    Args:
+        index: the class.
+    """
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._true, self._predicted = _GrowingObjects(), _GrowingObjects()
+        self._overlaps = [np.zeros((3, 0), np.int64)]
+
+    def add(self, truth: Mask, prediction: Mask) -> None:
+        """Take in the next strip.
+
+        Args:
+            truth: (rows, cols) class indices; pixels that are `IGNORE` belong to no object.
+            prediction: (rows, cols) class indices.
+        """
+        labelled = truth != IGNORE
+        true = self._true.add((truth == self._index) & labelled)
+        predicted = self._predicted.add((prediction == self._index) & labelled)
+        common = (true > 0) & (predicted > 0)
+        # Both labels in one number, so that a single sort counts the pairs.
+        codes = (true[common].astype(np.int64) << 32) | predicted[common]
+        pairs, pixels = np.unique(codes, return_counts=True)
+        first = self._true.number_of(pairs >> 32), self._predicted.number_of(pairs & 0xFFFFFFFF)
+        self._overlaps.append(np.stack([*first, pixels]))
+
+    def counts(self, bounds: Sequence[float], pixel_area: float = 1.0) -> Counts:
+        """Count the objects by size, as `object_counts`.
+
+        Args:
+            bounds: as of `object_counts`.
+            pixel_area: likewise.
+
+        Returns:
+            (len(bounds) + 1, 6) int64.
+        """
+        true_areas, true_of = self._true.finished()
+        predicted_areas, predicted_of = self._predicted.finished()
+        true, predicted, pixels = np.concatenate(self._overlaps, axis=1)
+        overlaps = _summed(true_of[true], predicted_of[predicted], pixels)
+        matches = _matches(true_areas, predicted_areas, overlaps)
+        true_classes = _size_classes(true_areas, bounds, pixel_area)
+        predicted_classes = _size_classes(predicted_areas, bounds, pixel_area)
+        false = np.setdiff1d(np.arange(len(predicted_classes)), overlaps.predicted)
+        columns = [
+            true_classes,
+            true_classes[overlaps.true[matches]],
+            true_classes[np.unique(overlaps.true)],
+            predicted_classes,
+            predicted_classes[overlaps.predicted[matches]],
+            predicted_classes[false],
+        ]
+        counts = [np.bincount(column, minlength=len(bounds) + 1) for column in columns]
+        return np.stack(counts, axis=-1).astype(np.int64)
+
+
+class _GrowingObjects:
+    """The objects of one mask, of which each strip has pieces, numbered from 0 over all strips."""
+
+    def __init__(self) -> None:
+        self._areas = [np.zeros(0, np.int64)]
+        self._same = [np.zeros((0, 2), np.int64)]  # pairs of pieces that touch
+        self._last = np.zeros(0, np.int64)  # the pieces in the last row, -1 for none
+        self._before, self._count = 0, 0  # pieces before the last strip, and with it
+
+    def add(self, of_class: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Take in the next strip, and label the pieces in it from 1 on, (rows, cols)."""
+        image = of_class.astype(np.uint8)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(image, connectivity=8)
+        self._before, self._count = self._count, self._count + len(stats) - 1
+        self._areas.append(stats[1:, cv2.CC_STAT_AREA].astype(np.int64))
+        first = self._pieces_in(labels[0])
+        if len(self._last):
+            self._same.append(_touching(self._last, first))
+        self._last = self._pieces_in(labels[-1])
+        return np.asarray(labels, np.int32)
+
+    def number_of(self, labels: Numbers) -> Numbers:
+        """Return the pieces of labels in the last strip."""
+        return labels + (self._before - 1)
+
+    def finished(self) -> tuple[Numbers, Numbers]:
+        """Return the areas of the objects in pixels, and the object of each piece."""
+        roots = merged(self._count, np.concatenate(self._same))
+        _, object_of = np.unique(roots, return_inverse=True)
+        areas = np.zeros(int(object_of.max(initial=-1)) + 1, np.int64)
+        np.add.at(areas, object_of, np.concatenate(self._areas))
+        return areas, object_of
+
+    def _pieces_in(self, row: NDArray[np.int32]) -> Numbers:
+        return np.where(row > 0, self.number_of(row.astype(np.int64)), -1)
 
 
 def object_counts(
@@ -61,25 +156,9 @@ def object_counts(
     Returns:
         (len(bounds) + 1, 6) int64.
     """
-    labelled = truth != IGNORE
-    true = _label((truth == index) & labelled)
-    predicted = _label((prediction == index) & labelled)
-    overlaps = _overlaps(true, predicted)
-    matches = _matches(true, predicted, overlaps)
-
-    true_classes = _size_classes(true, bounds, pixel_area)
-    predicted_classes = _size_classes(predicted, bounds, pixel_area)
-    false = np.setdiff1d(np.arange(len(predicted_classes)), overlaps.predicted)
-    columns = [
-        true_classes,
-        true_classes[overlaps.true[matches]],
-        true_classes[np.unique(overlaps.true)],
-        predicted_classes,
-        predicted_classes[overlaps.predicted[matches]],
-        predicted_classes[false],
-    ]
-    counts = [np.bincount(column, minlength=len(bounds) + 1) for column in columns]
-    return np.stack(counts, axis=-1).astype(np.int64)
+    tally = ObjectTally(index)
+    tally.add(truth, prediction)
+    return tally.counts(bounds, pixel_area)
 
 
 def object_rates(counts: Tallies) -> NDArray[np.float64]:
@@ -105,29 +184,29 @@ def object_rates(counts: Tallies) -> NDArray[np.float64]:
     )
 
 
-def _label(of_class: NDArray[np.bool_]) -> _Objects:
-    image = of_class.astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(image, connectivity=8)
-    return _Objects(labels, stats[1:, cv2.CC_STAT_AREA].astype(np.int64))
+def _touching(above: Numbers, below: Numbers) -> Numbers:
+    """Pair the pieces of two rows that touch by sides or corners, (pairs, 2); -1 is none."""
+    shifted = [(above, below), (above[1:], below[:-1]), (above[:-1], below[1:])]
+    pairs = np.concatenate([np.column_stack(rows) for rows in shifted])
+    return np.unique(pairs[(pairs >= 0).all(axis=1)], axis=0)
 
 
-def _overlaps(true: _Objects, predicted: _Objects) -> _Overlaps:
-    common = (true.labels > 0) & (predicted.labels > 0)
-    # Both labels in one number, so that a single sort counts the pairs.
-    codes = (true.labels[common].astype(np.int64) << 32) | predicted.labels[common]
-    pairs, pixels = np.unique(codes, return_counts=True)
-    return _Overlaps((pairs >> 32) - 1, (pairs & 0xFFFFFFFF) - 1, pixels)
+def _summed(true: Numbers, predicted: Numbers, pixels: Numbers) -> _Overlaps:
+    """Add up the common pixels of each pair of objects."""
+    pairs, at = np.unique(np.column_stack([true, predicted]), axis=0, return_inverse=True)
+    common = np.zeros(len(pairs), np.int64)
+    np.add.at(common, at.reshape(-1), pixels)
+    return _Overlaps(pairs[:, 0], pairs[:, 1], common)
 
 
-def _matches(true: _Objects, predicted: _Objects, overlaps: _Overlaps) -> NDArray[np.bool_]:
+def _matches(true: Numbers, predicted: Numbers, overlaps: _Overlaps) -> NDArray[np.bool_]:
     # common / (a + b - common) >= 1/2, in integers.
-    areas = true.areas[overlaps.true] + predicted.areas[overlaps.predicted]
+    areas = true[overlaps.true] + predicted[overlaps.predicted]
     return 3 * overlaps.pixels >= areas
 
 
-def _size_classes(
-    objects: _Objects, bounds: Sequence[float], pixel_area: float
-) -> NDArray[np.intp]:
+def _size_classes(areas: Numbers, bounds: Sequence[float], pixel_area: float) -> NDArray[np.intp]:
     # Slightly more than the area, so that rounding puts no object of exactly a bound below it.
-    areas = objects.areas * (pixel_area * (1 + 1e-12))
-    return np.searchsorted(np.asarray(bounds, np.float64), areas, side="right")
+    return np.searchsorted(
+        np.asarray(bounds, np.float64), areas * (pixel_area * (1 + 1e-12)), side="right"
+    )

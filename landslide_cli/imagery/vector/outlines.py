@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from landslide_cli.core.components import merged
 from landslide_cli.core.palette import Mask
 from landslide_cli.imagery.vector.rings import CORNER, Numbers, Records, corners_of, polygons_of
 
@@ -140,9 +141,9 @@ class Outliner:
         """Build all outlines but those of the given parts."""
         corners, parts = np.concatenate(self._corners), np.concatenate(self._parts)
         same, touching = np.concatenate(self._same), np.concatenate(self._touching)
-        outline_of = _merged(len(parts), np.concatenate([same, touching]))
+        outline_of = merged(len(parts), np.concatenate([same, touching]))
         waits = np.isin(outline_of[corners["part"]], outline_of[unfinished])
-        part_of = _merged(len(parts), same)
+        part_of = merged(len(parts), same)
         self._done += _outlines(corners[~waits], parts, part_of, outline_of)
         self._corners, self._parts = [corners[waits]], [parts]
         self._same, self._touching = [same], [touching]
@@ -318,22 +319,3 @@ def _described(polygons: NDArray[np.object_], parts: Records, places: Numbers) -
     mean = np.bincount(places, weights=parts["total"], minlength=len(polygons)) / pixels
     columns = (index.tolist(), polygons, pixels.tolist(), mean.tolist(), least.tolist())
     return [Outline(*row) for row in zip(*columns, strict=True)]
-
-
-def _merged(count: int, pairs: Numbers) -> Numbers:
-    """Give all numbers below `count` that pairs connect the smallest of them."""
-    smallest = np.arange(count)
-    while len(pairs):
-        ends = np.sort(smallest[pairs], axis=1)
-        low, high = ends[ends[:, 0] < ends[:, 1]].T
-        np.minimum.at(smallest, high, low)
-        smallest = _followed(smallest)
-        pairs = np.column_stack([low, high])
-    return smallest
-
-
-def _followed(towards: Numbers) -> Numbers:
-    """Follow each number through the array until it changes no more."""
-    while not np.array_equal(further := towards[towards], towards):
-        towards = further
-    return towards

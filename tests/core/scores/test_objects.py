@@ -11,6 +11,7 @@ from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.scores.objects import (
     OBJECT_COLUMNS,
     OBJECT_RATE_NAMES,
+    ObjectTally,
     object_counts,
     object_rates,
 )
@@ -73,6 +74,26 @@ def test_counts_agree_with_a_comparison_of_all_pairs(
     counts = object_counts(truth, prediction, 1, bounds, pixel_area)
     assert counts.dtype == np.int64
     np.testing.assert_array_equal(counts, expected)
+
+
+@given(masks(), st.lists(st.integers(0, 24), max_size=6))
+def test_counts_are_the_same_however_the_masks_are_cut(
+    pair: tuple[Mask, Mask], cuts: list[int]
+) -> None:
+    tally, rows = ObjectTally(1), len(pair[0])
+    stops = [*sorted({cut for cut in cuts if 0 < cut < rows}), rows]
+    for start, stop in zip([0, *stops], stops, strict=False):
+        tally.add(*(mask[start:stop] for mask in pair))
+    np.testing.assert_array_equal(tally.counts([4, 9], 0.5), object_counts(*pair, 1, [4, 9], 0.5))
+
+
+def test_an_object_of_two_strips_may_join_pieces_of_one() -> None:
+    tally = ObjectTally(1)
+    forks = np.array([[1, 0, 1, 0, 1], [1, 0, 1, 0, 1]], np.uint8)
+    tally.add(forks, forks)
+    tally.add(np.array([[0, 1, 0, 0, 1]], np.uint8), np.zeros((1, 5), np.uint8))
+    # Two of three prongs are joined in the truth, each with 2 of its 5 pixels: IoU 0.4.
+    assert tally.counts([]).tolist() == [[2, 1, 2, 3, 1, 0]]
 
 
 @given(masks())
