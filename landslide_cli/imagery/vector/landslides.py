@@ -8,7 +8,9 @@ from itertools import pairwise
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from rasterio import features
 
+from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.imagery.raster.georeference import (
     Geometries,
     Georeference,
@@ -17,7 +19,7 @@ from landslide_cli.imagery.raster.georeference import (
     pixel_steps,
     placed,
 )
-from landslide_cli.imagery.vector.outlines import Outline
+from landslide_cli.imagery.vector.outlines import Outline, Outliner
 from landslide_cli.imagery.vector.rings import group_parts
 
 # Inventories grade how certain each landslide is. Ours is high or medium if the probabilities over
@@ -113,18 +115,49 @@ def landslides_of(
         DataError: the georeference names no place, neither on the Earth nor in a local plane.
     """
     ground = _ground(georeference, width, height)
-    outlines = _without_specks(outlines, ground, options.min_area)
-    polygons = np.array([outline.polygon for outline in outlines], object)
-    index = np.array([outline.index for outline in outlines], np.int64)
-    polygons, kept = _filled(polygons, index, options.fill_holes, ground)
+    outlines, polygons = _without_small_holes(outlines, ground, options)
     polygons = _simplified(polygons, options.simplify, ground.steps)
     areas, perimeters = _measures(polygons, ground)
     large = np.flatnonzero(areas >= options.min_area)
     geometries = ground.to_crs(polygons[large])
     return [
-        _landslide(outlines[kept[i]], class_names, geometry, float(areas[i]), float(perimeters[i]))
+        _landslide(outlines[i], class_names, geometry, float(areas[i]), float(perimeters[i]))
         for i, geometry in zip(large, geometries, strict=True)
     ]
+
+
+def shaped_mask(
+    mask: Mask, georeference: Georeference, classes: int, options: PolygonOptions
+) -> Mask:
+    """Return a mask of what its landslides' polygons hold, which are not simplified.
+
+    Small holes are filled and small landslides background, as in the polygons of `landslides_of`.
+
+    Args:
+        mask: (rows, cols) class indices of a whole scene; `IGNORE` stays as it is.
+        georeference: of the scene.
+        classes: number of classes.
+        options: of the polygons.
+
+    Raises:
+        DataError: as `landslides_of`.
+    """
+    rows, cols = mask.shape
+    ground = _ground(georeference, cols, rows)
+    outliner = Outliner(classes)
+    outliner.add(0, 0, mask, np.zeros((rows, cols), np.float32))
+    outlines, polygons = _without_small_holes(outliner.finish(), ground, options)
+    areas, _ = _measures(polygons, ground)
+    shapes = [
+        (polygon, outline.index)
+        for polygon, outline, area in zip(polygons, outlines, areas.tolist(), strict=True)
+        if area >= options.min_area
+    ]
+    shaped = np.zeros((rows, cols), np.uint8)
+    if shapes:
+        features.rasterize(shapes, out=shaped)  # on corners of pixels, so that no middle is near
+    shaped[mask == IGNORE] = IGNORE
+    return shaped
 
 
 def _ground(georeference: Georeference, width: int, height: int) -> _Ground:
@@ -132,6 +165,21 @@ def _ground(georeference: Georeference, width: int, height: int) -> _Ground:
         return _Ground(georeference, None, np.eye(2))
     metric = metric_of(georeference, width, height)
     return _Ground(georeference, metric, pixel_steps(georeference, width, height))
+
+
+def _without_small_holes(
+    outlines: Sequence[Outline], ground: _Ground, options: PolygonOptions
+) -> tuple[list[Outline], Geometries]:
+    """Fill small holes, and drop specks.
+
+    Returns:
+        the outlines that are left, and their polygons.
+    """
+    outlines = _without_specks(outlines, ground, options.min_area)
+    polygons = np.array([outline.polygon for outline in outlines], object)
+    index = np.array([outline.index for outline in outlines], np.int64)
+    polygons, kept = _filled(polygons, index, options.fill_holes, ground)
+    return [outlines[i] for i in kept.tolist()], polygons
 
 
 def _without_specks(outlines: Sequence[Outline], ground: _Ground, min_area: float) -> list[Outline]:

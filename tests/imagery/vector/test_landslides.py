@@ -10,8 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rasterio.features import rasterize
 
+from landslide_cli.core.palette import IGNORE
+from landslide_cli.core.scores.objects import object_counts
 from landslide_cli.imagery.raster.georeference import Georeference
-from landslide_cli.imagery.vector.landslides import PolygonOptions, landslides_of
+from landslide_cli.imagery.vector.landslides import (
+    PolygonOptions,
+    landslides_of,
+    shaped_mask,
+)
 from tests.imagery.vector.shapes import (
     DEGREES,
     METRES,
@@ -219,3 +225,35 @@ def test_confidence_grades_by_the_mean_and_the_least_probability(
 @pytest.mark.parametrize("options", [PolygonOptions(), PolygonOptions(1.0, 1.0, 1.0)])
 def test_no_outlines_are_no_landslides(options: PolygonOptions) -> None:
     assert landslides_of([], UTM, 5, 5, NAMES, options) == []
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([UTM, DEGREES, TURNED, Georeference()]),
+    st.sampled_from([(0.0, 0.0), (6.0, 0.0), (0.0, 9.0), (4.0, 1e9), (30.0, 8.0)]),
+)
+def test_a_shaped_mask_has_the_landslides_of_the_map(
+    seed: int, place: Georeference, least: tuple[float, float]
+) -> None:
+    first = blob(seed, 40)
+    mask = np.where(blob(seed + 1, 40) == 1, 2 * (1 - first), first).astype(np.uint8)
+    (unit,) = {a.area for a in landslides_in(squares(1), place)}
+    options = PolygonOptions(*(unit * area for area in least))
+    shaped = shaped_mask(mask, place, len(NAMES), options)
+    landslides = landslides_in(mask, place, options)
+    for index, name in enumerate(NAMES[1:], start=1):
+        areas = [landslide.area for landslide in landslides if landslide.class_name == name]
+        counts = object_counts(shaped, shaped, index, [])
+        assert counts[0, 0] == len(areas)
+        assert (shaped == index).sum() == pytest.approx(sum(areas) / unit, rel=1e-3)
+
+
+def test_unlabelled_pixels_stay_so_in_a_shaped_mask() -> None:
+    mask = holed(10, 2)
+    mask[5, 5] = IGNORE
+    mask[0, 0] = IGNORE
+    shaped = shaped_mask(mask, UTM, 2, PolygonOptions(fill_holes=5.0))
+    assert (shaped == IGNORE).sum() == 2
+    assert (shaped == 1).sum() == 99
+    dropped = shaped_mask(mask, UTM, 2, PolygonOptions(min_area=101.0))
+    assert sorted(set(dropped.ravel().tolist())) == [0, IGNORE]
