@@ -29,7 +29,7 @@ RESERVED_CLASS_NAMES = frozenset(
     {
         "command", "run", "part", "folds", "units", "scenes", "groups", "tiles", "pixels",
         "threshold", "loss", "dice_coef_multiclass", "mean", "calibration", "worst", "sha256",
-        "false_alarms", "comparison", "bootstrap", "files",
+        "with_landslides", "delivered", "false_alarms", "comparison", "bootstrap", "files",
     }
 )  # fmt: skip
 

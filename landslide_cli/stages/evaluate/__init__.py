@@ -23,7 +23,6 @@ from landslide_cli.runs.samples import Samples, Units, learned_events, samples_o
 from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.stages.evaluate.compare import Comparison, compare, profile_of_run
 from landslide_cli.stages.evaluate.counts import (
-    FalseAlarms,
     Measure,
     SampleCounts,
     count_samples,
@@ -31,6 +30,7 @@ from landslide_cli.stages.evaluate.counts import (
 )
 from landslide_cli.stages.evaluate.disagreements import NAME as DISAGREEMENTS
 from landslide_cli.stages.evaluate.disagreements import Found, write_disagreements
+from landslide_cli.stages.evaluate.false_alarms import FalseAlarms, false_alarms_document
 from landslide_cli.stages.evaluate.report import (
     calibration_report,
     class_report,
@@ -134,15 +134,15 @@ def _count_all(
     part: Part,
     reporter: Reporter,
     scored_by: Sequence[Profile] | None = None,
-) -> tuple[list[SampleCounts], FalseAlarms, list[Found], list[str]]:
-    """Count the samples of each fold by its own model, and what is mapped on background.
+) -> tuple[list[SampleCounts], list[FalseAlarms], list[Found], list[str]]:
+    """Count the samples of each fold by its own model, and what is mapped without landslides.
 
     Returns:
         The counts, the false alarms, where labels and predictions disagree, and what was warned of
         the scenes' GSD.
     """
     counts: list[SampleCounts] = []
-    alarms, found = FalseAlarms(), list[Found]()
+    alarms, found = list[FalseAlarms](), list[Found]()
     warnings: list[str] = []
     for fold, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
         if part != "train":
@@ -154,6 +154,7 @@ def _count_all(
             "classes": scorer.classes,
             "prepare": fold.prepare.model_copy(update=nearest),
             "evaluate": scorer.evaluate,
+            "infer": fold.infer.model_copy(update=_delivered(scorer)),
         }
         as_scored = fold.model_copy(update=reading)
         suffix = f", fold {samples.items[0].fold}" if len(profiles) > 1 else ""
@@ -166,6 +167,11 @@ def _count_all(
     if not counts:
         raise DataError(f"none of the scenes of {part} has a mask, so there is nothing to score")
     return counts, alarms, found, warnings
+
+
+def _delivered(profile: Profile) -> dict[str, float]:
+    """Return the settings of the polygons that scores follow."""
+    return {"min_area": profile.infer.min_area, "fill_holes": profile.infer.fill_holes}
 
 
 def _warn_of_leaks(profile: Profile, scorer: Profile, samples: Samples, reporter: Reporter) -> None:
@@ -192,7 +198,7 @@ def _result(
     part: Part,
     units: Units,
     counts: Sequence[SampleCounts],
-    alarms: FalseAlarms,
+    alarms: Sequence[FalseAlarms],
     warnings: list[str],
     measure: Measure,
     comparison: Comparison | None,
@@ -212,6 +218,7 @@ def _result(
         folds=folds,
         units=units,
         samples=len(counts),
+        with_landslides=sum(sample.has_landslides for sample in counts),
         groups=len({sample.sample.group for sample in counts}),
         pixels=pixels,
         thresholds=list(thresholds.values()),
@@ -224,7 +231,8 @@ def _result(
         dice_coef_multiclass=float(np.mean([_soft_accuracy(sample) for sample in counts])),
         calibration=calibration_report(counts, settings),
         worst=_worst(counts, palette),
-        false_alarms=alarms.document(),
+        delivered=_delivered(profile) if counts[0].delivered is not None else None,
+        false_alarms=false_alarms_document(alarms),
         comparison=comparison,
         warnings=warnings,
         bootstrap={"draws": settings.draws, "seed": settings.seed},
@@ -239,7 +247,10 @@ def _soft_accuracy(sample: SampleCounts) -> float:
 
 
 def _worst(counts: Sequence[SampleCounts], palette: Palette) -> list[dict[str, Any]]:
-    """Name the samples with the lowest Dice; of equal scores, those with more foreground first."""
+    """Name the samples with the lowest Dice; of equal scores, those with more foreground first.
+
+    Those without landslides have no Dice, and are none of them.
+    """
     name, index = palette.names[palette.foreground], palette.foreground
     lines = [
         {
@@ -249,6 +260,7 @@ def _worst(counts: Sequence[SampleCounts], palette: Palette) -> list[dict[str, A
             "true_share": float(sample.confusion[index].sum() / max(1, sample.confusion.sum())),
         }
         for sample in counts
+        if sample.has_landslides
         for line in [sample_scores(sample, palette.names)]
     ]
     return sorted(lines, key=lambda line: (line["dice"], -line["true_share"]))[:WORST]
@@ -270,10 +282,11 @@ def _write(
         [result.loss_name, f"{result.loss:.4f}"],
         [["dice_coef_multiclass", f"{result.dice_coef_multiclass:.4f}"]],
     )
+    dice = {line["scene"]: line[f"{lead}_dice"] for line in lines}
     plot_bars(
         bars,
         f"{lead} Dice by {'tile' if result.units == 'tiles' else 'scene'}",
-        {line["scene"]: line[f"{lead}_dice"] for line in lines},
+        {scene: value for scene, value in dice.items() if value is not None},
         result.classes[lead].dice,
     )
     probability = np.sum([sample.probability for sample in counts], axis=0)

@@ -8,22 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.palette import is_foreground
+from landslide_cli.core.palette import Mask, is_foreground
 from landslide_cli.core.scores.boundary import boundary_counts
 from landslide_cli.core.scores.calibration import probability_counts
 from landslide_cli.core.scores.confusion import Counts, confusion
 from landslide_cli.core.scores.objects import object_counts
 from landslide_cli.core.tiling.predict import class_probabilities, foreground_probability
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.raster.georeference import pixel_area
+from landslide_cli.imagery.raster.georeference import Georeference, pixel_area
 from landslide_cli.imagery.raster.images import probe
+from landslide_cli.imagery.vector.landslides import PolygonOptions, shaped_mask
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.predictions import predictions
 from landslide_cli.runs.run import Run
-from landslide_cli.runs.samples import Sample, Samples
+from landslide_cli.runs.samples import Sample, Samples, Units
 from landslide_cli.runs.scene_predictor import Prediction
 from landslide_cli.stages.evaluate.disagreements import Found, disagreements_in
+from landslide_cli.stages.evaluate.false_alarms import FalseAlarms
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class SampleCounts:
 
     `confusion` is (classes, classes); `boundary` (foreground classes, 4) and `objects` (foreground
     classes, sizes, 6) as in `core.scores.boundary` and `core.scores.objects`; `probability`
-    (3, BINS) as in `core.scores.calibration`. `true_probability` is the sum over the labelled
+    (3, BINS) as in `core.scores.calibration`. `delivered` are the objects with `infer.min_area` and
+    `infer.fill_holes`, None if these do nothing. `true_probability` is the sum over the labelled
     pixels of the probability of the true class, `loss` the loss of the training. `pixel_area` is in
     the units of the measure.
     """
@@ -57,32 +60,15 @@ class SampleCounts:
     confusion: Counts
     boundary: Counts
     objects: Counts
+    delivered: Counts | None
     probability: NDArray[np.float64]
     true_probability: float
     loss: float
 
-
-@dataclass(frozen=True)
-class FalseAlarms:
-    """What is mapped where all is background: pixels there, and those of them mapped."""
-
-    pixels: int = 0
-    mapped: int = 0
-
-    def __add__(self, other: "FalseAlarms") -> "FalseAlarms":
-        return FalseAlarms(self.pixels + other.pixels, self.mapped + other.mapped)
-
-    def document(self) -> dict[str, Any] | None:
-        """Return the numbers, the share also as square metres per square kilometre."""
-        if not self.pixels:
-            return None
-        share = self.mapped / self.pixels
-        return {
-            "pixels": self.pixels,
-            "mapped": self.mapped,
-            "share": share,
-            "square_metres_per_square_kilometre": 1e6 * share,
-        }
+    @property
+    def has_landslides(self) -> bool:
+        """Whether any pixel is labelled as a landslide; overlap says nothing otherwise."""
+        return bool(self.confusion[1:].any())
 
 
 def count_samples(
@@ -92,10 +78,11 @@ def count_samples(
     measure: Measure,
     description: str,
     reporter: Reporter,
-) -> tuple[list[SampleCounts], FalseAlarms, list[Found]]:
+) -> tuple[list[SampleCounts], list[FalseAlarms], list[Found]]:
     """Predict and count the samples, one at a time; of background only what is mapped on it.
 
-    Of whole scenes it is also found where labels and prediction disagree.
+    What is mapped on samples without landslides is counted too, and of whole scenes it is found
+    where labels and prediction disagree.
 
     Args:
         profile: its `classes`, `evaluate`, `infer`, `train` loss and what reading needs are used.
@@ -112,21 +99,47 @@ def count_samples(
 
     loss_of = make_loss(profile.train)
     counts: list[SampleCounts] = []
-    alarms, found = FalseAlarms(), list[Found]()
+    alarms, found = list[FalseAlarms](), list[Found]()
     for prediction in predictions(profile, run, samples, description, reporter):
+        mapped, is_scored = prediction.predicted.mask(run.threshold), False
         if samples.units == "scenes":
             found += disagreements_in(prediction, run.threshold)
-        if prediction.sample.mask is None:
-            alarms += _false_alarms(prediction, run.threshold)
-        else:
-            counts.append(_count(prediction, profile, run.threshold, measure, loss_of))
+        if prediction.sample.mask is not None:
+            is_scored, options = True, _polygon_options(profile, samples.units)
+            counts.append(
+                _count(prediction, mapped, profile, run.threshold, measure, options, loss_of)
+            )
+        if not is_foreground(prediction.truth).any():
+            area = _square_metres(profile, prediction, samples.units)
+            alarms.append(
+                FalseAlarms.of(prediction.sample, prediction.truth, mapped, area, is_scored)
+            )
     return counts, alarms, found
 
 
-def _false_alarms(prediction: Prediction, threshold: float | None) -> FalseAlarms:
-    mapped = is_foreground(prediction.predicted.mask(threshold))
-    is_background = prediction.truth == 0
-    return FalseAlarms(int(is_background.sum()), int((mapped & is_background).sum()))
+def _polygon_options(profile: Profile, units: Units) -> PolygonOptions | None:
+    """Return what is done to the polygons that are delivered, as far as scores follow it.
+
+    None for nothing, and for tiles, whose pixels are none of a scene.
+    """
+    infer = profile.infer
+    if units == "tiles" or (infer.min_area <= 0.0 and infer.fill_holes <= 0.0):
+        return None
+    return PolygonOptions(infer.min_area, infer.fill_holes)
+
+
+def _square_metres(profile: Profile, prediction: Prediction, units: Units) -> float | None:
+    """Return the area of a pixel of a prediction; None where it is not known.
+
+    Tiles are resized, and the background of a mosaic is of several scenes.
+    """
+    sample = prediction.sample
+    if sample.scene is None or (units == "mosaic" and sample.mask is None):
+        return None
+    area, own = _pixel_area(sample.image), profile.sources[sample.scene.source].gsd
+    if area is None and own is not None:
+        area = own**2
+    return None if area is None else area * prediction.pixels
 
 
 def measure_of(profile: Profile, samples: Sequence[Sample]) -> Measure:
@@ -156,9 +169,11 @@ def _pixel_area(image: Path) -> float | None:
 
 def _count(
     prediction: Prediction,
+    mask: Mask,
     profile: Profile,
     threshold: float | None,
     measure: Measure,
+    options: PolygonOptions | None,
     loss_of: Any,
 ) -> SampleCounts:
     from landslide_cli.core.networks.backend import tf
@@ -166,13 +181,16 @@ def _count(
     truth, predicted = prediction.truth, prediction.predicted
     probabilities = class_probabilities(predicted.probabilities)
     name, classes = prediction.sample.name, probabilities.shape[-1]
-    mask = predicted.mask(threshold)
     tolerance = measure.tolerances[name] / prediction.pixels**0.5
     area, sizes = measure.areas[name] * prediction.pixels, profile.evaluate.object_sizes
     labelled = truth < classes
     of_truth = np.take_along_axis(
         probabilities, np.where(labelled, truth, 0)[..., None].astype(np.intp), axis=-1
     )[..., 0]
+    delivered = None
+    if options is not None:
+        shaped = [_shaped(prediction, labels, classes, options) for labels in (truth, mask)]
+        delivered = _objects(shaped[0], shaped[1], classes, sizes, area)
     batch = tf.constant(truth[None]), tf.constant(probabilities[None])
     return SampleCounts(
         sample=prediction.sample,
@@ -182,10 +200,24 @@ def _count(
         boundary=np.stack(
             [boundary_counts(truth, mask, index, tolerance) for index in range(1, classes)]
         ),
-        objects=np.stack(
-            [object_counts(truth, mask, index, sizes, area) for index in range(1, classes)]
-        ),
+        objects=_objects(truth, mask, classes, sizes, area),
+        delivered=delivered,
         probability=probability_counts(truth, foreground_probability(predicted.probabilities)),
         true_probability=float(of_truth[labelled].sum(dtype=np.float64)),
         loss=float(loss_of(*batch)),
     )
+
+
+def _objects(truth: Mask, mask: Mask, classes: int, sizes: Sequence[float], area: float) -> Counts:
+    counts = [object_counts(truth, mask, index, sizes, area) for index in range(1, classes)]
+    return np.stack(counts)
+
+
+def _shaped(prediction: Prediction, mask: Mask, classes: int, options: PolygonOptions) -> Mask:
+    """Return a mask of what its polygons would hold, as `infer-tiled` makes them of its own."""
+    if prediction.pixels == 1.0:
+        return shaped_mask(mask, probe(prediction.sample.image).georeference, classes, options)
+    # In a mosaic of another scale pixels are all that is known.
+    area = (_pixel_area(prediction.sample.image) or 1.0) * prediction.pixels
+    in_pixels = PolygonOptions(options.min_area / area, options.fill_holes / area)
+    return shaped_mask(mask, Georeference(), classes, in_pixels)

@@ -32,9 +32,10 @@ class ClassReport:
     """The scores of a class.
 
     dice, iou, precision and recall are of the pixel counts pooled over all samples, `pixels` is how
-    many pixels have the class; `mean` holds the same four averaged over the samples. `intervals`
-    holds the 95 % interval of each by its name, of the means as `mean_dice` and so on; it is empty
-    with fewer than `LEAST_GROUPS` groups. `boundary`, `objects` and `area` are None for background.
+    many pixels have the class; `mean` holds the same four averaged over the samples with landslides
+    of any class, None without any. `intervals` holds the 95 % interval of each by its name, of the
+    means as `mean_dice` and so on; those of fewer than `LEAST_GROUPS` groups are missing.
+    `boundary`, `objects` and `area` are None for background.
     """
 
     dice: float
@@ -42,7 +43,7 @@ class ClassReport:
     precision: float
     recall: float
     pixels: int
-    mean: Scores
+    mean: Scores | None
     intervals: Intervals
     boundary: dict[str, Any] | None = None
     objects: dict[str, Any] | None = None
@@ -98,12 +99,11 @@ def class_report(
     draw = Bootstrap.of(samples, settings)
     confusions = [sample.confusion for sample in samples]
     pooled = np.sum(confusions, axis=0)
-    each = [np.append(score_values(counts, index), 1.0) for counts in confusions]
-    mean = _mean(np.sum(each, axis=0)[None])[0]
+    mean, intervals_of_mean = _mean_scores(samples, index, settings)
     intervals = draw.intervals(
         samples, confusions, lambda sums: score_values(sums, index), SCORE_NAMES
     )
-    intervals |= draw.intervals(samples, each, _mean, [f"mean_{name}" for name in SCORE_NAMES])
+    intervals |= intervals_of_mean
     foreground: dict[str, dict[str, Any]] = {}
     if index > 0:
         boundaries = [sample.boundary[index - 1] for sample in samples]
@@ -115,17 +115,17 @@ def class_report(
             lambda sums: boundary_scores(sums)[..., :1],
             ["boundary_f1"],
         )
-        intervals |= draw.intervals(
-            samples,
-            objects,
-            lambda sums: object_rates(sums.sum(axis=-2)),
-            [f"objects_{name}" for name in OBJECT_RATE_NAMES],
-        )
+        intervals |= _intervals_of_objects(draw, samples, objects, "objects")
         foreground = {
             "boundary": _boundary(np.sum(boundaries, axis=0), settings, measure),
-            "objects": _objects(np.sum(objects, axis=0), settings, measure),
+            "objects": _objects(np.sum(objects, axis=0), settings, measure) | {"delivered": None},
             "area": _area(np.sum(areas, axis=0), measure),
         }
+        delivered = [s.delivered[index - 1] for s in samples if s.delivered is not None]
+        if delivered:
+            intervals |= _intervals_of_objects(draw, samples, delivered, "delivered")
+            total = _objects(np.sum(delivered, axis=0), settings, measure)
+            foreground["objects"]["delivered"] = total
     dice, iou, precision, recall = score_values(pooled, index).tolist()
     return ClassReport(
         dice=dice,
@@ -133,9 +133,33 @@ def class_report(
         precision=precision,
         recall=recall,
         pixels=int(pooled[index].sum()),
-        mean=_named(mean),
+        mean=mean,
         intervals=intervals,
         **foreground,
+    )
+
+
+def _mean_scores(
+    samples: Sequence[SampleCounts], index: int, settings: EvaluateSettings
+) -> tuple[Scores | None, Intervals]:
+    """Average the scores of a class over the samples with landslides, and return the intervals."""
+    scored = [sample for sample in samples if sample.has_landslides]
+    if not scored:
+        return None, {}
+    each = [np.append(score_values(sample.confusion, index), 1.0) for sample in scored]
+    names = [f"mean_{name}" for name in SCORE_NAMES]
+    intervals = Bootstrap.of(scored, settings).intervals(scored, each, _mean, names)
+    return _named(_mean(np.sum(each, axis=0)[None])[0]), intervals
+
+
+def _intervals_of_objects(
+    draw: Bootstrap, samples: Sequence[SampleCounts], objects: Sequence[NDArray[Any]], key: str
+) -> Intervals:
+    return draw.intervals(
+        samples,
+        objects,
+        lambda sums: object_rates(sums.sum(axis=-2)),
+        [f"{key}_{name}" for name in OBJECT_RATE_NAMES],
     )
 
 
@@ -164,6 +188,8 @@ def calibration_report(
 def sample_scores(sample: SampleCounts, names: Sequence[str]) -> dict[str, Any]:
     """Return the scores of a sample, flat: a line of `per_scene.csv`.
 
+    Without landslides it has no score of overlap or of the boundary: they are None.
+
     Args:
         sample: its counts.
         names: of all classes.
@@ -179,15 +205,17 @@ def sample_scores(sample: SampleCounts, names: Sequence[str]) -> dict[str, Any]:
         if index == 0:
             continue
         scores = _named(score_values(sample.confusion, index))
-        boundary = boundary_scores(sample.boundary[index - 1])[0]
-        objects = sample.objects[index - 1].sum(axis=0).tolist()
+        scores["boundary_f1"] = float(boundary_scores(sample.boundary[index - 1])[0])
         true, mapped = _areas(sample, index).tolist()
-        line |= {f"{name}_{key}": value for key, value in scores.items()}
-        line[f"{name}_boundary_f1"] = float(boundary)
         line |= {
-            f"{name}_objects_{key}": value
-            for key, value in zip(OBJECT_COLUMNS, objects, strict=True)
+            f"{name}_{key}": value if sample.has_landslides else None
+            for key, value in scores.items()
         }
+        for kind, counts in (("objects", sample.objects), ("delivered", sample.delivered)):
+            if counts is not None:
+                totals = counts[index - 1].sum(axis=0).tolist()
+                keys = [f"{name}_{kind}_{key}" for key in OBJECT_COLUMNS]
+                line |= dict(zip(keys, totals, strict=True))
         line |= {f"{name}_area_true": true, f"{name}_area_mapped": mapped}
     return line
 

@@ -9,6 +9,7 @@ from landslide_cli.core.parts import Part
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.samples import Units
 from landslide_cli.stages.evaluate.compare import Comparison
+from landslide_cli.stages.evaluate.false_alarms import false_alarms_table
 from landslide_cli.stages.evaluate.report import LEAST_GROUPS, ClassReport
 
 
@@ -17,12 +18,14 @@ class EvaluateResult(Result):
     """The scores of each class, calibration, the worst samples and a comparison.
 
     `units` are whole scenes, by themselves or in mosaics, or tiles; `samples` is their number,
-    `groups` the number of their groups, `folds` the folds that were scored. `false_alarms` tells
-    what is mapped on scenes of background, None without any. `thresholds` holds the threshold of
-    each model, None for the most probable class. `loss` is the loss of the training, averaged over
-    the samples, and `dice_coef_multiclass` the metric of the published experiment. `worst` names
-    the samples with the lowest Dice of the leading class, the lowest first. `warnings` are of the
-    scenes' GSD.
+    `with_landslides` that of those whose labels have a landslide, `groups` the number of their
+    groups, `folds` the folds that were scored. `delivered` are the `infer.min_area` and
+    `infer.fill_holes` of the delivered objects, None without these. `false_alarms` tells what is
+    mapped on samples without landslides, scenes of background included, None without any.
+    `thresholds` holds the threshold of each model, None for the most probable class. `loss` is the
+    loss of the training, averaged over the samples, and `dice_coef_multiclass` the metric of the
+    published experiment. `worst` names the samples with the lowest Dice of the leading class, the
+    lowest first. `warnings` are of the scenes' GSD.
     """
 
     run: Path
@@ -30,6 +33,7 @@ class EvaluateResult(Result):
     folds: list[int]
     units: Units
     samples: int
+    with_landslides: int
     groups: int
     pixels: int
     thresholds: list[float | None]
@@ -39,6 +43,7 @@ class EvaluateResult(Result):
     dice_coef_multiclass: float
     calibration: dict[str, Any]
     worst: list[dict[str, Any]]
+    delivered: dict[str, float] | None
     false_alarms: dict[str, Any] | None
     comparison: Comparison | None
     warnings: list[str]
@@ -56,6 +61,7 @@ class EvaluateResult(Result):
         tables = [
             self._class_table(),
             Table(f"{lead} in detail", ["", "value", "95 % interval"], self._details(report)),
+            *false_alarms_table(self.false_alarms, self._noun),
             Table("published metric, for comparison", ["", "value"], self._experiment(lead)),
             Table(f"worst {self._noun}", [self._noun[:-1], "Dice", f"true {lead}"], self._worst()),
         ]
@@ -69,6 +75,7 @@ class EvaluateResult(Result):
             "folds": self.folds,
             "units": self.units,
             self._noun: self.samples,
+            "with_landslides": self.with_landslides,
             "groups": self.groups,
             "pixels": self.pixels,
             "threshold": self.thresholds,
@@ -76,6 +83,7 @@ class EvaluateResult(Result):
             "dice_coef_multiclass": self.dice_coef_multiclass,
             "calibration": self.calibration,
             "worst": self.worst,
+            "delivered": self.delivered,
             "false_alarms": self.false_alarms,
             "comparison": None if self.comparison is None else self.comparison.document(),
             "warnings": self.warnings,
@@ -100,14 +108,22 @@ class EvaluateResult(Result):
             rows.append((name, *(f"{getattr(report, key):.4f}" for key in names)))
             if index == 0:
                 rows.append(("  95 % interval", *(_interval(report, key) for key in names)))
-                rows.append(
-                    (f"  mean over {self._noun}", *(f"{report.mean[k]:.4f}" for k in names))
-                )
-                rows.append(("  95 % interval", *(_interval(report, f"mean_{k}") for k in names)))
+                rows += self._mean_rows(report, names)
         title = f"{self.part}: {self.samples} {self._noun} in {self.groups} groups{self._place}"
         if self.groups < LEAST_GROUPS:
             title += f"; intervals need {LEAST_GROUPS} groups"
         return Table(title, ["class", "Dice", "IoU", "precision", "recall"], rows)
+
+    def _mean_rows(self, report: ClassReport, names: Sequence[str]) -> list[tuple[str, ...]]:
+        if report.mean is None:
+            return [(f"  mean: no {self._noun} with landslides", *("-" for _ in names))]
+        label = f"  mean over {self._noun}"
+        if self.with_landslides < self.samples:
+            label = f"  mean over {self.with_landslides} {self._noun} with landslides"
+        return [
+            (label, *(f"{report.mean[key]:.4f}" for key in names)),
+            ("  95 % interval", *(_interval(report, f"mean_{key}") for key in names)),
+        ]
 
     def _details(self, report: ClassReport) -> list[tuple[str, ...]]:
         boundary, objects, area = report.boundary or {}, report.objects or {}, report.area or {}
@@ -115,25 +131,14 @@ class EvaluateResult(Result):
         error = calibration["interval"]
         tolerance = f"boundary F1 within {boundary['tolerance']:g} {boundary['unit']}"
         ratio = "" if area["ratio"] is None else f"{area['ratio']:.2f} times the true"
-        unit = objects["size_unit"]
-        counted = [
-            ("found (IoU at least 0.5)", "found", "true", "objects_found"),
-            ("touched", "touched", "true", "objects_touched"),
-            ("false among those predicted", "false", "predicted", "objects_false"),
+        rows = [
+            (tolerance, f"{boundary['f1']:.4f}", _interval(report, "boundary_f1")),
+            *_object_rows(objects, report, "objects"),
         ]
-        rows = [(tolerance, f"{boundary['f1']:.4f}", _interval(report, "boundary_f1"))]
-        rows += [
-            (label, f"{objects[part]} of {objects[whole]}", _interval(report, key))
-            for label, part, whole, key in counted
-        ]
-        rows += [
-            (
-                f"  {_size(size)} {unit}",
-                f"{size['found']} / {size['touched']} of {size['true']}",
-                f"false {size['false']} of {size['predicted']}",
-            )
-            for size in objects["sizes"]
-        ]
+        if self.delivered is not None:
+            said = ", ".join(f"infer.{key} {value:g}" for key, value in self.delivered.items())
+            rows.append((f"as delivered, with {said}:", "", ""))
+            rows += _object_rows(objects["delivered"], report, "delivered")
         return [
             *rows,
             (f"true area, {area['unit']}", f"{area['true']:,.0f}", ""),
@@ -144,17 +149,9 @@ class EvaluateResult(Result):
                 "-" if error is None else f"{error[0]:.3f} to {error[1]:.3f}",
             ),
             ("average precision", f"{calibration['average_precision']:.4f}", ""),
-            *self._false_alarms(),
             ("threshold", format_thresholds(self.thresholds), ""),
             (self.loss_name, f"{self.loss:.4f}", ""),
         ]
-
-    def _false_alarms(self) -> list[tuple[str, ...]]:
-        if self.false_alarms is None:
-            return []
-        density = self.false_alarms["square_metres_per_square_kilometre"]
-        share = f"{self.false_alarms['share']:.2%} of it"
-        return [("mapped on background, m² per km²", f"{density:,.0f}", share)]
 
     def _experiment(self, lead: str) -> list[tuple[str, str]]:
         return [
@@ -170,6 +167,30 @@ class EvaluateResult(Result):
             (sample["scene"], f"{sample['dice']:.4f}", f"{sample['true_share']:.1%} of it")
             for sample in self.worst
         ]
+
+
+def _object_rows(
+    objects: dict[str, Any], report: ClassReport, key: str
+) -> list[tuple[str, str, str]]:
+    """Show the detection of objects, of all sizes and by size; `key` is that of the intervals."""
+    counted = [
+        ("found (IoU at least 0.5)", "found", "true"),
+        ("touched", "touched", "true"),
+        ("false among those predicted", "false", "predicted"),
+    ]
+    rows = [
+        (label, f"{objects[part]} of {objects[whole]}", _interval(report, f"{key}_{part}"))
+        for label, part, whole in counted
+    ]
+    sizes = [
+        (
+            f"  {_size(size)} {objects['size_unit']}",
+            f"{size['found']} / {size['touched']} of {size['true']}",
+            f"false {size['false']} of {size['predicted']}",
+        )
+        for size in objects["sizes"]
+    ]
+    return [*rows, *sizes]
 
 
 def _interval(report: ClassReport, name: str) -> str:

@@ -158,6 +158,7 @@ def test_whole_scenes_are_scored_as_infer_tiled_maps_them(trained: Profile) -> N
         assert float(line["landslide_area_true"]) == counts[1].sum()
         assert float(line["landslide_area_mapped"]) == counts[:, 1].sum()
     each = [float(line["landslide_dice"]) for line in lines]
+    assert scores.mean is not None
     assert scores.mean["dice"] == pytest.approx(np.mean(each), rel=1e-4)
 
 
@@ -193,6 +194,12 @@ def test_every_number_in_the_files_is_finite_even_without_any_landslide(
     assert document["landslide"]["area"]["ratio"] is None
     assert document["landslide"]["objects"]["true"] == 0
     assert document["landslide"]["dice"] in (0.0, 1.0)
+    assert (document["landslide"]["mean"], document["worst"]) == (None, [])
+    assert (document["scenes"], document["with_landslides"]) == (2, 0)
+    alarms = document["false_alarms"]
+    assert (alarms["pixels"], alarms["unit"]) == (2 * 40 * 50, "pixels")
+    assert [line["scored"] for line in alarms["each"]] == [True, True]
+    assert {line["landslide_dice"] for line in lines_of(result)} == {""}
 
 
 def test_intervals_surround_the_score_and_follow_the_seed(trained: Profile) -> None:
