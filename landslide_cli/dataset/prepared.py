@@ -255,7 +255,9 @@ def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene
     return divided_scenes(profile, delivered_scenes_of(profile, limit))
 
 
-def delivered_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene]:
+def delivered_scenes_of(
+    profile: Profile, limit: int | None = None, are_drawn: bool = True
+) -> list[Scene]:
     """List the labelled scenes of the profile's sources, in their order, and of each by name.
 
     Scenes of a named source have its name before theirs; so have those of an unnamed one, by its
@@ -264,6 +266,7 @@ def delivered_scenes_of(profile: Profile, limit: int | None = None) -> list[Scen
     Args:
         profile: its `source` and `dataset` are used.
         limit: take only the first of each source, by name.
+        are_drawn: whether the masks of `source.labels` must be there.
 
     Raises:
         ProfileError: the profile names no source.
@@ -272,7 +275,7 @@ def delivered_scenes_of(profile: Profile, limit: int | None = None) -> list[Scen
     scenes: dict[str, Scene] = {}
     for index, source in enumerate(profile.sources):
         try:
-            found = _scenes_of(profile, index, limit)
+            found = _scenes_of(profile, index, limit, are_drawn)
         except DataError as error:
             if len(profile.sources) == 1:
                 raise
@@ -290,7 +293,7 @@ def delivered_scenes_of(profile: Profile, limit: int | None = None) -> list[Scen
     return list(scenes.values())
 
 
-def _scenes_of(profile: Profile, index: int, limit: int | None) -> list[Scene]:
+def _scenes_of(profile: Profile, index: int, limit: int | None, are_drawn: bool) -> list[Scene]:
     source, key = profile.sources[index], profile.source_keys[index]
     if source.synthetic is not None:
         folder = synthetic_folder(profile, index)
@@ -301,7 +304,8 @@ def _scenes_of(profile: Profile, index: int, limit: int | None) -> list[Scene]:
         folder = labels_folder(profile, index)
         scenes = background_scenes(source.images, limit)
         scenes = [replace(scene, mask=label_mask(folder, scene.name)) for scene in scenes]
-        if not all(scene.mask.exists() for scene in scenes if scene.mask is not None):
+        masks = [scene.mask for scene in scenes if scene.mask is not None]
+        if are_drawn and not all(mask.exists() for mask in masks):
             raise DataError(
                 f"{folder}: no masks of {key}.labels for all scenes; run `landslide prepare` first"
             )

@@ -135,22 +135,58 @@ def write_label_mask(
         DataError: the scene cannot be read, or has no place in a layer's CRS.
         OSError: the file cannot be written.
     """
-    taken = [(scene.on_pixels(classed.layer), classed.classes) for classed in layers]
-    polygons = Polygons(
-        np.concatenate([shapes for (shapes, _), _ in taken]),
-        np.concatenate([classes[indices] for (_, indices), classes in taken]),
-    )
-    area = None if rules.area is None else scene.on_pixels(rules.area)[0]
-    painter = LabelPainter(polygons, area, _edge_pixels(rules, scene), rules.all_touched)
-    pixels = _write(scene, path, painter, Layer("uint8", IGNORE, colours, "class"))
-    shapes = polygons.geometries
-    shapes = shapes[shapely.intersects(shapes, shapely.box(0, 0, scene.width, scene.height))]
+    labels = SceneLabels(scene, layers, rules)
+    pixels = _write(labels, path, Layer("uint8", IGNORE, colours, "class"))
+    shapes = labels.polygons
     return LabelCounts(len(shapes), int((shapely.area(shapes) < 1.0).sum()), pixels)
 
 
-def _write(scene: PlacedScene, path: Path, painter: LabelPainter, layer: Layer) -> int:
+class SceneLabels:
+    """The labels of a scene from layers of polygons, drawn window by window.
+
+    Args:
+        scene: the labelled one.
+        layers: of polygons.
+        rules: which pixels have a label.
+
+    Raises:
+        DataError: the scene has no place in a layer's CRS.
+    """
+
+    def __init__(
+        self, scene: PlacedScene, layers: Sequence[ClassedLayer], rules: LabelRules
+    ) -> None:
+        self.scene = scene
+        taken = [(scene.on_pixels(classed.layer), classed.classes) for classed in layers]
+        drawn = Polygons(
+            np.concatenate([shapes for (shapes, _), _ in taken]),
+            np.concatenate([classes[indices] for (_, indices), classes in taken]),
+        )
+        area = None if rules.area is None else scene.on_pixels(rules.area)[0]
+        edge = _edge_pixels(rules, scene)
+        self._painter = LabelPainter(drawn, area, edge, rules.all_touched)
+        whole = shapely.box(0, 0, scene.width, scene.height)
+        self.polygons: Geometries = drawn.geometries[shapely.intersects(drawn.geometries, whole)]
+
+    def paint(self, window: Window, dataset: Any = None) -> Mask:
+        """Return the class indices of a window's pixels, `IGNORE` for no label.
+
+        Args:
+            window: inside the scene, in pixels.
+            dataset: the scene, opened, to leave out the pixels for which it declares no data.
+
+        Returns:
+            (rows, cols).
+        """
+        mask = self._painter.paint(window)
+        if dataset is not None:
+            _leave_out(mask, dataset, window)
+        return mask
+
+
+def _write(labels: SceneLabels, path: Path, layer: Layer) -> int:
     """Write a mask, and return how many of its pixels have a label."""
-    labelled = 0
+    labelled, scene = 0, labels.scene
     with (
         opened(scene.path) as dataset,
         MapWriter(path, scene.height, scene.width, scene.georeference, layer) as writer,
@@ -158,9 +194,7 @@ def _write(scene: PlacedScene, path: Path, painter: LabelPainter, layer: Layer) 
         for row in range(0, scene.height, SIDE):
             for col in range(0, scene.width, SIDE):
                 rows, cols = min(SIDE, scene.height - row), min(SIDE, scene.width - col)
-                window = Window(col, row, cols, rows)
-                mask = painter.paint(window)
-                _leave_out(mask, dataset, window)
+                mask = labels.paint(Window(col, row, cols, rows), dataset)
                 writer.write(row, col, mask)
                 labelled += int((mask != IGNORE).sum())
     return labelled

@@ -100,7 +100,11 @@ def divide_layer(name: str) -> tuple[str, str | None]:
 
 
 def read_polygons(
-    name: str, field: str | None = None, where: str | None = None, crs: str | None = None
+    name: str,
+    field: str | None = None,
+    where: str | None = None,
+    crs: str | None = None,
+    section: str | None = "source.labels",
 ) -> PolygonLayer:
     """Read the polygons of a layer; invalid ones are repaired (`shapely.make_valid`).
 
@@ -109,6 +113,7 @@ def read_polygons(
         field: whose values to read.
         where: filter, as in SQL.
         crs: CRS of a layer that names none.
+        section: of the profile that has a key for the CRS, for messages; None for none.
 
     Raises:
         DataError: the layer cannot be read, has no CRS, no such field or no polygon.
@@ -121,7 +126,8 @@ def read_polygons(
     meta, wkb, columns = _read(name, file, layer, fields, where)
     own = meta["crs"] or crs
     if own is None:
-        raise DataError(f"{name}: has no CRS; set it in the file, or source.labels.crs")
+        key = "" if section is None else f", or {section}.crs"
+        raise DataError(f"{name}: has no CRS; set it in the file{key}")
     # What is no geometry becomes None.
     shapes = np.asarray(shapely.force_2d(shapely.from_wkb(wkb, on_invalid="ignore")), object)
     are_polygons = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)

@@ -27,19 +27,16 @@ from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.prepared import (
     READING,
     delivered_scenes_of,
-    mask_palette,
     prepared_scale,
-    reading_of,
     scene_gsd,
-    void_is_background,
 )
 from landslide_cli.dataset.scenes import Scene, bad_files
 from landslide_cli.dataset.tiles import IMAGES, MASKS
+from landslide_cli.dataset.truth import form_of_mask, truth_in
 from landslide_cli.errors import DataError, LandslideError, counted
 from landslide_cli.imagery.raster.images import RasterInfo, probe
 from landslide_cli.imagery.raster.laying import window_info
-from landslide_cli.imagery.raster.masks import MaskForm, form_of, read_mask_window
-from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.imagery.raster.masks import MaskForm
 from landslide_cli.imagery.raster.scene_files import files_of
 from landslide_cli.imagery.raster.window_files import describe, window_of
 from landslide_cli.imagery.raster.writer import Layer, MapWriter
@@ -73,7 +70,7 @@ def divide_scenes(profile: Profile, limit: int | None, overwrite: bool, reporter
         jobs = [
             _Job(plan, division, form, profile, partial)
             for plan in plans
-            for form in [_form_of(profile, plan.scene)]
+            for form in [form_of_mask(profile, plan.scene)]
             for division in plan.divisions
         ]
         written = in_processes(
@@ -173,15 +170,6 @@ def _require_room_for_tiles(profile: Profile, scene: Scene, side: tuple[int, int
         )
 
 
-def _form_of(profile: Profile, scene: Scene) -> MaskForm:
-    palette, nearest = mask_palette(profile, scene), profile.prepare.nearest_colour
-    if scene.mask is None:
-        return MaskForm("none", palette)
-    if profile.sources[scene.source].labels is not None:
-        return MaskForm("indices", palette)  # as `prepare` drew them
-    return form_of(scene.mask, palette, nearest, void_is_background(profile, scene))
-
-
 @dataclass(frozen=True)
 class _Job:
     """A block to be written into a folder."""
@@ -208,7 +196,7 @@ def _write_block(job: _Job) -> _Written | str:
     """Write the image and the mask of a block that has a label; return the error if it cannot."""
     scene, division = job.plan.scene, job.division
     try:
-        mask = _labels(job)
+        mask = truth_in(job.profile, scene, job.form, job.plan.info, division.window)
     except LandslideError as error:
         return str(error)
     ground = is_foreground(mask)
@@ -226,22 +214,6 @@ def _write_block(job: _Job) -> _Written | str:
             _write_mask(block_mask(job.folder, name), labels, job)
     edges = ground[:, 0], ground[0], ground[:, -1], ground[-1]
     return _Written(block, *(edge.copy() for edge in edges))
-
-
-def _labels(job: _Job) -> Mask:
-    """Read the labels of a block, rim included; none where the image declares no data."""
-    scene, window = job.plan.scene, job.division.window
-    if scene.mask is None:
-        mask = np.zeros((window.height, window.width), np.uint8)
-    else:
-        mask = read_mask_window(scene.mask, window, job.form, job.plan.info)
-    if job.profile.sources[scene.source].labels is None:  # whose masks leave it out already
-        with SceneReader(scene.image, reading_of(job.profile, scene)) as reader:
-            rows, cols = (window.row_off, window.row_stop), (window.col_off, window.col_stop)
-            valid = reader.read(rows, cols).valid
-        if valid is not None:
-            mask[~valid] = IGNORE
-    return mask
 
 
 def _write_mask(path: Path, mask: Mask, job: _Job) -> None:

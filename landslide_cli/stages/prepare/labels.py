@@ -1,28 +1,21 @@
 """Polygons laid on scenes: the masks that every later step reads, as GeoTIFFs in the dataset."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import numpy as np
-
-from landslide_cli.core.palette import IGNORE
 from landslide_cli.dataset.files import PREPARE_RECORD
-from landslide_cli.dataset.finding import existing, find_files
+from landslide_cli.dataset.labels import layer_files, layer_names, read_layer, read_rules
 from landslide_cli.dataset.prepared import label_mask, labels_folder
 from landslide_cli.dataset.scenes import background_scenes
 from landslide_cli.errors import DataError, counted, listed
 from landslide_cli.imagery.vector.label_masks import (
-    ClassedLayer,
     LabelCounts,
-    LabelRules,
     PlacedScene,
     polygons_on_no_scene,
     write_label_mask,
 )
-from landslide_cli.imagery.vector.layers import PolygonLayer, divide_layer, read_polygons
+from landslide_cli.imagery.vector.layers import PolygonLayer
 from landslide_cli.outputs import whole_folder
-from landslide_cli.profile import ClassFieldSettings, LabelSettings, Profile
+from landslide_cli.profile import LabelSettings, Profile
 from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter
 
@@ -44,9 +37,9 @@ def lay_labels(
     """
     scenes = background_scenes(profile.sources[source].images or "", limit)
     folder = labels_folder(profile, source)
-    names = _names(labels)
+    names = layer_names(labels)
     areas = [] if labels.area is None else [labels.area]
-    files = [file for name in [*names, *areas] for file in _files_of(divide_layer(name)[0])]
+    files = [file for name in [*names, *areas] for file in layer_files(name)]
     alone = profile.model_copy(update={"source": profile.sources[source]})
     settings = alone.settings("source.labels", "classes") | {"limit": limit}
     step = Step.of(
@@ -56,14 +49,13 @@ def lay_labels(
         return
     if not step.path.exists():
         refuse_overwrite([folder], overwrite)
-    layers = [_classed(profile, labels, name) for name in names]
-    area = None if labels.area is None else read_polygons(labels.area, crs=labels.crs)
+    layers = [read_layer(profile, labels, name) for name in names]
+    rules = read_rules(labels)
     placed = {scene.name: PlacedScene.of(scene.image) for scene in scenes}
     drawn = [classed.layer for classed in layers]
     outside = sum(polygons_on_no_scene(layer, list(placed.values())) for layer in drawn)
-    if area is not None:
-        polygons_on_no_scene(area, list(placed.values()))
-    rules = LabelRules(area, labels.edge_size, labels.all_touched)
+    if rules.area is not None:
+        polygons_on_no_scene(rules.area, list(placed.values()))
     colours = dict(enumerate(profile.palette.colours))
     progress = reporter.track("labelling scenes", len(scenes))
     with whole_folder(folder) as partial, progress as advance:
@@ -84,55 +76,6 @@ def _require_polygons(scene: PlacedScene, counts: LabelCounts, labels: LabelSett
             f"{scene.path}: has no polygon; set source.labels.empty: background if there is no "
             "landslide on it"
         )
-
-
-def _names(labels: LabelSettings) -> list[str]:
-    """Name the layers, those of patterns one by one."""
-    names = []
-    for name in labels.layers:
-        file, _ = divide_layer(name)
-        # A database or a service is no file.
-        is_one = existing(file) is not None or ":" in file
-        found = [] if is_one else [str(path) for path in find_files(file)]
-        if not is_one and not found:
-            raise DataError(f"{file}: no such file; name vector files in source.labels.files")
-        names += [name.replace(file, path, 1) for path in found] or [name]
-    return names
-
-
-def _files_of(file: str) -> list[Path]:
-    """Return the files of a layer: several of a shapefile, none of a service."""
-    path = existing(file)
-    if path is None:
-        return []
-    if path.is_dir():
-        return sorted(inner for inner in path.iterdir() if inner.is_file())
-    if path.suffix.lower() != ".shp":
-        return [path]
-    beside = (path.with_suffix(suffix) for suffix in (".dbf", ".shx", ".prj", ".cpg"))
-    return [path, *(part for part in beside if part.exists())]
-
-
-def _classed(profile: Profile, labels: LabelSettings, name: str) -> ClassedLayer:
-    """Read a layer and give each polygon its class."""
-    chosen, names = labels.class_, profile.palette.names
-    field = chosen.field if isinstance(chosen, ClassFieldSettings) else None
-    layer = read_polygons(name, field, labels.where, labels.crs)
-    if not isinstance(chosen, ClassFieldSettings):
-        index = profile.palette.foreground if chosen is None else names.index(chosen)
-        return ClassedLayer(layer, np.full(len(layer.geometries), index, np.uint8))
-    indices = {
-        str(value): IGNORE if to is None else names.index(to) for value, to in chosen.values.items()
-    }
-    values = ["null" if value is None else value for value in layer.values]
-    unknown = Counter(value for value in values if value not in indices)
-    if unknown:
-        told = [f"'{value}' ({counted(count, 'polygon')})" for value, count in unknown.items()]
-        raise DataError(
-            f"{name}: the field '{field}' has values that source.labels.class.values does not "
-            f"name: {listed(told, most=5)}"
-        )
-    return ClassedLayer(layer, np.array([indices[value] for value in values], np.uint8))
 
 
 def _tell(
