@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from landslide_cli.core.palette import Palette
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.reporting import Advance
 
 # Trained models, and models of which all is known, for all rooms.
 pytest_plugins = ["tests.models"]
@@ -42,11 +43,16 @@ class RecordingReporter:
         self.advances = 0
         self.interrupt_after: int | None = None
 
-    def track(self, description: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+    def track(
+        self, description: str, total: float, unit: str = ""
+    ) -> AbstractContextManager[Advance]:
         return nullcontext(self._advance)
 
+    def working(self, words: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def live(
-        self, title: str, columns: Sequence[str]
+        self, title: str, columns: Sequence[str], least: Sequence[str] = ()
     ) -> AbstractContextManager[Callable[[Sequence[str]], None]]:
         return nullcontext(lambda cells: None)
 
@@ -56,7 +62,9 @@ class RecordingReporter:
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 
-    def _advance(self) -> None:
+    def _advance(self, amount: float = 1.0, *, name: str | None = None) -> None:
+        if amount == 0.0:
+            return
         self.advances += 1
         if self.advances == self.interrupt_after:
             raise KeyboardInterrupt

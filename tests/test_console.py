@@ -5,19 +5,24 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
 
 from landslide_cli.console import (
     LogReporter,
     TerminalReporter,
     reporter_for,
     show_error,
+    show_failure,
     show_result,
 )
+from landslide_cli.console.tables import drawn
 from landslide_cli.reporting import Reporter, Result, Table
 
 Capture = pytest.CaptureFixture[str]
@@ -129,6 +134,19 @@ def test_a_log_keeps_quiet_on_what_is_soon_done(capsys: Capture) -> None:
     assert capsys.readouterr().err == ""
 
 
+def test_a_log_counts_megapixels_and_names_the_scene(capsys: Capture) -> None:
+    with LogReporter(interval=0.0).track("mapping 2 scenes", 30.5, "Mpx") as advance:
+        advance(12.25, name="scene 1 of 2: a")
+        advance(18.25, name="scene 2 of 2: b")
+    assert "scene 1 of 2: a: 12.2/30.5 Mpx in " in capsys.readouterr().err
+
+
+def test_a_log_has_nothing_of_a_spinner(capsys: Capture) -> None:
+    with LogReporter(interval=0.0).working("loading TensorFlow"):
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
 def test_an_error_passes_through_every_reporter() -> None:
     reporters: list[Reporter] = [reporter_for(quiet=True), LogReporter(), TerminalReporter()]
     for reporter in reporters:
@@ -160,6 +178,127 @@ def test_a_terminal_reporter_works_again_after_an_error(capsys: Capture) -> None
         raise ValueError("bad")
     work_with(reporter)
     assert "0.25" in capsys.readouterr().err
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have Rich take stderr for a terminal of 40 columns."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    yield
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_shows_with_words_that_something_goes_on(capsys: Capture) -> None:
+    reporter = TerminalReporter(delay=0.0)
+    with reporter.working("mapping"):
+        with reporter.working("loading TensorFlow"):
+            reporter.note("seen")
+        with reporter.track("a scene with a long name", 2.5, "Mpx") as advance:
+            advance(1.0, name="scene 1 of 2: a.tif")
+    shown = capsys.readouterr().err
+    for text in ("mapping, 0 s", "loading TensorFlow, 0 s", "a scene with a long name"):
+        assert text in shown
+    # The bar is gone at the end, and a line tells what it was.
+    assert "a scene with a long name: 2.50 Mpx in" in shown
+
+
+@pytest.mark.usefixtures("terminal")
+def test_lines_for_a_terminal_are_broken_between_words(capsys: Capture) -> None:
+    text = (
+        "the threshold of the model is 0.123456789, of /a/very/long/path/to/a/file/of/the/run.json"
+    )
+    show_error(text)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err).splitlines()
+    assert " ".join(lines) == f"error: {text}"
+    assert len(lines) == 3
+
+
+NUMBERS = st.one_of(
+    st.floats(-1e9, 1e9).map(lambda value: f"{value:,.4f}"),
+    st.just("0.123 to 0.456"),
+    st.just("12 of 345"),
+)
+
+
+@given(
+    rows=st.lists(st.tuples(st.text("abc_-", max_size=30), *[NUMBERS] * 5), min_size=1, max_size=3),
+    width=st.integers(24, 100),
+)
+def test_no_number_is_cut_at_any_width(rows: list[tuple[str, ...]], width: int) -> None:
+    columns = ["scene", "Dice", "precision", "share of pixels", "total area", "polygons"]
+    table = Table("scores", columns, rows, least=["share of pixels", "precision"])
+    lines = printed(drawn(table, width), width)
+    assert all(len(line) <= width for line in lines)
+    text = "\n".join(lines)
+    left_out = " ".join(text.split()).partition("not shown: ")[2]
+    for row in rows:
+        for name, cell in zip(columns[1:], row[1:], strict=True):
+            assert name in left_out or cell in text
+
+
+def printed(renderable: Any, width: int) -> list[str]:
+    console = Console(width=width, force_terminal=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get().splitlines()
+
+
+SCENES = Table(
+    "scenes",
+    ["scene", "pixels", "GSD", "polygons", "total area"],
+    [("ortho_1", "4096 x 4096", "0.5 m", "1,234", "123,456 m²"), ("b", "10 x 10", "", "-", "0")],
+    least=["pixels", "GSD"],
+)
+
+
+def test_a_narrow_table_leaves_out_columns_and_names_them() -> None:
+    lines = printed(drawn(SCENES, 48), 48)
+    assert "pixels" not in lines[2]
+    assert "GSD" in lines[2]
+    assert " ".join(lines).endswith("not shown: pixels; see a wider terminal, or --json")
+
+
+def test_a_very_narrow_table_becomes_keys_and_values() -> None:
+    lines = [line.rstrip() for line in printed(drawn(SCENES, 30), 30)]
+    assert lines == [
+        "scenes",
+        "scene ortho_1",
+        "  pixels      4096 x 4096",
+        "  GSD         0.5 m",
+        "  polygons    1,234",
+        "  total area  123,456 m²",
+        "scene b",
+        "  pixels      10 x 10",
+        "  total area  0",
+    ]
+
+
+def test_a_growing_table_leaves_out_columns_and_keeps_its_form() -> None:
+    lines = printed(drawn(SCENES, 30, records=False), 30)
+    assert "scene" in lines[2]
+    assert "total area" not in lines[2]
+    assert any("ortho_1" in line and "1,234" in line for line in lines)
+
+
+def test_a_file_takes_all_columns(capsys: Capture) -> None:
+    show_result(Outcome(cells=("n" * 150, "0.5")), as_json=False)
+    assert "0.5" in capsys.readouterr().out
+
+
+def test_a_failure_is_a_json_document(capsys: Capture) -> None:
+    show_failure("a.tif: no such file", 1)
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"error": "a.tif: no such file", "exit_status": 1}
+    assert err == ""
+
+
+def test_a_result_in_a_notebook_is_its_tables_and_headline() -> None:
+    html = Outcome(cells=("<b>", "0.5"))._repr_html_()
+    assert "<caption>scores</caption>" in html
+    assert "&lt;b&gt;" in html
+    assert html.endswith("<p>3 tiles made: /tmp/[bold]folder[/bold]:100:</p>")
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -50,7 +50,8 @@ def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path
                 if not _is_of(folder, model):
                     reporter.note(f"converting {model} for OpenVINO, once")
                     clear_leftovers(folder.parent)
-                    _convert_into(folder, model)
+                    with reporter.working("converting the model"):
+                        _convert_into(folder, model)
         except OutputError as error:
             reporter.warn(f"the converted model cannot be stored: {error}")
             # Removed by the system: the model is read from it again for each size of window.

@@ -122,7 +122,8 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
         ModelError: the model does not fit the profile, or the engine cannot run it.
     """
     if name == "tensorflow":
-        return TensorFlowEngine(run.load())
+        with reporter.working("loading TensorFlow and the model"):
+            return TensorFlowEngine(run.load())
     try:
         import_openvino()
     except ImportError as error:
@@ -130,7 +131,8 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
             f"OpenVINO cannot be imported ({error}); install it, or --set infer.engine=tensorflow"
         ) from None
     network = converted(run.file, reporter, run.home)
-    return OpenVinoEngine(network, run.preprocessing.bands, run.outputs, threads)
+    with reporter.working("loading the model"):
+        return OpenVinoEngine(network, run.preprocessing.bands, run.outputs, threads)
 
 
 def _choose_engine(

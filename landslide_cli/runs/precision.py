@@ -71,7 +71,8 @@ def bfloat16_change(
         windows = list(islice(_windows(run, scenes, side), _WINDOWS))
         if not windows:
             return None
-        changed = _changed_share(engine, windows)
+        with reporter.working("comparing bfloat16 with float32"):
+            changed = _changed_share(engine, windows)
         stored[name] = _Compared(changed, len(windows))
         compared = {engine: asdict(measured) for engine, measured in stored.items()}
         try:

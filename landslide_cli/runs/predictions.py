@@ -1,9 +1,9 @@
 """Predictions of labelled samples: what scores and thresholds are computed from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from landslide_cli.profile import Profile
-from landslide_cli.reporting import Reporter
+from landslide_cli.reporting import Advance, Reporter
 from landslide_cli.runs.mosaics import predicted_mosaics
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import Sample, Samples, truth_of
@@ -40,15 +40,27 @@ def predictions(
     run = run.for_tiles() if samples.units == "tiles" else run
     images = [sample.image for sample in samples.items]
     predictor = load_predictor(profile, run, images, reporter)
-    if samples.units == "mosaic":
-        predicted = predicted_mosaics(profile, predictor, run, samples.items)
-    else:
-        predicted = (_predicted(profile, predictor, sample) for sample in samples.items)
     with reporter.track(description, len(samples.items)) as advance:
+        if samples.units == "mosaic":
+            predicted = predicted_mosaics(profile, predictor, run, samples.items)
+        else:
+            predicted = _one_by_one(profile, predictor, samples.items, description, advance)
         for prediction in predicted:
             yield prediction
             for _ in range(prediction.samples):
                 advance()
+
+
+def _one_by_one(
+    profile: Profile,
+    predictor: ScenePredictor,
+    samples: Sequence[Sample],
+    description: str,
+    advance: Advance,
+) -> Iterator[Prediction]:
+    for sample in samples:
+        advance(0.0, name=f"{description}: {sample.name}")
+        yield _predicted(profile, predictor, sample)
 
 
 def _predicted(profile: Profile, predictor: ScenePredictor, sample: Sample) -> Prediction:

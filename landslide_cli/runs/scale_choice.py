@@ -59,10 +59,12 @@ def with_chosen_scales(
         return run
     alone = profile.infer.model_copy(update={"tta": "none"})
     profile = profile.model_copy(update={"infer": alone})
-    predictor = load_predictor(profile, run, unknown, SilentReporter())
+    with reporter.working("loading the model"):
+        predictor = load_predictor(profile, run, unknown, SilentReporter())
     chosen = {}
     with reporter.track("choosing scales", len(unknown)) as advance:
         for image in unknown:
+            advance(0.0, name=f"choosing scales: {image.stem}")
             preprocessing = run.preprocessing_of(image)
             scale = _chosen(image, preprocessing, predictor)
             if scale is not None and scale != preprocessing.scale:

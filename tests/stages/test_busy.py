@@ -14,7 +14,7 @@ from landslide_cli.dataset.files import DATASET_LOCK
 from landslide_cli.errors import BusyError
 from landslide_cli.locks import refusing
 from landslide_cli.profile import Profile
-from landslide_cli.reporting import SilentReporter
+from landslide_cli.reporting import Advance, SilentReporter
 from landslide_cli.runs.files import run_lock
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer import infer_tiled
@@ -54,11 +54,11 @@ class _TrainingMeanwhile(SilentReporter):
         self.refusals: list[str] = []
 
     @contextmanager
-    def track(self, description: str, total: int) -> Iterator[Callable[[], None]]:
+    def track(self, description: str, total: float, unit: str = "") -> Iterator[Advance]:
         with pytest.raises(BusyError) as caught:
             train(self._profile, overwrite=True)
         self.refusals.append(str(caught.value))
-        yield lambda: None
+        yield lambda amount=1.0, *, name=None: None
 
 
 def test_run_is_not_trained_anew_while_maps_are_written_into_it(trained: Profile) -> None:

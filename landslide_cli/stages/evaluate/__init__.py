@@ -110,10 +110,12 @@ def _evaluate(
         names, lead = profile.palette.names, profile.palette.foreground
         comparison = compare(counts, theirs, against, names, lead, profile.evaluate)
     folder = run_home(profile)
-    result = _result(
-        profile, folder, part, parts[0].units, counts, alarms, warnings, measure, comparison
-    )
-    _write(result, counts, found, profile.palette)
+    with reporter.working("computing scores and intervals"):
+        result = _result(
+            profile, folder, part, parts[0].units, counts, alarms, warnings, measure, comparison
+        )
+    with reporter.working("drawing plots"):
+        _write(result, counts, found, profile.palette)
     return result
 
 

@@ -95,9 +95,10 @@ def count_samples(
     Raises:
         DataError: as `predictions`.
     """
-    from landslide_cli.core.networks.losses import make_loss
+    with reporter.working("loading TensorFlow"):
+        from landslide_cli.core.networks.losses import make_loss
 
-    loss_of = make_loss(profile.train)
+        loss_of = make_loss(profile.train)
     counts: list[SampleCounts] = []
     alarms, found = list[FalseAlarms](), list[Found]()
     for prediction in predictions(profile, run, samples, description, reporter):

@@ -107,7 +107,7 @@ class EvaluateResult(Result):
         for index, (name, report) in enumerate([*foreground, background]):
             rows.append((name, *(f"{getattr(report, key):.4f}" for key in names)))
             if index == 0:
-                rows.append(("  95 % interval", *(_interval(report, key) for key in names)))
+                rows.append(("  95 % interval", *(_interval(report, key, "–") for key in names)))
                 rows += self._mean_rows(report, names)
         title = f"{self.part}: {self.samples} {self._noun} in {self.groups} groups{self._place}"
         if self.groups < LEAST_GROUPS:
@@ -122,7 +122,7 @@ class EvaluateResult(Result):
             label = f"  mean over {self.with_landslides} {self._noun} with landslides"
         return [
             (label, *(f"{report.mean[key]:.4f}" for key in names)),
-            ("  95 % interval", *(_interval(report, f"mean_{key}") for key in names)),
+            ("  95 % interval", *(_interval(report, f"mean_{key}", "–") for key in names)),
         ]
 
     def _details(self, report: ClassReport) -> list[tuple[str, ...]]:
@@ -193,9 +193,9 @@ def _object_rows(
     return [*rows, *sizes]
 
 
-def _interval(report: ClassReport, name: str) -> str:
+def _interval(report: ClassReport, name: str, to: str = " to ") -> str:
     interval = report.intervals.get(name)
-    return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+    return "-" if interval is None else f"{interval[0]:.3f}{to}{interval[1]:.3f}"
 
 
 def _size(size: dict[str, Any]) -> str:

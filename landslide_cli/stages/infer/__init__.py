@@ -39,12 +39,21 @@ _IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory")
 
 @dataclass(frozen=True)
 class _Job:
-    """A scene to be mapped, laid out by its header; `windows` is the work it takes."""
+    """A scene to be mapped, laid out by its header; `windows` is the work it takes.
+
+    `title` names it in the progress.
+    """
 
     scene: SceneFile
     layout: Layout
     scale: SceneScale
     windows: int
+    title: str
+
+    @property
+    def megapixels(self) -> float:
+        """Size of the scene."""
+        return self.layout.height * self.layout.width / 1e6
 
 
 def infer_tiled(
@@ -203,11 +212,13 @@ def _map_all(
             reporter.warn(f"{scene.name} is not mapped")
 
     with mapper:
-        jobs = _jobs(mapper, recipe, scenes, fail)
+        with reporter.working("reading headers, compiling the model"):
+            jobs = _jobs(mapper, recipe, scenes, fail)
         report_scales({job.scene.name: job.scale for job in jobs}, reporter)
-        windows = sum(job.windows for job in jobs)
+        title = jobs[0].title if len(jobs) == 1 else f"mapping {counted(len(jobs), 'scene')}"
+        megapixels = sum(job.megapixels for job in jobs)
         with (
-            reporter.track(f"windows of {counted(len(jobs), 'scene')}", windows) as advance,
+            reporter.track(title, megapixels, "Mpx") as advance,
             _in_threads(mapper) as submit,
         ):
             step = _thread_safe(advance)
@@ -241,9 +252,9 @@ def _in_threads(mapper: Mapper) -> Iterator[Callable[..., Future[None]]]:
 def _thread_safe(advance: Advance) -> Advance:
     lock = threading.Lock()
 
-    def locked() -> None:
+    def locked(amount: float = 1.0, *, name: str | None = None) -> None:
         with lock:
-            advance()
+            advance(amount, name=name)
 
     return locked
 
@@ -255,8 +266,8 @@ def _jobs(
     fail: Callable[[SceneFile, Exception], None],
 ) -> list[_Job]:
     """Read the scenes' headers, once each, and have the model ready for the first."""
-    jobs = []
-    for file in scenes:
+    jobs: list[_Job] = []
+    for number, file in enumerate(scenes, start=1):
         try:
             with recipe.opened(file.image) as scene:
                 layout = recipe.plan.layout(scene)
@@ -265,7 +276,10 @@ def _jobs(
             fail(file, error)
             continue
         windows = sum(layout.windows(block) for block in mapper.blocks(layout))
-        jobs.append(_Job(file, layout, scale, windows))
+        title = f"scene {number} of {len(scenes)}: {file.name}"
+        if len(scenes) == 1:
+            title = f"mapping {file.name}"
+        jobs.append(_Job(file, layout, scale, windows, title))
     if jobs:
         mapper.prepare(jobs[0].layout)
     return jobs
@@ -280,7 +294,7 @@ def _map(
     reporter: Reporter,
 ) -> None:
     """Map a scene, unless another run is doing so: then wait for that."""
-    counter, scene = _Counter(job.windows, advance), job.scene
+    counter, scene = _Counter(job, advance), job.scene
     try:
         with folder.mapping(scene.name, scene.image, reporter, mapper.check) as finished:
             if finished is None:
@@ -318,15 +332,19 @@ def _map_now(
 
 
 class _Counter:
-    """Advances the progress by all of a scene's windows, even if some were not needed."""
+    """Advances the progress by a scene's megapixels, a window's share at a time.
 
-    def __init__(self, total: int, advance: Advance) -> None:
-        self._left, self._advance = total, advance
+    At the end all are done, even if some windows were not needed.
+    """
+
+    def __init__(self, job: _Job, advance: Advance) -> None:
+        self._title, self._advance = job.title, advance
+        self._left, self._share = job.windows, job.megapixels / max(1, job.windows)
 
     def step(self) -> None:
         if self._left > 0:
             self._left -= 1
-            self._advance()
+            self._advance(self._share, name=self._title)
 
     def finish(self) -> None:
         while self._left > 0:

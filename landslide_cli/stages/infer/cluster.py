@@ -6,7 +6,7 @@ import logging
 import threading
 import zlib
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +21,7 @@ from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.errors import LandslideError, UsageError
 from landslide_cli.imagery.pictures import Reduced, reduced
 from landslide_cli.imagery.raster.reader import SceneReader
-from landslide_cli.reporting import Advance, Reporter, SilentReporter
+from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.mapper import Band, LocalMapper, Recipe, Stopped
 
@@ -119,7 +119,7 @@ class ClusterMapper:
         scene: SceneReader,
         layout: Layout,
         picture: Reduced,
-        advance: Advance,
+        advance: Callable[[], None],
     ) -> Generator[Band]:
         """Map a scene: its blocks by the workers, handed on in their order; see `Mapper.bands`.
 

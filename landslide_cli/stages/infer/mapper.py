@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,6 @@ from landslide_cli.core.tiling.windows import OnPixels
 from landslide_cli.imagery.pictures import Reduced
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
-from landslide_cli.reporting import Advance
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.scene_predictor import ScenePredictor, masked
@@ -107,7 +106,7 @@ class Mapper(Protocol):
         scene: SceneReader,
         layout: Layout,
         picture: Reduced,
-        advance: Advance,
+        advance: Callable[[], None],
     ) -> Generator[Band]:
         """Map a scene block by block, each from top to bottom.
 
@@ -177,7 +176,7 @@ class LocalMapper:
         scene: SceneReader,
         layout: Layout,
         picture: Reduced,
-        advance: Advance,
+        advance: Callable[[], None],
     ) -> Generator[Band]:
         """Map a scene; see `Mapper.bands`."""
         for block in self.blocks(layout):
@@ -189,7 +188,7 @@ class LocalMapper:
         layout: Layout,
         block: Window,
         on_pixels: OnPixels,
-        advance: Advance = lambda: None,
+        advance: Callable[[], None] = lambda: None,
     ) -> Generator[Band]:
         """Map a block of a scene, from top to bottom."""
         turn = _Turn(self._turn, self._stopped)
@@ -204,7 +203,7 @@ class LocalMapper:
             strips.close()
             turn.release()
 
-    def _in_turn(self, model: Predict, turn: "_Turn", advance: Advance) -> Predict:
+    def _in_turn(self, model: Predict, turn: "_Turn", advance: Callable[[], None]) -> Predict:
         def predict(windows: Image) -> Probabilities:
             turn.take()
             began = time.perf_counter()

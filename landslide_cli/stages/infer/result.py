@@ -119,7 +119,10 @@ class InferResult(Result):
             for total in scene.totals
         ]
         heads = ["scene", "pixels", "GSD", "class", "share of pixels", "polygons", "total area"]
-        tables = [Table("scenes", heads, rows)] if rows else []
+        least = ["pixels", "GSD", "share of pixels"]
+        if len({row[3] for row in rows}) == 1:
+            least.append("class")
+        tables = [Table("scenes", heads, rows, least)] if rows else []
         return [*tables, Table("settings", ["", "value"], self._settings())]
 
     def document(self) -> dict[str, Any]:

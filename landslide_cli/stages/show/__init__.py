@@ -42,7 +42,8 @@ def show(
     """
     reporter = reporter or SilentReporter()
     if model:
-        return list_layers(profile)
+        with reporter.working("loading TensorFlow and the network"):
+            return list_layers(profile)
     folder = output or profile.show.output or _default_folder(profile)
     if augmentations:
         path = folder / "augmentations.png"

@@ -31,7 +31,8 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
     Raises:
         DataError: there is no training set, or it cannot be used.
     """
-    from landslide_cli.training_data.augment import Augmenter
+    with reporter.working("loading TensorFlow"):
+        from landslide_cli.training_data.augment import Augmenter
 
     settings, palette = profile.train, profile.palette
     # These few examples are read once and need no cache.

@@ -43,7 +43,8 @@ class ShowResult(Result):
             )
             for layer in self.layers
         ]
-        return [Table("layers", ["name", "kind", "output", "parameters", "GFLOP"], rows)]
+        columns = ["name", "kind", "output", "parameters", "GFLOP"]
+        return [Table("layers", columns, rows, least=["kind", "output"])]
 
     def document(self) -> dict[str, Any]:
         """Return all of it."""

@@ -92,7 +92,8 @@ class SplitResult(Result):
         ]
         heads = ["group", "scenes", "evidence"]
         shared_ground = [Table("scenes that share ground", heads, groups)] if groups else []
-        return [Table(title, list(columns), rows), *shared_ground]
+        least = ["augmented copies", "tiles"]
+        return [Table(title, list(columns), rows, least), *shared_ground]
 
     @classmethod
     def of(cls, document: Mapping[str, Any], dataset: Path) -> "SplitResult":

@@ -102,7 +102,7 @@ class TrainingLoop:
         """
         state, settings = self.state, self.settings
         table = self._table()
-        with self.reporter.live("training", table.columns) as add_row:
+        with self.reporter.live("training", table.columns, table.least) as add_row:
             for row in state.rows:
                 add_row(table.cells(row))
             while state.epoch <= settings.epochs and not state.stopping.exhausted:
@@ -117,7 +117,8 @@ class TrainingLoop:
                 if is_best:
                     state.best = row
                 if self._workers.is_chief:
-                    self._write(is_best)
+                    with self.reporter.working("writing the model and previews"):
+                        self._write(is_best)
                 state.schedule.end_epoch(row[self._monitored])
                 state.begin_next_epoch()
                 self._save()
@@ -165,6 +166,7 @@ class TrainingLoop:
         """Score the model on the validation set, with its averaged weights where it has them."""
         if self.valid is None:
             return {}
+        advance(0.0, name=f"epoch {self.state.epoch}, validating")
         totals, start, is_stopping = self.stepper.new_totals(), time.perf_counter(), False
         with self.stepper.averaged():
             for images, masks in self.valid.epoch():

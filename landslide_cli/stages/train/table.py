@@ -46,6 +46,11 @@ class EpochTable:
     def columns(self) -> list[str]:
         return list(self._cells)
 
+    @property
+    def least(self) -> list[str]:
+        """Columns that a narrow terminal may leave out, the least important first."""
+        return ["Mpx/s", "input wait", "images/s", "learning rate"]
+
     def cells(self, row: Row) -> list[str]:
         """Return the cells of the next epoch's row; those of all earlier ones come first."""
         return [cell(row) for cell in self._cells.values()]

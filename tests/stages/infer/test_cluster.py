@@ -145,12 +145,12 @@ class Killing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reporter, name)
 
-    def track(self, description: str, total: int) -> Any:
-        tracked = self._reporter.track(description, total)
+    def track(self, description: str, total: float, unit: str = "") -> Any:
+        tracked = self._reporter.track(description, total, unit)
         advance = tracked.enter_result
 
-        def killing() -> None:
-            advance()
+        def killing(amount: float = 1.0, *, name: str | None = None) -> None:
+            advance(amount, name=name)
             if not self.killed:
                 self.killed.append(min(workers()))
                 os.kill(self.killed[0], signal.SIGKILL)

@@ -227,7 +227,7 @@ class Showing(RecordingReporter):
         self.columns: list[str] = []
         self.cells: list[list[str]] = []
 
-    def live(self, title: str, columns: Any) -> Any:
+    def live(self, title: str, columns: Any, least: Any = ()) -> Any:
         self.columns = list(columns)
         return nullcontext(lambda cells: self.cells.append(list(cells)))
 

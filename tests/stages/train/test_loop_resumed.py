@@ -12,6 +12,7 @@ import pytest
 
 from landslide_cli.core.networks.backend import enable_determinism
 from landslide_cli.errors import DataError, LandslideError, OutputError
+from landslide_cli.reporting import Advance
 from landslide_cli.stages.train.checkpoints import CHECKPOINTS, Checkpoint, last_checkpoint
 from landslide_cli.stages.train.loop import TrainingLoop
 from landslide_cli.stages.train.step import Stepper
@@ -34,10 +35,14 @@ class Stopping(RecordingReporter):
         super().__init__()
         self.left, self.how = after, how
 
-    def track(self, description: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+    def track(
+        self, description: str, total: float, unit: str = ""
+    ) -> AbstractContextManager[Advance]:
         return nullcontext(self._count_down)
 
-    def _count_down(self) -> None:
+    def _count_down(self, amount: float = 1.0, *, name: str | None = None) -> None:
+        if amount == 0.0:  # a name alone
+            return
         self.left -= 1
         if self.left == 0:
             if isinstance(self.how, BaseException):

@@ -136,7 +136,7 @@ class StoppingReporter(RecordingReporter):
     """Presses Ctrl-C when a row of the live table is added."""
 
     def live(
-        self, title: str, columns: Sequence[str]
+        self, title: str, columns: Sequence[str], least: Sequence[str] = ()
     ) -> AbstractContextManager[Callable[[Sequence[str]], None]]:
         return nullcontext(self._stop)
 
