@@ -1,3 +1,5 @@
 """Landslide maps from aerial imagery: one command line, six steps, one profile."""
 
-__version__ = "0.2.0.dev0"
+from landslide_cli.version import __version__
+
+__all__ = ["__version__"]

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import sqlite3
 import subprocess
@@ -215,10 +216,30 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"landslide {landslide_cli.__version__}\n"
 
 
+def test_shell_completes_the_keys_of_the_profile() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "landslide_cli"],
+        env=os.environ
+        | {
+            "_LANDSLIDE_COMPLETE": "complete_bash",
+            "COMP_WORDS": "landslide train p.yaml --set train.opt",
+            "COMP_CWORD": "4",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["train.optimizer="]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["train"], "PROFILE"),
+        (["train"], "no profile named; type: landslide train p.yaml"),
+        (["infer-tiled", "a.tif"], "type: landslide infer-tiled landslide a.tif"),
+        (["infer-tiled", "p.yaml", "--tta", "dreams"], "--tta"),
+        (["infer-tiled", "p.yaml", "--gsd", "-1"], "infer.gsd"),
+        (["infer-tiled", "p.yaml", "--threshold", "1.5"], "infer.threshold"),
         (["train", "nowhere.yaml"], "nowhere.yaml: no such profile"),
         (["fly", "p.yaml"], "fly"),
         (["train", "p.yaml", "--limit", "0"], "--limit"),
@@ -243,6 +264,38 @@ def test_wrong_command_line_or_profile_is_status_two(
     assert len(error.splitlines()) <= 2
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["nowhere.yaml"], 2),
+        (["p.yaml", "--limit", "0"], 2),
+        (["p.yaml", "--set", "dataset=p.yaml", "--set", "run=p.yaml/run"], 1),
+    ],
+)
+def test_failure_is_a_json_document_where_json_is_asked_for(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    arguments: list[str],
+    status: int,
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main([name, *arguments, "--json"]) == status
+    out, error = capsys.readouterr()
+    document = json.loads(out)
+    assert document["exit_status"] == status
+    assert f"error: {document['error']}" in error
+
+
+def test_no_arguments_ask_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    out, error = capsys.readouterr()
+    assert "infer-tiled" in out
+    assert error == ""
+
+
 @pytest.mark.parametrize("name", ["split", "train", "evaluate", "infer-tiled"])
 def test_step_too_early_is_status_one_and_names_the_step_before(
     tmp_path: Path,
@@ -252,9 +305,9 @@ def test_step_too_early_is_status_one_and_names_the_step_before(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("p.yaml").write_text(PROFILE, encoding="utf-8")
-    assert main([name, "p.yaml"]) == 1
+    assert main([name, "p.yaml", "--set", "split.seed=3"]) == 1
     error = capsys.readouterr().err
-    assert "run `landslide" in error
+    assert re.search(r"run `landslide (prepare|train) p\.yaml --set split\.seed=3", error)
     assert len(error.splitlines()) <= 2
     assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
 
@@ -325,6 +378,7 @@ def test_quiet_run_with_a_scene_that_fails_says_only_that(
     document = json.loads(out)
     assert [scene["scene"] for scene in document["scenes"]] == ["good"]
     assert [scene["scene"] for scene in document["failed"]] == ["hurt"]
+    assert "hurt.png" in document["error"]
     assert document["scenes"][0]["totals"][0]["landslides"] == 1
     assert len(error.splitlines()) <= 2
     assert "hurt.png" in error
@@ -345,6 +399,21 @@ def test_probability_is_written_when_asked_for(
     assert Path(scene["probability"]) == tmp_path / "good_probability.tif"
     assert Path(scene["probability"]).is_file()
     assert scene["unchanged"] is False
+
+
+def test_short_options_set_keys_of_the_profile(
+    bright_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(bright_run)
+    arguments = ["infer-tiled", "p.yaml", "scenes/good.png", "--output", str(tmp_path), "--json"]
+    assert main([*arguments, "--threshold", "0.75", "--tta", "flips"]) == 0
+    assert json.loads(capsys.readouterr().out)["threshold"] == 0.75
+    assert '"infer.tta": "flips"' in (tmp_path / "infer.json").read_text()
+    assert main([*arguments, "--gsd", "2"]) == 1
+    assert "instead of infer.gsd" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_wrong_scheduler_is_status_two(

@@ -16,6 +16,7 @@ PACKAGE = Path(landslide_cli.__file__).parent
 SMALL = {"errors", "reporting"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "version": set(),
     "reporting": set(),
     "weights": set(),
     "owners": set(),
@@ -45,11 +46,12 @@ ALLOWED: dict[str, set[str]] = {
     },
     "stages": {
         *("core", "core.networks", "dataset", "documents", "imagery", "outputs", "processes"),
-        *("locks", "owners", "package", "profile", "records", "runs", "training_data", *SMALL),
+        *("locks", "owners", "profile", "records", "runs", "training_data", "version", *SMALL),
     },
-    "app": {"console", "core", "errors", "package", "profile", "reporting", "stages"},
+    "hints": {"errors", "imagery"},
+    "app": {"console", "core", "hints", "profile", "stages", "version", *SMALL},
     "__main__": {"app"},
-    "package": set(),
+    "package": {"version"},
 }
 
 # Where a library may be imported, by room or by module; inside functions too.

@@ -113,6 +113,13 @@ def link_tile(tile: Tile, source: Path, target: Path, suffix: str) -> None:
             shutil.copy2(file, target / folder / name)
 
 
+def steps_to_parts(dataset: Path) -> str:
+    """Tell which steps a dataset, or a fold of one, lacks before it has parts."""
+    if any((folder / TILES / MANIFEST).exists() for folder in (dataset, dataset.parent)):
+        return "run `landslide split` first"
+    return "run `landslide prepare` first, then `landslide split`"
+
+
 def part_tiles(dataset: Path, part: Part) -> list[TileFiles]:
     """List the tiles of a part, by name.
 
@@ -123,7 +130,7 @@ def part_tiles(dataset: Path, part: Part) -> list[TileFiles]:
     masks = _by_stem(dataset / part / MASKS)
     if not images:
         raise DataError(
-            f"{dataset / part / IMAGES}: no {part} tiles; run `landslide split` first (where "
+            f"{dataset / part / IMAGES}: no {part} tiles; {steps_to_parts(dataset)} (where "
             "prepare.tile is null there are none), or name another `dataset`"
         )
     unpaired = [str(images[stem]) for stem in sorted(images.keys() - masks.keys())]

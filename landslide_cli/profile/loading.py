@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,18 @@ from landslide_cli.profile.yaml12 import (
 REMOVED_KEYS = (("train", "augment", "recolour"),)
 
 
-def load_profile(path: Path, overrides: Sequence[str] = ()) -> Profile:
+def load_profile(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Profile:
     """Read and check a profile.
 
     Args:
-        path: the YAML file.
+        path: the YAML file; `landslide` is that of the packaged model, unless there is such a file.
         overrides: `key=value` texts; keys are dotted, values are YAML.
 
     Raises:
         ProfileError: the file cannot be read, or it or an override is not valid; the message
             names file, line, key, what is allowed, and the nearest valid key.
     """
+    path = Path(path)
     document, places = read_extended(path, _read)
     places.setdefault((), f"{path}:1")
     for text in overrides:

@@ -9,7 +9,7 @@ from landslide_cli.dataset.files import SPLIT_RECORD
 from landslide_cli.dataset.prepared import prepared_pair, prepared_scene, scenes_named
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import scene_names
-from landslide_cli.dataset.tiles import TileFiles, part_tiles
+from landslide_cli.dataset.tiles import TileFiles, part_tiles, steps_to_parts
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 from landslide_cli.training_data.crops import CropExamples
@@ -61,8 +61,8 @@ def files_of_part(profile: Profile, part: Part, limit: int | None) -> PartFiles:
     record = profile.dataset / SPLIT_RECORD
     if names is None:
         raise DataError(
-            f"{record}: does not say which scenes are in {part}; run `landslide split` first, "
-            "by group or scene"
+            f"{record}: does not say which scenes are in {part}; "
+            f"{steps_to_parts(profile.dataset)}, by group or scene"
         )
     scenes = scenes_named(profile, names)
     if not scenes:

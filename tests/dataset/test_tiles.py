@@ -131,7 +131,8 @@ def test_a_part_without_images_is_answered_with_what_to_do(
         (tmp_path / "test" / "images").mkdir(parents=True)
     if there == "masks":
         touch("test/masks/a.png")
-    with pytest.raises(DataError, match="no test tiles; run `landslide split` first") as caught:
+    expected = "no test tiles; run `landslide prepare` first, then `landslide split`"
+    with pytest.raises(DataError, match=expected) as caught:
         part_tiles(tmp_path, "test")
     assert str(tmp_path / "test" / "images") in str(caught.value)
 

@@ -104,7 +104,7 @@ def test_without_a_split_that_is_what_is_to_be_done(
     profile_with: Callable[..., Profile], write_scene: Callable[..., Any]
 ) -> None:
     write_scene("a")
-    with pytest.raises(DataError, match="run `landslide split` first"):
+    with pytest.raises(DataError, match="run `landslide prepare` first, then `landslide split`"):
         files_of_part(profile_with("prepare.tile=null", "train.crop=32"), "train", None)
 
 

@@ -56,7 +56,7 @@ def choose_scenes(
         DataError: there is none at all.
     """
     choice = Choice()
-    asked = _asked(patterns, choice, reporter) if patterns else _test_scenes(profile)
+    asked = _asked(patterns, choice, reporter) if patterns else _scenes_of(profile)
     files = list({_place(scene.image): scene for scene in asked}.values())[:limit]
     taken: dict[str, Path] = {}
     for scene in files:
@@ -140,6 +140,16 @@ def _why_none(pattern: str, left_out: str | None) -> str:
     if alike := differing_in_case(pattern):
         return f"{shown}: no such image, but {printable(alike[0])} in other capitals"
     return f"{shown}: no such image; name files, folders or globs"
+
+
+def _scenes_of(profile: Profile) -> list[SceneFile]:
+    """List the profile's own scenes, for a command that names none."""
+    try:
+        return _test_scenes(profile)
+    except DataError as error:
+        raise DataError(
+            f"{error};\nfor scenes of your own, run `landslide infer-tiled SCENE.tif`"
+        ) from None
 
 
 def _test_scenes(profile: Profile) -> list[SceneFile]:

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import landslide_cli
 from landslide_cli.core.parts import Part
 from landslide_cli.dataset.prepared import READING, changed_since_prepare
 from landslide_cli.dataset.preprocessing import training_preprocessing
@@ -41,6 +40,7 @@ from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.warm_start import start_file, start_from
 from landslide_cli.stages.train.workers import Workers, worker_rank
 from landslide_cli.training_data.inputs import PartFiles, examples_of, files_of_part
+from landslide_cli.version import __version__
 
 if TYPE_CHECKING:
     from landslide_cli.stages.train.loop import TrainingLoop
@@ -144,7 +144,8 @@ def _lead(
 ) -> TrainResult:
     """Train as the process that writes the run."""
     folder = unfinished_folder(profile.run_folder)
-    machine = _hardware() | _versions()
+    with reporter.working("loading TensorFlow"):
+        machine = _hardware() | _versions()
     with workers.ending_together():
         refuse_work_in(profile.run_folder)
         if not (profile.run_folder / RUN_RECORD).exists():
@@ -166,9 +167,10 @@ def _run_loop(
     reporter: Reporter,
 ) -> "TrainingLoop":
     """Put together data, model and optimizer, and train for all epochs."""
-    from landslide_cli.core.networks.backend import enable_determinism
-    from landslide_cli.stages.train.loop import TrainingLoop
-    from landslide_cli.stages.train.step import Stepper
+    with reporter.working("loading TensorFlow"):
+        from landslide_cli.core.networks.backend import enable_determinism
+        from landslide_cli.stages.train.loop import TrainingLoop
+        from landslide_cli.stages.train.step import Stepper
 
     settings, palette = profile.train, profile.palette
     folder = unfinished_folder(profile.run_folder)
@@ -181,7 +183,8 @@ def _run_loop(
         enable_determinism()
     batches = _batches(profile, parts, folder, workers)
     preprocessing = _preprocessing(profile, parts)
-    model = _model(profile, preprocessing, checkpoint is None, workers, reporter)
+    with reporter.working("building the model"):
+        model = _model(profile, preprocessing, checkpoint is None, workers, reporter)
     loop = TrainingLoop(
         settings,
         Stepper(model, settings, len(palette), workers),
@@ -267,8 +270,9 @@ def _finish(
 ) -> TrainResult:
     """Write film strips, curves, threshold and the models for maps; return the run's numbers."""
     state, preprocessing = loop.state, _preprocessing(profile, parts)
-    loop.previews.finish(len(state.rows))
-    plot_curves(folder / CURVES, state.rows, round(state.best["epoch"]))
+    with reporter.working("drawing previews and curves"):
+        loop.previews.finish(len(state.rows))
+        plot_curves(folder / CURVES, state.rows, round(state.best["epoch"]))
     run = find_run(profile, folder, preprocessing)
     training, validation = parts
     if validation.files:
@@ -331,7 +335,7 @@ def _preprocessing(profile: Profile, parts: Sequence[PartFiles]) -> Preprocessin
 
 def _versions() -> dict[str, str]:
     packages = ("tensorflow", "keras", "numpy", "opencv-python-headless", "rasterio")
-    versions = {"landslide-cli": landslide_cli.__version__, "python": platform.python_version()}
+    versions = {"landslide-cli": __version__, "python": platform.python_version()}
     return versions | {name: version(name) for name in packages}
 
 

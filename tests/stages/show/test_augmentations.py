@@ -141,12 +141,12 @@ def test_pictures_go_where_the_others_go(tiles: ProfileOf, tmp_path: Path) -> No
 
 def test_missing_tiles_are_named(tiles: ProfileOf, tmp_path: Path) -> None:
     profile = tiles(f"dataset={tmp_path / 'none'}")
-    with pytest.raises(DataError, match=r"none/train/images: no train tiles; run `landslide split"):
+    with pytest.raises(DataError, match=r"none/train/images: no train tiles; run `landslide prep"):
         show(profile, augmentations=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_scenes_not_divided_yet_are_named(profile_with: ProfileOf, write_scene: WriteScene) -> None:
     write_scene("a")
-    with pytest.raises(DataError, match="run `landslide split` first"):
+    with pytest.raises(DataError, match="then `landslide split`"):
         show(profile_with("prepare.tile=null", "train.crop=32"), augmentations=True)
