@@ -69,7 +69,8 @@ def train(call: Call, overwrite: options.Overwrite = False) -> Result:
 
 @command(
     example="landslide evaluate configs/sichuan.yaml --json | jq .landslide.dice",
-    writes="<run>/evaluation.json, evaluation.csv, per_scene.csv and their plots",
+    writes="<run>/evaluation.json, evaluation.csv, per_scene.csv and their plots; or "
+    "<run>.inventory/inventory.json and inventory.csv",
     doing="evaluating",
 )
 def evaluate(
@@ -77,8 +78,17 @@ def evaluate(
     on: options.On = None,
     folds: options.Folds = False,
     against: options.Against = None,
+    inventory: options.Inventory = None,
 ) -> Result:
     """Score the model on whole scenes: Dice, IoU and more, with confidence intervals."""
+    if inventory is not None:
+        if folds or against is not None:
+            raise UsageError("--inventory takes no model, and so neither --folds nor --against")
+        from landslide_cli.stages.evaluate.inventory import compare_inventories
+
+        return compare_inventories(
+            call.profile, inventory, part=on, limit=call.limit, reporter=call.reporter
+        )
     from landslide_cli.stages.evaluate import evaluate
 
     return evaluate(

@@ -91,6 +91,15 @@ Against = Annotated[
     Path | None,
     _option(_RESULTS, metavar="RUN", help="Compare with another run on the same scenes."),
 ]
+Inventory = Annotated[
+    str | None,
+    _option(
+        _RESULTS,
+        metavar="LAYER",
+        help="Compare the labels with another inventory instead, without a model: a vector file, "
+        "or `FILE|layername=LAYER`.",
+    ),
+]
 Scenes = Annotated[
     list[str] | None,
     Argument(metavar="SCENES", help="Files, folders or globs. Default: the test scenes."),

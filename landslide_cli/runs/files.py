@@ -66,6 +66,15 @@ def run_home(profile: Profile) -> Path:
     return folder.with_name(f"{folder.name}.packaged") if uses_packaged(profile) else folder
 
 
+def inventory_home(profile: Profile) -> Path:
+    """Return where the comparison with another inventory lies: beside the run, which it needs not.
+
+    A folder of the run's own name would be in the way of a training.
+    """
+    folder = profile.run_folder
+    return folder.with_name(f"{folder.name}.inventory")
+
+
 def uses_packaged(profile: Profile) -> bool:
     """Whether the packaged model stands in for the profile's own, which is not there."""
     return profile.model.weights == LANDSLIDE and not (profile.run_folder / MODEL).is_file()

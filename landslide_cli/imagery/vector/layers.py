@@ -155,7 +155,8 @@ def _only_layer(name: str, file: str) -> str:
     layers = [layer for layer in layers if layer != "layer_styles"]
     if len(layers) != 1:
         number = f"{len(layers)} layers ({listed(layers, most=5)})" if layers else "no layer"
-        raise DataError(f"{name}: has {number}; name one, as in {file}{_LAYER}{layers[:1] or '…'}")
+        first = layers[0] if layers else "…"
+        raise DataError(f"{name}: has {number}; name one, as in {file}{_LAYER}{first}")
     return layers[0]
 
 

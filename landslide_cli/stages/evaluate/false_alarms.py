@@ -101,7 +101,7 @@ def false_alarms_table(document: dict[str, Any] | None, noun: str) -> list[Table
         title += f", the {SHOWN} with the largest share"
     columns = [noun[:-1], "falsely mapped", "share", "m² per km²", "objects"]
     together = f"all, {counted(document['scenes'], noun[:-1])}", *_cells(document)
-    return [Table(title, columns, [*rows, together])]
+    return [Table(title, columns, [*rows, together], least=["m² per km²"])]
 
 
 def _measured(alarms: Sequence[FalseAlarms]) -> dict[str, Any]:

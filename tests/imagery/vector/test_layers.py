@@ -115,7 +115,16 @@ def broken(tmp_path: Path) -> dict[str, tuple[str, dict[str, Any], str]]:
         "points": (str(points), {}, "holds points or lines, or empty geometries, but no polygon"),
         "empty": (str(empty), {}, "has no polygon"),
         "filtered": (str(good), {"where": "kind = 'x'"}, "for which source.labels.where holds"),
-        "several": (str(several), {}, "has 2 layers (a, b); name one, as in"),
+        "several": (
+            str(several),
+            {},
+            f"has 2 layers (a, b); name one, as in {several}|layername=a",
+        ),
+        "no crs and no key for it": (
+            str(bare),
+            {"section": None},
+            "has no CRS; set it in the file",
+        ),
         "no layer": (f"{good}|layername=x", {}, "cannot be read"),
         "no layer's name": (f"{good}|layername=", {}, "is no name of a layer"),
         "other words": (f"{good}|subset=kind", {}, "is no name of a layer"),
@@ -133,7 +142,15 @@ def broken(tmp_path: Path) -> dict[str, tuple[str, dict[str, Any], str]]:
     "case",
     [
         *("missing", "cut", "text", "half", "nothing", "folder", "table", "no crs", "points"),
-        *("empty", "filtered", "several", "no layer", "no layer's name", "other words"),
+        *(
+            "no crs and no key for it",
+            "empty",
+            "filtered",
+            "several",
+            "no layer",
+            "no layer's name",
+            "other words",
+        ),
         *("no field", "no sql", "sql of another field"),
     ],
 )
