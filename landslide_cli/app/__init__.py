@@ -136,7 +136,7 @@ def infer_tiled(
 
 @command(
     example="landslide show configs/sichuan.yaml --model",
-    writes="<run>/show with scenes.png, tiles-PART.png, classes.png, foreground.png and "
+    writes="<run>/show with scenes.png, maps.png, tiles-PART.png, classes.png, foreground.png and "
     "curves.png; or augmentations.png",
     doing="drawing",
 )
@@ -146,7 +146,7 @@ def show(
     augmentations: options.Augmentations = False,
     output: options.Output = None,
 ) -> Result:
-    """Draw scenes, tiles, predictions, statistics and training curves."""
+    """Draw scenes, maps, tiles, predictions, statistics and training curves."""
     if model and augmentations:
         raise UsageError("--model and --augmentations exclude each other; choose one")
     from landslide_cli.stages.show import show

@@ -100,6 +100,11 @@ def mask_path(folder: Path, scene: str) -> Path:
     return folder / f"{scene}{MAP_SUFFIXES['mask']}"
 
 
+def overlay_path(folder: Path, scene: str) -> Path:
+    """Return where the picture of a scene with its map lies in the folder of the maps."""
+    return folder / f"{scene}{MAP_SUFFIXES['overlay']}"
+
+
 def mapped_images(folder: Path) -> dict[str, Path]:
     """Return the images that the maps in a folder were made from, by the name of the scene.
 

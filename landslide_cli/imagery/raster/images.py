@@ -124,8 +124,7 @@ def read_preview(path: Path, longest: int) -> Preview:
         DataError: as `opened`.
     """
     with opened(path) as dataset:
-        factor = min(1.0, longest / max(dataset.width, dataset.height))
-        size = max(1, round(dataset.height * factor)), max(1, round(dataset.width * factor))
+        size = _reduced_size(dataset, longest)
         if is_palette(dataset):
             values = _painted(path, dataset, size)[..., :3]
         else:
@@ -138,6 +137,27 @@ def read_preview(path: Path, longest: int) -> Preview:
             )
             values = np.moveaxis(reduced, 0, -1)
         return Preview(_stretched(values), dataset.width, dataset.height)
+
+
+def read_class_preview(path: Path, longest: int) -> Mask:
+    """Read a map of this program reduced, as class indices, `IGNORE` where it has no data.
+
+    Args:
+        path: the map, a mask of `infer-tiled`.
+        longest: as of `read_preview`, whose copies of scenes of the same size are as large.
+
+    Raises:
+        DataError: as `opened`.
+    """
+    with opened(path) as dataset:
+        indices: Mask = dataset.read(1, out_shape=_reduced_size(dataset, longest))
+        return indices
+
+
+def _reduced_size(dataset: Any, longest: int) -> tuple[int, int]:
+    """Return the rows and columns of a copy of a raster that is no longer than `longest`."""
+    factor = min(1.0, longest / max(dataset.width, dataset.height))
+    return max(1, round(dataset.height * factor)), max(1, round(dataset.width * factor))
 
 
 def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:

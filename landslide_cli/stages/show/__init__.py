@@ -24,9 +24,10 @@ def show(
     limit: int | None = None,
     reporter: Reporter | None = None,
 ) -> ShowResult:
-    """Draw the scenes, the tiles, the statistics of the dataset and the curves of the run.
+    """Draw the scenes, the maps, the tiles, the statistics of the dataset and the run's curves.
 
-    Where there is a model or a map, its masks are compared with the ground truth.
+    Where there is a model or a map, its masks are compared with the ground truth. What there is is
+    drawn: after `infer-tiled` alone, the maps.
 
     Args:
         profile: its `show` and all folders are used.
@@ -54,6 +55,7 @@ def show(
     sheets = Sheets(profile, folder)
     files = [
         *sheets.scenes(limit),
+        *sheets.maps(limit, reporter),
         *sheets.tiles(limit, reporter),
         *sheets.statistics(limit, reporter),
         *sheets.overlaps(limit, reporter),
@@ -62,7 +64,10 @@ def show(
         *sheets.curves(),
     ]
     if not files:
-        raise DataError("nothing to show yet; run `landslide prepare` first")
+        nothing = DataError("nothing to show yet; run `landslide prepare` first")
+        raise sheets.without_scenes or nothing
+    if sheets.without_scenes is not None:
+        reporter.note(f"without labelled scenes: {sheets.without_scenes}")
     return ShowResult(files)
 
 

@@ -20,6 +20,7 @@ from landslide_cli.dataset.prepared import (
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import shared_ground
 from landslide_cli.dataset.tiles import TileFiles, part_tiles
+from landslide_cli.errors import LandslideError
 from landslide_cli.imagery.pictures import (
     LEGEND,
     Picture,
@@ -39,6 +40,7 @@ from landslide_cli.imagery.plots import (
 from landslide_cli.imagery.raster.images import (
     Preview,
     probe,
+    read_class_preview,
     read_preview,
     read_tile,
     write_picture,
@@ -57,6 +59,7 @@ from landslide_cli.runs.files import (
     mapped_images,
     maps_folder,
     mask_path,
+    overlay_path,
     polygon_files,
     run_home,
     uses_packaged,
@@ -74,6 +77,7 @@ class Sheets:
     """The pictures of a profile's scenes, tiles, maps and run, all in one folder.
 
     Each method writes its pictures and returns their paths, none where it has nothing to draw.
+    `without_scenes` says why the labelled scenes of the source could not be drawn, if so.
     """
 
     def __init__(self, profile: Profile, folder: Path) -> None:
@@ -81,13 +85,16 @@ class Sheets:
         self._folder = folder
         self._palette = profile.palette
         self._predictors: dict[int | None, ScenePredictor] = {}
+        self._drawn: set[Path] = set()
+        self.without_scenes: LandslideError | None = None
         self._parts = {part: tiles for part in PARTS if (tiles := _tiles_if_any(profile, part))}
 
     def scenes(self, limit: int | None) -> list[Path]:
         """Draw scenes with their masks, and with those of `infer-tiled` where there are any."""
         maps = maps_folder(self._profile)
-        scenes = _scenes_if_any(self._profile, limit)
+        scenes = self._labelled(limit)
         masks = _masks_of(scenes, maps)
+        self._drawn = set(masks.values())
         mapped = [scene for scene in scenes if scene.name in masks]
         rows = []
         for scene in spread(mapped or scenes, limit or self._profile.show.items):
@@ -96,6 +103,28 @@ class Sheets:
             prediction = self._mask(masks[scene.name], window=window) if mapped else None
             rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
         return self._sheet("scenes.png", rows)
+
+    def maps(self, limit: int | None, reporter: Reporter) -> list[Path]:
+        """Draw what `infer-tiled` has mapped besides the labelled scenes: image, map, outlines."""
+        folder = maps_folder(self._profile)
+        images = {
+            name: image
+            for name, image in mapped_images(folder).items()
+            if mask_path(folder, name) not in self._drawn and mask_path(folder, name).exists()
+        }
+        rows = []
+        chosen = spread(sorted(images), limit or self._profile.show.items)
+        with reporter.track("drawing maps", len(chosen)) as advance:
+            for name in chosen:
+                image, there = images[name], images[name].exists()
+                if not there:
+                    reporter.note(f"{image} is no longer there: {name} is drawn without it")
+                classes = read_class_preview(mask_path(folder, name), _PREVIEW)
+                outlines = read_preview(overlay_path(folder, name), _PREVIEW).image
+                picture = read_preview(image, _PREVIEW).image if there else outlines
+                rows.append((name, [as_rgb(picture), self._palette.colourise(classes), outlines]))
+                advance()
+        return self._sheet("maps.png", rows, ["image", "map", "map on image"])
 
     def tiles(self, limit: int | None, reporter: Reporter) -> list[Path]:
         """Draw tiles of the test, else the validation, else the training set, with predictions."""
@@ -146,7 +175,7 @@ class Sheets:
     def overlaps(self, limit: int | None, reporter: Reporter) -> list[Path]:
         """Draw pairs of scenes that share ground, each with the outline of the other."""
         pairs = [pair for pair in shared_ground(self._profile) if pair.transform is not None]
-        images = {scene.name: scene.image for scene in _scenes_if_any(self._profile, None)}
+        images = {scene.name: scene.image for scene in self._labelled(None)} if pairs else {}
         pairs = [pair for pair in pairs if pair.first in images and pair.second in images]
         rows = []
         chosen = spread(pairs, limit or self._profile.show.items)
@@ -160,7 +189,7 @@ class Sheets:
     def worst(self, limit: int | None, reporter: Reporter) -> list[Path]:
         """Draw the scenes with the lowest scores of the last evaluation on the test set."""
         entries = worst_scenes(run_home(self._profile))
-        listed = _scenes_if_any(self._profile, None) if entries else []
+        listed = self._labelled(None) if entries else []
         scenes = {scene.name: scene for scene in listed}
         entries = [entry for entry in entries if entry.scene in scenes][:limit]
         if entries:
@@ -214,6 +243,17 @@ class Sheets:
             best = history[-1]  # trained without a validation set
         plot_curves(path, history, round(best["epoch"]))
         return [path]
+
+    def _labelled(self, limit: int | None) -> list[Scene]:
+        """List the labelled scenes; none where they cannot be used, as there may be maps or tiles.
+
+        Those of the source may be on another machine, or never have been anywhere.
+        """
+        try:
+            return _scenes_if_any(self._profile, limit)
+        except LandslideError as error:
+            self.without_scenes = error
+            return []
 
     def _mask(self, path: Path, image: Path | None = None, window: Window | None = None) -> Mask:
         nearest = self._profile.prepare.nearest_colour

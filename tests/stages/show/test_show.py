@@ -1,6 +1,6 @@
 """Pictures of what there is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.show import show
 from landslide_cli.stages.split import split
+from tests.conftest import RecordingReporter
 
 ProfileWith = Callable[..., Profile]
 WriteScene = Callable[..., tuple[Path, Path]]
@@ -76,6 +77,10 @@ def test_mask_of_infer_tiled_is_pictured_as_the_prediction(
         assert not (fourth == wrong).all(axis=-1).any()
 
 
+def names_of(paths: Sequence[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
 def map_scenes(profile: Profile, maps: Path, *scenes: Path) -> Profile:
     """Map scenes into a folder, and return the profile that names it."""
     infer_tiled(profile, [str(scene) for scene in scenes], output=maps)
@@ -92,9 +97,9 @@ def test_sizes_of_the_mapped_landslides_are_drawn(
     nowhere = plant("nowhere.tif", (96, 160), places[:2])
     profile = bright(f"infer.polygons={kind}")
     for scenes, names in (
-        ([here], ["frequency_area_m2.png"]),
-        ([nowhere], ["frequency_area_px.png"]),
-        ([here, nowhere], ["frequency_area_m2.png", "frequency_area_px.png"]),
+        ([here], ["maps.png", "frequency_area_m2.png"]),
+        ([nowhere], ["maps.png", "frequency_area_px.png"]),
+        ([here, nowhere], ["maps.png", "frequency_area_m2.png", "frequency_area_px.png"]),
     ):
         folder = tmp_path / "-".join(scene.stem for scene in scenes)
         mapped = map_scenes(profile, folder / "maps", *scenes)
@@ -110,12 +115,40 @@ def test_without_landslides_no_sizes_are_drawn(
     empty = plant("empty.tif", (96, 160), [], crs="EPSG:32648", transform=UTM)
     profile = map_scenes(bright(), tmp_path / "maps", empty)
     assert (tmp_path / "maps" / "empty_landslides.gpkg").is_file()
-    with pytest.raises(DataError, match="nothing to show"):
-        show(profile, output=tmp_path / "show")
+    assert names_of(show(profile, output=tmp_path / "show").files) == ["maps.png"]
     full = plant("full.tif", crs="EPSG:32648", transform=UTM)
     profile = map_scenes(bright("infer.polygons=none"), tmp_path / "other", full)
-    with pytest.raises(DataError, match="nothing to show"):
-        show(profile, output=tmp_path / "show")
+    assert names_of(show(profile, output=tmp_path / "other").files) == ["maps.png"]
+
+
+def test_maps_of_own_scenes_are_pictured_without_any_source(
+    bright: ProfileWith,
+    plant: Callable[..., Path],
+    palette: Palette,
+    reporter: RecordingReporter,
+    tmp_path: Path,
+) -> None:
+    scene = plant("own.tif", (96, 160), [np.s_[20:60, 40:120]])
+    profile = map_scenes(
+        bright("source.images=none/*.png", "source.masks=none/*_mask.png"), tmp_path / "maps", scene
+    )
+    path = show(profile, output=tmp_path / "show", reporter=reporter).files[0]
+    assert path.name == "maps.png"
+    assert any("none/*.png: no image found" in note for note in reporter.notes)
+    # A row of image, map and map on image, with the landslide in the middle half.
+    cell = profile.show.cell
+    row = read_image(path, 3)[44 : 44 + 96 * cell // 160].astype(int)
+    image, classes, outlines = (row[:, 6 + col * (cell + 6) :][:, :cell] for col in range(3))
+    middle = np.s_[cell * 40 // 160, cell // 2]
+    np.testing.assert_array_equal(classes[middle], palette.colours[1])
+    np.testing.assert_array_equal(classes[2, 2], palette.colours[0])
+    assert np.abs(outlines[middle] - image[middle]).max() > 20
+    assert np.abs(outlines[2, 2] - image[2, 2]).max() < 20
+    scene.unlink()
+    assert (
+        names_of(show(profile, output=tmp_path / "show", reporter=reporter).files)[0] == path.name
+    )
+    assert any("is no longer there: own is drawn without it" in note for note in reporter.notes)
 
 
 def test_the_worst_scenes_of_the_last_evaluation_are_pictured(
