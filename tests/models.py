@@ -265,7 +265,7 @@ def read_polygons() -> Callable[[Path], Layer]:
     """Read a file of polygons."""
 
     def read(path: Path) -> Layer:
-        meta, _, geometries, values = ogr.read(path)
+        meta, _, geometries, values = ogr.read(path, layer=0)
         fields = {
             str(name): column.tolist() for name, column in zip(meta["fields"], values, strict=True)
         }

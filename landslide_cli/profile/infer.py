@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from landslide_cli.profile.base import Settings, wrong
 
+PolygonFormat = Literal["gpkg", "geojson", "csv", "kml"]
 WindowSide = Annotated[int, Field(ge=16, le=8192)]
 
 
@@ -94,9 +95,25 @@ class InferSettings(Settings):
         description="Write the foreground's probability too, as whole per cent or as it is; "
         "`--probability` sets `percent`.",
     )
-    polygons: Literal["gpkg", "geojson", "none"] = Field(
+    polygons: PolygonFormat | Literal["none"] | list[PolygonFormat] = Field(
         "gpkg",
-        description="Landslides as polygons: GeoPackage in the scene's CRS, or GeoJSON in WGS 84.",
+        description="Landslides as polygons: a format or a list. GeoPackage in the scene's CRS, "
+        "GeoJSON or KML in WGS 84, CSV with coordinates.",
+    )
+    elevation: Path | None = Field(
+        None,
+        description="Elevation model in metres, any georeferenced raster: polygons get lowest and "
+        "highest point, relief, slope, aspect and reach angle.",
+    )
+    volume: bool = Field(
+        False,
+        description="Estimate the volume of each landslide by published relations of area and "
+        "volume.",
+    )
+    duplicates: Literal["flag", "merge"] = Field(
+        "flag",
+        description="What `inventory.gpkg` does with landslides that overlapping scenes both show "
+        "(IoU over 0.5): flag all but one of them, or keep that one only.",
     )
     min_area: float = Field(
         0.0,
@@ -112,6 +129,14 @@ class InferSettings(Settings):
         description="How far a simplified outline may be off, in metres; pixels without "
         "georeference.",
     )
+
+    @property
+    def polygon_formats(self) -> tuple[PolygonFormat, ...]:
+        """The formats of polygons, without repetition; none for `none`."""
+        if self.polygons == "none":
+            return ()
+        named = [self.polygons] if isinstance(self.polygons, str) else self.polygons
+        return tuple(dict.fromkeys(named))
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:

@@ -31,12 +31,19 @@ PACKAGED = FOLDER / LANDSLIDE
 # How the maps of a scene are called after its name, by their kind.
 MAP_SUFFIXES = {
     "mask": "_mask.tif",
+    "mask_style": "_mask.qml",
     "mask_png": "_mask.png",
     "probability": "_probability.tif",
+    "probability_style": "_probability.qml",
     "overlay": "_overlay.jpg",
     "gpkg": "_landslides.gpkg",
     "geojson": "_landslides.geojson",
+    "csv": "_landslides.csv",
+    "kml": "_landslides.kml",
 }
+
+# Of these, how QGIS draws maps: people save their own styles under the same names.
+STYLES = ("mask_style", "probability_style")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from landslide_cli.runs.files import (
     unfinished_folder,
     uses_packaged,
 )
+from landslide_cli.weights import LICENCE
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Run:
     def is_packaged(self) -> bool:
         """Whether it is the model in this package."""
         return self.folder == PACKAGED
+
+    @property
+    def licence(self) -> str | None:
+        """The licence of the weights, by its SPDX name; None where nobody has said it."""
+        return LICENCE if self.is_packaged else None
 
     @property
     def file(self) -> Path:

@@ -3,3 +3,6 @@
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+
+# Of the trained model in this package.
+LICENCE = "Apache-2.0"

@@ -26,6 +26,7 @@ _NO_IMAGES = frozenset(
     {
         *(".aux", ".ovr", ".msk", ".rrd", ".rde", ".ige", ".hdr", ".xml", ".db"),
         *(".txt", ".csv", ".json", ".geojson", ".html", ".md", ".yaml", ".yml"),
+        *(".qml", ".kml"),
     }
 )
 

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -53,13 +53,14 @@ class Layer:
     """What a map holds.
 
     `nodata` is the value of pixels without data, `colours` those of the values of a uint8 layer,
-    `description` the name of its band.
+    `description` the name of its band, `tags` what is said of the map, by keys.
     """
 
     dtype: Literal["uint8", "float32"]
     nodata: float
     colours: Mapping[int, tuple[int, int, int]] | None = None
     description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class MapWriter:
@@ -184,7 +185,7 @@ def _created(path: Path, height: int, width: int, georeference: Georeference, la
         **_placing(georeference),
         **_scratch_packing(layer),
     )
-    dataset.update_tags(TIFFTAG_SOFTWARE=MARK)
+    dataset.update_tags(**layer.tags, TIFFTAG_SOFTWARE=MARK)
     if layer.description:
         dataset.set_band_description(1, layer.description)
     if layer.colours is not None:

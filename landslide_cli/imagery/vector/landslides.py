@@ -12,15 +12,18 @@ from rasterio import features
 
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.imagery.raster.georeference import (
+    LONGITUDE_LATITUDE,
     Geometries,
     Georeference,
     Metric,
     metric_of,
     pixel_steps,
     placed,
+    reprojected,
 )
 from landslide_cli.imagery.vector.outlines import Outline, Outliner
 from landslide_cli.imagery.vector.rings import group_parts
+from landslide_cli.imagery.vector.shapes import Shape, shapes_of
 
 # Inventories grade how certain each landslide is. Ours is high or medium if the probabilities over
 # its pixels reach a mean and a minimum, and else low. The minimum is nearly always that of a pixel
@@ -29,8 +32,8 @@ from landslide_cli.imagery.vector.rings import group_parts
 HIGH_CONFIDENCE = (0.85, 0.1)
 MEDIUM_CONFIDENCE = (0.65, 0.05)
 
-# Decimals of probabilities, beyond the precision of float32.
-_PROBABILITY_DECIMALS = 6
+# Decimals of probabilities: half precision, which models may compute in, has no more.
+_PROBABILITY_DECIMALS = 3
 
 # Coordinates of polygons that are measured at once.
 _COORDINATES_AT_ONCE = 2**16
@@ -55,7 +58,10 @@ class Landslide:
 
     `geometry` is in coordinates of the scene's CRS, in pixels without a transform. `area` and
     `perimeter`, that of the holes included, are in square metres and metres; without georeference,
-    in pixels. The probabilities are over the pixels of the outline.
+    in pixels; so are those of `shape`. The probabilities are over the pixels of the outline.
+    `centroid` is its longitude and latitude in degrees, None where its place on the Earth is not
+    known. `cut_by_edge` tells that it reaches the edge of the scene or pixels without data, beyond
+    which it may go on.
     """
 
     geometry: shapely.Geometry
@@ -65,6 +71,19 @@ class Landslide:
     mean_probability: float
     min_probability: float
     confidence: str
+    shape: Shape
+    centroid: tuple[float, float] | None = None
+    cut_by_edge: bool = False
+
+
+@dataclass(frozen=True)
+class _Measures:
+    """What is measured of polygons: areas, perimeters, shapes and centroids, as in `Landslide`."""
+
+    areas: NDArray[np.float64]
+    perimeters: NDArray[np.float64]
+    shapes: list[Shape]
+    centroids: list[tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
@@ -117,12 +136,12 @@ def landslides_of(
     ground = _ground(georeference, width, height)
     outlines, polygons = _without_small_holes(outlines, ground, options)
     polygons = _simplified(polygons, options.simplify, ground.steps)
-    areas, perimeters = _measures(polygons, ground)
-    large = np.flatnonzero(areas >= options.min_area)
+    measures = _measures(polygons, ground)
+    large = np.flatnonzero(measures.areas >= options.min_area)
     geometries = ground.to_crs(polygons[large])
     return [
-        _landslide(outlines[i], class_names, geometry, float(areas[i]), float(perimeters[i]))
-        for i, geometry in zip(large, geometries, strict=True)
+        _landslide(outlines[i], class_names, geometry, measures, i)
+        for i, geometry in zip(large.tolist(), geometries, strict=True)
     ]
 
 
@@ -147,7 +166,7 @@ def shaped_mask(
     outliner = Outliner(classes)
     outliner.add(0, 0, mask, np.zeros((rows, cols), np.float32))
     outlines, polygons = _without_small_holes(outliner.finish(), ground, options)
-    areas, _ = _measures(polygons, ground)
+    areas = _measures(polygons, ground).areas
     shapes = [
         (polygon, outline.index)
         for polygon, outline, area in zip(polygons, outlines, areas.tolist(), strict=True)
@@ -196,17 +215,26 @@ def _without_specks(outlines: Sequence[Outline], ground: _Ground, min_area: floa
     return [outline for outline, keep in zip(outlines, possible, strict=True) if keep]
 
 
-def _measures(
-    polygons: Geometries, ground: _Ground
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Measure areas and perimeters, in chunks: polygons are copied for it."""
+def _measures(polygons: Geometries, ground: _Ground) -> _Measures:
+    """Measure polygons, in chunks: they are copied for it."""
     counts = shapely.get_num_coordinates(polygons).cumsum() // _COORDINATES_AT_ONCE
     bounds = [*np.flatnonzero(np.diff(counts, prepend=-1)).tolist(), len(polygons)]
     areas, perimeters = np.zeros(len(polygons)), np.zeros(len(polygons))
+    shapes: list[Shape] = []
+    centroids: list[tuple[float, float] | None] = []
     for start, stop in pairwise(bounds):
         measured = ground.to_metric(polygons[start:stop])
         areas[start:stop], perimeters[start:stop] = shapely.area(measured), shapely.length(measured)
-    return areas, perimeters
+        shapes += shapes_of(measured, y_is_north=ground.metric is not None)
+        centroids += _centroids(measured, ground.metric)
+    return _Measures(areas, perimeters, shapes, centroids)
+
+
+def _centroids(measured: Geometries, metric: Metric | None) -> list[tuple[float, float] | None]:
+    if metric is None or metric.target is None:
+        return [None] * len(measured)
+    centroids = reprojected(shapely.centroid(measured), metric.target, LONGITUDE_LATITUDE)
+    return [(x, y) for x, y in shapely.get_coordinates(centroids).tolist()]
 
 
 def _filled(
@@ -298,14 +326,24 @@ def _landslide(
     outline: Outline,
     class_names: Sequence[str],
     geometry: shapely.Geometry,
-    area: float,
-    perimeter: float,
+    measures: _Measures,
+    position: int,
 ) -> Landslide:
-    # Rounded first, so that no grade depends on the order in which the mean was summed.
+    # Rounded first, so that grades and what files say of the probabilities agree.
     mean = round(outline.mean_probability, _PROBABILITY_DECIMALS)
     least = round(outline.min_probability, _PROBABILITY_DECIMALS)
-    name = class_names[outline.index]
-    return Landslide(geometry, name, area, perimeter, mean, least, _confidence(mean, least))
+    return Landslide(
+        geometry=geometry,
+        class_name=class_names[outline.index],
+        area=float(measures.areas[position]),
+        perimeter=float(measures.perimeters[position]),
+        mean_probability=mean,
+        min_probability=least,
+        confidence=_confidence(mean, least),
+        shape=measures.shapes[position],
+        centroid=measures.centroids[position],
+        cut_by_edge=outline.is_cut,
+    )
 
 
 def _confidence(mean: float, least: float) -> str:

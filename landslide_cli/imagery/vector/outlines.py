@@ -38,7 +38,8 @@ class Outline:
 
     `polygon` is valid: a Polygon, or a MultiPolygon where pixels touch by corners only. Its
     coordinates are in pixels, x the column and y the row of pixel corners, so that the first pixel
-    of the mask reaches from 0 to 1. The probabilities are over its pixels.
+    of the mask reaches from 0 to 1. The probabilities are over its pixels. `is_cut` tells that it
+    may go on beyond the mask's data (`data_edges`).
     """
 
     index: int
@@ -46,6 +47,7 @@ class Outline:
     pixels: int
     mean_probability: float
     min_probability: float
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)

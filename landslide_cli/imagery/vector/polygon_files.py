@@ -1,10 +1,11 @@
-"""Files of landslide polygons: written as GeoPackage or GeoJSON, and read back."""
+"""Files of landslide polygons: written as GeoPackage, GeoJSON, CSV or KML, and read back."""
 
+import csv
 import io
+import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,30 @@ import shapely
 from numpy.typing import NDArray
 
 from landslide_cli.errors import DataError, OutputError
-from landslide_cli.imagery.raster.georeference import (
-    LONGITUDE_LATITUDE,
-    Geometries,
-    Georeference,
-)
+from landslide_cli.imagery.provenance import Provenance
+from landslide_cli.imagery.raster.georeference import LONGITUDE_LATITUDE, Geometries
+from landslide_cli.imagery.vector.attributes import TITLES, Fields, LandslideTable
+from landslide_cli.imagery.vector.geopackage import VERSION, titled
 from landslide_cli.imagery.vector.globe import on_the_globe
-from landslide_cli.imagery.vector.landslides import Landslide
-from landslide_cli.imagery.vector.styles import styled
-
-Fields = dict[str, NDArray[Any]]
+from landslide_cli.imagery.vector.kml import Placemark, kml_document
+from landslide_cli.imagery.vector.styles import Category, categorised, styled
 
 LAYER = "landslides"
 
-# Decimals of metres and square metres; of degrees, about a millimetre on the ground.
-_MEASURE_DECIMALS, _DEGREE_DECIMALS = 4, 8
+# How the confidence of a landslide is drawn: as the probabilities, from light to dark, so that the
+# colour-blind tell it too.
+_CONFIDENCE = (
+    Category("high", "high confidence", (189, 0, 38), 0.0, 0.6),
+    Category("medium", "medium confidence", (253, 141, 60), 0.0, 0.5),
+    Category("low", "low confidence", (254, 217, 118), 0.0, 0.5, "dash"),
+)
+
+SUFFIXES = (".gpkg", ".geojson", ".csv", ".kml")
+
+_BOUNDS = ("xmin", "ymin", "xmax", "ymax")
+
+# Decimals of degrees, about a millimetre on the ground.
+_DEGREE_DECIMALS = 8
 
 _one_day = threading.Lock()
 
@@ -38,50 +48,117 @@ _UNDEFINED = (
 )
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where the landslides of a file come from.
+def write_polygons(path: Path, table: LandslideTable, provenance: Provenance) -> None:
+    """Write landslides as a layer of MultiPolygons with attributes.
 
-    The scene and its GSD in metres, None if unknown; the fingerprint of the model; and the date of
-    the mapping, as in 2025-11-30.
-    """
-
-    scene: str
-    gsd: float | None
-    model: str
-    mapped: str
-
-
-def write_polygons(
-    path: Path, landslides: Sequence[Landslide], georeference: Georeference, provenance: Provenance
-) -> None:
-    """Write landslides as a layer of MultiPolygons with attributes, numbered from 1 on.
-
-    `.gpkg`: a GeoPackage in the scene's CRS, with an undefined CRS where the scene has none.
-    `.geojson`: RFC 7946, in longitude and latitude on WGS 84; where the scene has no georeference
-    or a local one, which that format cannot express, the scene's own coordinates. The same
-    arguments give the same bytes.
+    `.gpkg`: a GeoPackage in the scene's CRS, with an undefined CRS where the scene has none, and
+    with a style that QGIS opens it with. `.geojson`: RFC 7946, in longitude and latitude on WGS 84;
+    where the scene has no georeference or a local one, which that format cannot express, the
+    scene's own coordinates. `.csv`: a line each, with x and y of the centroid in the scene's
+    coordinates. `.kml`: in longitude and latitude. The same arguments give the same bytes.
 
     Raises:
         OSError: the file cannot be written.
-        OutputError: another suffix.
+        OutputError: another suffix; or KML of what has no place on the Earth.
         DataError: coordinates that have no place on the Earth.
     """
-    if path.suffix not in (".gpkg", ".geojson"):
-        raise OutputError(f"{path}: polygons are written as .gpkg or .geojson")
-    geometries = np.array([landslide.geometry for landslide in landslides], object)
-    geojson, crs = path.suffix == ".geojson", None
-    if georeference.is_known:
-        crs = str(georeference.crs)
-        if geojson and not georeference.is_local:
-            geometries = on_the_globe(geometries, str(georeference.crs))
-            crs = LONGITUDE_LATITUDE
-    fields = {
-        **_attributes(landslides, in_metres=georeference.is_known),
-        **_bounds(geometries, _DEGREE_DECIMALS if geojson else None),
-        **_provenance_fields(provenance, len(landslides)),
-    }
-    path.write_bytes(layer_file(geometries, fields, crs, provenance.mapped, geojson=geojson))
+    if path.suffix not in SUFFIXES:
+        raise OutputError(f"{path}: polygons are written as .gpkg, .geojson, .csv or .kml")
+    if path.suffix == ".csv":
+        path.write_bytes(_csv_file(table))
+    elif path.suffix == ".kml":
+        path.write_bytes(_kml_file(path, table))
+    elif path.suffix == ".geojson":
+        path.write_bytes(_geojson_file(table, provenance.mapped))
+    else:
+        path.write_bytes(geopackage(table, provenance.tags(), provenance.mapped))
+
+
+def geopackage(table: LandslideTable, metadata: dict[str, str], day: str) -> bytes:
+    """Return landslides as a GeoPackage, drawn by their confidence in QGIS.
+
+    Args:
+        table: the landslides.
+        metadata: what is said of the layer, by keys.
+        day: of its making, such as 2025-11-30.
+    """
+    fields = table.fields | _bounds(table.geometries)
+    titles = {name: TITLES[name] for name in fields}
+    style = categorised("confidence", _CONFIDENCE, titles)
+    return layer_file(
+        table.geometries, fields, table.crs, day, style=style, titles=titles, metadata=metadata
+    )
+
+
+def _geojson_file(table: LandslideTable, day: str) -> bytes:
+    geometries, crs = table.geometries, table.crs
+    if table.is_on_earth:
+        geometries, crs = on_the_globe(geometries, str(table.crs)), LONGITUDE_LATITUDE
+    fields = table.fields | _bounds(geometries, _DEGREE_DECIMALS)
+    return layer_file(geometries, fields, crs, day, geojson=True)
+
+
+def _csv_file(table: LandslideTable) -> bytes:
+    """Return the attributes with x and y of the centroids; numbers as short as they are exact."""
+    x, y = shapely.get_coordinates(shapely.centroid(table.geometries)).reshape(-1, 2).T
+    decimals = 7 if np.abs(np.r_[x, y, 0.0]).max() <= 360.0 else 2  # degrees, or metres
+    fields = table.fields | {"x": x.round(decimals), "y": y.round(decimals)}
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(fields)
+    columns = [_texts(column) for column in fields.values()]
+    writer.writerows(zip(*columns, strict=True))
+    return buffer.getvalue().encode()
+
+
+def _texts(column: NDArray[Any]) -> list[str]:
+    """Write values without a fraction of nought, and nothing where there is none."""
+    values = column.astype("datetime64[D]") if column.dtype.kind == "M" else column
+    return [_csv_text(value) for value in values.tolist()]
+
+
+def _csv_text(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _kml_file(path: Path, table: LandslideTable) -> bytes:
+    if not table.is_on_earth:
+        raise OutputError(f"{path}: KML needs a place on the Earth, and the scene has none")
+    names = list(table.fields)
+    rows = zip(*(_texts(column) for column in table.fields.values()), strict=True)
+    geometries = on_the_globe(table.geometries, str(table.crs))
+    placemarks = [
+        Placemark(f"{values['class']} {values['id']}", values["confidence"], geometry, values)
+        for geometry, row in zip(geometries, rows, strict=True)
+        for values in [dict(zip(names, row, strict=True))]
+    ]
+    return kml_document(LAYER, placemarks, _CONFIDENCE, TITLES)
+
+
+def read_table(path: Path) -> LandslideTable:
+    """Read the landslides in a GeoPackage of `write_polygons`.
+
+    Raises:
+        DataError: the file cannot be read, or is no file of landslides.
+    """
+    from pyogrio import raw
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        meta, _, geometries, values = raw.read(path, layer=LAYER)
+    except (DataSourceError, DataLayerError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    columns = dict(zip(meta["fields"].tolist(), values, strict=True))
+    fields = {name: column for name, column in columns.items() if name not in _BOUNDS}
+    if not {"id", "scene", "mapped", "confidence"} <= fields.keys():
+        raise DataError(f"{path}: is no file of landslides of this program")
+    crs = None if "area_px" in fields else str(meta["crs"])
+    fields["mapped"] = fields["mapped"].astype("datetime64[D]")
+    return LandslideTable(np.asarray(shapely.from_wkb(geometries), object), fields, crs)
 
 
 def read_areas(path: Path) -> tuple[NDArray[np.float64], str]:
@@ -97,7 +174,9 @@ def read_areas(path: Path) -> tuple[NDArray[np.float64], str]:
 
     areas = ["area_m2", "area_px"]
     try:
-        meta, ids, _, values = raw.read(path, read_geometry=False, columns=areas, return_fids=True)
+        meta, ids, _, values = raw.read(
+            path, layer=0, read_geometry=False, columns=areas, return_fids=True
+        )
     except (DataSourceError, DataLayerError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     if len(values) > 0:
@@ -107,37 +186,10 @@ def read_areas(path: Path) -> tuple[NDArray[np.float64], str]:
     return np.zeros(0), "m2"
 
 
-def _attributes(landslides: Sequence[Landslide], in_metres: bool) -> Fields:
-    area, perimeter = ("area_m2", "perimeter_m") if in_metres else ("area_px", "perimeter_px")
-
-    def column(attribute: str, dtype: type = float) -> NDArray[Any]:
-        return np.array([getattr(landslide, attribute) for landslide in landslides], dtype)
-
-    return {
-        "id": np.arange(1, len(landslides) + 1),
-        "class": column("class_name", object),
-        area: column("area").round(_MEASURE_DECIMALS),
-        perimeter: column("perimeter").round(_MEASURE_DECIMALS),
-        "mean_probability": column("mean_probability"),
-        "min_probability": column("min_probability"),
-        "confidence": column("confidence", object),
-    }
-
-
-def _bounds(geometries: Geometries, decimals: int | None) -> Fields:
+def _bounds(geometries: Geometries, decimals: int | None = None) -> Fields:
     bounds = shapely.bounds(geometries).reshape(-1, 4)
     rounded = bounds if decimals is None else bounds.round(decimals)
-    return dict(zip(("xmin", "ymin", "xmax", "ymax"), rounded.T, strict=True))
-
-
-def _provenance_fields(provenance: Provenance, count: int) -> Fields:
-    """Repeat the provenance for each landslide."""
-    return {
-        "scene": np.full(count, provenance.scene, object),
-        "gsd_m": np.full(count, np.nan if provenance.gsd is None else provenance.gsd, float),
-        "model": np.full(count, provenance.model, object),
-        "mapped": np.full(count, np.datetime64(provenance.mapped, "D")),
-    }
+    return dict(zip(_BOUNDS, rounded.T, strict=True))
 
 
 def layer_file(
@@ -148,6 +200,8 @@ def layer_file(
     name: str = LAYER,
     geojson: bool = False,
     style: str | None = None,
+    titles: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return a GeoPackage or GeoJSON file of one layer of polygons.
 
@@ -161,10 +215,14 @@ def layer_file(
         name: of the layer.
         geojson: the format.
         style: QML by which QGIS shows the layer, in a GeoPackage.
+        titles: names of the columns for people, in a GeoPackage.
+        metadata: what a GeoPackage says of the layer, by keys.
     """
     from pyogrio import raw
 
-    options: dict[str, Any] = {"driver": "GPKG"}
+    options: dict[str, Any] = {"driver": "GPKG", "dataset_options": {"VERSION": VERSION}}
+    if metadata:
+        options["layer_metadata"] = dict(metadata)
     if geojson:
         # Without a georeference there are no longitudes and latitudes for the standard to rule.
         standard = "YES" if crs == LONGITUDE_LATITUDE else "NO"
@@ -183,7 +241,14 @@ def layer_file(
             promote_to_multi=True,
             **options,
         )
-    return file.getvalue() if style is None else styled(file.getvalue(), name, style)
+    result = file.getvalue()
+    if titles and not geojson:
+        result = titled(result, name, titles)
+    return result if style is None or geojson else styled(result, name, style)
+
+
+def _time(day: str) -> str:
+    return f"{np.datetime64(day, 'D')}T00:00:00.000Z"
 
 
 @contextmanager
@@ -196,7 +261,7 @@ def _dated(day: str) -> Iterator[None]:
     # away the other's day, or leave its own for good.
     with _one_day:
         before = pyogrio.get_gdal_config_option(name)
-        pyogrio.set_gdal_config_options({name: f"{np.datetime64(day, 'D')}T00:00:00.000Z"})
+        pyogrio.set_gdal_config_options({name: _time(day)})
         try:
             yield
         finally:

@@ -1,7 +1,7 @@
 """How QGIS shows a layer of polygons: a style that lies in the GeoPackage and is taken unasked."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -38,19 +38,29 @@ class Category:
     """How polygons with a value of the style's field are drawn.
 
     `label` stands in the legend; `colour` is red, green and blue, of the outline as it is and of
-    the area with an `opacity` from 0 to 1.
+    the area with an `opacity` from 0 to 1. `width` is the outline's in millimetres, `line` one of
+    Qt's styles: solid, dash, dot.
     """
 
     value: str | int
     label: str
     colour: tuple[int, int, int]
     opacity: float = 0.35
+    width: float = 0.4
+    line: str = "solid"
 
 
-def categorised(field: str, categories: Sequence[Category]) -> str:
+def categorised(
+    field: str, categories: Sequence[Category], titles: Mapping[str, str] | None = None
+) -> str:
     """Return a style, as QML, that draws polygons by the value of a field.
 
     Polygons of other values are not drawn.
+
+    Args:
+        field: whose values are drawn.
+        categories: one for each value.
+        titles: names of fields for people, by the fields.
     """
     qgis = ElementTree.Element("qgis", version=_QGIS, styleCategories="Symbology")
     renderer = ElementTree.SubElement(qgis, "renderer-v2", type="categorizedSymbol", attr=field)
@@ -62,6 +72,11 @@ def categorised(field: str, categories: Sequence[Category]) -> str:
         ElementTree.SubElement(entries, "category", entry, symbol=str(number), render="true")
         symbol = {"name": str(number), "type": "fill", "alpha": "1"}
         _fill(ElementTree.SubElement(symbols, "symbol", symbol), category)
+    if titles:
+        qgis.set("styleCategories", "Symbology|Fields")
+        aliases = ElementTree.SubElement(qgis, "aliases")
+        for name, title in titles.items():
+            ElementTree.SubElement(aliases, "alias", field=name, name=title)
     return ElementTree.tostring(qgis, encoding="unicode")
 
 
@@ -72,8 +87,8 @@ def _fill(symbol: ElementTree.Element, category: Category) -> None:
         "color": f"{red},{green},{blue},{round(255 * category.opacity)}",
         "style": "solid",
         "outline_color": f"{red},{green},{blue},255",
-        "outline_style": "solid",
-        "outline_width": "0.4",
+        "outline_style": category.line,
+        "outline_width": f"{category.width:g}",
         "outline_width_unit": "MM",
         "joinstyle": "miter",
     }

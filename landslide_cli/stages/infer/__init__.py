@@ -2,17 +2,20 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.tiling.layout import Layout
-from landslide_cli.errors import DataError, LandslideError, OutputError, counted, printable
+from landslide_cli.errors import LandslideError, OutputError, counted, printable
+from landslide_cli.imagery.pictures import Reduced
+from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.imagery.raster.recognition import has_utf8_name
-from landslide_cli.outputs import refuse_file_as_folder, scratch_folder
+from landslide_cli.imagery.vector.terrain import check_elevation
+from landslide_cli.outputs import refuse_file_as_folder
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter, SilentReporter
 from landslide_cli.runs.files import maps_folder
@@ -24,17 +27,18 @@ from landslide_cli.runs.scales import SceneScale, report_scales, scale_of
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.borders import tell_borders
 from landslide_cli.stages.infer.folder import FinishedScene, MapFolder
-from landslide_cli.stages.infer.identity import identity_of, is_unchanged
-from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe, Stopped
-from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene
-from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps
+from landslide_cli.stages.infer.making import make_maps
+from landslide_cli.stages.infer.mapper import Band, LocalMapper, Mapper, Recipe, Stopped
+from landslide_cli.stages.infer.outputs import FORMATS, SETTINGS, Outputs
+from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene, reason_of
+from landslide_cli.stages.infer.revise import revise, tell_work
 from landslide_cli.stages.infer.scenes import Choice, SceneFile, choose_scenes, protect_maps
 
 # While a scene is predicted, the next is read and the previous one is written.
 _SCENES_AT_ONCE = 3
 
-# Settings that a scene's maps do not depend on.
-_IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory")
+# Settings that the probabilities of a scene do not depend on.
+_IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory", *SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ def infer_tiled(
     """
     reporter = reporter or SilentReporter()
     check_fold(profile)
+    if profile.infer.elevation is not None:
+        check_elevation(profile.infer.elevation)
     if probability and profile.infer.probability == "none":
         infer = profile.infer.model_copy(update={"probability": "percent"})
         profile = profile.model_copy(update={"infer": infer})
@@ -102,7 +108,11 @@ def infer_tiled(
         reporter.note(f"no model in {profile.run_folder}: mapping with the packaged one")
     choice = choose_scenes(profile, scenes or profile.infer.scenes, limit, reporter)
     fingerprint = fingerprint_of(run.file, run.home)
-    folder = MapFolder(output or maps_folder(profile), _made_from(profile, run, fingerprint))
+    folder = MapFolder(
+        output or maps_folder(profile),
+        _made_from(profile, run, fingerprint),
+        Outputs.of(profile.infer, run.threshold),
+    )
     if not has_utf8_name(folder.folder):
         raise OutputError(f"{printable(folder.folder)}: its name is not UTF-8; name another folder")
     refuse_file_as_folder(folder.folder)
@@ -123,24 +133,30 @@ def _infer(
     reporter: Reporter,
 ) -> InferResult:
     """Map the scenes that are not, or have changed since."""
-    unchanged = {
-        scene: finished.scale
-        for scene in choice.scenes
-        if (finished := folder.finished(scene.name, scene.image)) is not None
-    }
-    report_scales({scene.name: scale for scene, scale in unchanged.items()}, reporter)
-    outdated = [scene for scene in choice.scenes if scene not in unchanged]
-    plan, failed, seconds, model_seconds = folder.plan, choice.refused, 0.0, 0.0
+    classes = len(profile.palette)
+    standings = [
+        (scene, folder.standing(scene.name, scene.image, classes)) for scene in choice.scenes
+    ]
+    unchanged = {scene for scene, standing in standings if standing.work == "nothing"}
+    known = {scene: of.known.scale for scene, of in standings if of.known is not None}
+    report_scales({scene.name: scale for scene, scale in known.items()}, reporter)
+    tell_work(standings, classes, reporter)
+    outdated = [scene for scene, standing in standings if standing.work == "map"]
+    revised = [scene for scene in known if scene not in unchanged]
+    plan, failed, seconds, model_seconds = folder.plan, list(choice.refused), 0.0, 0.0
+    if revised and plan is not None:
+        recipe = Recipe(profile, run, plan, fingerprint)
+        left, not_revised = revise(recipe, revised, folder, reporter)
+        outdated, failed = outdated + left, failed + not_revised
     if outdated or plan is None:
         images = [scene.image for scene in outdated]
         run = with_chosen_scales(profile, run, images, reporter)
-        recipe, mapper = _mapper(
-            profile, run, fingerprint, images, folder.plan, scheduler, reporter
-        )
+        wanted = _with_probability(profile, outdated, folder)
+        recipe, mapper = _mapper(wanted, run, fingerprint, images, folder.plan, scheduler, reporter)
         plan = recipe.plan
         folder.start(plan)
         began = time.monotonic()
-        failed = [*failed, *_map_all(mapper, recipe, outdated, folder, reporter)]
+        failed += _map_all(mapper, recipe, outdated, folder, reporter)
         seconds, model_seconds = time.monotonic() - began, mapper.seconds
     mapped = [
         _mapped(scene, folder, finished, unchanged=scene in unchanged)
@@ -162,13 +178,22 @@ def _infer(
     )
 
 
+def _with_probability(profile: Profile, scenes: Sequence[SceneFile], folder: MapFolder) -> Profile:
+    """Have the model's probability kept where a scene had it before, asked for now or not."""
+    outputs = [folder.outputs_of(scene.name, scene.image) for scene in scenes]
+    if profile.infer.probability != "none" or all(of.probability == "none" for of in outputs):
+        return profile
+    infer = profile.infer.model_copy(update={"probability": "percent"})
+    return profile.model_copy(update={"infer": infer})
+
+
 def _made_from(profile: Profile, run: Run, fingerprint: str) -> dict[str, Any]:
-    """Describe what the maps follow from, as far as it may change between two calls."""
+    """Describe what the probabilities follow from, as far as it may change between two calls."""
     settings = profile.settings("infer", "classes", "bands")
     settings |= profile.source_settings("gsd", "scale", "bands", "value_range")
     relevant = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
     sizes = {key: getattr(run.preprocessing, key) for key in ("scale", "gsd", "gsd_range")}
-    return relevant | {"threshold": run.threshold, "model": fingerprint} | sizes
+    return relevant | {"model": fingerprint} | sizes
 
 
 def _mapper(
@@ -203,10 +228,7 @@ def _map_all(
     failed: dict[SceneFile, FailedScene] = {}
 
     def fail(scene: SceneFile, error: Exception) -> None:
-        reason = str(error)
-        if isinstance(error, OSError):
-            reason = f"{error.filename or scene.image}: {error.strerror or error}"
-        failed[scene] = FailedScene(scene.name, scene.image, reason)
+        failed[scene] = FailedScene(scene.name, scene.image, reason_of(error, scene.image))
         # The command ends with the reasons, and there is nothing to wait for with a single scene.
         if len(scenes) > 1:
             reporter.warn(f"{scene.name} is not mapped")
@@ -295,40 +317,18 @@ def _map(
 ) -> None:
     """Map a scene, unless another run is doing so: then wait for that."""
     counter, scene = _Counter(job, advance), job.scene
+
+    def bands_of(reader: SceneReader, picture: Reduced) -> Generator[Band]:
+        return mapper.bands(scene.image, reader, job.layout, picture, counter.step)
+
     try:
         with folder.mapping(scene.name, scene.image, reporter, mapper.check) as finished:
             if finished is None:
-                _map_now(mapper, recipe, job, folder, counter)
+                make_maps(recipe, scene, job.scale, folder, bands_of)
     except Stopped:
         return
     finally:
         counter.finish()
-
-
-def _map_now(
-    mapper: Mapper, recipe: Recipe, job: _Job, folder: MapFolder, counter: "_Counter"
-) -> None:
-    """Map a scene: windows to bands, bands to files, and the files into the folder."""
-    profile, name, image = recipe.profile, job.scene.name, job.scene.image
-    identity = identity_of(image)
-    with scratch_folder(folder.folder / name) as scratch:
-        with recipe.opened(image) as scene:
-            facts = SceneFacts.of(name, image, scene, recipe.fingerprint)
-            maps = SceneMaps(scratch, facts, profile.palette, profile.infer)
-            bands = mapper.bands(image, scene, job.layout, maps.picture, counter.step)
-            # Closed at an error, too: it holds the model, which other scenes wait for.
-            with maps, closing(bands):
-                for band in bands:
-                    maps.add(band)
-            border = scene.border
-        summary = maps.finish()
-        if border is not None:
-            told = {"share": border.share, "values": border.values}
-            summary = replace(summary, border=told)
-        if not is_unchanged(image, identity):
-            raise DataError(f"{image}: was changed while it was mapped; map it again")
-        finished = FinishedScene(image, facts.width, facts.height, job.scale, summary)
-        folder.finish(name, identity, scratch, finished)
 
 
 class _Counter:
@@ -355,10 +355,14 @@ def _mapped(
     scene: SceneFile, folder: MapFolder, finished: FinishedScene, unchanged: bool
 ) -> MappedScene:
     summary = finished.summary
+    files = {kind: folder.folder / file for kind, file in summary.files.items()}
+    formats = [kind for kind in FORMATS if kind in files]
+    if formats:
+        files["polygons"] = files[formats[0]]
     return MappedScene(
         scene=scene.name,
         image=scene.image,
-        files={kind: folder.folder / file for kind, file in summary.files.items()},
+        files=files,
         width=finished.width,
         height=finished.height,
         gsd=summary.gsd,

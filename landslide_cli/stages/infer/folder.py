@@ -7,9 +7,9 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.documents import read_json, restored, write_json
@@ -19,25 +19,43 @@ from landslide_cli.outputs import flush, write_csv_if_new
 from landslide_cli.owners import Process
 from landslide_cli.records import refuse_overwrite
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.files import MAP_SUFFIXES
+from landslide_cli.runs.files import MAP_SUFFIXES, STYLES
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.identity import Identity, is_unchanged
+from landslide_cli.stages.infer.outputs import FORMATS, Outputs
 from landslide_cli.stages.infer.scene_maps import SceneSummary
 
 RECORD, TABLE = MAPS_RECORD, "landslides.csv"
-_FORMAT = 5
+_FORMAT = 6
+
+Work = Literal["nothing", "describe", "draw", "map"]
 
 
 @dataclass(frozen=True)
 class FinishedScene:
-    """A scene whose maps are finished, by the record."""
+    """A scene whose maps are finished, by the record; `outputs` of it have been made."""
 
     image: Path
     width: int
     height: int
     scale: SceneScale
     summary: SceneSummary
+    outputs: Outputs = field(default_factory=Outputs)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is to be done about a scene: of what is `known`, None where it is to be mapped.
+
+    `work` is nothing; `describe`: polygons get attributes or formats; `draw`: mask and polygons are
+    made from the stored probability; `map`: the model runs. `changes` tell why, if settings have
+    changed.
+    """
+
+    work: Work
+    known: FinishedScene | None = None
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,7 @@ class _StoredScene:
     model_gsd: float | None
     summary: SceneSummary
     warnings: tuple[str, ...]
+    outputs: Outputs
     notes: tuple[str, ...] = ()
 
 
@@ -83,17 +102,22 @@ class MapFolder:
 
     Args:
         folder: need not be there yet.
-        made_from: the settings and the model that the maps follow from.
+        made_from: the settings and the model that the probabilities follow from.
+        outputs: what is asked for. Default: mask and overlay.
     """
 
-    def __init__(self, folder: Path, made_from: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, made_from: Mapping[str, Any], outputs: Outputs | None = None
+    ) -> None:
         self.folder = folder
+        self._outputs = outputs or Outputs()
         # JSON has no tuples: settings are compared in the form that they are stored in.
         self._made_from = json.loads(json.dumps(made_from))
         self._key = _digest(self._made_from)
         self._lock = threading.Lock()
         self._read_version: tuple[int, ...] | None = None
-        self._forgotten: set[str] = set()
+        # What had been made of scenes that are mapped again.
+        self._forgotten: dict[str, Outputs] = {}
         self._claimed: set[str] = set()
         self._scenes: dict[str, Any] = {}
         self._plan: dict[str, Any] | None = None
@@ -122,7 +146,7 @@ class MapFolder:
     def forget(self, names: Sequence[str]) -> None:
         """Map these scenes again, by a new plan."""
         self._plan = None
-        self._forgotten |= set(names)
+        self._forgotten |= {name: self._made_of(name) for name in names}
         self._scenes = {name: s for name, s in self._scenes.items() if name not in names}
 
     def refuse_overwrite(self, names: Sequence[str], overwrite: bool) -> None:
@@ -133,7 +157,7 @@ class MapFolder:
         """
         if not self.folder.is_dir():
             return
-        suffixes = MAP_SUFFIXES.values()
+        suffixes = [suffix for kind, suffix in MAP_SUFFIXES.items() if kind not in STYLES]
         paths = [self.folder / f"{name}{suffix}" for name in names for suffix in suffixes]
         # While another run gives files their names, they are not all on record.
         with self._alone():
@@ -155,14 +179,84 @@ class MapFolder:
             )
 
     def finished(self, name: str, image: Path) -> FinishedScene | None:
-        """Return what is known of a scene that was mapped from the same; None if it is to be."""
+        """Return what is known of a scene of which all is there that is asked for; None if not."""
+        standing = self.standing(name, image)
+        return standing.known if standing.work == "nothing" else None
+
+    def standing(self, name: str, image: Path, classes: int = 2) -> Standing:
+        """Tell what is to be done about a scene.
+
+        Args:
+            name: of the scene.
+            image: of the scene.
+            classes: from three on the stored probability does not tell the class of a pixel that
+                becomes foreground by another threshold.
+        """
         entry = self._scenes.get(name)
         if entry is None or entry["made_from"] != self._key or not _is_of(entry, image):
-            return None
-        for file, state in entry["files"].items():
-            if _state(self.folder / file) != state:
+            return Standing("map")
+        known = self._present(self._finished(entry), entry)
+        if known is None or not is_unchanged(image, entry["input"]):
+            return Standing("map")
+        work = self._work(known.outputs, classes)
+        changes = self._outputs.drawing.changes(known.outputs.drawing)
+        return Standing(work, None if work == "map" else known, changes)
+
+    def _work(self, made: Outputs, classes: int) -> Work:
+        asked = self._outputs
+        if asked.within(made):
+            return "nothing"
+        if asked.needs_probability_of(made):
+            return "map"
+        if asked.drawing == made.drawing and "gpkg" in made.formats:
+            return "describe"
+        same_threshold = asked.drawing.threshold == made.drawing.threshold
+        is_enough = made.probability != "none" and (same_threshold or classes == 2)
+        return "draw" if is_enough else "map"
+
+    def outputs_of(self, name: str, image: Path) -> Outputs:
+        """Return what is to be made of a scene: what is asked for, and what was made before."""
+        entry = self._scenes.get(name)
+        if entry is not None and not _is_of(entry, image):
+            return self._outputs
+        made = self._forgotten[name] if name in self._forgotten else self._made_of(name)
+        return self._outputs.with_those_of(made)
+
+    def _made_of(self, name: str) -> Outputs:
+        """Return what has been made of a scene and is still there."""
+        entry = self._scenes.get(name)
+        if entry is None:
+            return Outputs()
+        known = self._finished(entry)
+        there = {kind for kind, file in known.summary.files.items() if self._is_file(file)}
+        formats = tuple(kind for kind in known.outputs.formats if kind in there)
+        probability = known.outputs.probability if "probability" in there else "none"
+        return replace(known.outputs, formats=formats, probability=probability)
+
+    def _is_file(self, name: str) -> bool:
+        return (self.folder / name).is_file()
+
+    def _present(self, known: FinishedScene, entry: Mapping[str, Any]) -> FinishedScene | None:
+        """Return what is known of a scene without what was deleted; None if it was changed.
+
+        A style that a person has changed is no change of the map, nor is one that was deleted.
+        """
+        files, outputs = dict(known.summary.files), known.outputs
+        for kind, file in known.summary.files.items():
+            if kind in STYLES:
+                continue
+            path = self.folder / file
+            if _state(path) == entry["files"].get(file):
+                continue
+            if path.exists() or kind not in ("probability", *FORMATS):
                 return None
-        return self._finished(entry) if is_unchanged(image, entry["input"]) else None
+            del files[kind]
+            if kind == "probability":
+                outputs = replace(outputs, probability="none")
+            else:
+                left = tuple(name for name in outputs.formats if name != kind)
+                outputs = replace(outputs, formats=left)
+        return replace(known, summary=replace(known.summary, files=files), outputs=outputs)
 
     @contextmanager
     def mapping(
@@ -195,7 +289,8 @@ class MapFolder:
     ) -> None:
         """Give a scene's files their names, and write the scene into the record.
 
-        The scratch folder that they lay in is removed.
+        The scratch folder that they lay in is removed. Files of the scene that are not in it stay
+        as they are; so does a style that a person has saved.
 
         Args:
             name: of the scene.
@@ -206,19 +301,23 @@ class MapFolder:
         Raises:
             OutputError: the record cannot be written.
         """
-        files = finished.summary.files.values()
+        kinds = finished.summary.files
+        files = list(kinds.values())
         with self._recording():
+            saved = {file for file in files if self._is_saved_style(name, file)}
+            files = [file for file in files if file not in saved]
+            made = [file for file in files if (scratch / file).exists()]
             # Claimed before they exist: if the run is killed, the next one may replace them.
-            self._claimed |= set(files)
+            self._claimed = (self._claimed | set(files)) - saved
             self._scenes.pop(name, None)
             self._write()
-            for file in files:
+            for file in made:
                 flush(scratch / file)
                 (scratch / file).replace(self.folder / file)
             self._remove_stale(name, set(files))
             # Before the scene counts as finished: no later run would clear it away.
             shutil.rmtree(scratch, ignore_errors=True)
-            self._forgotten.discard(name)
+            self._forgotten.pop(name, None)
             self._scenes[name] = {
                 "made_from": self._key,
                 "input": identity,
@@ -226,6 +325,7 @@ class MapFolder:
                 "width": finished.width,
                 "height": finished.height,
                 **asdict(finished.scale),
+                "outputs": asdict(finished.outputs),
                 "summary": asdict(finished.summary),
             }
 
@@ -283,7 +383,13 @@ class MapFolder:
         scene = restored(_StoredScene, entry, self.folder / RECORD)
         scale = SceneScale(scene.scale_factors, scene.model_gsd, scene.warnings, scene.notes)
         image = Path(scene.input.image)
-        return FinishedScene(image, scene.width, scene.height, scale, scene.summary)
+        return FinishedScene(image, scene.width, scene.height, scale, scene.summary, scene.outputs)
+
+    def _is_saved_style(self, name: str, file: str) -> bool:
+        """Whether a file is a style that a person has put in the place of this program's."""
+        is_style = any(file == f"{name}{MAP_SUFFIXES[kind]}" for kind in STYLES)
+        path = self.folder / file
+        return is_style and path.exists() and name not in self._forgotten and not self._is_own(path)
 
     def _is_own(self, path: Path) -> bool:
         if path.name not in self._claimed:

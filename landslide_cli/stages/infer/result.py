@@ -16,7 +16,8 @@ from landslide_cli.stages.infer.scene_maps import ClassTotal
 class MappedScene:
     """A scene's maps.
 
-    `files` are their paths by kind: mask, mask_png, probability, overlay, polygons. `gsd` is the
+    `files` are their paths by kind: mask, mask_png, probability, overlay; gpkg, geojson, csv, kml,
+    the first of which is also that of polygons; mask_style and probability_style. `gsd` is the
     scene's own in metres, None if it is not known; `scale` how the model saw it. `class_shares`
     are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
     are of its polygons. `unchanged` scenes had been mapped before. `border` is the `share` and the
@@ -55,6 +56,13 @@ class FailedScene:
     scene: str
     image: Path
     reason: str
+
+
+def reason_of(error: Exception, image: Path) -> str:
+    """Say why a scene could not be mapped; a file is named even where the system names none."""
+    if isinstance(error, OSError):
+        return f"{error.filename or image}: {error.strerror or error}"
+    return str(error)
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,7 @@ class InferResult(Result):
         if plan.fitted:
             tile += " at most"
         rows = [("engine", plan.engine), ("precision", precision), ("windows", tile)]
-        if self._megapixels:
+        if self._megapixels and self.seconds:
             rate = f"{self._megapixels / max(self.seconds, 1e-9):.2f}"
             rows += [
                 ("total and model time (s)", f"{self.seconds:.1f}, {self.model_seconds:.1f}"),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,16 +14,21 @@ from landslide_cli.core.memory import give_back_memory
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.pictures import Reduced, overlay
+from landslide_cli.imagery.provenance import Provenance, day_of_mapping
 from landslide_cli.imagery.raster.georeference import Georeference, gsd_of, pixel_area
 from landslide_cli.imagery.raster.images import write_picture
 from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.imagery.raster.styles import mask_style, probability_style
 from landslide_cli.imagery.raster.writer import Layer, MapWriter, finish_cog, finish_png
-from landslide_cli.imagery.vector.landslides import Landslide, PolygonOptions, landslides_of
+from landslide_cli.imagery.vector.attributes import table_of
+from landslide_cli.imagery.vector.data_edges import DataEdges
+from landslide_cli.imagery.vector.landslides import Landslide, landslides_of
 from landslide_cli.imagery.vector.outlines import Outliner
-from landslide_cli.imagery.vector.polygon_files import Provenance, write_polygons
-from landslide_cli.profile import InferSettings
 from landslide_cli.runs.files import MAP_SUFFIXES
-from landslide_cli.stages.infer.mapper import Band
+from landslide_cli.stages.infer.mapper import Band, Recipe
+from landslide_cli.stages.infer.outputs import Outputs
+from landslide_cli.stages.infer.polygons import described, write_formats
+from landslide_cli.version import __version__
 
 # Longest side of the picture of a scene, in pixels; larger scenes are reduced.
 _PICTURE = 1536
@@ -42,19 +46,32 @@ _TIDY = 2**24
 class SceneFacts:
     """The facts about a scene that its maps carry.
 
-    `gsd` is in metres, None where it is not known; `fingerprint` the model's.
+    `provenance` has the GSD in metres, None where it is not known.
     """
 
     name: str
     height: int
     width: int
     georeference: Georeference
-    gsd: float | None
-    fingerprint: str
+    provenance: Provenance
 
     @classmethod
-    def of(cls, name: str, path: Path, scene: SceneReader, fingerprint: str) -> Self:
-        """Describe a scene that is open.
+    def of(
+        cls,
+        name: str,
+        path: Path,
+        scene: SceneReader,
+        recipe: Recipe,
+        mapped: str | None = None,
+    ) -> Self:
+        """Describe a scene that is open, and what maps it.
+
+        Args:
+            name: of the scene.
+            path: of its file.
+            scene: its pixels.
+            recipe: what maps it.
+            mapped: date of the mapping. Default: today.
 
         Raises:
             DataError: its georeference names no place, neither on the Earth nor in a local plane.
@@ -64,7 +81,24 @@ class SceneFacts:
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
         gsd = None if sides is None else (sides[0] * sides[1]) ** 0.5
-        return cls(name, scene.height, scene.width, scene.georeference, gsd, fingerprint)
+        provenance = provenance_of(recipe, name, path, gsd, mapped)
+        return cls(name, scene.height, scene.width, scene.georeference, provenance)
+
+
+def provenance_of(
+    recipe: Recipe, name: str, path: Path, gsd: float | None, mapped: str | None = None
+) -> Provenance:
+    """Return where the maps of a scene come from; `mapped` is today's date by default."""
+    return Provenance(
+        scene=name,
+        gsd=gsd,
+        model=recipe.fingerprint,
+        mapped=mapped or day_of_mapping(),
+        threshold=recipe.run.threshold,
+        source=path.name,
+        licence=recipe.run.licence,
+        software=f"landslide-cli {__version__}",
+    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +120,8 @@ class SceneSummary:
     """What the maps of a scene show.
 
     `files` gives each file's name by its kind; `class_shares` are of the pixels with data, of which
-    there are `pixels`; `unit` is that of the areas; `gsd` is None if it is not known. `border`
+    there are `pixels`; `unit` is that of the areas; `gsd` is None if it is not known. `mapped` is
+    the date at which the model ran. `border`
     are the `share` and the `values` of a border that was taken for no data although the file does
     not say so.
     """
@@ -97,6 +132,7 @@ class SceneSummary:
     totals: list[ClassTotal]
     unit: str
     gsd: float | None
+    mapped: str
     border: dict[str, Any] | None = None
 
 
@@ -109,12 +145,10 @@ class SceneMaps:
         OSError: a file cannot be written.
     """
 
-    def __init__(
-        self, folder: Path, facts: SceneFacts, palette: Palette, settings: InferSettings
-    ) -> None:
+    def __init__(self, folder: Path, facts: SceneFacts, palette: Palette, outputs: Outputs) -> None:
         self._folder, self._facts = folder, facts
-        self._palette, self._settings = palette, settings
-        self._outliner = Outliner(len(palette))
+        self._palette, self._outputs = palette, outputs
+        self._outliner, self._edges = Outliner(len(palette)), DataEdges()
         self._counts = np.zeros(256, np.int64)
         self._tidied = 0
         self.picture = Reduced(facts.height, facts.width, _PICTURE)
@@ -122,7 +156,7 @@ class SceneMaps:
         self._writers = ExitStack()
         self._mask_writer = self._writer("mask", self._mask_layer)
         self._probability_writer: MapWriter | None = None
-        if settings.probability != "none":
+        if outputs.probability != "none":
             self._probability_writer = self._writer("probability", self._probability_layer)
 
     def __enter__(self) -> Self:
@@ -138,6 +172,7 @@ class SceneMaps:
             values = self._probability_values(band)
             self._probability_writer.write(band.row_off, band.col_off, values)
         self._outliner.add(band.row_off, band.col_off, band.mask, band.probability)
+        self._edges.add(band.row_off, band.col_off, band.mask)
         self._counts += np.bincount(band.mask.ravel(), minlength=256)
         if self._counts.sum() // _TIDY > self._tidied:
             self._tidied += 1
@@ -167,6 +202,7 @@ class SceneMaps:
     def _finish_rasters(self) -> dict[str, str]:
         files = {"mask": self._file("mask")}
         finish_cog(self._raw("mask"), self._folder / files["mask"], self._mask_layer)
+        files |= self._style("mask_style", mask_style(self._palette))
         if not self._facts.georeference.is_known:
             files["mask_png"] = self._file("mask_png")
             finish_png(self._raw("mask"), self._folder / files["mask_png"])
@@ -174,6 +210,8 @@ class SceneMaps:
             files["probability"] = self._file("probability")
             target = self._folder / files["probability"]
             finish_cog(self._raw("probability"), target, self._probability_layer)
+            certain = 100.0 if self._outputs.probability == "percent" else 1.0
+            files |= self._style("probability_style", probability_style(certain))
         return files
 
     def _finish_picture(self) -> dict[str, str]:
@@ -182,24 +220,25 @@ class SceneMaps:
         write_picture(self._folder / files["overlay"], picture)
         return files
 
+    def _style(self, kind: str, style: str) -> dict[str, str]:
+        (self._folder / self._file(kind)).write_text(style, encoding="utf-8")
+        return {kind: self._file(kind)}
+
     def _finish_polygons(self) -> tuple[dict[str, str], list[Landslide]]:
-        facts, settings = self._facts, self._settings
+        facts = self._facts
         landslides = landslides_of(
-            self._outliner.finish(),
+            self._edges.marked(self._outliner.finish(), facts.height, facts.width),
             facts.georeference,
             facts.width,
             facts.height,
             self._palette.names,
-            PolygonOptions(settings.min_area, settings.fill_holes, settings.simplify),
+            self._outputs.drawing.options,
         )
-        if settings.polygons == "none":
+        if not self._outputs.formats:
             return {}, landslides
-        files = {"polygons": self._file(settings.polygons)}
-        today = date.today().isoformat()
-        origin = Provenance(facts.name, facts.gsd, facts.fingerprint, today)
-        path = self._folder / files["polygons"]
-        write_polygons(path, landslides, facts.georeference, origin)
-        return files, landslides
+        table = table_of(landslides, facts.georeference, facts.provenance)
+        table = described(table, self._outputs)
+        return write_formats(self._folder, table, facts.provenance, self._outputs), landslides
 
     def _writer(self, kind: str, layer: Layer) -> MapWriter:
         facts = self._facts
@@ -215,17 +254,24 @@ class SceneMaps:
 
     @property
     def _mask_layer(self) -> Layer:
-        return Layer("uint8", IGNORE, dict(enumerate(self._palette.colours)), "class")
+        colours = dict(enumerate(self._palette.colours))
+        return Layer("uint8", IGNORE, colours, "class", self._tags)
 
     @property
     def _probability_layer(self) -> Layer:
-        if self._settings.probability == "percent":
-            return Layer("uint8", PERCENT_NODATA, None, "probability of foreground, per cent")
-        return Layer("float32", float("nan"), None, "probability of foreground")
+        name = "probability of foreground"
+        if self._outputs.probability == "percent":
+            return Layer("uint8", PERCENT_NODATA, None, f"{name}, per cent", self._tags)
+        return Layer("float32", float("nan"), None, name, self._tags)
+
+    @property
+    def _tags(self) -> dict[str, str]:
+        tags = self._facts.provenance.tags()
+        return tags | {"TIFFTAG_DATETIME": f"{tags['MAPPED'].replace('-', ':')} 00:00:00"}
 
     def _probability_values(self, band: Band) -> NDArray[Any]:
         missing = band.mask == IGNORE
-        if self._settings.probability == "percent":
+        if self._outputs.probability == "percent":
             values: NDArray[Any] = np.rint(band.probability * 100.0).astype(np.uint8)
             values[missing] = PERCENT_NODATA
         else:
@@ -251,5 +297,6 @@ class SceneMaps:
             pixels=pixels,
             totals=totals,
             unit="m2" if facts.georeference.is_known else "px",
-            gsd=facts.gsd,
+            gsd=facts.provenance.gsd,
+            mapped=facts.provenance.mapped,
         )

@@ -5,10 +5,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from landslide_cli.imagery.provenance import Provenance
 from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.vector.landslides import Landslide, PolygonOptions, landslides_of
 from landslide_cli.imagery.vector.outlines import Outline, Outliner
-from landslide_cli.imagery.vector.polygon_files import Provenance
 
 Mask = NDArray[np.uint8]
 

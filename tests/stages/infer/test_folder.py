@@ -18,6 +18,7 @@ from landslide_cli.stages.infer.folder import (
     MapFolder,
 )
 from landslide_cli.stages.infer.identity import identity_of
+from landslide_cli.stages.infer.outputs import Outputs
 from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
 from tests.conftest import RecordingReporter
 
@@ -33,7 +34,14 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-def finish(folder: MapFolder, name: str, image: Path, *kinds: str, area: float = 12.0) -> None:
+def finish(
+    folder: MapFolder,
+    name: str,
+    image: Path,
+    *kinds: str,
+    area: float = 12.0,
+    outputs: Outputs = Outputs(),  # noqa: B008 - frozen
+) -> None:
     """Finish a scene as the stage does: its files lie in a folder beside."""
     files = {kind: f"{name}_{kind}.tif" for kind in kinds or ("mask",)}
     scratch = folder.folder / f".{name}.partial"
@@ -42,8 +50,9 @@ def finish(folder: MapFolder, name: str, image: Path, *kinds: str, area: float =
     for file in files.values():
         (scratch / file).write_text(f"map of {file}")
     total = ClassTotal("slide", 3, area, 0.25)
-    summary = SceneSummary(files, {"ground": 0.75, "slide": 0.25}, 48, [total], "px", None)
-    finished = FinishedScene(image, 8, 6, SCALE, summary)
+    shares = {"ground": 0.75, "slide": 0.25}
+    summary = SceneSummary(files, shares, 48, [total], "px", None, "2025-11-30")
+    finished = FinishedScene(image, 8, 6, SCALE, summary, outputs)
     folder.finish(name, identity_of(image), scratch, finished)
     assert not scratch.exists()
 

@@ -88,6 +88,10 @@ def test_mask_is_a_cloud_optimized_geotiff_on_the_scenes_own_grid(
         assert mask.colormap(1)[0] == (0, 0, 0, 255)
         assert mask.colormap(1)[1] == (255, 0, 255, 255)
         assert mask.overviews(1)
+        tags = mask.tags()
+        assert (tags["SOURCE"], tags["GSD_M"]) == ("scene.tif", "0.5002")
+        assert tags["MAPPED"] == date.today().isoformat()
+        assert {"SOFTWARE", "MODEL"} <= tags.keys()
         np.testing.assert_array_equal(mask.read(1), truth)
 
 
@@ -98,8 +102,8 @@ def test_georeferenced_scene_has_no_png_of_the_mask(
     plant("scenes/b.tif")
     maps = tmp_path / "maps"
     here, nowhere = infer_tiled(bright(), [str(tmp_path / "scenes")], output=maps).scenes
-    assert set(here.files) == {"mask", "overlay", "polygons"}
-    assert set(nowhere.files) == {"mask", "mask_png", "overlay", "polygons"}
+    assert set(here.files) == {"mask", "mask_style", "overlay", "gpkg", "polygons"}
+    assert set(nowhere.files) == set(here.files) | {"mask_png"}
     assert (here.unit, nowhere.unit, nowhere.gsd) == ("m2", "px", None)
     assert here.gsd == pytest.approx(0.5 / 0.9996)
     made = {path.name for mapped in (here, nowhere) for path in mapped.files.values()}
@@ -177,11 +181,16 @@ def test_polygons_say_all_that_is_known_of_a_landslide(
     fields = layer.fields
     assert fields["id"] == [1, 2]
     assert fields["class"] == ["landslide"] * 2
-    assert fields["area_m2"] == pytest.approx([600 * SQUARE_METRES, 200 * SQUARE_METRES], rel=1e-6)
-    assert fields["perimeter_m"] == pytest.approx([50 / 0.9996, 30 / 0.9996], rel=1e-6)
+    assert fields["area_m2"] == pytest.approx([600 * SQUARE_METRES, 200 * SQUARE_METRES], abs=6e-3)
+    assert fields["perimeter_m"] == pytest.approx([50 / 0.9996, 30 / 0.9996], abs=6e-3)
+    assert (fields["length_m"], fields["width_m"]) == ([15.01, 10.0], [10.0, 5.0])
+    assert fields["orientation_deg"] == [90, 90]
+    assert fields["size_class"] == ["100 to 1,000 m2", "under 100 m2"]
+    assert fields["cut_by_edge"] == [False, False]
+    assert fields["longitude"] == pytest.approx([105.000183, 105.000575], abs=1e-6)
     certain = 1 / (1 + np.exp(-(250 - 127.5) / 32))
     for name in ("mean_probability", "min_probability"):
-        assert fields[name] == pytest.approx([certain] * 2, abs=2e-6)
+        assert fields[name] == pytest.approx([certain] * 2, abs=6e-4)
     assert fields["confidence"] == ["high"] * 2
     bounds = [geometry.bounds for geometry in layer.geometries]
     names = ("xmin", "ymin", "xmax", "ymax")
@@ -189,7 +198,7 @@ def test_polygons_say_all_that_is_known_of_a_landslide(
         pytest.approx(box, abs=1e-7) for box in bounds
     ]
     assert fields["scene"] == ["scene"] * 2
-    assert fields["gsd_m"] == pytest.approx([0.5 / 0.9996] * 2)
+    assert fields["gsd_m"] == [0.5002] * 2
     assert fields["model"] == [result.model] * 2
     assert [str(day)[:10] for day in fields["mapped"]] == [date.today().isoformat()] * 2
 

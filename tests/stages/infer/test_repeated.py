@@ -150,15 +150,74 @@ def test_table_keeps_scenes_of_earlier_runs(
     assert [line.split(",")[0] for line in lines] == ["scene", "a", "b", "c"]
 
 
-def test_maps_that_are_no_longer_asked_for_are_removed(
-    again: Callable[..., dict[str, bool]], tmp_path: Path
+def test_what_is_asked_for_is_added_and_never_removed_by_a_run_that_does_not_ask(
+    again: Callable[..., dict[str, bool]],
+    content_of: ContentOf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     maps = tmp_path / "maps"
     again("infer.polygons=geojson", probability=True)
     names = {path.name for path in maps.glob("a_*")}
-    assert names == {"a_mask.tif", "a_overlay.jpg", "a_probability.tif", "a_landslides.geojson"}
-    again("infer.polygons=none")
-    assert {path.name for path in maps.glob("a_*")} == {"a_mask.tif", "a_overlay.jpg"}
+    assert names == {
+        *("a_mask.tif", "a_mask.qml", "a_overlay.jpg", "a_probability.tif", "a_probability.qml"),
+        *("a_landslides.gpkg", "a_landslides.geojson"),
+    }
+    before = content_of(maps)
+    no_mapping(monkeypatch)
+    assert again("infer.polygons=none") == {"a": False, "b": False}
+    assert content_of(maps) == before
+    # Other formats are made of the stored polygons.
+    assert again("infer.polygons=[csv, kml]", "infer.volume=true") == {"a": True, "b": True}
+    assert {path.suffix for path in maps.glob("a_landslides.*")} == {
+        *(".gpkg", ".geojson", ".csv", ".kml"),
+    }
+    assert again() == {"a": False, "b": False}
+    # A file that a person has deleted is no loss, unless it is asked for.
+    (maps / "a_landslides.kml").unlink()
+    assert again() == {"a": False, "b": False}
+    assert again("infer.polygons=[kml]") == {"a": True, "b": False}
+
+
+def test_mask_and_polygons_are_drawn_anew_from_the_stored_probability_as_the_model_would(
+    again: Callable[..., dict[str, bool]],
+    bright: Bright,
+    content_of: ContentOf,
+    tmp_path: Path,
+    reporter: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again("infer.probability=float32")
+    change = ("infer.threshold=0.97", "infer.min_area=30", "infer.simplify=1")
+    scenes = [str(tmp_path / "scenes")]
+    fresh = bright(*change, "infer.probability=float32")
+    infer_tiled(fresh, scenes, output=tmp_path / "fresh")
+    no_mapping(monkeypatch)
+    assert again(*change, reporter=reporter) == {"a": True, "b": True}
+    assert maps_in(tmp_path / "maps", content_of) == maps_in(tmp_path / "fresh", content_of)
+    (note,) = [text for text in reporter.notes if "without the model" in text]
+    assert note.startswith("infer.threshold (none -> 0.97), infer.min_area (0 -> 30), ")
+    assert again(*change) == {"a": False, "b": False}
+
+
+def test_where_no_probability_is_stored_the_model_runs_and_that_is_said(
+    again: Callable[..., dict[str, bool]], reporter: Any
+) -> None:
+    again("infer.min_area=30", reporter=reporter)
+    (note,) = [text for text in reporter.notes if "the model runs" in text]
+    assert "infer.min_area (0 -> 30)" in note
+    assert "--probability" in note
+
+
+def test_a_style_that_a_person_saved_stays(
+    again: Callable[..., dict[str, bool]], tmp_path: Path
+) -> None:
+    style = tmp_path / "maps" / "a_mask.qml"
+    style.write_text("mine")
+    assert again() == {"a": False, "b": False}
+    assert again("infer.overlap=8") == {"a": True, "b": True}
+    assert again("infer.overlap=16") == {"a": True, "b": True}
+    assert style.read_text() == "mine"
 
 
 def test_foreign_file_beside_the_maps_is_not_removed(
