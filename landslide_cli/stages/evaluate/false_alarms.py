@@ -56,11 +56,6 @@ class FalseAlarms:
         pixels = int((truth != IGNORE).sum())
         return cls(sample, pixels, int(alarm.sum()), objects, pixel_area, is_scored)
 
-    @property
-    def share(self) -> float:
-        """Share of the labelled pixels that is mapped."""
-        return self.mapped / self.pixels if self.pixels else 0.0
-
     def document(self) -> dict[str, Any]:
         """Return the numbers as JSON values."""
         return {
@@ -106,18 +101,20 @@ def false_alarms_table(document: dict[str, Any] | None, noun: str) -> list[Table
 
 def _measured(alarms: Sequence[FalseAlarms]) -> dict[str, Any]:
     """Return the pixels and areas of samples together, in square metres if all are known."""
-    pixels, mapped = (sum(getattr(a, name) for a in alarms) for name in ("pixels", "mapped"))
     known = [alarm.pixel_area for alarm in alarms if alarm.pixel_area is not None]
     in_metres = len(known) == len(alarms)
     units = known if in_metres else [1.0] * len(alarms)
-    share = mapped / pixels if pixels else 0.0
+    # By area, as pixels of several GSD are of different worth.
+    ground = sum(alarm.pixels * unit for alarm, unit in zip(alarms, units, strict=True))
+    area = sum(alarm.mapped * unit for alarm, unit in zip(alarms, units, strict=True))
+    share = area / ground if ground else 0.0
     return {
-        "pixels": pixels,
-        "mapped": mapped,
+        "pixels": sum(alarm.pixels for alarm in alarms),
+        "mapped": sum(alarm.mapped for alarm in alarms),
         "share": share,
         "square_metres_per_square_kilometre": 1e6 * share,
-        "ground": sum(a.pixels * unit for a, unit in zip(alarms, units, strict=True)),
-        "area": sum(a.mapped * unit for a, unit in zip(alarms, units, strict=True)),
+        "ground": ground,
+        "area": area,
         "unit": "square metres" if in_metres else "pixels",
     }
 

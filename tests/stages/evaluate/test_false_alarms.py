@@ -57,9 +57,11 @@ def test_areas_of_several_scenes_add_up_in_metres_where_all_are_known() -> None:
     known = false_alarms_document([alarms_of("a", 3, 4.0), alarms_of("b", 2, 0.25)])
     assert known is not None
     assert (known["scenes"], known["area"], known["unit"]) == (2, 12.5, "square metres")
+    assert known["share"] == pytest.approx(12.5 / (95 * 4.25))
     mixed = false_alarms_document([alarms_of("a", 3, 4.0), alarms_of("b", 2, None)])
     assert mixed is not None
     assert (mixed["area"], mixed["ground"], mixed["unit"]) == (5, 190, "pixels")
+    assert mixed["share"] == pytest.approx(5 / 190)
     assert [line["unit"] for line in mixed["each"]] == ["square metres", "pixels"]
 
 
