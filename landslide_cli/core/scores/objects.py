@@ -19,7 +19,6 @@ from landslide_cli.core.scores.confusion import Counts, Tallies, share
 OBJECT_COLUMNS = ("true", "found", "touched", "predicted", "matching", "false")
 OBJECT_RATE_NAMES = ("found", "touched", "false")
 
-
 Numbers = NDArray[np.int64]
 
 
@@ -61,8 +60,8 @@ class ObjectTally:
         # Both labels in one number, so that a single sort counts the pairs.
         codes = (true[common].astype(np.int64) << 32) | predicted[common]
         pairs, pixels = np.unique(codes, return_counts=True)
-        first = self._true.number_of(pairs >> 32), self._predicted.number_of(pairs & 0xFFFFFFFF)
-        self._overlaps.append(np.stack([*first, pixels]))
+        pieces = self._true.number_of(pairs >> 32), self._predicted.number_of(pairs & 0xFFFFFFFF)
+        self._overlaps.append(np.stack([*pieces, pixels]))
 
     def counts(self, bounds: Sequence[float], pixel_area: float = 1.0) -> Counts:
         """Count the objects by size, as `object_counts`.
