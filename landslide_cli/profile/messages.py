@@ -8,7 +8,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from landslide_cli.errors import listed
-from landslide_cli.profile.model import ARCHITECTURES, network_settings
+from landslide_cli.profile.model import ARCHITECTURES, EXTERNAL, network_settings
+from landslide_cli.profile.networks import FUNCTION_PATH
 from landslide_cli.profile.profile import FOLDER_NAME, Profile
 from landslide_cli.profile.source import TEXT_NAME
 
@@ -43,6 +44,7 @@ _SHOULD_BE = {
 # The same for texts of a pattern.
 _OF_PATTERN = {
     FOLDER_NAME: "letters of English, digits, '.', '_' and '-', a letter or digit first",
+    FUNCTION_PATH: f"modules and a function of theirs, as in {EXTERNAL}",
     TEXT_NAME: "letters, digits, spaces and any of _ . ( ) + -, a letter or digit first",
 }
 

@@ -17,7 +17,8 @@ from landslide_cli.profile.augment import COLOUR_KINDS
 from landslide_cli.profile.base import Settings, wrong
 from landslide_cli.profile.evaluate import EvaluateSettings
 from landslide_cli.profile.infer import InferSettings
-from landslide_cli.profile.model import FlexUNetSettings, ModelSettings
+from landslide_cli.profile.model import ModelSettings
+from landslide_cli.profile.networks import FlexUNetSettings
 from landslide_cli.profile.prepare import PrepareSettings
 from landslide_cli.profile.show import ShowSettings
 from landslide_cli.profile.source import ClassSettings, SourceSettings

@@ -16,6 +16,7 @@ from landslide_cli.processes import end_with_parent, ending_children
 from landslide_cli.records import Input
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import import_openvino
+from landslide_cli.runs.run import load_keras
 
 FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
 
@@ -28,7 +29,9 @@ def fingerprint_of(model: Path, home: Path | None = None) -> str:
     return Input.of(model, _recorded(_folder(model, home))).digest
 
 
-def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path:
+def converted(
+    model: Path, reporter: Reporter, home: Path | None = None, architecture: str | None = None
+) -> Path:
     """Return the model in OpenVINO's form, converting it first if that was not done yet.
 
     It is kept in `openvino` in a folder, or for this process alone where nothing can be written
@@ -38,6 +41,7 @@ def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path
         model: the Keras file.
         reporter: told of the conversion, which takes seconds.
         home: the folder. Default: the model's.
+        architecture: what has built it, as `runs.run.load_keras` takes it.
 
     Raises:
         ModelError: the model cannot be converted.
@@ -51,12 +55,12 @@ def converted(model: Path, reporter: Reporter, home: Path | None = None) -> Path
                     reporter.note(f"converting {model} for OpenVINO, once")
                     clear_leftovers(folder.parent)
                     with reporter.working("converting the model"):
-                        _convert_into(folder, model)
+                        _convert_into(folder, model, architecture)
         except OutputError as error:
             reporter.warn(f"the converted model cannot be stored: {error}")
             # Removed by the system: the model is read from it again for each size of window.
             folder = Path(tempfile.mkdtemp(prefix="landslide-")) / FOLDER
-            _convert_into(folder, model)
+            _convert_into(folder, model, architecture)
     return folder / NETWORK
 
 
@@ -79,14 +83,14 @@ def _teller(model: Path, reporter: Reporter) -> Callable[[Owner], None]:
     return tell
 
 
-def _convert_into(folder: Path, model: Path) -> None:
+def _convert_into(folder: Path, model: Path, architecture: str | None) -> None:
     current = Input.of(model)
     with whole_folder(folder) as scratch:
         # In a process of its own: TensorFlow's memory is given back with it.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, context, end_with_parent) as pool, ending_children():
             try:
-                pool.submit(_convert, model, scratch).result()
+                pool.submit(_convert, model, scratch, architecture).result()
             except BrokenProcessPool:
                 raise ModelError(
                     f"{model}: its conversion for OpenVINO was killed, probably out of memory; "
@@ -95,20 +99,18 @@ def _convert_into(folder: Path, model: Path) -> None:
         write_json(scratch / RECORD, asdict(current))
 
 
-def _convert(model: Path, folder: Path) -> None:
+def _convert(model: Path, folder: Path, architecture: str | None) -> None:
     """Export the Keras model, and write what OpenVINO reads of it, in full precision."""
-    from landslide_cli.core.networks.backend import keras
-
     openvino = import_openvino()
     try:
+        loaded = load_keras(model, architecture)
         with tempfile.TemporaryDirectory(dir=folder) as exported:
-            loaded = keras.saving.load_model(model, compile=False)
             loaded.export(exported, format="tf_saved_model", verbose=False)
             # Its weights are mapped from the exported files: written before these are removed.
             network = openvino.Core().read_model(exported)
             openvino.save_model(network, folder / NETWORK, compress_to_fp16=False)
             del network
-    except OSError:
+    except (OSError, ModelError):
         raise
     except Exception as error:  # each library raises its own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -130,7 +130,7 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
         raise ModelError(
             f"OpenVINO cannot be imported ({error}); install it, or --set infer.engine=tensorflow"
         ) from None
-    network = converted(run.file, reporter, run.home)
+    network = converted(run.file, reporter, run.home, run.architecture)
     with reporter.working("loading the model"):
         return OpenVinoEngine(network, run.preprocessing.bands, run.outputs, threads)
 

@@ -11,7 +11,7 @@ from landslide_cli.dataset.finding import find_files
 from landslide_cli.documents import damaged_file, read_json, restored
 from landslide_cli.errors import ModelError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
-from landslide_cli.profile import InferSettings, Profile, SourceSettings
+from landslide_cli.profile import ExternalSettings, InferSettings, Profile, SourceSettings
 from landslide_cli.records import check_file
 from landslide_cli.runs.files import (
     METRICS,
@@ -58,7 +58,8 @@ class Run:
     `outputs` is the number of channels that the model should have by the profile, `preprocessing`
     what scenes go through before it, and `of_sources` what those of the profile's sources go
     through where it differs, by their resolved paths. `threshold` is the least probability of
-    foreground, None for the most probable class.
+    foreground, None for the most probable class. `architecture` is the path of a function outside
+    this package that has built the model, None for one of this package's.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class Run:
     preprocessing: Preprocessing
     threshold: float | None
     of_sources: Mapping[Path, Preprocessing] = field(default_factory=dict)
+    architecture: str | None = None
 
     @property
     def is_packaged(self) -> bool:
@@ -100,7 +102,7 @@ class Run:
         Raises:
             ModelError: the file is damaged, or it was made for other bands or classes.
         """
-        model = load_keras(self.file)
+        model = load_keras(self.file, self.architecture)
         check_channels(self.file, _channels(model), (self.preprocessing.bands, self.outputs))
         return model
 
@@ -151,7 +153,21 @@ def find_run(
     )
     threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
     of_sources = _of_sources(profile, preprocessing)
-    return Run(folder, home, profile.model_outputs, preprocessing, threshold, of_sources)
+    return Run(
+        folder,
+        home,
+        profile.model_outputs,
+        preprocessing,
+        threshold,
+        of_sources,
+        architecture_path(profile),
+    )
+
+
+def architecture_path(profile: Profile) -> str | None:
+    """Return the path of the function that builds the profile's model; None for one of ours."""
+    model = profile.model
+    return model.architecture if isinstance(model, ExternalSettings) else None
 
 
 def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Preprocessing]:
@@ -233,16 +249,31 @@ def restored_preprocessing(document: Mapping[str, Any], bands: int, path: Path) 
     return Preprocessing(bands, scale=before.scale, standardized=before.standardized)
 
 
-def load_keras(path: Path) -> Any:
+def load_keras(path: Path, architecture: str | None = None) -> Any:
     """Load a Keras model.
 
+    Args:
+        path: of the file.
+        architecture: path of a function outside this package that has built it. Its module is
+            imported only if the model has layers that Keras does not know without it.
+
     Raises:
-        ModelError: the file is damaged.
+        ModelError: the file is damaged, or that module cannot be imported.
     """
     from landslide_cli.core.networks.backend import keras
 
     try:
-        return keras.saving.load_model(path, compile=False)
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except TypeError:
+            if architecture is None or not zipfile.is_zipfile(path):
+                raise
+            from landslide_cli.core.networks.import_path import import_architecture
+
+            import_architecture(architecture)
+            return keras.saving.load_model(path, compile=False)
+    except ModelError:
+        raise
     except Exception as error:  # Keras raises whatever its parsers raise
         damaged = "is a damaged model" if zipfile.is_zipfile(path) else "is not a Keras model"
         raise ModelError(

@@ -261,7 +261,7 @@ def test_shares_that_do_not_add_up_are_found_at_one_of_them(write_profile: Write
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("{architecture: vnet}", 'model.architecture is "vnet"; it should be flexunet or unet'),
+        ("{architecture: vnet}", 'model.architecture is "vnet"; it should be flexunet or unet or'),
         ("{architecture: unet, base_filters: 3}", "unknown key 'base_filters' in model"),
         ("{encoder: resnet50v2}", "unknown key 'encoder' in model"),
         ("{architecture: unet, encode: x}", "unknown key 'encode' in model; did you mean"),

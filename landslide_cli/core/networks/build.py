@@ -5,17 +5,27 @@ model, listed in `ARCHITECTURES`, and a settings class in the profile.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from landslide_cli.core.networks.attention_unet import attention_unet
 from landslide_cli.core.networks.backend import keras
+from landslide_cli.core.networks.deeplabv3plus import deeplabv3plus
+from landslide_cli.core.networks.external import external
 from landslide_cli.core.networks.flexunet import flexunet
+from landslide_cli.core.networks.multiresunet import multiresunet
+from landslide_cli.core.networks.segformer import segformer
 from landslide_cli.core.networks.shapes import output_shapes
+from landslide_cli.core.networks.sharp_unet import sharp_unet
+from landslide_cli.core.networks.u2net import u2net
 from landslide_cli.core.networks.unet import unet
+from landslide_cli.core.networks.unet3plus import unet3plus
 from landslide_cli.profile import ModelSettings
 
 layers = keras.layers
+
+Architecture = Callable[[Any, int, int, bool], Any]
 
 _POLICIES = {
     "float32": "float32",
@@ -50,14 +60,23 @@ def build_model(
     global_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_POLICIES[precision])
     try:
-        return ARCHITECTURES[settings.architecture](settings, bands, outputs, synchronized)
+        build: Architecture = ARCHITECTURES.get(settings.architecture, external)
+        return build(settings, bands, outputs, synchronized)
     finally:
         keras.config.set_dtype_policy(global_policy)
 
 
-ARCHITECTURES: dict[str, Callable[[Any, int, int, bool], Any]] = {
+# All others are paths of functions outside this package.
+ARCHITECTURES: dict[str, Architecture] = {
     "flexunet": flexunet,
     "unet": unet,
+    "deeplabv3plus": deeplabv3plus,
+    "attention_unet": attention_unet,
+    "unet3plus": unet3plus,
+    "u2net": u2net,
+    "multiresunet": multiresunet,
+    "sharp_unet": sharp_unet,
+    "segformer": segformer,
 }
 
 
@@ -75,8 +94,8 @@ class LayerSummary:
 def summarise_layers(model: Any, height: int, width: int) -> Sequence[LayerSummary]:
     """List the layers of a network, with shapes and FLOP for one tile of `height` x `width` pixels.
 
-    A multiplication and its addition count as 2 FLOP. Only convolutions are counted, which do more
-    than 99.9 % of the work.
+    A multiplication and its addition count as 2 FLOP. Only convolutions and attention are counted,
+    which do more than 99.9 % of the work.
     """
     shapes = output_shapes(model, height, width)
     return [
@@ -85,7 +104,7 @@ def summarise_layers(model: Any, height: int, width: int) -> Sequence[LayerSumma
             kind=type(layer).__name__,
             shape=shapes[layer.name],
             parameters=layer.count_params(),
-            flop=_flop(layer, shapes[layer.name]),
+            flop=_flop(layer, shapes),
         )
         for layer in model.layers
     ]
@@ -101,15 +120,12 @@ def feature_sizes(model: Any, height: int, width: int) -> tuple[list[int], list[
     shapes = output_shapes(model, height, width)
     operations = model.operations
     index = {operation.name: number for number, operation in enumerate(operations)}
-    inputs = [
-        [
-            index[parent.operation.name]
-            for node in operation._inbound_nodes[:1]
-            for parent in node.parent_nodes
-        ]
+    inputs = [[index[name] for name in _parents(operation)] for operation in operations]
+    sizes = [
+        math.prod(shapes[operation.name]) + _attention_weights(operation, shapes)
         for operation in operations
     ]
-    return [math.prod(shapes[operation.name]) for operation in operations], inputs
+    return sizes, inputs
 
 
 def in_precision(model: Any, precision: str) -> Any:
@@ -135,10 +151,37 @@ def rebuilt(model: Any, copy_layer: Callable[[Any], Any]) -> Any:
     return copy
 
 
-def _flop(layer: Any, shape: tuple[int, ...]) -> int:
+def _parents(operation: Any) -> list[str]:
+    """Name the operations whose output one takes, in the order of its arguments."""
+    return [
+        parent.operation.name
+        for node in operation._inbound_nodes[:1]
+        for parent in node.parent_nodes
+    ]
+
+
+def _attention_weights(operation: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Count the weights of an attention: for each head, query pixel and key pixel one."""
+    if not isinstance(operation, layers.MultiHeadAttention):
+        return 0
+    queries, keys = (math.prod(shapes[name][:-1]) for name in _parents(operation)[:2])
+    return int(operation.num_heads * queries * keys)
+
+
+def _attention_flop(layer: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Count the projections of queries, keys, values and output, and the two products of them."""
+    queries, keys = (math.prod(shapes[name][:-1]) for name in _parents(layer)[:2])
+    channels = shapes[layer.name][-1]
+    width = layer.num_heads * layer.key_dim
+    return int(4 * (queries + keys) * channels * width + 4 * queries * keys * width)
+
+
+def _flop(layer: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    if isinstance(layer, layers.MultiHeadAttention):
+        return _attention_flop(layer, shapes)
     if not isinstance(layer, layers.Conv2D | layers.Conv2DTranspose):
         return 0
-    rows, cols, _ = shape
+    rows, cols, _ = shapes[layer.name]
     kernel_rows, kernel_cols, *channels = layer.kernel.shape
     flop = 2 * kernel_rows * kernel_cols * channels[0] * channels[1] * rows * cols
     if isinstance(layer, layers.Conv2DTranspose):

@@ -26,7 +26,7 @@ from landslide_cli.core.networks.weight_files import (
     weights_of,
 )
 from landslide_cli.errors import ModelError
-from landslide_cli.profile import UNetSettings
+from landslide_cli.profile import EncoderSettings
 
 layers = keras.layers
 
@@ -124,7 +124,7 @@ _APPLICATIONS = {
 
 
 def encoder_features(
-    settings: UNetSettings, image: Any, bands: int, synchronized: bool = False
+    settings: EncoderSettings, image: Any, bands: int, synchronized: bool = False
 ) -> list[Any]:
     """Apply the profile's encoder and its input scaling, with random weights.
 
@@ -138,7 +138,7 @@ def encoder_features(
     return _APPLICATIONS[name].features(image, bands, momentum, synchronized)
 
 
-def load_encoder(settings: UNetSettings, model: Any) -> None:
+def load_encoder(settings: EncoderSettings, model: Any) -> None:
     """Load the pretrained weights of a network's encoder, if the profile names any.
 
     Raises:

@@ -23,7 +23,7 @@ from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, run_lock, unfinished_folder
-from landslide_cli.runs.run import check_fold, find_run
+from landslide_cli.runs.run import architecture_path, check_fold, find_run
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
 from landslide_cli.stages.train.checkpoints import Checkpoint
@@ -318,7 +318,19 @@ def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None, overw
     files = files_of(path for part in parts for path in part.files)
     start = start_file(profile)
     files += [] if start is None else [start]
+    files += _architecture_files(profile)
     return Step.of(profile.run_folder / RUN_RECORD, settings, files, overwrite)
+
+
+def _architecture_files(profile: Profile) -> list[Path]:
+    """Return the module that builds the network, if it lies outside this package."""
+    path = architecture_path(profile)
+    if path is None:
+        return []
+    from landslide_cli.core.networks.import_path import source_file
+
+    file = source_file(path)
+    return [] if file is None else [file]
 
 
 def _digest(step: Step) -> bytes:

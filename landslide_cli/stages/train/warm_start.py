@@ -9,7 +9,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.records import check_file
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import LANDSLIDE, MODEL, PACKAGED, RUN_RECORD
-from landslide_cli.runs.run import load_keras, stored_preprocessing
+from landslide_cli.runs.run import architecture_path, load_keras, stored_preprocessing
 
 # Layers after the decoder, which have the classes' number of channels.
 _OF_CLASSES = ("classes", "enlarged_")
@@ -49,7 +49,7 @@ def start_from(
         ModelError: the other model is of another network.
     """
     check_file(file, file.with_name(RUN_RECORD))
-    weights: Arrays = weights_of(load_keras(file))
+    weights: Arrays = weights_of(load_keras(file, architecture_path(profile)))
     unassigned = assign_weights(model, weights)
     unlike = [name for name in unassigned if not name.startswith(_OF_CLASSES)]
     if unlike:

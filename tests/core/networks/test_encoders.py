@@ -14,7 +14,7 @@ from landslide_cli.core.networks.encoders import ENCODER, encoder_features, load
 from landslide_cli.core.networks.weight_files import packaged_weights, weights_of
 from landslide_cli.errors import ModelError
 from landslide_cli.profile import UNetSettings
-from landslide_cli.profile.model import EncoderName
+from landslide_cli.profile.networks import EncoderName
 from landslide_cli.weights import FOLDER
 
 STRIDES = (2, 4, 8, 16, 32)
