@@ -104,7 +104,7 @@ def evaluate(
 @command(
     example="landslide infer-tiled configs/sichuan.yaml orthophotos/*.tif --output maps",
     writes="<run>/infer with SCENE_mask.tif, SCENE_landslides.gpkg and SCENE_overlay.jpg for each "
-    "scene, landslides.csv and infer.json",
+    "scene, inventory.gpkg, landslides.csv and infer.json",
     doing="mapping",
 )
 def infer_tiled(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ from landslide_cli.runs.scale_choice import with_chosen_scales
 from landslide_cli.runs.scales import SceneScale, report_scales, scale_of
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.borders import tell_borders
-from landslide_cli.stages.infer.folder import FinishedScene, MapFolder
+from landslide_cli.stages.infer.folder import MapFolder
+from landslide_cli.stages.infer.inventory import update_inventory
 from landslide_cli.stages.infer.making import make_maps
+from landslide_cli.stages.infer.map_record import FinishedScene
 from landslide_cli.stages.infer.mapper import Band, LocalMapper, Mapper, Recipe, Stopped
 from landslide_cli.stages.infer.outputs import FORMATS, SETTINGS, Outputs
 from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene, reason_of
@@ -120,7 +122,12 @@ def infer_tiled(
     if overwrite:
         folder.forget([scene.name for scene in choice.scenes])
     with folder.in_use():
-        return _infer(profile, run, fingerprint, choice, folder, scheduler, reporter)
+        result = _infer(profile, run, fingerprint, choice, folder, scheduler, reporter)
+        if not result.scenes:
+            return result
+        merge = profile.infer.duplicates == "merge"
+        inventory = update_inventory(folder, merge, overwrite, reporter)
+        return replace(result, table=folder.write_table(), inventory=inventory)
 
 
 def _infer(
@@ -166,7 +173,8 @@ def _infer(
     tell_borders(mapped, reporter)
     return InferResult(
         folder=folder.folder,
-        table=folder.write_table() if mapped else None,
+        table=None,
+        inventory=None,
         scenes=mapped,
         failed=failed,
         plan=plan,

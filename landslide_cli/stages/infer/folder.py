@@ -1,96 +1,43 @@
 """The folder of the maps: which scenes are finished, and which files this program wrote."""
 
-import hashlib
 import json
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from landslide_cli.dataset.files import MAPS_RECORD
-from landslide_cli.documents import read_json, restored, write_json
+from landslide_cli.documents import restored, write_json
 from landslide_cli.errors import OutputError
 from landslide_cli.locks import Owner, clear_leftovers, in_turn
-from landslide_cli.outputs import flush, write_csv_if_new
+from landslide_cli.outputs import flush, whole_file, write_csv_if_new
 from landslide_cli.owners import Process
 from landslide_cli.records import refuse_overwrite
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import MAP_SUFFIXES, STYLES
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
-from landslide_cli.stages.infer.identity import Identity, is_unchanged
+from landslide_cli.stages.infer.identity import is_unchanged
+from landslide_cli.stages.infer.map_record import (
+    COLUMNS,
+    FORMAT,
+    RECORD,
+    FinishedScene,
+    Standing,
+    StoredInventory,
+    StoredScene,
+    digest_of,
+    is_of,
+    read_record,
+    rows_of,
+    state_of,
+    version_of,
+)
 from landslide_cli.stages.infer.outputs import FORMATS, Outputs
-from landslide_cli.stages.infer.scene_maps import SceneSummary
 
-RECORD, TABLE = MAPS_RECORD, "landslides.csv"
-_FORMAT = 6
-
-Work = Literal["nothing", "describe", "draw", "map"]
-
-
-@dataclass(frozen=True)
-class FinishedScene:
-    """A scene whose maps are finished, by the record; `outputs` of it have been made."""
-
-    image: Path
-    width: int
-    height: int
-    scale: SceneScale
-    summary: SceneSummary
-    outputs: Outputs = field(default_factory=Outputs)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What is to be done about a scene: of what is `known`, None where it is to be mapped.
-
-    `work` is nothing; `describe`: polygons get attributes or formats; `draw`: mask and polygons are
-    made from the stored probability; `map`: the model runs. `changes` tell why, if settings have
-    changed.
-    """
-
-    work: Work
-    known: FinishedScene | None = None
-    changes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _StoredScene:
-    """A finished scene as it is stored."""
-
-    made_from: str
-    input: Identity
-    files: dict[str, tuple[int, int]]
-    width: int
-    height: int
-    scale_factors: tuple[float, float]
-    model_gsd: float | None
-    summary: SceneSummary
-    warnings: tuple[str, ...]
-    outputs: Outputs
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Claimed:
-    """Of the record, what every version has stored: the files that may be replaced."""
-
-    files: list[str]
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """The record as it is stored."""
-
-    format: int
-    made_from: dict[str, Any]
-    plan: Plan | None
-    files: list[str]
-    scenes: dict[str, _StoredScene]
+TABLE, INVENTORY = "landslides.csv", "inventory.gpkg"
 
 
 class MapFolder:
@@ -113,7 +60,7 @@ class MapFolder:
         self._outputs = outputs or Outputs()
         # JSON has no tuples: settings are compared in the form that they are stored in.
         self._made_from = json.loads(json.dumps(made_from))
-        self._key = _digest(self._made_from)
+        self._key = digest_of(self._made_from)
         self._lock = threading.Lock()
         self._read_version: tuple[int, ...] | None = None
         # What had been made of scenes that are mapped again.
@@ -121,6 +68,7 @@ class MapFolder:
         self._claimed: set[str] = set()
         self._scenes: dict[str, Any] = {}
         self._plan: dict[str, Any] | None = None
+        self._inventory: StoredInventory | None = None
         self._read()
 
     @property
@@ -171,7 +119,7 @@ class MapFolder:
             OutputError: there are such maps.
         """
         entry = self._scenes.get(name)
-        if entry is not None and not _is_of(entry, image):
+        if entry is not None and not is_of(entry, image):
             raise OutputError(
                 f"{image}: {self.folder / name}_mask.tif is a map of another image, "
                 f"{entry['input']['image']};\n"
@@ -193,31 +141,19 @@ class MapFolder:
                 becomes foreground by another threshold.
         """
         entry = self._scenes.get(name)
-        if entry is None or entry["made_from"] != self._key or not _is_of(entry, image):
+        if entry is None or entry["made_from"] != self._key or not is_of(entry, image):
             return Standing("map")
         known = self._present(self._finished(entry), entry)
         if known is None or not is_unchanged(image, entry["input"]):
             return Standing("map")
-        work = self._work(known.outputs, classes)
+        work = self._outputs.work_after(known.outputs, classes)
         changes = self._outputs.drawing.changes(known.outputs.drawing)
         return Standing(work, None if work == "map" else known, changes)
-
-    def _work(self, made: Outputs, classes: int) -> Work:
-        asked = self._outputs
-        if asked.within(made):
-            return "nothing"
-        if asked.needs_probability_of(made):
-            return "map"
-        if asked.drawing == made.drawing and "gpkg" in made.formats:
-            return "describe"
-        same_threshold = asked.drawing.threshold == made.drawing.threshold
-        is_enough = made.probability != "none" and (same_threshold or classes == 2)
-        return "draw" if is_enough else "map"
 
     def outputs_of(self, name: str, image: Path) -> Outputs:
         """Return what is to be made of a scene: what is asked for, and what was made before."""
         entry = self._scenes.get(name)
-        if entry is not None and not _is_of(entry, image):
+        if entry is not None and not is_of(entry, image):
             return self._outputs
         made = self._forgotten[name] if name in self._forgotten else self._made_of(name)
         return self._outputs.with_those_of(made)
@@ -246,7 +182,7 @@ class MapFolder:
             if kind in STYLES:
                 continue
             path = self.folder / file
-            if _state(path) == entry["files"].get(file):
+            if state_of(path) == entry["files"].get(file):
                 continue
             if path.exists() or kind not in ("probability", *FORMATS):
                 return None
@@ -321,7 +257,7 @@ class MapFolder:
             self._scenes[name] = {
                 "made_from": self._key,
                 "input": identity,
-                "files": {file: _state(self.folder / file) for file in files},
+                "files": {file: state_of(self.folder / file) for file in files},
                 "width": finished.width,
                 "height": finished.height,
                 **asdict(finished.scale),
@@ -335,20 +271,59 @@ class MapFolder:
         One that says so already is left alone, so that nothing needs to be written where nothing
         is new.
         """
-        columns = ("scene", "class", "landslides", "area", "unit", "share", "pixels", "gsd_m")
         with self._alone():
             self._read()
-            write_csv_if_new(self.folder / TABLE, columns, self._rows())
+            write_csv_if_new(self.folder / TABLE, COLUMNS, rows_of(self._scenes))
         return self.folder / TABLE
 
-    def _rows(self) -> list[tuple[object, ...]]:
-        return [
-            (name, total["name"], total["landslides"], f"{total['area']:.1f}", summary["unit"],
-             f"{total['share']:.6f}", summary["pixels"], summary["gsd"] or "")
-            for name, entry in sorted(self._scenes.items())
-            for summary in [entry["summary"]]
-            for total in summary["totals"]
-        ]  # fmt: skip
+    def write_inventory(
+        self, merge: bool, overwrite: bool, make: Callable[[Sequence[Path]], bytes | None]
+    ) -> bool:
+        """Write `inventory.gpkg`: the landslides of the finished scenes that have a GeoPackage.
+
+        One that was made from the same GeoPackages is left alone; of a single scene there is none.
+
+        Args:
+            merge: whether duplicates are left out.
+            overwrite: replace a file that a person has changed, or made.
+            make: of GeoPackages the file; None if there is nothing for it to hold.
+
+        Returns:
+            whether it is up to date, or was written or removed.
+
+        Raises:
+            OutputError: the file is not this program's, or was changed since.
+            DataError: a GeoPackage cannot be read.
+        """
+        path = self.folder / INVENTORY
+        with self._alone():
+            self._read()
+            layers = [
+                self.folder / entry["summary"]["files"]["gpkg"]
+                for _, entry in sorted(self._scenes.items())
+                if "gpkg" in entry["summary"]["files"]
+            ]
+            layers = [layer for layer in layers if layer.is_file()]
+            states = [(layer.name, state_of(layer)) for layer in layers]
+            made_from, known = digest_of([FORMAT, merge, states]), self._inventory
+            state = tuple(state_of(path))
+            is_own = known is not None and known.state in (None, state)
+            if path.exists() and not is_own and not overwrite:
+                raise OutputError(f"{path}: was changed, or is not this program's")
+            if known == StoredInventory(made_from, state) or (known is None and len(layers) < 2):
+                return False
+            content = make(layers) if len(layers) > 1 else None
+            # Claimed before it exists: if the run is killed, the next one may replace it.
+            self._inventory = StoredInventory()
+            self._write()
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                with whole_file(path) as partial:
+                    partial.write_bytes(content)
+            self._inventory = StoredInventory(made_from, tuple(state_of(path)))
+            self._write()
+        return True
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
@@ -368,19 +343,21 @@ class MapFolder:
 
     def _read(self) -> None:
         """Read the record, if it is not as this object has read or written it last."""
-        version = _version(self.folder / RECORD)
+        version = version_of(self.folder / RECORD)
         if version is not None and version == self._read_version:
             return
         self._read_version = version
-        document = _read(self.folder / RECORD)
+        document = read_record(self.folder / RECORD)
         self._claimed = set(document.get("files", []))
+        inventory = document.get("inventory")
+        self._inventory = inventory and restored(StoredInventory, inventory, self.folder / RECORD)
         scenes = dict(document.get("scenes", {}))
         self._scenes = {name: s for name, s in scenes.items() if name not in self._forgotten}
         is_same = document.get("made_from") == self._made_from
         self._plan = document.get("plan") if is_same and not self._forgotten else self._plan
 
     def _finished(self, entry: Mapping[str, Any]) -> FinishedScene:
-        scene = restored(_StoredScene, entry, self.folder / RECORD)
+        scene = restored(StoredScene, entry, self.folder / RECORD)
         scale = SceneScale(scene.scale_factors, scene.model_gsd, scene.warnings, scene.notes)
         image = Path(scene.input.image)
         return FinishedScene(image, scene.width, scene.height, scale, scene.summary, scene.outputs)
@@ -399,7 +376,7 @@ class MapFolder:
             for entry in self._scenes.values()
             if path.name in entry["files"]
         ]
-        return not recorded or not path.exists() or _state(path) == recorded[0]
+        return not recorded or not path.exists() or state_of(path) == recorded[0]
 
     def _remove_stale(self, name: str, kept: set[str]) -> None:
         """Remove maps of the scene of kinds that are no longer asked for."""
@@ -413,56 +390,12 @@ class MapFolder:
         write_json(
             self.folder / RECORD,
             {
-                "format": _FORMAT,
+                "format": FORMAT,
                 "made_from": self._made_from,
                 "plan": self._plan,
                 "files": sorted(self._claimed),
                 "scenes": self._scenes,
+                "inventory": self._inventory and asdict(self._inventory),
             },
         )
-        self._read_version = _version(self.folder / RECORD)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read the record; of an older form only the claimed files count.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    document = read_json(path) or {"files": []}
-    if document.get("format") == _FORMAT:
-        restored(_Stored, document, path)
-        return document
-    return {"files": restored(_Claimed, document, path, others=True).files}
-
-
-def _version(path: Path) -> tuple[int, ...] | None:
-    """Tell one writing of a file from another, as each makes a new file; None if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _is_of(entry: Mapping[str, Any], image: Path) -> bool:
-    """Whether a scene was mapped from this file, or from one that was moved to here."""
-    before = Path(entry["input"]["image"])
-    if before.exists() and image.exists():
-        return os.path.samefile(before, image)  # noqa: PTH121 - either may be a link
-    described = entry["input"]["files"].get(str(before), [])
-    return before.name == image.name and described[:2] == _state(image)
-
-
-def _state(path: Path) -> list[int]:
-    """Describe a file without reading it, by its size and its time."""
-    try:
-        status = path.stat()
-    except OSError:
-        return [-1, -1]
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _digest(document: Any) -> str:
-    text = json.dumps(document, sort_keys=True).encode()
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+        self._read_version = version_of(self.folder / RECORD)

@@ -10,8 +10,9 @@ from landslide_cli.imagery.pictures import Reduced
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.runs.scales import SceneScale
-from landslide_cli.stages.infer.folder import FinishedScene, MapFolder
+from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.identity import identity_of, is_unchanged
+from landslide_cli.stages.infer.map_record import FinishedScene
 from landslide_cli.stages.infer.mapper import Band, Recipe
 from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps, SceneSummary
 from landslide_cli.stages.infer.scenes import SceneFile

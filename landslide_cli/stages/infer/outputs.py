@@ -8,6 +8,9 @@ from landslide_cli.imagery.vector.landslides import PolygonOptions
 from landslide_cli.profile import InferSettings
 
 Probability = Literal["none", "percent", "float32"]
+# What is to be done about a scene (`map_record.Standing`).
+Work = Literal["nothing", "describe", "draw", "map"]
+
 _PROBABILITIES: tuple[Probability, ...] = ("none", "percent", "float32")
 
 # In which they are told and written; the first is what others are made from.
@@ -88,6 +91,22 @@ class Outputs:
             elevation=elevation,
             volume=self.volume or made.volume,
         )
+
+    def work_after(self, made: "Outputs", classes: int) -> Work:
+        """Tell what is to be done for these, where some have been made.
+
+        With three classes or more the stored probability does not tell the class of a pixel that
+        becomes foreground by another threshold.
+        """
+        if self.within(made):
+            return "nothing"
+        if self.needs_probability_of(made):
+            return "map"
+        if self.drawing == made.drawing and "gpkg" in made.formats:
+            return "describe"
+        same_threshold = self.drawing.threshold == made.drawing.threshold
+        is_enough = made.probability != "none" and (same_threshold or classes == 2)
+        return "draw" if is_enough else "map"
 
     def within(self, made: "Outputs") -> bool:
         """Whether all of these have been made."""

@@ -70,12 +70,14 @@ class InferResult(Result):
     """The mapped scenes, and how they were mapped.
 
     `threshold` is the probability from which on a pixel is foreground, None: the most probable
-    class; `model` the model's fingerprint; `table` is `landslides.csv`. `seconds` counts from the
+    class; `model` the model's fingerprint; `table` is `landslides.csv`,
+    `inventory` is `inventory.gpkg`, None if there is none. `seconds` counts from the
     first window to the last file; `model_seconds` of these the model was at work.
     """
 
     folder: Path
     table: Path | None
+    inventory: Path | None
     scenes: list[MappedScene]
     failed: list[FailedScene]
     plan: Plan
@@ -137,6 +139,7 @@ class InferResult(Result):
         return {
             "folder": str(self.folder),
             "table": None if self.table is None else str(self.table),
+            "inventory": None if self.inventory is None else str(self.inventory),
             "scenes": [scene.document() for scene in self.scenes],
             "failed": [asdict(scene) | {"image": printable(scene.image)} for scene in self.failed],
             **asdict(self.plan),

@@ -22,9 +22,10 @@ from landslide_cli.imagery.vector.polygon_files import read_table
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import MAP_SUFFIXES
-from landslide_cli.stages.infer.folder import FinishedScene, MapFolder, Standing
+from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.identity import identity_of
 from landslide_cli.stages.infer.making import make_maps
+from landslide_cli.stages.infer.map_record import FinishedScene, Standing
 from landslide_cli.stages.infer.mapper import Band, Recipe
 from landslide_cli.stages.infer.polygons import described, write_formats
 from landslide_cli.stages.infer.result import FailedScene, reason_of

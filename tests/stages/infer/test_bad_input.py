@@ -43,7 +43,7 @@ def mapped_with(bright: Bright, plant: Write, tmp_path: Path) -> Callable[..., I
             with rasterio.open(mapped.mask) as dataset:
                 assert (dataset.read(1) == 1).sum() == 1800
         left = {path.name.split("_")[0] for path in (tmp_path / "maps").iterdir()}
-        assert left == {"a", "z", "infer.json", "landslides.csv"}
+        assert left == {"a", "z", "infer.json", "inventory.gpkg", "landslides.csv"}
         return result
 
     return mapped

@@ -2,22 +2,21 @@
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from landslide_cli.documents import write_json
 from landslide_cli.errors import DataError, OutputError
 from landslide_cli.runs.files import polygon_files
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
-from landslide_cli.stages.infer.folder import (
-    RECORD,
-    FinishedScene,
-    MapFolder,
-)
+from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.identity import identity_of
+from landslide_cli.stages.infer.map_record import RECORD, FinishedScene
 from landslide_cli.stages.infer.outputs import Outputs
 from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
 from tests.conftest import RecordingReporter
@@ -285,3 +284,76 @@ def test_a_scene_of_the_same_name_that_another_run_has_mapped_is_not_replaced(
         second.mapping("scene", other, RecordingReporter(), lambda: None),
     ):
         pytest.fail("it was mapped")
+
+
+def finish_layer(folder: MapFolder, name: str, image: Path) -> None:
+    finish(folder, name, image, "mask", "gpkg", outputs=Outputs(formats=("gpkg",)))
+
+
+def made_of(layers: Sequence[Path]) -> bytes:
+    return ",".join(layer.name for layer in layers).encode()
+
+
+def test_inventory_is_made_of_all_scenes_and_left_alone_when_nothing_is_new(
+    tmp_path: Path, image: Path
+) -> None:
+    maps = tmp_path / "maps"
+    finish_layer(MapFolder(maps, SETTINGS), "b", image)
+    finish(MapFolder(maps, SETTINGS), "without", image)
+    assert not MapFolder(maps, SETTINGS).write_inventory(False, False, made_of)
+    finish_layer(MapFolder(maps, SETTINGS | {"infer.tile": 32}), "a", image)
+    folder = MapFolder(maps, SETTINGS)
+    assert folder.write_inventory(merge=False, overwrite=False, make=made_of)
+    inventory = maps / "inventory.gpkg"
+    assert inventory.read_text() == "a_gpkg.tif,b_gpkg.tif"
+    before = inventory.stat().st_mtime_ns
+    assert not MapFolder(maps, SETTINGS).write_inventory(False, False, made_of)
+    assert inventory.stat().st_mtime_ns == before
+    assert folder.write_inventory(merge=True, overwrite=False, make=made_of)
+    inventory.unlink()
+    assert folder.write_inventory(merge=True, overwrite=False, make=made_of)
+    assert inventory.exists()
+    assert folder.write_inventory(merge=False, overwrite=False, make=lambda layers: None)
+    assert not inventory.exists()
+    assert not folder.write_inventory(merge=False, overwrite=False, make=made_of)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_inventory_that_a_person_has_changed_or_made_is_not_replaced(
+    tmp_path: Path, image: Path, is_own: bool
+) -> None:
+    maps = tmp_path / "maps"
+    folder = MapFolder(maps, SETTINGS)
+    finish_layer(folder, "a", image)
+    finish_layer(folder, "b", image)
+    if is_own:
+        folder.write_inventory(merge=False, overwrite=False, make=made_of)
+    (maps / "inventory.gpkg").write_text("by hand")
+    with pytest.raises(OutputError, match=r"inventory\.gpkg: was changed"):
+        folder.write_inventory(merge=False, overwrite=False, make=made_of)
+    assert (maps / "inventory.gpkg").read_text() == "by hand"
+    assert folder.write_inventory(merge=False, overwrite=True, make=made_of)
+
+
+def test_inventory_of_a_run_that_was_killed_is_made_again(
+    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = tmp_path / "maps"
+    folder = MapFolder(maps, SETTINGS)
+    finish_layer(folder, "a", image)
+    finish_layer(folder, "b", image)
+    writes: list[Any] = []
+
+    def dies(path: Path, document: Any) -> None:
+        writes.append(document)
+        if len(writes) == 2:
+            raise KeyboardInterrupt
+        write_json(path, document)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("landslide_cli.stages.infer.folder.write_json", dies)
+        with pytest.raises(KeyboardInterrupt):
+            folder.write_inventory(merge=False, overwrite=False, make=made_of)
+    assert (maps / "inventory.gpkg").exists()
+    assert MapFolder(maps, SETTINGS).write_inventory(False, False, made_of)
+    assert not MapFolder(maps, SETTINGS).write_inventory(False, False, made_of)

@@ -209,6 +209,28 @@ def test_where_no_probability_is_stored_the_model_runs_and_that_is_said(
     assert "--probability" in note
 
 
+def test_landslides_that_two_scenes_show_are_flagged_or_left_out_of_the_inventory(
+    again: Callable[..., dict[str, bool]],
+    read_polygons: Callable[[Path], Any],
+    tmp_path: Path,
+    reporter: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inventory = tmp_path / "maps" / "inventory.gpkg"
+    fields = read_polygons(inventory).fields
+    count = len(fields["id"]) // 2
+    assert fields["id"] == list(range(1, 2 * count + 1))
+    assert fields["scene"] == ["a"] * count + ["b"] * count
+    assert fields["duplicate_of"] == [0] * count + list(range(1, count + 1))
+    no_mapping(monkeypatch)
+    assert again("infer.duplicates=merge") == {"a": False, "b": False}
+    assert read_polygons(inventory).fields["scene"] == ["a"] * count
+    inventory.write_text("corrected by hand")
+    again(reporter=reporter)
+    assert [text for text in reporter.warnings if "inventory.gpkg: was changed" in text]
+    assert inventory.read_text() == "corrected by hand"
+
+
 def test_a_style_that_a_person_saved_stays(
     again: Callable[..., dict[str, bool]], tmp_path: Path
 ) -> None:
