@@ -3,12 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from types import ModuleType
 from typing import TypeVar
 
 import cv2
@@ -54,7 +56,7 @@ def in_processes(
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, _start_worker) as pool, ending_children():
             try:
-                with _interrupts_ignored():
+                with _interrupts_ignored(), without_the_script():
                     futures = [pool.submit(work, job) for job in jobs]
                 for future in as_completed(futures):
                     future.result()
@@ -95,6 +97,20 @@ def _end_after(sentinel: int) -> None:
     """Wait for the end of a pipe that closes with the parent, on every system."""
     wait([sentinel])
     os._exit(1)
+
+
+@contextmanager
+def without_the_script() -> Iterator[None]:
+    """Start processes that do not run the user's script, as spawned ones do to find functions.
+
+    A script that calls this package without `if __name__ == "__main__":` would run again in each.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _start_worker() -> None:

@@ -12,7 +12,7 @@ from landslide_cli.documents import read_json, restored, write_json
 from landslide_cli.errors import DataError, ModelError, OutputError
 from landslide_cli.locks import Owner, clear_leftovers, in_turn
 from landslide_cli.outputs import whole_folder
-from landslide_cli.processes import end_with_parent, ending_children
+from landslide_cli.processes import end_with_parent, ending_children, without_the_script
 from landslide_cli.records import Input
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import import_openvino
@@ -90,7 +90,9 @@ def _convert_into(folder: Path, model: Path, architecture: str | None) -> None:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, context, end_with_parent) as pool, ending_children():
             try:
-                pool.submit(_convert, model, scratch, architecture).result()
+                with without_the_script():
+                    converting = pool.submit(_convert, model, scratch, architecture)
+                converting.result()
             except BrokenProcessPool:
                 raise ModelError(
                     f"{model}: its conversion for OpenVINO was killed, probably out of memory; "

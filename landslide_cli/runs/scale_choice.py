@@ -7,6 +7,7 @@ of its training, whatever is on the ground; docs/inference.md has the measuremen
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from landslide_cli.core.arrays import Image, Valid
 from landslide_cli.core.tiling.predict import foreground_probability
 from landslide_cli.core.tiling.resampling import resample
+from landslide_cli.core.tiling.source import Source
 from landslide_cli.errors import LandslideError
 from landslide_cli.imagery.mosaic import turned, turned_back
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
@@ -41,7 +43,11 @@ _LIKELY, _LEAST_SHARE = 0.3, 0.0005
 
 
 def with_chosen_scales(
-    profile: Profile, run: Run, images: Sequence[Path], reporter: Reporter
+    profile: Profile,
+    run: Run,
+    images: Sequence[Path],
+    reporter: Reporter,
+    predictor: ScenePredictor | None = None,
 ) -> Run:
     """Choose the scale of each scene whose GSD is not known, if that of the model's input is.
 
@@ -50,6 +56,7 @@ def with_chosen_scales(
         run: the trained model.
         images: scenes; those that cannot be read are left as they are.
         reporter: shown the progress.
+        predictor: of the run without test-time augmentation, if it is loaded.
 
     Returns:
         The run, with the chosen scales among what it says of these scenes.
@@ -57,19 +64,20 @@ def with_chosen_scales(
     unknown = [image for image in images if _is_unknown(image, run.preprocessing_of(image))]
     if not unknown:
         return run
-    alone = profile.infer.model_copy(update={"tta": "none"})
-    profile = profile.model_copy(update={"infer": alone})
-    with reporter.working("loading the model"):
-        predictor = load_predictor(profile, run, unknown, SilentReporter())
+    if predictor is None:
+        alone = profile.infer.model_copy(update={"tta": "none"})
+        profile = profile.model_copy(update={"infer": alone})
+        with reporter.working("loading the model"):
+            predictor = load_predictor(profile, run, unknown, SilentReporter())
     chosen = {}
     with reporter.track("choosing scales", len(unknown)) as advance:
         for image in unknown:
             advance(0.0, name=f"choosing scales: {image.stem}")
             preprocessing = run.preprocessing_of(image)
-            scale = _chosen(image, preprocessing, predictor)
-            if scale is not None and scale != preprocessing.scale:
-                own = replace(preprocessing, scale=scale, resized_by="agreement")
-                chosen[image] = own
+            with suppress(LandslideError, OSError), SceneReader(image, preprocessing) as scene:
+                own = with_chosen_scale(scene, preprocessing, predictor)
+                if own != preprocessing:
+                    chosen[image] = own
             advance()
     return run.with_preprocessing(chosen)
 
@@ -84,31 +92,44 @@ def _is_unknown(image: Path, preprocessing: Preprocessing) -> bool:
         return False  # reported when it is mapped
 
 
-def _chosen(image: Path, preprocessing: Preprocessing, predictor: ScenePredictor) -> float | None:
-    """Return the scale at which turned windows agree best; None if nothing is marked at any."""
+def with_chosen_scale(
+    scene: Source, preprocessing: Preprocessing, predictor: ScenePredictor
+) -> Preprocessing:
+    """Choose the scale of a scene: that at which turned windows agree best.
+
+    Args:
+        scene: whose GSD is not known.
+        preprocessing: of the run; its scale is the default one.
+        predictor: of the run, without test-time augmentation.
+
+    Returns:
+        The preprocessing, with another scale if nothing speaks for the default one.
+
+    Raises:
+        DataError: the scene cannot be read.
+    """
     scores: dict[float, float] = {}
-    try:
-        with SceneReader(image, preprocessing) as scene:
-            for factor in _FACTORS:
-                scale = preprocessing.scale * factor
-                if factor != 1.0 and min(scene.height, scene.width) * scale < _LEAST:
-                    continue
-                spread = _disagreement(scene, scale, preprocessing, predictor)
-                if spread is not None:
-                    scores[scale] = spread
-    except (LandslideError, OSError):
-        return None
     default = preprocessing.scale
-    # Of equal ones that which is nearest to the default.
-    return min(
+    for factor in _FACTORS:
+        scale = default * factor
+        if factor != 1.0 and min(scene.height, scene.width) * scale < _LEAST:
+            continue
+        spread = _disagreement(scene, scale, preprocessing, predictor)
+        if spread is not None:
+            scores[scale] = spread
+    # Of equal ones that which is nearest to the default; the default if nothing is marked at any.
+    chosen = min(
         scores,
         key=lambda scale: (round(scores[scale], 3), abs(math.log(scale / default))),
-        default=None,
+        default=default,
     )
+    if chosen == default:
+        return preprocessing
+    return replace(preprocessing, scale=chosen, resized_by="agreement")
 
 
 def _disagreement(
-    scene: SceneReader, scale: float, preprocessing: Preprocessing, predictor: ScenePredictor
+    scene: Source, scale: float, preprocessing: Preprocessing, predictor: ScenePredictor
 ) -> float | None:
     """Return the mean deviation between turned views where foreground is likely; None for none."""
     as_shown = replace(preprocessing, scale=1.0)
@@ -129,7 +150,7 @@ def _disagreement(
     return total / count if count > _LEAST_SHARE * max(1.0, pixels) else None
 
 
-def _windows(scene: SceneReader, scale: float) -> Iterator[tuple[Image, NDArray[np.uint8]]]:
+def _windows(scene: Source, scale: float) -> Iterator[tuple[Image, NDArray[np.uint8]]]:
     """Yield windows spread over a scene, resized, with 1 where they hold data."""
     rows, cols = (_places(length, scale) for length in (scene.height, scene.width))
     for row_span, col_span in product(rows, cols):

@@ -44,7 +44,7 @@ def scale_of(scene: SceneReader, preprocessing: Preprocessing) -> SceneScale:
     sides = scene.gsd
     own = None if sides is None else (sides[0] * sides[1]) ** 0.5
     seen = None if own is None else own / (rows * cols) ** 0.5
-    warnings = (*_warnings(own, seen, preprocessing), *_told(scene.warning))
+    warnings = (*gsd_warnings(own, seen, preprocessing), *_told(scene.warning))
     return SceneScale((rows, cols), seen, warnings, (*_notes(scene), *_told(scene.note)))
 
 
@@ -132,8 +132,10 @@ def _of_control(kind: str, gsd: tuple[float, float] | None) -> str:
     )
 
 
-def _warnings(own: float | None, seen: float | None, preprocessing: Preprocessing) -> Iterator[str]:
-    """Say what may be wrong, by the scene's own GSD and that of the model's input."""
+def gsd_warnings(
+    own: float | None, seen: float | None, preprocessing: Preprocessing
+) -> Iterator[str]:
+    """Say what may be wrong, by the scene's own GSD and that of the model's input, in metres."""
     if own is None or seen is None:
         if preprocessing.resized_by == "agreement" and preprocessing.gsd is not None:
             taken = preprocessing.gsd * preprocessing.scale

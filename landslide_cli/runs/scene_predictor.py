@@ -5,15 +5,17 @@ data, windows, test-time augmentation, engine and precision.
 """
 
 from collections.abc import Callable, Generator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from landslide_cli.core.arrays import Image, Probabilities, Valid
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.predict import channels_of, mask_of, predict_scene
-from landslide_cli.core.tiling.source import ImageSource
+from landslide_cli.core.tiling.source import ImageSource, Source
 from landslide_cli.core.tiling.streaming import Predict, Strip, predict_block
 from landslide_cli.core.tiling.tta import average_views
 from landslide_cli.core.tiling.windows import OnPixels
@@ -86,13 +88,23 @@ class ScenePredictor:
         self._engine, self._tta = engine, profile.infer.tta
         self._channels = channels_of(len(profile.palette))
 
-    def predict(self, path: Path) -> ScenePrediction:
+    def without_tta(self) -> Self:
+        """Return the same model without test-time augmentation."""
+        single = copy(self)
+        single._tta = "none"
+        return single
+
+    def predict(self, path: Path, preprocessing: Preprocessing | None = None) -> ScenePrediction:
         """Predict a whole scene, which must fit into memory.
+
+        Args:
+            path: of the scene.
+            preprocessing: what it goes through instead of that of the run.
 
         Raises:
             DataError: it cannot be read, or does not fit the model.
         """
-        with SceneReader(path, self._preprocessing(path)) as scene:
+        with SceneReader(path, preprocessing or self._preprocessing(path)) as scene:
             layout = self.plan.layout(scene)
             model, batch = self.model_for(layout), self.plan.batch
             return ScenePrediction(*predict_scene(scene, model, layout, self._channels, batch))
@@ -107,8 +119,16 @@ class ScenePredictor:
             valid: which pixels hold data, (rows, cols); the others are 0. None for all.
             preprocessing: its scale and standardization are used.
         """
-        source = ImageSource(image, preprocessing.standardized, valid)
         scales = preprocessing.scale, preprocessing.scale
+        return self.predict_source(ImageSource(image, preprocessing.standardized, valid), scales)
+
+    def predict_source(self, source: Source, scales: tuple[float, float]) -> ScenePrediction:
+        """Predict what can be read piece by piece and fits into memory.
+
+        Args:
+            source: the scene.
+            scales: the factors by which its rows and columns are resized for the model.
+        """
         layout = self.plan.tiling(scales).layout(source.height, source.width)
         model, batch = self.model_for(layout), self.plan.batch
         return ScenePrediction(*predict_scene(source, model, layout, self._channels, batch))
