@@ -207,7 +207,7 @@ def test_damaged_record_is_named(tmp_path: Path, text: str) -> None:
 
 def test_folder_below_a_file_has_no_record(tmp_path: Path, image: Path) -> None:
     folder = MapFolder(image / "maps", SETTINGS)
-    with pytest.raises(OutputError, match="scene.tif: is a file"):
+    with pytest.raises(OutputError, match=r"scene\.tif: is a file"):
         folder.start(PLAN)
 
 
