@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 import shapely
 
 from landslide_cli.imagery.vector.styles import Category
 
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
 _NAMESPACE = "http://www.opengis.net/kml/2.2"
 
 # Decimals of degrees, about a centimetre on the ground.
@@ -38,19 +40,24 @@ def kml_document(
         categories: how they are drawn, by their outlines.
         titles: of their values, for people.
     """
-    root = ET.Element("kml", xmlns=_NAMESPACE)
-    document = ET.SubElement(root, "Document")
-    _text(document, "name", name)
-    for category in categories:
-        style = ET.SubElement(document, "Style", id=str(category.value))
-        line = ET.SubElement(style, "LineStyle")
-        _text(line, "color", _colour(category.colour))
-        _text(line, "width", "3")
-        _text(ET.SubElement(style, "PolyStyle"), "fill", "0")
-    for placemark in placemarks:
-        document.append(_placemark(placemark, titles))
-    ET.indent(root)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode").encode()
+    head = [f"<name>{escape(name)}</name>", *map(_style, categories)]
+    # One after the other: a tree of all would take many times the memory of the text.
+    parts = [*head, *(_written(_placemark(placemark, titles)) for placemark in placemarks)]
+    lines = [_DECLARATION, f'<kml xmlns="{_NAMESPACE}"><Document>', *parts, "</Document></kml>"]
+    return "\n".join([*lines, ""]).encode()
+
+
+def _style(category: Category) -> str:
+    style = ET.Element("Style", id=str(category.value))
+    line = ET.SubElement(style, "LineStyle")
+    _text(line, "color", _colour(category.colour))
+    _text(line, "width", "3")
+    _text(ET.SubElement(style, "PolyStyle"), "fill", "0")
+    return _written(style)
+
+
+def _written(element: ET.Element) -> str:
+    return ET.tostring(element, "unicode")
 
 
 def _placemark(placemark: Placemark, titles: Mapping[str, str]) -> ET.Element:
