@@ -28,6 +28,7 @@ from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.borders import tell_borders
 from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.inventory import update_inventory
+from landslide_cli.stages.infer.left_out import tell_left_out
 from landslide_cli.stages.infer.making import make_maps
 from landslide_cli.stages.infer.map_record import FinishedScene
 from landslide_cli.stages.infer.mapper import Band, LocalMapper, Mapper, Recipe, Stopped
@@ -171,6 +172,7 @@ def _infer(
         if (finished := folder.finished(scene.name, scene.image)) is not None
     ]
     tell_borders(mapped, reporter)
+    tell_left_out(mapped, profile.infer, reporter)
     return InferResult(
         folder=folder.folder,
         table=None,
