@@ -4,12 +4,18 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask
 
+Floats = NDArray[np.floating]
+
 # Width of the noise that the experiment's distortion field is smoothed with, in pixels.
 FIELD_SIGMA = 40.0
+
+# Deviation of the Gaussian that unsharp masking compares with, in pixels.
+SHARPENING_SIGMA = 1.0
 
 
 def copies(
@@ -20,6 +26,8 @@ def copies(
     vflip: bool = False,
     rotate90: bool = False,
     distortions: Sequence[float] = (),
+    lens: Sequence[float] = (),
+    sharpen: Sequence[float] = (),
 ) -> Iterator[tuple[str, Image, Mask]]:
     """Make the augmented copies of a tile, without the tile itself.
 
@@ -31,6 +39,8 @@ def copies(
         vflip: add the mirror image top to bottom.
         rotate90: add the turns by 90, 180 and 270 degrees.
         distortions: add a smooth warp for each largest displacement, as a share of the side.
+        lens: add a radial distortion by each coefficient.
+        sharpen: add a copy sharpened by each factor.
 
     Yields:
         A short name of the augmentation, the image and the mask.
@@ -45,6 +55,12 @@ def copies(
     for index, amount in enumerate(distortions):
         rng = np.random.default_rng([*seed, index])
         yield f"distort{index + 1}_{amount:g}", *distort(image, mask, amount, rng)
+    for index, coefficient in enumerate(lens):
+        kind = "barrel" if coefficient > 0.0 else "pincushion"
+        distorted = through_lens(image, mask, coefficient)
+        yield f"{kind}{index + 1}_{abs(coefficient):g}", *distorted
+    for index, factor in enumerate(sharpen):
+        yield f"sharpen{index + 1}_{factor:g}", sharpened(image, factor), mask
 
 
 def distort(
@@ -70,7 +86,49 @@ def distort(
     y, x = np.indices((rows, cols), np.float32)
     map_x = x - dx * (reach / np.abs(dx).max())
     map_y = y - dy * (reach / np.abs(dy).max())
+    return _remapped(image, mask, map_x, map_y)
+
+
+def through_lens(image: Image, mask: Mask, coefficient: float) -> tuple[Image, Mask]:
+    """Distort a tile radially about its centre, as a barrel or a pincushion.
+
+    What is shown at the distance r from the centre, 1 at the corners, was at r (1 + k r^2), the
+    first term of Brown's model of lenses (1966). For k > 0, the barrel, that is divided by 1 + k,
+    so that the corners stay where they are; for k < 0, the pincushion, they leave the tile. In
+    neither case ground beyond the edges would be needed.
+
+    Args:
+        image: (rows, cols, bands) uint8, interpolated linearly.
+        mask: (rows, cols) uint8, nearest neighbour.
+        coefficient: k, above -1/3.
+    """
+    rows, cols = mask.shape
+    y, x = np.indices((rows, cols), np.float32)
+    centre_y, centre_x = (rows - 1) / 2, (cols - 1) / 2
+    dy, dx = y - centre_y, x - centre_x
+    squared = (dy**2 + dx**2) / max(1.0, centre_y**2 + centre_x**2)
+    scale = (1.0 + coefficient * squared) / (1.0 + max(0.0, coefficient))
+    map_x, map_y = (centre_x + dx * scale), (centre_y + dy * scale)
+    return _remapped(image, mask, map_x.astype(np.float32), map_y.astype(np.float32))
+
+
+def sharpened(image: Image, factor: float) -> Image:
+    """Sharpen a tile by unsharp masking: add a factor of its difference from its blurred self.
+
+    Args:
+        image: (rows, cols, bands) uint8.
+        factor: above 0; 1 doubles the finest contrasts.
+    """
+    blurred = cv2.GaussianBlur(
+        image, (0, 0), SHARPENING_SIGMA, borderType=cv2.BORDER_REFLECT_101
+    ).reshape(image.shape)
+    change = factor * (image.astype(np.float32) - blurred)
+    return np.asarray(np.clip(np.round(image + change), 0, 255), np.uint8)
+
+
+def _remapped(image: Image, mask: Mask, map_x: Floats, map_y: Floats) -> tuple[Image, Mask]:
+    """Take each pixel from a place in the tile, which is reflected beyond its edges."""
     edges = cv2.BORDER_REFLECT_101
-    warped = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=edges)
-    warped_mask = cv2.remap(mask, map_x, map_y, cv2.INTER_NEAREST, borderMode=edges)
-    return warped.reshape(image.shape), warped_mask
+    moved = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=edges)
+    moved_mask = cv2.remap(mask, map_x, map_y, cv2.INTER_NEAREST, borderMode=edges)
+    return moved.reshape(image.shape), moved_mask

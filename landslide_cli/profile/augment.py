@@ -18,6 +18,9 @@ Shear = Annotated[float, Field(ge=0.0, le=1.0)]
 CornerShare = Annotated[float, Field(ge=0.0, le=0.2)]
 SignedShare = Annotated[float, Field(ge=-1.0, le=1.0)]
 ElasticShare = Annotated[float, Field(ge=0.0, le=0.2)]
+# From -1/3 on, parts of the image would fold over others.
+LensCoefficient = Annotated[float, Field(ge=-0.3, le=0.3)]
+SharpeningFactor = Annotated[float, Field(ge=0.0, le=5.0)]
 ContrastFactor = Annotated[float, Field(ge=0.0, le=2.0)]
 SaturationFactor = Annotated[float, Field(ge=0.0, le=4.0)]
 Sigma = Annotated[float, Field(gt=0.0, le=10.0)]
@@ -141,6 +144,23 @@ class NoiseSettings(RangedKind):
     )
 
 
+class LensSettings(RangedKind):
+    """Distortion by a lens."""
+
+    range: tuple[LensCoefficient, LensCoefficient] = Field(
+        (-0.1, 0.1),
+        description="Coefficient of the radial distortion: barrel above 0, pincushion below.",
+    )
+
+
+class SharpenSettings(RangedKind):
+    """Sharper than it was taken."""
+
+    range: tuple[SharpeningFactor, SharpeningFactor] = Field(
+        (0.2, 1.0), description="Factor of the difference from a blurred image, which is added."
+    )
+
+
 class OnlineAugmentSettings(Settings):
     """Online augmentation: random changes of each image and its mask, other ones each epoch."""
 
@@ -188,6 +208,14 @@ class OnlineAugmentSettings(Settings):
     noise: NoiseSettings = Field(
         NoiseSettings(),
         description="Add noise of a standard deviation in gray levels, of 255 from black to white.",
+    )
+    lens: LensSettings = Field(
+        LensSettings(),
+        description="Distort as a lens does, about the centre: by a coefficient above 0 as a "
+        "barrel, below 0 as a pincushion. Nothing beyond the edges comes into view.",
+    )
+    sharpen: SharpenSettings = Field(
+        SharpenSettings(), description="Sharpen by a factor (unsharp masking over a pixel)."
     )
 
     def switched_on(self) -> Iterator[str]:

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from landslide_cli.profile.augment import LensCoefficient
 from landslide_cli.profile.base import Settings, wrong
 
 
@@ -18,6 +19,15 @@ class OfflineAugmentSettings(Settings):
         max_length=8,
         description="Add a smoothly warped copy for each number: the largest displacement as a "
         "share of the tile.",
+    )
+    lens: list[LensCoefficient] = Field(
+        [],
+        max_length=8,
+        description="Add a copy for each coefficient of a radial distortion: barrel above 0, "
+        "pincushion below.",
+    )
+    sharpen: list[Annotated[float, Field(gt=0.0, le=5.0)]] = Field(
+        [], max_length=8, description="Add a copy sharpened by each factor (unsharp masking)."
     )
 
 

@@ -8,8 +8,20 @@ from landslide_cli.profile.augment import Enlargement, OnlineAugmentSettings
 from landslide_cli.profile.base import Settings, wrong
 
 Watched = Literal[
-    "loss", "dice", "iou", "dice_coef_multiclass",
-    "valid_loss", "valid_dice", "valid_iou", "valid_dice_coef_multiclass",
+    "loss", "dice", "iou", "sensitivity", "specificity", "dice_coef_multiclass",
+    "valid_loss", "valid_dice", "valid_iou", "valid_sensitivity", "valid_specificity",
+    "valid_dice_coef_multiclass",
+]  # fmt: skip
+
+LossName = Literal[
+    "categorical_crossentropy", "dice", "crossentropy_dice", "focal", "tversky", "jaccard",
+    "lovasz", "ssim", "basnet",
+]  # fmt: skip
+
+# Keras's, but for those that need more than a rate: FTRL is for sparse linear models.
+OptimizerName = Literal[
+    "adam", "adamw", "sgd", "adadelta", "adafactor", "adagrad", "adamax", "lamb", "lion", "muon",
+    "nadam", "rmsprop",
 ]  # fmt: skip
 
 
@@ -82,7 +94,7 @@ class TrainSettings(Settings):
         OnlineAugmentSettings(),
         description="Random changes of every image, drawn again in each epoch.",
     )
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="Optimizer.")
+    optimizer: OptimizerName = Field("adam", description="Optimizer.")
     learning_rate: float = Field(7e-5, gt=0.0, le=10.0, description="Initial learning rate.")
     schedule: Literal["constant", "cosine", "plateau"] = Field(
         "plateau",
@@ -109,7 +121,9 @@ class TrainSettings(Settings):
         ge=1,
         description="Epochs without improvement before `plateau` reduces the rate (null = never).",
     )
-    weight_decay: float = Field(0.0, ge=0.0, le=1.0, description="Weight decay of `adamw`.")
+    weight_decay: float = Field(
+        0.0, ge=0.0, le=1.0, description="Weight decay; `adam` and `sgd` have none."
+    )
     clip_value: float | None = Field(
         0.5,
         gt=0.0,
@@ -135,8 +149,9 @@ class TrainSettings(Settings):
     frozen_epochs: int = Field(
         0, ge=0, le=100_000, description="Epochs with the encoder frozen, at the start."
     )
-    loss: Literal["categorical_crossentropy", "dice", "crossentropy_dice", "focal", "tversky"] = (
-        Field("categorical_crossentropy", description="Loss function.")
+    loss: LossName = Field(
+        "categorical_crossentropy",
+        description="Loss function; `basnet` is the sum of cross entropy, `ssim` and `jaccard`.",
     )
     class_weights: list[Annotated[float, Field(ge=0.0)]] | None = Field(
         None, description="Weight of each class in the loss, background first (null = all 1)."
@@ -146,10 +161,12 @@ class TrainSettings(Settings):
         0.3, ge=0.0, le=1.0, description="Weight of false alarms in `tversky`."
     )
     tversky_beta: float = Field(0.7, ge=0.0, le=1.0, description="Weight of misses in `tversky`.")
-    metrics: list[Literal["dice", "iou", "dice_coef_multiclass"]] = Field(
-        ["dice", "iou", "dice_coef_multiclass"],
-        description="Metrics logged in each epoch: Dice and IoU of the foreground, and the "
-        "metric of the published experiment.",
+    metrics: list[Literal["dice", "iou", "sensitivity", "specificity", "dice_coef_multiclass"]] = (
+        Field(
+            ["dice", "iou", "dice_coef_multiclass"],
+            description="Metrics logged in each epoch: Dice, IoU, sensitivity (recall) and "
+            "specificity of the foreground, and the metric of the published experiment.",
+        )
     )
     watch: Watched = Field(
         "valid_loss",

@@ -16,7 +16,7 @@ from landslide_cli.core.arrays import Image
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.warp import distort
+from landslide_cli.imagery.warp import SHARPENING_SIGMA, distort, through_lens
 from landslide_cli.profile.augment import OnlineAugmentSettings
 
 layers = keras.layers
@@ -78,7 +78,7 @@ class Augmenter:
         ]
 
     def warp(self, image: Image, mask: Mask, epoch: int, position: int) -> tuple[Image, Mask]:
-        """Warp an image and its mask smoothly; the settings' `elastic`.
+        """Warp an image and its mask; the settings' `elastic` and `lens`.
 
         Keras's RandomElasticTransform draws one field for the image and another for the mask.
 
@@ -88,14 +88,17 @@ class Augmenter:
             epoch: number of the epoch, from 0.
             position: number of the image in the epoch, from 0.
         """
-        elastic = self._settings.elastic
+        elastic, lens = self._settings.elastic, self._settings.lens
         rng = np.random.default_rng([self._seed, epoch, position])
-        if rng.random() >= elastic.probability:
-            return image, mask
-        return distort(image, mask, rng.uniform(*elastic.range), rng)
+        if rng.random() < elastic.probability:
+            image, mask = distort(image, mask, rng.uniform(*elastic.range), rng)
+        rng = np.random.default_rng([self._seed, epoch, position, _DRAW_IDS["lens"]])
+        if rng.random() < lens.probability:
+            image, mask = through_lens(image, mask, rng.uniform(*lens.range))
+        return image, mask
 
     def transform(self, image: Any, mask: Any, epoch: Any, position: Any) -> tuple[Any, Any]:
-        """Change an image and its mask; all kinds but `elastic`. For tf.data's `map`, or eagerly.
+        """Change an image and its mask; all kinds that `warp` does not. For tf.data's `map`.
 
         Args:
             image: (rows, cols, bands) uint8 tensor of static shape.
@@ -254,6 +257,14 @@ def _smoothed(image: Any, sigma: Any, radius: int) -> Any:
     return smoothed
 
 
+def _sharpen(low: float, high: float) -> Step:
+    def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        blurred = _smoothed(image, SHARPENING_SIGMA, math.ceil(3.0 * SHARPENING_SIGMA))
+        return image + draws.uniform(low, high) * (image - blurred), mask
+
+    return step
+
+
 def _noise(low: float, high: float) -> Step:
     def step(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
         return image + draws.uniform(low, high) * draws.normal(image.shape), mask
@@ -263,7 +274,7 @@ def _noise(low: float, high: float) -> Step:
 
 # What keys each kind's random numbers. A new kind takes a new number; none is ever changed or used
 # again, or else all trainings with online augmentation would draw other numbers. (3 is `elastic`,
-# which OpenCV applies; 9 was `recolour`.)
+# which OpenCV applies, as it does `lens`; 9 was `recolour`.)
 _DRAW_IDS = {
     "hflip": 0,
     "vflip": 1,
@@ -279,6 +290,8 @@ _DRAW_IDS = {
     "hue": 13,
     "blur": 14,
     "noise": 15,
+    "lens": 16,
+    "sharpen": 17,
 }
 
 # The step of each kind, by its name in the settings, from the range that the profile gives it.
@@ -297,4 +310,5 @@ _KINDS: dict[str, Callable[[float, float], Step]] = {
     "hue": _hue,
     "blur": _blur,
     "noise": _noise,
+    "sharpen": _sharpen,
 }

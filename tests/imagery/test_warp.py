@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.imagery.warp import copies, distort
+from landslide_cli.imagery.warp import copies, distort, sharpened, through_lens
 
 Image = NDArray[np.uint8]
 
@@ -31,7 +31,16 @@ def test_no_augmentation_asked_for_gives_no_copy() -> None:
 
 
 def test_copies_come_with_names_in_the_order_of_the_options() -> None:
-    made = copies(*tile(), [1], hflip=True, vflip=True, rotate90=True, distortions=(0.01, 0.1))
+    made = copies(
+        *tile(),
+        [1],
+        hflip=True,
+        vflip=True,
+        rotate90=True,
+        distortions=(0.01, 0.1),
+        lens=(0.2, -0.1),
+        sharpen=(1.0,),
+    )
     assert [name for name, _, _ in made] == [
         "hflip",
         "vflip",
@@ -40,6 +49,9 @@ def test_copies_come_with_names_in_the_order_of_the_options() -> None:
         "rotate270",
         "distort1_0.01",
         "distort2_0.1",
+        "barrel1_0.2",
+        "pincushion2_0.1",
+        "sharpen1_1",
     ]
 
 
@@ -151,3 +163,51 @@ def test_the_tile_itself_is_left_as_it_was() -> None:
     list(copies(image, mask, [1], hflip=True, vflip=True, rotate90=True, distortions=(0.1,)))
     np.testing.assert_array_equal(image, before[0])
     np.testing.assert_array_equal(mask, before[1])
+
+
+@pytest.mark.parametrize("coefficient", [-0.3, -0.1, 0.1, 0.3])
+def test_lens_takes_pixels_from_where_the_formula_says(coefficient: float) -> None:
+    side = 101
+    moved, _ = through_lens(*coordinates(side), coefficient)
+    y, x = np.indices((side, side)) - 50.0
+    scale = (1 + coefficient * (x**2 + y**2) / 5000) / (1 + max(0.0, coefficient))
+    np.testing.assert_allclose(moved[..., 0], 50 + x * scale, atol=0.6)
+    np.testing.assert_allclose(moved[..., 1], 50 + y * scale, atol=0.6)
+
+
+def test_a_barrel_bulges_and_keeps_the_corners_and_a_pincushion_does_the_opposite() -> None:
+    # A line near the upper edge, of which the middle is farther from the centre than in the image
+    # for a barrel, as it is enlarged there, and nearer for a pincushion.
+    mask = np.zeros((101, 101), np.uint8)
+    mask[10:14] = 1
+    image = np.repeat(mask[..., None] * 200, 3, axis=-1).astype(np.uint8)
+    rows = {}
+    for coefficient in (0.3, -0.3):
+        _, moved = through_lens(image, mask, coefficient)
+        rows[coefficient] = [np.flatnonzero(moved[:, col]).mean() for col in (20, 50, 80)]
+    assert rows[0.3][1] < rows[0.3][0] == pytest.approx(rows[0.3][2])
+    assert rows[-0.3][1] > rows[-0.3][0] == pytest.approx(rows[-0.3][2])
+    corners, _ = through_lens(*coordinates(101), 0.3)
+    assert corners[0, 0].tolist() == [0, 0]
+    assert corners[-1, -1].tolist() == [100, 100]
+
+
+@pytest.mark.parametrize("coefficient", [-0.2, 0.2])
+def test_lens_moves_image_and_mask_alike(coefficient: float) -> None:
+    image, mask = tile(3, 64, 48)
+    moved, moved_mask = through_lens(image, mask, coefficient)
+    assert ((moved[..., 0] > 100) == (moved_mask == 1)).mean() > 0.98
+    assert set(np.unique(moved_mask)) <= {0, 1}
+
+
+def test_sharpening_doubles_fine_contrast_and_leaves_even_ground() -> None:
+    image = np.full((32, 32, 2), 100, np.uint8)
+    np.testing.assert_array_equal(sharpened(image, 2.0), image)
+    image[:, 16:] = 150
+    row = sharpened(image, 1.0)[16, :, 0].astype(int)
+    assert row[15] < 100
+    assert row[16] > 150
+    assert row[:10].tolist() == [100] * 10
+    assert row[22:].tolist() == [150] * 10
+    image[:, 16:] = 255
+    assert sharpened(image, 3.0).max() == 255

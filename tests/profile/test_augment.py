@@ -32,7 +32,7 @@ def test_everything_is_off_by_default() -> None:
     assert augment.is_off
     assert not augment.needs_colour
     assert list(augment.switched_on()) == []
-    assert len(RANGED) == 12
+    assert len(RANGED) == 14
 
 
 @pytest.mark.parametrize("name", OnlineAugmentSettings.model_fields)
@@ -98,6 +98,8 @@ def test_a_range_that_falls_is_refused(write_profile: Write, name: str) -> None:
         ("hue", -180, 180),
         ("blur", 0.01, 10),
         ("noise", 0, 128),
+        ("lens", -0.3, 0.3),
+        ("sharpen", 0, 5),
     ],
 )
 def test_a_range_reaches_to_its_bounds_and_no_further(name: str, low: float, high: float) -> None:

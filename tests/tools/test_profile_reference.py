@@ -64,7 +64,7 @@ def test_every_line_of_the_reference_has_a_value_a_default_and_a_meaning() -> No
         ("train.epochs", "whole number from 1 to 100000", "`100`"),
         ("train.learning_rate", "number above 0 to 10", "`7e-05`"),
         ("model.normalization", "true, false", "`false`"),
-        ("train.optimizer", "`adam`, `adamw`, `sgd`", '`"adam"`'),
+        ("train.precision", "`float32`, `bfloat16`, `float16`", '`"float32"`'),
         ("evaluate.part", "`train`, `valid`, `test`", '`"test"`'),
         ("prepare.resize", "list of 2: whole number from 1", ""),
         ("train.augment.hflip", "`probability` (number from 0 to 1)", "`0`"),

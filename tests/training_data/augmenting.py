@@ -34,7 +34,11 @@ PHOTOMETRIC: dict[str, Range] = {
     "hue": (20.0, 90.0),
     "blur": (0.8, 2.5),
     "noise": (5.0, 20.0),
+    "sharpen": (0.5, 2.0),
 }
+
+# The kinds that OpenCV applies, before the others.
+WARPS = ("elastic", "lens")
 
 
 ALL = GEOMETRIC | PHOTOMETRIC

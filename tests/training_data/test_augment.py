@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.warp import through_lens
 from landslide_cli.training_data.augment import Augmenter
 from tests.training_data.augmenting import (
     ALL,
     GEOMETRIC,
     PHOTOMETRIC,
     SIDE,
+    WARPS,
     Image,
     Range,
     augmenter,
@@ -75,7 +77,7 @@ def test_a_kind_of_probability_one_always_happens(kind: str) -> None:
 
 def test_kinds_of_probability_zero_leave_everything_as_it_was() -> None:
     image, mask = texture(), blobs(0, [0, 1, IGNORE])
-    by = augmenter(ALL | {"elastic": None}, probability=0.0)
+    by = augmenter(ALL | dict.fromkeys(WARPS), probability=0.0)
     for position in range(5):
         for moved, moved_mask in (
             changed(by, image, mask, position),
@@ -85,12 +87,12 @@ def test_kinds_of_probability_zero_leave_everything_as_it_was() -> None:
             np.testing.assert_array_equal(moved_mask, mask)
 
 
-@pytest.mark.parametrize("kind", ["hflip", "elastic"])
+@pytest.mark.parametrize("kind", ["hflip", *WARPS])
 def test_a_kind_happens_as_often_as_its_probability_says(kind: str) -> None:
     by = augmenter({kind: None}, probability=0.3)
     image, mask = texture(rows=8, cols=8), np.zeros((8, 8), np.uint8)
     happened = [
-        ((by.warp(image, mask, 0, at) if kind == "elastic" else changed(by, image, mask, at))[0])
+        ((by.warp(image, mask, 0, at) if kind in WARPS else changed(by, image, mask, at))[0])
         .tobytes() != image.tobytes()
         for at in range(100)
     ]  # fmt: skip
@@ -140,14 +142,14 @@ def test_results_are_the_same_bits_eagerly_and_in_parallel_maps_of_any_order() -
         assert mapped(augmenter(ALL, probability=0.6), shuffled, **options) == eager
 
 
-@pytest.mark.parametrize("kind", sorted({*ALL, "elastic"} - {"hflip", "vflip", "rotate90"}))
+@pytest.mark.parametrize("kind", sorted({*ALL, *WARPS} - {"hflip", "vflip", "rotate90"}))
 def test_another_position_epoch_or_seed_draws_other_changes(kind: str) -> None:
     image = texture()
 
     def result(seed: int, epoch: int, position: int) -> bytes:
         by = augmenter({kind: ALL.get(kind)}, seed=seed)
         mask = blobs(0, [0, 1])
-        if kind == "elastic":
+        if kind in WARPS:
             return by.warp(image, mask, epoch, position)[0].tobytes()
         return changed(by, image, mask, position, epoch)[0].tobytes()
 
@@ -213,6 +215,19 @@ def test_elastic_warps_image_and_mask_alike(seed: int, position: int) -> None:
     np.testing.assert_array_equal(again, moved)
 
 
+def test_a_lens_distorts_without_changing_what_elastic_draws() -> None:
+    image, mask = texture(), blobs(1, [0, 1, IGNORE])
+    by = augmenter({"lens": (0.2, 0.2)})
+    for moved, expected in zip(
+        by.warp(image, mask, 0, 0), through_lens(image, mask, 0.2), strict=True
+    ):
+        np.testing.assert_array_equal(moved, expected)
+    elastic = augmenter({"elastic": (0.05, 0.1)}).warp(image, mask, 2, 3)
+    both = augmenter({"elastic": (0.05, 0.1), "lens": (0.2, 0.2)}).warp(image, mask, 2, 3)
+    for moved, expected in zip(both, through_lens(*elastic, 0.2), strict=True):
+        np.testing.assert_array_equal(moved, expected)
+
+
 def test_an_elastic_displacement_of_nothing_moves_nothing() -> None:
     image, mask = texture(), blobs(1, [0, 1])
     moved, moved_mask = augmenter({"elastic": (0.0, 0.0)}).warp(image, mask, 0, 0)
@@ -237,6 +252,7 @@ DRAWN = {
     "hue": 0xD7254903,
     "blur": 0x0565D9EF,
     "noise": 0x5AB7DC52,
+    "sharpen": 0xE4A13B02,
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landslide_cli.core.palette import IGNORE
+from landslide_cli.imagery.warp import sharpened
 from tests.training_data.augmenting import (
     SIDE,
     Image,
@@ -213,3 +214,10 @@ def test_noise_has_a_standard_deviation_of_its_range_and_differs_from_band_to_ba
         spreads.append(noise.std())
     assert 3.8 <= min(spreads) < 9
     assert 14 < max(spreads) <= 21
+
+
+def test_sharpening_adds_the_difference_from_the_blurred_image() -> None:
+    image = np.full((SIDE, SIDE, 3), 100, np.uint8)
+    image[:, SIDE // 2 :] = 150
+    moved, _ = changed(augmenter({"sharpen": (1.0, 1.0)}), image)
+    assert np.abs(moved.astype(int) - sharpened(image, 1.0)).max() <= 1

@@ -21,6 +21,17 @@ Loss = Callable[..., Any]
 _PIXEL_AXES = (0, 1, 2)
 _EPSILON = 1e-7
 
+# Losses that are sums of others.
+_SUMS: dict[str, tuple[str, ...]] = {
+    "crossentropy_dice": ("categorical_crossentropy", "dice"),
+    "basnet": ("categorical_crossentropy", "ssim", "jaccard"),
+}
+
+# Of structural similarity: the Gaussian's radius and deviation in pixels, and what keeps its
+# quotients finite where there is no structure.
+_SSIM_RADIUS, _SSIM_SIGMA = 5, 1.5
+_SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2
+
 
 def alone(sums: list[Any]) -> list[Any]:
     """Return the sums as they are: the `total` of a batch on one device."""
@@ -38,21 +49,24 @@ def make_loss(settings: TrainSettings) -> Loss:
         TP = sum(t p), FP = sum((1 - t) p), FN = sum(t (1 - p)),
 
     over the labelled pixels of a batch, with true labels t and probabilities p; `dice` has
-    alpha = beta = 1/2. `crossentropy_dice` is the sum of `categorical_crossentropy` and `dice`. All
-    means are weighted by `class_weights`.
+    alpha = beta = 1/2, `jaccard` 1. `lovasz` (Berman et al. 2018) is the Lovasz extension of the
+    Jaccard loss, averaged over the classes of each image, background included, and over the images.
+    `ssim` (Wang et al. 2004) is 1 minus the structural similarity of probabilities and mask, the
+    mean over the labelled pixels and the foreground classes. `crossentropy_dice` is the sum of
+    `categorical_crossentropy` and `dice`, `basnet` (Qin et al. 2019) that of
+    `categorical_crossentropy`, `ssim` and `jaccard`. All means are weighted by `class_weights`.
     """
     alpha, beta = settings.tversky_alpha, settings.tversky_beta
     terms: dict[str, Callable[..., Any]] = {
         "categorical_crossentropy": _crossentropy,
         "dice": _tversky(0.5, 0.5),
         "focal": _focal(settings.focal_gamma),
+        "jaccard": _tversky(1.0, 1.0),
+        "lovasz": _lovasz,
+        "ssim": _ssim,
         "tversky": _tversky(alpha, beta),
     }
-    names = (
-        ["categorical_crossentropy", "dice"]
-        if settings.loss == "crossentropy_dice"
-        else [settings.loss]
-    )
+    names = _SUMS.get(settings.loss, (settings.loss,))
     class_weights = settings.class_weights
 
     def loss(mask: Any, probabilities: Any, total: Total = alone) -> Any:
@@ -98,6 +112,65 @@ def _tversky(alpha: float, beta: float) -> Callable[..., Any]:
         return weighted / tf.maximum(tf.reduce_sum(weights), _EPSILON)
 
     return tversky
+
+
+def _lovasz(truth: Any, probabilities: Any, labelled: Any, weights: Any, total: Total) -> Any:
+    """Average the Lovasz-softmax losses of the images.
+
+    By image, the loss is a sum over parts of a batch; the pixels of a whole batch would have to be
+    sorted together.
+    """
+    # (batch, classes, pixels). Unlabelled pixels have no error, and so no part in the sum.
+    errors = tf.abs(truth - probabilities) * labelled[..., None]
+    t, errors = (_by_class(values) for values in (truth, errors))
+    order = tf.argsort(errors, axis=-1, direction="DESCENDING", stable=True)
+    ranked = tf.gather(t, order, axis=-1, batch_dims=2)
+    count = tf.reduce_sum(t, axis=-1, keepdims=True)
+    hits = count - tf.cumsum(ranked, axis=-1)
+    union = count + tf.cumsum(1.0 - ranked, axis=-1)
+    jaccard = 1.0 - hits / union
+    slopes = jaccard - tf.concat([tf.zeros_like(jaccard[..., :1]), jaccard[..., :-1]], -1)
+    # The slope that belongs to each pixel: back from the order of their errors.
+    rank = tf.argsort(order, axis=-1)
+    slopes = tf.stop_gradient(tf.gather(slopes, rank, axis=-1, batch_dims=2))
+    losses = tf.reduce_sum(errors * slopes, axis=-1)
+    weights = tf.cast(count[..., 0] > 0.0, tf.float32) * weights
+    weight = tf.reduce_sum(weights, axis=-1)
+    of_images = tf.math.divide_no_nan(tf.reduce_sum(losses * weights, axis=-1), weight)
+    images = tf.cast(weight > 0.0, tf.float32)
+    loss, images = total([tf.reduce_sum(of_images), tf.reduce_sum(images)])
+    return loss / tf.maximum(images, 1.0)
+
+
+def _by_class(values: Any) -> Any:
+    """Reshape (batch, rows, cols, classes) to (batch, classes, pixels)."""
+    shape = tf.shape(values)
+    return tf.transpose(tf.reshape(values, [shape[0], -1, shape[-1]]), [0, 2, 1])
+
+
+def _ssim(truth: Any, probabilities: Any, labelled: Any, weights: Any, total: Total) -> Any:
+    # Pixels without a label are taken for equal.
+    t, p = truth[..., 1:], (probabilities * labelled[..., None])[..., 1:]
+    mean_t, mean_p, mean_tt, mean_pp, mean_tp = map(_local_mean, (t, p, t * t, p * p, t * p))
+    variances = mean_tt - mean_t**2 + mean_pp - mean_p**2
+    covariance = mean_tp - mean_t * mean_p
+    means = (2.0 * mean_t * mean_p + _SSIM_C1) / (mean_t**2 + mean_p**2 + _SSIM_C1)
+    similarity = means * (2.0 * covariance + _SSIM_C2) / (variances + _SSIM_C2)
+    pixel_weights = labelled[..., None] * weights[1:]
+    weighted = tf.reduce_sum((1.0 - similarity) * pixel_weights)
+    loss, weight = total([weighted, tf.reduce_sum(pixel_weights)])
+    return loss / tf.maximum(weight, _EPSILON)
+
+
+def _local_mean(values: Any) -> Any:
+    """Average each channel around every pixel by a Gaussian, with zeros beyond the edges."""
+    offsets = tf.range(-_SSIM_RADIUS, _SSIM_RADIUS + 1, dtype=tf.float32)
+    kernel = tf.exp(-0.5 * tf.square(offsets / _SSIM_SIGMA))
+    kernel = (kernel / tf.reduce_sum(kernel))[:, None, None, None]
+    kernel = tf.tile(kernel, [1, 1, values.shape[-1], 1])
+    for along in (kernel, tf.transpose(kernel, (1, 0, 2, 3))):
+        values = tf.nn.depthwise_conv2d(values, along, [1, 1, 1, 1], "SAME")
+    return values
 
 
 def _mean(losses: Any, truth: Any, weights: Any, total: Total) -> Any:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.networks.backend import tf
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.core.scores.confusion import score_values
+from landslide_cli.core.scores.confusion import score_values, share
 
 
 def all_classes(probabilities: Any) -> Any:
@@ -91,6 +91,24 @@ def iou(counts: NDArray[Any], index: int = 1) -> float:
     Arguments and result are as for `dice`.
     """
     return _float32(score_values(counts, index)[1])
+
+
+def sensitivity(counts: NDArray[Any], index: int = 1) -> float:
+    """Compute the share of a class's pixels that are found, TP / (TP + FN); also called recall.
+
+    Arguments and result are as for `dice`.
+    """
+    return _float32(score_values(counts, index)[3])
+
+
+def specificity(counts: NDArray[Any], index: int = 1) -> float:
+    """Compute the share of the other classes' pixels that are not taken for a class.
+
+    That is TN / (TN + FP); arguments and result are as for `dice`.
+    """
+    others = counts.sum() - counts[index].sum()
+    false_alarms = counts[:, index].sum() - counts[index, index]
+    return _float32(share(others - false_alarms, others, empty=1.0))
 
 
 def mean_soft_accuracy(total: float, images: float) -> float:

@@ -56,7 +56,7 @@ class TrainResult(Result):
 
     def tables(self) -> Sequence[Table]:
         part = "valid_" if "valid_loss" in self.best else ""
-        logged = ("loss", "dice", "iou", "dice_coef_multiclass")
+        logged = ("loss", "dice", "iou", "sensitivity", "specificity", "dice_coef_multiclass")
         values = [
             (name, f"{self.best[name]:.4g}")
             for name in (part + metric for metric in logged)

@@ -296,9 +296,12 @@ def _paths(variables: Sequence[Any]) -> list[str]:
 
 def _make_optimizer(settings: TrainSettings) -> Any:
     # Gradients are clipped before they come here: Keras would clip each replica's own.
-    rate = settings.learning_rate
-    if settings.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
-    if settings.optimizer == "sgd":
+    rate, name = settings.learning_rate, settings.optimizer
+    if name == "sgd":
         return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-    return keras.optimizers.Adam(rate)
+    if name == "adam":
+        return keras.optimizers.Adam(rate)
+    # Keras looks none up by all of its names in small letters.
+    classes = {each.lower(): each for each in dir(keras.optimizers)}
+    optimizer = getattr(keras.optimizers, classes[name])
+    return optimizer(rate, weight_decay=settings.weight_decay)

@@ -7,7 +7,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.networks.metrics import dice, iou, mean_soft_accuracy
+from landslide_cli.core.networks.metrics import (
+    dice,
+    iou,
+    mean_soft_accuracy,
+    sensitivity,
+    specificity,
+)
 
 
 @dataclass
@@ -41,6 +47,8 @@ class EpochTotals:
         metrics = {
             "dice": dice(self.counts),
             "iou": iou(self.counts),
+            "sensitivity": sensitivity(self.counts),
+            "specificity": specificity(self.counts),
             "dice_coef_multiclass": mean_soft_accuracy(self.soft, self.images),
         }
         return {"loss": self.loss / max(1.0, self.images)} | {n: metrics[n] for n in names}

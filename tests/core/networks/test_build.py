@@ -1,6 +1,7 @@
 """FlexUNet has its published structure, and any network changes its precision."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from landslide_cli.core.networks.build import (
 )
 from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.profile import FlexUNetSettings
+from landslide_cli.profile.networks import ActivationName
 
 
 def small(**changes: object) -> FlexUNetSettings:
@@ -203,3 +205,20 @@ def test_exactly_the_layers_of_the_encoder_have_its_prefix(normalization: bool) 
     per_level = 4 if normalization else 2
     assert encoder == trainable[: 4 * per_level]
     assert len(trainable) == 4 * per_level + 3 * (per_level + 1) + 1
+
+
+@pytest.mark.parametrize("name", get_args(ActivationName))
+def test_every_activation_is_keras_s_and_changes_single_values(name: str) -> None:
+    values = np.array([-1.5, 0.0, 0.5], np.float32)
+    activation = keras.activations.get(name)
+    together = np.asarray(activation(values))
+    np.testing.assert_allclose(
+        together, [float(activation(value[None])[0]) for value in values], rtol=1e-6
+    )
+
+
+@pytest.mark.usefixtures("without_values")
+def test_mish_follows_the_convolutions_where_the_profile_says_so() -> None:
+    model = build_model(small(activation="mish"), 3, 2)
+    body = [layer for layer in model.layers[:-1] if type(layer) is keras.layers.Conv2D]
+    assert {layer.activation for layer in body} == {keras.activations.mish}

@@ -4,7 +4,7 @@ import doctest
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, jaccard_score
+from sklearn.metrics import f1_score, jaccard_score, recall_score
 
 from landslide_cli.core.networks import metrics
 from landslide_cli.core.networks.metrics import (
@@ -13,7 +13,9 @@ from landslide_cli.core.networks.metrics import (
     dice,
     iou,
     mean_soft_accuracy,
+    sensitivity,
     soft_accuracy,
+    specificity,
 )
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.scores.confusion import confusion
@@ -110,3 +112,14 @@ def test_images_without_any_label_do_not_count_in_the_published_metric() -> None
     assert soft_accuracy_of((masks, probabilities)) == expected
     assert soft_accuracy_of((masks, probabilities), blank) == expected
     assert soft_accuracy_of(blank) == 0.0
+
+
+def test_sensitivity_and_specificity_are_the_recalls_of_foreground_and_the_rest() -> None:
+    masks, probabilities = random_batch(2)
+    counts = confusion_counts(masks, probabilities, 2).numpy()
+    labelled = masks != IGNORE
+    truth, predicted = masks[labelled], probabilities.argmax(axis=-1)[labelled]
+    found, kept = recall_score(truth, predicted, average=None)[::-1]
+    assert sensitivity(counts) == pytest.approx(found, rel=1e-6)
+    assert specificity(counts) == pytest.approx(kept, rel=1e-6)
+    assert specificity(np.array([[0, 0], [2, 3]])) == 1.0

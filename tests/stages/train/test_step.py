@@ -1,14 +1,16 @@
 """Single steps: what each option of the training changes in the weights."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from landslide_cli.core.networks.backend import enable_determinism, tf
+from landslide_cli.core.networks.backend import enable_determinism, keras, tf
 from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.core.networks.losses import make_loss
 from landslide_cli.profile import TrainSettings
+from landslide_cli.profile.train import OptimizerName
 from landslide_cli.stages.train.step import LossScale, Stepper
 from landslide_cli.stages.train.totals import EpochTotals
 from tests.stages.train.tiny_training import (
@@ -136,7 +138,13 @@ def test_weight_decay_shrinks_the_weights_of_adamw() -> None:
     assert_close(decayed, shrunk, atol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
+def test_every_optimizer_of_a_profile_is_one_of_keras(optimizer: str) -> None:
+    names = {name.lower() for name in dir(keras.optimizers) if name[0].isupper()}
+    assert optimizer in names
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "lamb", "lion"])
 def test_every_optimizer_reduces_the_loss(optimizer: str) -> None:
     stepper, batch = stepper_of(optimizer=optimizer), batch_of(0, 1)
     losses = [stepper.step([batch], 0.02, LossScale()).loss for _ in range(8)]
