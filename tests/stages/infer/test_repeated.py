@@ -153,6 +153,8 @@ def test_table_keeps_scenes_of_earlier_runs(
 def test_what_is_asked_for_is_added_and_never_removed_by_a_run_that_does_not_ask(
     again: Callable[..., dict[str, bool]],
     content_of: ContentOf,
+    write_raster: Write,
+    read_polygons: Callable[[Path], Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -172,6 +174,15 @@ def test_what_is_asked_for_is_added_and_never_removed_by_a_run_that_does_not_ask
     assert {path.suffix for path in maps.glob("a_landslides.*")} == {
         *(".gpkg", ".geojson", ".csv", ".kml"),
     }
+    # So are attributes, which later runs keep.
+    model = write_raster(
+        "dem.tif", np.tile(np.arange(80, dtype=np.uint16)[:, None, None], (1, 80, 1)),
+        crs="EPSG:32648", transform=(5, 0, 5e5 - 20, 0, -5, 3.4e6 + 20),
+    )  # fmt: skip
+    assert again(f"infer.elevation={model}") == {"a": True, "b": True}
+    fields = read_polygons(maps / "a_landslides.gpkg").fields
+    assert set(fields["aspect_deg"]) == {0}
+    assert all(volume > 0 for volume in fields["volume_larsen_m3"])
     assert again() == {"a": False, "b": False}
     # A file that a person has deleted is no loss, unless it is asked for.
     (maps / "a_landslides.kml").unlink()
