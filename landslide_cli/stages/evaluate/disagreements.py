@@ -9,12 +9,19 @@ from landslide_cli.imagery.raster.georeference import Georeference, pixel_area
 from landslide_cli.imagery.raster.images import probe
 from landslide_cli.imagery.vector.disagreements import Disagreement, disagreements
 from landslide_cli.imagery.vector.placed import PlacedPolygon, moved, write_placed
+from landslide_cli.imagery.vector.styles import Category, categorised
 from landslide_cli.outputs import whole_file
 from landslide_cli.runs.samples import Sample
 from landslide_cli.runs.scene_predictor import Prediction
 
 NAME = "disagreements.gpkg"
 _LAYER = "disagreements"
+
+# Told apart by the colour-blind too (Okabe and Ito 2008).
+_KINDS = (
+    Category("miss", "miss: labelled, not mapped", (86, 180, 233), 0.2),
+    Category("false alarm", "false alarm: mapped, not labelled", (213, 94, 0), 0.2),
+)
 
 # How many are kept of each scene and kind, and written in all: nobody looks at more.
 _OF_SCENE, _WRITTEN = 100, 1000
@@ -61,7 +68,7 @@ def write_disagreements(path: Path, found: Sequence[Found]) -> None:
             _polygon(rank, entry, places[entry.sample.name].georeference, unit, size(entry))
             for rank, entry in enumerate(ranked, start=1)
         ]
-        write_placed(partial, _LAYER, polygons)
+        write_placed(partial, _LAYER, polygons, categorised("kind", _KINDS))
 
 
 def _polygon(

@@ -282,8 +282,10 @@ def test_misses_and_false_alarms_of_scenes_are_a_layer_by_rank(trained: Profile)
     result = evaluate(on_scenes(trained))
     path = result.files[-1]
     assert path.name == "disagreements.gpkg"
-    meta, _, shapes, columns = raw.read(path)
+    meta, _, shapes, columns = raw.read(path, layer="disagreements")
     fields = dict(zip(meta["fields"], columns, strict=True))
+    _, _, _, (styles,) = raw.read(path, layer="layer_styles", columns=["styleQML"])
+    assert all(f'value="{kind}"' in styles[0] for kind in ("miss", "false alarm"))
     assert fields["rank"].tolist() == list(range(1, len(shapes) + 1))
     assert (np.diff(fields["weight"]) <= 0).all()
     assert set(fields["kind"]) <= {"miss", "false alarm"}
