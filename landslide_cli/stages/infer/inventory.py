@@ -47,10 +47,14 @@ def _inventory(layers: Sequence[Path], merge: bool, reporter: Reporter) -> bytes
     placed = sum(scene.crs is not None for scene in tables)
     if table is None or placed < 2:
         return None
-    twice = int((table.fields["duplicate_of"] > 0).sum())
+    if merge:
+        others = [names.count(", ") + 1 for names in table.fields["also_in"].tolist() if names]
+        twice, what = sum(others), "left out"
+    else:
+        twice, what = int((table.fields["duplicate_of"] > 0).sum()), "flagged"
     count = counted(len(table.geometries), "landslide")
-    flagged = f", {twice} of them flagged as duplicates" if twice else ""
-    reporter.note(f"{INVENTORY}: {count} of {placed} scenes{flagged}")
+    told = f", {counted(twice, 'duplicate')} {what}" if twice else ""
+    reporter.note(f"{INVENTORY}: {count} of {placed} scenes{told}")
     days = [str(day) for day in table.fields["mapped"].astype("datetime64[D]").tolist()]
     metadata = {
         "SOFTWARE": f"landslide-cli {__version__}",
