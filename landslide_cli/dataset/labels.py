@@ -44,28 +44,31 @@ def layer_files(name: str) -> list[Path]:
     return [path, *(part for part in beside if part.exists())]
 
 
-def read_layer(profile: Profile, labels: LabelSettings, name: str) -> ClassedLayer:
-    """Read a layer and give each polygon its class.
+def read_layer(
+    profile: Profile, labels: LabelSettings, name: str, may_be_empty: bool = False
+) -> ClassedLayer:
+    """Read a layer and give each polygon its class; one without any feature only on request.
 
     Raises:
         DataError: it cannot be used, or its field has values without a class.
     """
     chosen, names = labels.class_, profile.palette.names
     field = chosen.field if isinstance(chosen, ClassFieldSettings) else None
-    layer = read_polygons(name, field, labels.where, labels.crs)
+    layer = read_polygons(name, field, labels.where, labels.crs, may_be_empty=may_be_empty)
     if not isinstance(chosen, ClassFieldSettings):
         index = profile.palette.foreground if chosen is None else names.index(chosen)
         return ClassedLayer(layer, np.full(len(layer.geometries), index, np.uint8))
+    class_of = chosen.values or {value: value for value in names}
     indices = {
-        str(value): IGNORE if to is None else names.index(to) for value, to in chosen.values.items()
+        str(value): IGNORE if to is None else names.index(to) for value, to in class_of.items()
     }
     values = ["null" if value is None else value for value in layer.values]
     unknown = Counter(value for value in values if value not in indices)
     if unknown:
         told = [f"'{value}' ({counted(count, 'polygon')})" for value, count in unknown.items()]
         raise DataError(
-            f"{name}: the field '{field}' has values that source.labels.class.values does not "
-            f"name: {listed(told, most=5)}"
+            f"{name}: the field '{field}' has values without a class: {listed(told, most=5)}; "
+            "name them in source.labels.class.values"
         )
     return ClassedLayer(layer, np.array([indices[value] for value in values], np.uint8))
 

@@ -14,9 +14,11 @@ class ClassFieldSettings(Settings):
     """The classes of polygons by a field of their attributes."""
 
     field: str = Field(min_length=1, description="Name of the field.")
-    values: dict[str | int, str | None] = Field(
+    values: dict[str | int, str | None] | None = Field(
+        None,
         min_length=1,
-        description="The class of each value; `null` for polygons whose ground has no label.",
+        description="The class of each value; `null` for polygons whose ground has no label. "
+        "Default: the values are names of classes, as in maps of `infer-tiled`.",
     )
 
 
@@ -73,7 +75,7 @@ class LabelSettings(Settings):
     def class_names(self) -> list[str]:
         """The classes that polygons are given, if any are named."""
         if isinstance(self.class_, ClassFieldSettings):
-            return [name for name in self.class_.values.values() if name is not None]
+            return [name for name in (self.class_.values or {}).values() if name is not None]
         return [] if self.class_ is None else [self.class_]
 
     def check(self, key: str, classes: tuple[str, ...]) -> None:

@@ -24,7 +24,8 @@ class PolygonLayer:
 
     `geometries` are valid polygons and multipolygons in the CRS `crs`, `values` those of the field
     that was asked for, as text, None for null. `repaired` counts the polygons that were not valid,
-    `others` the points, lines and empty geometries that were left out.
+    `others` the points, lines and empty geometries that were left out, `filtered` the features that
+    the filter left out.
     """
 
     name: str
@@ -33,6 +34,7 @@ class PolygonLayer:
     values: list[str | None]
     repaired: int = 0
     others: int = 0
+    filtered: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,6 @@ def layer_info(name: str) -> LayerInfo:
     Raises:
         DataError: it cannot be read, or the file has several layers and none is named.
     """
-    import pyogrio
 
     file, layer = divide_layer(name)
     layer = layer or _only_layer(name, file)
@@ -83,8 +84,7 @@ def layer_info(name: str) -> LayerInfo:
         counts = Counter(text or "null" for text in _texts(column))
         if len(counts) <= MOST_VALUES and not any("." in text for text in counts):
             values[str(field)] = dict(counts.most_common())
-    features = int(pyogrio.read_info(file, layer=layer, force_feature_count=True)["features"])
-    return LayerInfo(features, meta["crs"], values)
+    return LayerInfo(_count(file, layer), meta["crs"], values)
 
 
 def divide_layer(name: str) -> tuple[str, str | None]:
@@ -105,6 +105,7 @@ def read_polygons(
     where: str | None = None,
     crs: str | None = None,
     section: str | None = "source.labels",
+    may_be_empty: bool = False,
 ) -> PolygonLayer:
     """Read the polygons of a layer; invalid ones are repaired (`shapely.make_valid`).
 
@@ -114,6 +115,8 @@ def read_polygons(
         where: filter, as in SQL.
         crs: CRS of a layer that names none.
         section: of the profile that has a key for the CRS, for messages; None for none.
+        may_be_empty: whether a layer without any feature will do, as maps of scenes without a
+            landslide are.
 
     Raises:
         DataError: the layer cannot be read, has no CRS, no such field or no polygon.
@@ -131,7 +134,7 @@ def read_polygons(
     # What is no geometry becomes None.
     shapes = np.asarray(shapely.force_2d(shapely.from_wkb(wkb, on_invalid="ignore")), object)
     are_polygons = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)
-    if not are_polygons.any():
+    if not are_polygons.any() and (len(shapes) or not may_be_empty):
         raise DataError(f"{name}: {_why_none(len(shapes), where)}")
     values = _texts(columns[0]) if columns else [None] * len(shapes)
     polygons = shapes[are_polygons]
@@ -139,7 +142,30 @@ def read_polygons(
     polygons[invalid] = [repaired(polygon) for polygon in polygons[invalid]]
     kept = [value for value, is_one in zip(values, are_polygons, strict=True) if is_one]
     others = int((~are_polygons).sum())
-    return PolygonLayer(name, own, polygons, kept, int(invalid.sum()), others)
+    filtered = 0 if where is None else _count(file, layer) - len(shapes)
+    return PolygonLayer(name, own, polygons, kept, int(invalid.sum()), others, filtered)
+
+
+def read_fields(
+    name: str, fields: Sequence[str]
+) -> tuple[dict[str, NDArray[Any]], Geometries] | None:
+    """Read attributes and geometries of a layer as they are; None if it lacks one of the fields.
+
+    Raises:
+        DataError: the layer cannot be read.
+    """
+    file, layer = divide_layer(name)
+    meta, wkb, columns = _read(name, file, layer or _only_layer(name, file), list(fields), None)
+    if set(fields) - set(meta["fields"]):
+        return None
+    shapes = np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), object)
+    return dict(zip(meta["fields"], columns, strict=True)), shapes
+
+
+def _count(file: str, layer: str) -> int:
+    import pyogrio
+
+    return int(pyogrio.read_info(file, layer=layer, force_feature_count=True)["features"])
 
 
 def _only_layer(name: str, file: str) -> str:
@@ -206,7 +232,9 @@ def _words(error: Exception) -> str:
 def _why_none(count: int, where: str | None) -> str:
     if count:
         return "holds points or lines, or empty geometries, but no polygon"
-    return "has no polygon" + (" for which source.labels.where holds" if where else "")
+    if where:
+        return "has no polygon for which source.labels.where holds"
+    return "has no polygon; for ground without landslides set source.masks: none"
 
 
 def repaired(polygon: shapely.Geometry) -> shapely.Geometry:
@@ -217,13 +245,14 @@ def repaired(polygon: shapely.Geometry) -> shapely.Geometry:
 
 
 def _texts(values: NDArray[Any]) -> list[str | None]:
-    """Write values as people do: whole numbers without a point."""
+    """Write values as people do: whole numbers without a point; yes and no as 1 and 0."""
     return [_text(value) for value in values.tolist()]
 
 
 def _text(value: Any) -> str | None:
     if value is None or value != value:  # noqa: PLR0124 - null is not-a-number in columns of floats
         return None
-    if isinstance(value, float) and value.is_integer():
+    # Whether a column of yes and no has gaps must make no difference: with them it is of floats.
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
     return str(value).strip()

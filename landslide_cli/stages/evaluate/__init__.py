@@ -178,7 +178,8 @@ def _delivered(profile: Profile) -> dict[str, float]:
 
 def _warn_of_leaks(profile: Profile, scorer: Profile, samples: Samples, reporter: Reporter) -> None:
     """Warn of ground that the run has seen in its training."""
-    as_split = scorer.model_copy(update={"run": profile.run, "fold": profile.fold})
+    its = {"run": profile.run, "fold": profile.fold, "model": profile.model}
+    as_split = scorer.model_copy(update=its)
     events = learned_events(as_split, samples)
     if events:
         reporter.warn(

@@ -8,14 +8,16 @@ from landslide_cli.dataset.prepared import label_mask, labels_folder
 from landslide_cli.dataset.scenes import background_scenes
 from landslide_cli.errors import DataError, counted, listed
 from landslide_cli.imagery.vector.label_masks import (
+    ClassedLayer,
     LabelCounts,
     PlacedScene,
     polygons_on_no_scene,
     write_label_mask,
 )
 from landslide_cli.imagery.vector.layers import PolygonLayer
+from landslide_cli.imagery.vector.own_maps import is_untouched_map
 from landslide_cli.outputs import whole_folder
-from landslide_cli.profile import LabelSettings, Profile
+from landslide_cli.profile import ClassFieldSettings, LabelSettings, Profile
 from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter
 
@@ -49,10 +51,10 @@ def lay_labels(
         return
     if not step.path.exists():
         refuse_overwrite([folder], overwrite)
-    layers = [read_layer(profile, labels, name) for name in names]
+    layers = _layers(profile, labels, names)
     rules = read_rules(labels)
     placed = {scene.name: PlacedScene.of(scene.image) for scene in scenes}
-    drawn = [classed.layer for classed in layers]
+    drawn = [classed.layer for classed in layers if len(classed.layer.geometries)]
     outside = sum(polygons_on_no_scene(layer, list(placed.values())) for layer in drawn)
     if rules.area is not None:
         polygons_on_no_scene(rules.area, list(placed.values()))
@@ -67,7 +69,19 @@ def lay_labels(
             _require_polygons(scene, counts[name], labels)
             advance()
         step.finish({"scenes": len(scenes)}, partial / PREPARE_RECORD)
-    _tell(labels, drawn, outside, counts, reporter)
+    _tell(labels, [classed.layer for classed in layers], outside, counts, reporter)
+    _warn_of_maps(labels, names, reporter)
+
+
+def _layers(profile: Profile, labels: LabelSettings, names: Sequence[str]) -> list[ClassedLayer]:
+    """Read the layers. Of several some may be empty, as maps of scenes without landslides are."""
+    layers = [read_layer(profile, labels, name, may_be_empty=len(names) > 1) for name in names]
+    if not any(len(classed.layer.geometries) for classed in layers):
+        raise DataError(
+            f"{names[0]} and {counted(len(names) - 1, 'layer')} more: no polygon in any of them; "
+            "for ground without landslides set source.masks: none"
+        )
+    return layers
 
 
 def _require_polygons(scene: PlacedScene, counts: LabelCounts, labels: LabelSettings) -> None:
@@ -91,10 +105,14 @@ def _tell(
     without = sum(scene.polygons == 0 for scene in counts.values())
     repaired = sum(layer.repaired for layer in layers)
     others = sum(layer.others for layer in layers)
+    filtered = sum(layer.filtered for layer in layers)
+    empty = sum(len(layer.geometries) == 0 for layer in layers)
     said = [f"{counted(polygons, 'polygon')} laid on {counted(len(counts), 'scene')}"]
     said += [f"{repaired} repaired"] if repaired else []
     said += [f"{outside} on no scene"] if outside else []
     said += [f"{counted(without, 'scene')} without any"] if without else []
+    said += [f"{counted(empty, 'layer')} without any"] if empty else []
+    said += [f"{filtered} left out by source.labels.where, as background"] if filtered else []
     reporter.note("; ".join(said))
     if others:
         reporter.warn(f"source.labels: left out {others} points, lines or empty geometries")
@@ -106,3 +124,18 @@ def _tell(
     unlabelled = [name for name, scene in counts.items() if scene.pixels == 0]
     if unlabelled:
         reporter.warn(f"source.labels: no pixel has a label in {listed(unlabelled, most=3)}")
+
+
+def _warn_of_maps(labels: LabelSettings, names: Sequence[str], reporter: Reporter) -> None:
+    """Warn of maps of this program in which nobody has corrected or marked anything."""
+    # By another field than that of the classes a person has said something of the polygons.
+    is_marked = isinstance(labels.class_, ClassFieldSettings) and labels.class_.values is not None
+    if is_marked or labels.where is not None or labels.area is not None:
+        return
+    untouched = [name for name in names if is_untouched_map(name)]
+    if untouched:
+        reporter.warn(
+            f"{listed(untouched, most=3)}: as `infer-tiled` wrote it, so that a training on it "
+            "learns the mistakes of the model; correct it, and set source.labels.area to what has "
+            "been checked"
+        )

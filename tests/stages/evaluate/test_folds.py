@@ -14,7 +14,9 @@ from affine import Affine
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.raster.images import read_image
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.runs.files import uses_packaged
 from landslide_cli.stages.evaluate import evaluate
+from landslide_cli.stages.evaluate.compare import profile_of_run
 from landslide_cli.stages.evaluate.result import EvaluateResult
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
@@ -58,6 +60,17 @@ def test_a_better_run_is_told_from_a_worse_one(trained: Profile, worse: Profile)
 def test_against_a_folder_that_is_no_run_is_refused(trained: Profile, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is not a run"):
         evaluate(trained, against=tmp_path / "nowhere")
+
+
+def test_the_packaged_model_is_compared_with_by_its_name(tmp_path: Path) -> None:
+    own = load_profile("landslide", [f"run={tmp_path}/valley", "model.weights=null"])
+    packaged = profile_of_run(Path("landslide"), None, own)
+    assert uses_packaged(packaged)
+    assert packaged.run.parent == own.run.parent
+    packaged.run.mkdir()
+    (packaged.run / "model.keras").touch()
+    with pytest.raises(ModelError, match="is a run of your own"):
+        profile_of_run(Path("landslide"), None, own)
 
 
 def test_the_threshold_is_the_best_on_valid_and_the_profiles_goes_first(

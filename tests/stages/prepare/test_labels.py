@@ -16,6 +16,7 @@ from landslide_cli.core.palette import IGNORE
 from landslide_cli.dataset.prepared import labelled_scenes_of, prepared_pair
 from landslide_cli.errors import ChangedError, DataError
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.prepare import prepare
 from tests.conftest import RecordingReporter
 
@@ -203,6 +204,87 @@ def test_layers_by_a_pattern_are_laid_together(tmp_path: Path, profile_with: Pro
     profile = profile_with(f"files={tmp_path}/*th.gpkg")
     prepare(profile)
     assert (mask_of(profile) == 1).sum() == 200
+
+
+def test_of_several_layers_some_may_be_empty(tmp_path: Path, profile_with: ProfileWith) -> None:
+    write_orthophoto(tmp_path / "images" / "a.tif")
+    write_layer(tmp_path / "north.gpkg", [ground(20, 20, 10, 10)])
+    write_layer(tmp_path / "south.gpkg", [])
+    profile, reporter = profile_with(f"files={tmp_path}/*th.gpkg"), RecordingReporter()
+    prepare(profile, reporter=reporter)
+    assert (mask_of(profile) == 1).sum() == 100
+    assert "1 polygon laid on 1 scene; 1 layer without any" in reporter.notes
+    write_layer(tmp_path / "north.gpkg", [])
+    with pytest.raises(DataError, match="and 1 layer more: no polygon in any"):
+        prepare(profile, overwrite=True)
+    assert (mask_of(profile) == 1).sum() == 100
+
+
+def test_what_the_filter_leaves_out_is_told(tmp_path: Path, profile_with: ProfileWith) -> None:
+    write_orthophoto(tmp_path / "images" / "a.tif")
+    write_layer(tmp_path / "slides.gpkg", [ground(20, 20, 10, 10)] * 3, ["s", "fall", "fall"])
+    reporter = RecordingReporter()
+    prepare(profile_with("where=kind = 's'"), reporter=reporter)
+    assert any("2 left out by source.labels.where, as background" in n for n in reporter.notes)
+
+
+def test_values_of_a_field_may_be_the_names_of_classes(
+    tmp_path: Path, profile_with: ProfileWith
+) -> None:
+    write_orthophoto(tmp_path / "images" / "a.tif")
+    shapes = [ground(20, 20, 10, 10), ground(60, 60, 10, 10)]
+    write_layer(tmp_path / "slides.gpkg", shapes, ["flow", "slide"])
+    profile = profile_with("class={field: kind}")
+    prepare(profile)
+    mask = mask_of(profile)
+    assert (mask[25, 25], mask[65, 65]) == (2, 1)
+
+
+@pytest.mark.parametrize("checked", [[True, False], [True, None]])
+def test_polygons_that_nobody_has_checked_may_have_no_label(
+    tmp_path: Path, profile_with: ProfileWith, checked: list[bool | None]
+) -> None:
+    write_orthophoto(tmp_path / "images" / "a.tif")
+    shapes = [ground(20, 20, 10, 10), ground(60, 60, 10, 10)]
+    known = np.array([value is True for value in checked])
+    unknown = np.array([value is None for value in checked])
+    raw.write(
+        tmp_path / "slides.gpkg",
+        shapely.to_wkb(shapes),
+        [known],
+        ["checked"],
+        field_mask=[unknown],
+        driver="GPKG",
+        crs="EPSG:32648",
+        geometry_type="Polygon",
+    )
+    profile = profile_with("class={field: checked, values: {1: slide, 0: null, 'null': null}}")
+    prepare(profile)
+    mask = mask_of(profile)
+    assert (mask[25, 25], mask[65, 65], mask[100, 100]) == (1, IGNORE, 0)
+
+
+def test_polygons_of_a_map_are_labels_and_a_map_nobody_has_corrected_is_warned_of(
+    tmp_path: Path, profile_with: ProfileWith, bright: ProfileWith
+) -> None:
+    scene = tmp_path / "images" / "a.tif"
+    write_orthophoto(scene)
+    with rasterio.open(scene, "r+") as file:
+        image = np.random.default_rng(2).integers(0, 255, (3, 16, 16), np.uint8)
+        file.write(image.repeat(8, axis=1).repeat(8, axis=2), [1, 2, 3])
+    infer_tiled(bright(), [str(scene)], output=tmp_path / "maps")
+    layer = tmp_path / "maps" / "a_landslides.gpkg"
+    reporter = RecordingReporter()
+    profile = profile_with(f"files={layer}")
+    prepare(profile, reporter=reporter)
+    with rasterio.open(tmp_path / "maps" / "a_mask.tif") as file:
+        np.testing.assert_array_equal(mask_of(profile), file.read(1))
+    assert any("learns the mistakes of the model" in warning for warning in reporter.warnings)
+    write_layer(tmp_path / "examined.gpkg", [ground(0, 0, SIDE, SIDE)])
+    reporter = RecordingReporter()
+    checked = profile_with(f"files={layer}", f"area={tmp_path}/examined.gpkg")
+    prepare(checked, overwrite=True, reporter=reporter)
+    assert not reporter.warnings
 
 
 def test_a_large_scene_is_labelled_window_by_window(
