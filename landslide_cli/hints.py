@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from landslide_cli.errors import UsageError, listed, printable
-from landslide_cli.imagery.raster.recognition import SUFFIXES
 
 # The name of the packaged profile.
 _PACKAGED = "landslide"
 
 _PROFILES = (".yaml", ".yml")
+
+# Of images; those of `imagery.raster.recognition`, without importing rasterio for a message.
+IMAGES = frozenset(
+    {
+        *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k", ".vrt", ".bmp"),
+        *(".webp", ".gif"),
+    }
+)
 
 # A command in backticks that a message tells to run.
 _STEP = re.compile(
@@ -51,7 +58,7 @@ def refuse_what_is_no_profile(
         raise UsageError(
             f"{printable(path)}: is a folder, not a profile; {_instead(path, command)}"
         )
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in IMAGES:
         return
     problem = f"{printable(path)}: is an image, and the profile comes first"
     if command == "infer-tiled":

@@ -315,6 +315,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert roots.isdisjoint({"tensorflow", "keras", "cv2", "rasterio", "matplotlib"})
 
 
+@pytest.mark.parametrize("profile", ["nowhere.yaml", "a.tif", "."])
+def test_a_wrong_profile_imports_nothing_heavy(profile: str) -> None:
+    code = (
+        "import sys; from landslide_cli.app import main;"
+        f"status = main(['train', {profile!r}, '--json']);"
+        "print(status, {'tensorflow', 'cv2', 'rasterio', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "2 set()"
+
+
 @pytest.mark.parametrize(
     ("name", "shown"), [("Fl\udce4che", r"Fl\xe4che"), ("\x1b[2J", r"\x1b[2J")]
 )

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from landslide_cli.errors import UsageError
-from landslide_cli.hints import of_missing_profile, refuse_what_is_no_profile, with_profile
+from landslide_cli.hints import (
+    IMAGES,
+    of_missing_profile,
+    refuse_what_is_no_profile,
+    with_profile,
+)
+from landslide_cli.imagery.raster.recognition import SUFFIXES
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +56,10 @@ def test_a_scene_in_the_place_of_the_profile_is_mapped_by_the_packaged_one() -> 
     assert line.endswith("type: landslide infer-tiled landslide 'a b.tif' c.tif")
     many = refusal("a.tif", "infer-tiled", *"bcdef")
     assert many.endswith("landslide a.tif b c ...")
+
+
+def test_all_images_are_known() -> None:
+    assert IMAGES == SUFFIXES
 
 
 def test_an_image_for_another_command_begins_a_profile() -> None:

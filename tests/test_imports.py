@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
         *("core", "core.networks", "dataset", "documents", "imagery", "outputs", "processes"),
         *("locks", "owners", "profile", "records", "runs", "training_data", "version", *SMALL),
     },
-    "hints": {"errors", "imagery"},
+    "hints": {"errors"},
     "app": {"console", "core", "hints", "profile", "stages", "version", *SMALL},
     "__main__": {"app"},
     "api": {"console", "core", "imagery", "profile", "runs", "stages", *SMALL},

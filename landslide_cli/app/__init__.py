@@ -1,7 +1,7 @@
 """The command line: six commands that translate their options into one call each.
 
-TensorFlow, OpenCV and rasterio are imported only once a command runs, so that help, completion and
-an error in the profile appear at once.
+TensorFlow, OpenCV and rasterio are imported only once a command runs, and its profile has been
+read, so that help, completion and an error in the profile appear at once.
 """
 
 import sys
@@ -34,9 +34,10 @@ def prepare(call: Call, overwrite: options.Overwrite = False, init: options.Init
         from landslide_cli.stages.prepare.beginning import write_first_profile
 
         return write_first_profile(call.path, *init, overwrite, call.reporter)
+    profile = call.profile
     from landslide_cli.stages.prepare import prepare
 
-    return prepare(call.profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
+    return prepare(profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
 
 
 @command(
@@ -46,13 +47,14 @@ def prepare(call: Call, overwrite: options.Overwrite = False, init: options.Init
 )
 def split(call: Call, audit: options.Audit = False, overwrite: options.Overwrite = False) -> Result:
     """Split scenes into training, validation and test sets, or folds, without leakage."""
+    profile = call.profile
     if audit:
         from landslide_cli.stages.split.audit import audit as check
 
-        return check(call.profile, limit=call.limit, reporter=call.reporter)
+        return check(profile, limit=call.limit, reporter=call.reporter)
     from landslide_cli.stages.split import split
 
-    return split(call.profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
+    return split(profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
 
 
 @command(
@@ -62,9 +64,10 @@ def split(call: Call, audit: options.Audit = False, overwrite: options.Overwrite
 )
 def train(call: Call, overwrite: options.Overwrite = False) -> Result:
     """Train on the training set; keep the epoch with the best validation score."""
+    profile = call.profile
     from landslide_cli.stages.train import train
 
-    return train(call.profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
+    return train(profile, limit=call.limit, overwrite=overwrite, reporter=call.reporter)
 
 
 @command(
@@ -89,10 +92,11 @@ def evaluate(
         return compare_inventories(
             call.profile, inventory, part=on, limit=call.limit, reporter=call.reporter
         )
+    profile = call.profile
     from landslide_cli.stages.evaluate import evaluate
 
     return evaluate(
-        call.profile,
+        profile,
         part=on,
         folds=folds,
         against=against,
@@ -119,11 +123,11 @@ def infer_tiled(
     scheduler: options.Scheduler = None,
 ) -> Result:
     """Map landslides in scenes of any size, in overlapping windows that are blended."""
-    call = call.overridden(gsd=gsd, threshold=threshold, tta=tta)
+    profile = call.overridden(gsd=gsd, threshold=threshold, tta=tta).profile
     from landslide_cli.stages.infer import infer_tiled
 
     return infer_tiled(
-        call.profile,
+        profile,
         scenes or (),
         output=output,
         probability=probability,
@@ -149,10 +153,11 @@ def show(
     """Draw scenes, maps, tiles, predictions, statistics and training curves."""
     if model and augmentations:
         raise UsageError("--model and --augmentations exclude each other; choose one")
+    profile = call.profile
     from landslide_cli.stages.show import show
 
     return show(
-        call.profile,
+        profile,
         model=model,
         augmentations=augmentations,
         output=output,

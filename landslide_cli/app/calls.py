@@ -133,6 +133,10 @@ def _run(
         if json:
             console.show_failure(message, status)
         raise Exit(status) from None
+    except Exception as error:  # a mistake in the program, which ends with its traceback
+        if json:
+            console.show_failure(f"{type(error).__name__}: {error}", 1)
+        raise
     console.show_result(result, json)
     if result.complaint:
         console.show_error(result.complaint)

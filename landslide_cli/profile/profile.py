@@ -31,6 +31,7 @@ RESERVED_CLASS_NAMES = frozenset(
         "command", "run", "part", "folds", "units", "scenes", "groups", "tiles", "pixels",
         "threshold", "loss", "dice_coef_multiclass", "mean", "calibration", "worst", "sha256",
         "with_landslides", "delivered", "false_alarms", "comparison", "bootstrap", "files",
+        "warnings", "error", "exit_status",
     }
 )  # fmt: skip
 

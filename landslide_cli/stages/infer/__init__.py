@@ -351,14 +351,14 @@ class _Counter:
         self._title, self._advance = job.title, advance
         self._left, self._share = job.windows, job.megapixels / max(1, job.windows)
 
-    def step(self) -> None:
-        if self._left > 0:
-            self._left -= 1
-            self._advance(self._share, name=self._title)
+    def step(self, windows: int) -> None:
+        windows = min(windows, self._left)
+        self._left -= windows
+        self._advance(windows * self._share, name=self._title)
 
     def finish(self) -> None:
-        while self._left > 0:
-            self.step()
+        if self._left > 0:
+            self._advance(self._left * self._share)
 
 
 def _mapped(

@@ -6,7 +6,7 @@ import logging
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +23,7 @@ from landslide_cli.imagery.pictures import Reduced, reduced
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.scene_predictor import load_predictor
-from landslide_cli.stages.infer.mapper import Band, LocalMapper, Recipe, Stopped
+from landslide_cli.stages.infer.mapper import Band, LocalMapper, OnWindows, Recipe, Stopped
 
 # A block is at least so many pixels of the scene wide and high, and so many windows: what blocks
 # share is predicted for each of them.
@@ -119,7 +119,7 @@ class ClusterMapper:
         scene: SceneReader,
         layout: Layout,
         picture: Reduced,
-        advance: Callable[[], None],
+        advance: OnWindows,
     ) -> Generator[Band]:
         """Map a scene: its blocks by the workers, handed on in their order; see `Mapper.bands`.
 
@@ -139,8 +139,7 @@ class ClusterMapper:
                 for piece in mapped.pieces:
                     picture.place(*piece)
                 yield _unpacked(block, mapped)
-                for _ in range(layout.windows(block)):
-                    advance()
+                advance(layout.windows(block))
         finally:
             for _, future in submitted:
                 future.cancel()

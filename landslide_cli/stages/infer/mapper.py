@@ -74,6 +74,9 @@ class Recipe:
         return repr((self.profile.model_dump_json(), self.run, self.plan, self.fingerprint))
 
 
+OnWindows = Callable[[int], None]
+
+
 class Mapper(Protocol):
     """Maps the scenes of a recipe; `seconds` counts how long the model was at work."""
 
@@ -106,7 +109,7 @@ class Mapper(Protocol):
         scene: SceneReader,
         layout: Layout,
         picture: Reduced,
-        advance: Callable[[], None],
+        advance: OnWindows,
     ) -> Generator[Band]:
         """Map a scene block by block, each from top to bottom.
 
@@ -115,7 +118,8 @@ class Mapper(Protocol):
             scene: opened; another thread reads it.
             layout: of the scene.
             picture: given the scene's own pixels as they are read.
-            advance: called for each window that is predicted.
+            advance: called with 0 when the scene has the model, and with the number of windows
+                once they are predicted.
 
         Raises:
             DataError: the scene cannot be read.
@@ -176,7 +180,7 @@ class LocalMapper:
         scene: SceneReader,
         layout: Layout,
         picture: Reduced,
-        advance: Callable[[], None],
+        advance: OnWindows,
     ) -> Generator[Band]:
         """Map a scene; see `Mapper.bands`."""
         for block in self.blocks(layout):
@@ -188,7 +192,7 @@ class LocalMapper:
         layout: Layout,
         block: Window,
         on_pixels: OnPixels,
-        advance: Callable[[], None] = lambda: None,
+        advance: OnWindows = lambda windows: None,
     ) -> Generator[Band]:
         """Map a block of a scene, from top to bottom."""
         turn = _Turn(self._turn, self._stopped)
@@ -203,14 +207,14 @@ class LocalMapper:
             strips.close()
             turn.release()
 
-    def _in_turn(self, model: Predict, turn: "_Turn", advance: Callable[[], None]) -> Predict:
+    def _in_turn(self, model: Predict, turn: "_Turn", advance: OnWindows) -> Predict:
         def predict(windows: Image) -> Probabilities:
             turn.take()
+            advance(0)
             began = time.perf_counter()
             answer = model(windows)
             self.seconds += time.perf_counter() - began
-            for _ in range(len(windows)):
-                advance()
+            advance(len(windows))
             return answer
 
         return predict

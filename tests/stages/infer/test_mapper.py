@@ -50,7 +50,7 @@ def test_maps_do_not_depend_on_the_columns_that_are_mapped_at_once(
         with SceneReader(path, run.preprocessing) as scene:
             layout = predictor.plan.layout(scene)
             picture = Reduced(scene.height, scene.width, 100)
-            for band in mapper.bands(path, scene, layout, picture, lambda: None):
+            for band in mapper.bands(path, scene, layout, picture, lambda _: None):
                 height, width = band.mask.shape
                 part = np.s_[band.row_off : band.row_off + height, band.col_off :][:2]
                 mask[part][:, :width] = band.mask
