@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from landslide_cli.profile.profile import Profile
+
+# A meaning is cut to a line: shells show one beside each key.
+_LONGEST = 70  # characters
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ def _keys(prefix: str, node: Mapping[str, Any], schema: Mapping[str, Any]) -> It
         sections = [kind for kind in kinds if "properties" in kind]
         if len(sections) < len(kinds):
             values = tuple(value for kind in kinds for value in _values(kind))
-            yield KeyHelp(key, child.get("description", ""), values)
+            meaning = shorten(child.get("description", ""), _LONGEST, placeholder=" ...")
+            yield KeyHelp(key, meaning, values)
         for section in sections:
             yield from _keys(f"{key}.", section, schema)
 

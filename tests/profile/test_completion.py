@@ -10,8 +10,7 @@ def test_keys_are_completed_with_their_meaning() -> None:
     assert completions("infer.mem") == [
         (
             "infer.memory=",
-            "Gigabytes that feature maps may take with `tile: auto` (null = a quarter of the free "
-            "memory, or of the GPU's).",
+            "Gigabytes that feature maps may take with `tile: auto` (null = a ...",
         )
     ]
 
@@ -27,7 +26,7 @@ def test_all_keys_of_the_default_profile_are_completed() -> None:
     [
         ("infer.tta=", ["none", "flips", "symmetries"]),
         ("infer.warp=", ["true", "false"]),
-        ("model.architecture=u", ["unet"]),
+        ("model.architecture=fl", ["flexunet"]),
         ("infer.threshold=", ["null"]),
         ("infer.overlap=", []),
     ],
