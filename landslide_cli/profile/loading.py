@@ -65,7 +65,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
         with (_packaged(path) if path.is_dir() or not path.exists() else path).open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise ProfileError(f"{path}: no such profile; name a YAML file, see configs/") from None
+        raise ProfileError(
+            f"{path}: no such profile; name a YAML file, or `landslide` for the packaged one"
+        ) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ProfileError(f"{path}: the profile cannot be read: {reason}") from None
