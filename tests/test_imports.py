@@ -65,7 +65,7 @@ OWNERS: dict[str, set[str]] = {
     "affine": {"imagery"},
     "pyogrio": {"imagery.vector", "core.networks.backend"},
     "cv2": {"core", "imagery", "dataset", "training_data", "processes"},
-    "matplotlib": {"imagery.plots"},
+    "matplotlib": {"imagery.diagram", "imagery.plots"},
     "PIL": {"imagery.pictures", "imagery.raster.orientation"},
     "psutil": {"core.memory", "owners"},
     "distributed": {"stages.infer.cluster"},

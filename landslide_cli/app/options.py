@@ -138,7 +138,7 @@ Scheduler = Annotated[
         "on this machine.",
     ),
 ]
-Model = Annotated[bool, _flag(_RESULTS, "--model", help="List the network's layers instead.")]
+Model = Annotated[bool, _flag(_RESULTS, "--model", help="List and draw the network instead.")]
 Augmentations = Annotated[
     bool, _flag(_RESULTS, "--augmentations", help="Draw augmented training examples instead.")
 ]

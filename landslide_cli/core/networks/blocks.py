@@ -95,9 +95,9 @@ def upsample(features: Any, factor: int, name: str, dtype: str | None = None) ->
         dtype: to compute in. Default: that of all layers.
     """
     for level in range(factor.bit_length() - 1):
-        features = layers.UpSampling2D(2, dtype=dtype, name=f"{name}_double_{level}")(features)
+        features = layers.UpSampling2D(2, dtype=dtype, name=f"{name}_{level}_double")(features)
         features = layers.AveragePooling2D(
-            3, 1, padding="same", dtype=dtype, name=f"{name}_smooth_{level}"
+            3, 1, padding="same", dtype=dtype, name=f"{name}_{level}_smooth"
         )(features)
     return features
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from landslide_cli.core.diagram import Operation
 from landslide_cli.core.networks.attention_unet import attention_unet
 from landslide_cli.core.networks.backend import keras
 from landslide_cli.core.networks.deeplabv3plus import deeplabv3plus
@@ -126,6 +127,21 @@ def feature_sizes(model: Any, height: int, width: int) -> tuple[list[int], list[
         for operation in operations
     ]
     return sizes, inputs
+
+
+def operations_of(model: Any, height: int, width: int) -> list[Operation]:
+    """List the operations of a network, with the shapes for one tile, to draw them."""
+    shapes = output_shapes(model, height, width)
+    index = {operation.name: number for number, operation in enumerate(model.operations)}
+    return [
+        Operation(
+            name=operation.name,
+            shape=shapes[operation.name],
+            parameters=operation.count_params() if isinstance(operation, layers.Layer) else 0,
+            inputs=tuple(index[name] for name in _parents(operation)),
+        )
+        for operation in model.operations
+    ]
 
 
 def in_precision(model: Any, precision: str) -> Any:

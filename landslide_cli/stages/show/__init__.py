@@ -31,7 +31,7 @@ def show(
 
     Args:
         profile: its `show` and all folders are used.
-        model: list the layers of the network instead.
+        model: list the layers of the network, and draw its blocks, instead.
         augmentations: draw training examples as `train.augment` changes them instead.
         output: folder of the pictures. Default: `show.output`, or else `<run>/show`, and
             `<dataset>/show` before the training.
@@ -42,10 +42,10 @@ def show(
         DataError: there is nothing to show, or it cannot be read.
     """
     reporter = reporter or SilentReporter()
+    folder = output or profile.show.output or _default_folder(profile)
     if model:
         with reporter.working("loading TensorFlow and the network"):
-            return list_layers(profile)
-    folder = output or profile.show.output or _default_folder(profile)
+            return list_layers(profile, folder / "network.png")
     if augmentations:
         path = folder / "augmentations.png"
         draw_augmentations(profile, path, limit, reporter)

@@ -10,7 +10,7 @@ from landslide_cli.reporting import Result, Table
 
 @dataclass(frozen=True)
 class ShowResult(Result):
-    """The pictures written, or the layers of the network.
+    """The pictures written, and the layers of the network if they were asked for.
 
     `gflop` is the work of a forward pass over a square tile with sides of `tile` pixels.
     """
@@ -22,13 +22,16 @@ class ShowResult(Result):
     tile: int = 0
 
     def headline(self) -> str:
-        """Return the paths of the pictures, one per line, or the size of the network."""
-        if self.layers:
-            return (
-                f"{self.parameters:,} parameters, {self.gflop:.1f} GFLOP per tile of "
-                f"{self.tile} x {self.tile} pixels"
-            )
-        return "\n".join(str(path) for path in self.files)
+        """Return the size of the network, if it was asked for, and the paths of the pictures."""
+        size = [self.size()] if self.layers else []
+        return "\n".join([*size, *map(str, self.files)])
+
+    def size(self) -> str:
+        """Return the parameters and the work of the network in words."""
+        return (
+            f"{self.parameters:,} parameters, {self.gflop:.1f} GFLOP per tile of "
+            f"{self.tile} x {self.tile} pixels"
+        )
 
     def tables(self) -> Sequence[Table]:
         if not self.layers:
@@ -48,11 +51,13 @@ class ShowResult(Result):
 
     def document(self) -> dict[str, Any]:
         """Return all of it."""
-        if self.layers:
-            return {
-                "tile": self.tile,
-                "parameters": self.parameters,
-                "gflop": self.gflop,
-                "layers": self.layers,
-            }
-        return {"files": [str(path) for path in self.files]}
+        files = {"files": [str(path) for path in self.files]}
+        if not self.layers:
+            return files
+        return {
+            "tile": self.tile,
+            "parameters": self.parameters,
+            "gflop": self.gflop,
+            "layers": self.layers,
+            **files,
+        }

@@ -199,11 +199,14 @@ def test_untrained_dataset_is_pictured_beside_the_dataset(untrained: Profile) ->
 
 def test_layers_are_listed_with_shapes_parameters_and_work(untrained: Profile) -> None:
     result = show(untrained, model=True)
-    assert result.files == []
     assert result.layers[0]["shape"] == (32, 32, 3)
     assert sum(layer["parameters"] for layer in result.layers) == result.parameters
     assert result.gflop == pytest.approx(sum(layer["gflop"] for layer in result.layers))
     assert len(result.tables()[0].rows) == len(result.layers)
+    (picture,) = result.files
+    assert picture.name == "network.png"
+    assert picture.is_file()
+    assert str(picture) in result.headline()
 
 
 def test_scenes_without_tiles_are_pictured_and_the_layers_are_those_for_a_crop(
