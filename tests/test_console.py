@@ -275,6 +275,19 @@ def test_a_very_narrow_table_becomes_keys_and_values() -> None:
     ]
 
 
+def test_keys_and_values_without_a_value_are_left_out() -> None:
+    rows = [("touched", "5 of 9", "-"), ("found", "123,456 of 9", "0.123 to 0.456"), ("a", "-", "")]
+    table = Table("", ["", "value", "95 % interval"], rows)
+    lines = [line.rstrip() for line in printed(drawn(table, 30), 30)]
+    assert lines == [
+        "touched: 5 of 9",
+        "found",
+        "  value          123,456 of 9",
+        "  95 % interval",
+        "    0.123 to 0.456",
+    ]
+
+
 def test_a_growing_table_leaves_out_columns_and_keeps_its_form() -> None:
     lines = printed(drawn(SCENES, 30, records=False), 30)
     assert "scene" in lines[2]

@@ -112,7 +112,7 @@ def _framed(table: Table, shown: Sequence[int], width: int) -> RichTable:
 
 
 def _records(table: Table, width: int) -> Group:
-    """Write each row as its name, and below it a line for each key with a value."""
+    """Write each row as its name, and below it a line for each key; on one line if it can be."""
     lines = [Text(line, style="italic") for line in in_words(table.title, width) if line]
     keys = table.columns[1:]
     longest = max(map(cell_len, keys), default=0)
@@ -120,10 +120,13 @@ def _records(table: Table, width: int) -> Group:
         # Indented rows tell more of the one above them, not of another thing.
         is_thing = table.columns[0] and not name.startswith(" ")
         title = f"{table.columns[0]} {name}" if is_thing else name.strip()
-        lines += [Text(line, style="bold") for line in in_words(title, width)]
-        for key, value in zip(keys, values, strict=True):
-            if value in ("", "-"):
-                continue
+        known = [(k, v) for k, v in zip(keys, values, strict=True) if v not in ("", "-")]
+        if [key for key, _ in known] == ["value"]:
+            lines += map(Text, in_words(f"{title}: {known[0][1]}", width))
+            continue
+        if known:
+            lines += [Text(line, style="bold") for line in in_words(title, width)]
+        for key, value in known:
             indented = f"  {key}{' ' * (longest - cell_len(key))}  {value}"
             if cell_len(indented) <= width:
                 lines.append(Text(indented))
