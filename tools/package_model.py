@@ -1,7 +1,7 @@
 """A finished run to the one in this package; `make packaged-model RUN=...` calls it.
 
 Kernels are rounded to half precision, which is what makes the file small. The record keeps
-only what the model is and which scenes it has seen, without their folders.
+only what the model is and which scenes it and its ancestors have seen, without their folders.
 """
 
 import sys
@@ -13,9 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from landslide_cli.documents import read_json, write_json
+from landslide_cli.profile import load_profile
 from landslide_cli.records import Input, Record, digests_of
-from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THRESHOLD
+from landslide_cli.runs.ancestry import (
+    Ancestor,
+    Learned,
+    document_of,
+    learned_from,
+    lineage_of,
+)
+from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, PROFILE, RUN_RECORD, THRESHOLD
 from landslide_cli.runs.run import load_keras
+from landslide_cli.training_data.inputs import files_of_part
 
 # Of the run's result; the rest is about the machine.
 _KEPT = (
@@ -28,6 +37,10 @@ _KEPT = (
     "threshold",
     "versions",
 )
+
+# Bytes of a scene's file from which on its sketch is kept. Smaller ones are tiles, of which there
+# may be thousands; their digests tell them.
+_SKETCHED = 2**17
 
 
 def package(run: Path, target: Path = PACKAGED) -> None:
@@ -45,7 +58,7 @@ def package(run: Path, target: Path = PACKAGED) -> None:
     _copy_threshold(run, target)
     _copy_precision(run, target)
     files = [name for name in (MODEL, THRESHOLD) if (target / name).exists()]
-    record = replace(_record(run / RUN_RECORD), files=digests_of(target, files))
+    record = replace(_record(run), files=digests_of(target, files))
     # Thousands of scenes are learned from, and a line for each number would make it large.
     record.write(target / RUN_RECORD, indent=None)
     sys.stdout.write(f"{target}: {(target / MODEL).stat().st_size / 1e6:.2f} MB\n")
@@ -78,17 +91,33 @@ def _deflate(source: Path, target: Path) -> None:
             packed.writestr(zipfile.ZipInfo(name), original.read(name), zipfile.ZIP_DEFLATED, 9)
 
 
-def _record(path: Path) -> Record:
-    record = Record.read(path)
+def _record(run: Path) -> Record:
+    record = Record.read(run / RUN_RECORD)
     if record is None:
-        raise SystemExit(f"{path}: no such file; the run has not finished")
-    # Images and masks often have the same name, in folders of their own.
-    inputs = {
-        f"{Path(name).parent.name}/{Path(name).name}": replace(file, modified=0)
-        for name, file in record.inputs.items()
-    }
+        raise SystemExit(f"{run / RUN_RECORD}: no such file; the run has not finished")
+    learned, *ancestors = _lineage(run, record)
     settings = {key: value for key, value in record.settings.items() if key != "format"}
-    return Record(settings, inputs, {key: record.result[key] for key in _KEPT})
+    result = {key: record.result[key] for key in _KEPT}
+    # The scenes stand for the inputs, and are half as long: nobody needs digests of masks.
+    return Record(settings, {}, result | document_of(learned.scenes, ancestors))
+
+
+def _lineage(run: Path, record: Record) -> list[Ancestor]:
+    """Return the run and its ancestors by their names alone, and with sketches of large scenes."""
+    own, *ancestors = lineage_of(run)
+    if "learned" not in record.result:
+        # Of an earlier version: where the training was made, its files may still be there.
+        profile = load_profile(run / PROFILE)
+        images = files_of_part(profile, "train", record.settings.get("limit")).named_images
+        own = replace(own, scenes=learned_from(profile, images, record.inputs))
+    return [
+        replace(model, model=Path(model.model).name, scenes=[_thinned(s) for s in model.scenes])
+        for model in (own, *ancestors)
+    ]
+
+
+def _thinned(scene: Learned) -> Learned:
+    return scene if scene.size >= _SKETCHED else replace(scene, sketch="")
 
 
 if __name__ == "__main__":

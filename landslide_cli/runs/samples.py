@@ -17,9 +17,9 @@ from landslide_cli.dataset.tiles import MANIFEST, TILES, part_tiles, read_manife
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import Profile
-from landslide_cli.records import Input, Record
+from landslide_cli.records import Record
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.files import PACKAGED, RUN_RECORD, uses_packaged
+from landslide_cli.runs.files import RUN_RECORD, uses_packaged
 
 Units = Literal["scenes", "mosaic", "tiles"]
 
@@ -49,6 +49,11 @@ class Samples:
     units: Units
     items: list[Sample]
     grouped: bool
+
+    @property
+    def noun(self) -> str:
+        """What they are called in messages."""
+        return "tiles" if self.units == "tiles" else "scenes"
 
 
 def samples_of(profile: Profile, part: Part, limit: int | None, reporter: Reporter) -> Samples:
@@ -110,12 +115,10 @@ def truth_of(profile: Profile, sample: Sample, shape: tuple[int, int]) -> Mask:
 def trained_on(profile: Profile, samples: Samples) -> list[str]:
     """Name the samples whose ground the profile's run has seen in its training, by the split.
 
-    The packaged model knows its scenes by their contents.
+    That of the packaged model is not known; `ancestry` tells by the scenes themselves.
     """
     if uses_packaged(profile):
-        packaged = Record.read(PACKAGED / RUN_RECORD)
-        learned = {file.digest for file in packaged.inputs.values()} if packaged else set()
-        return [sample.name for sample in samples.items if Input.of(sample.image).digest in learned]
+        return []
     group_of = groups_of(profile)
     try:
         record = Record.read(profile.run_folder / RUN_RECORD)
@@ -124,20 +127,6 @@ def trained_on(profile: Profile, samples: Samples) -> list[str]:
         return []
     ground = {group_of.get(scene, scene) for scene in seen}
     return [sample.name for sample in samples.items if sample.group in ground]
-
-
-def learned_events(profile: Profile, samples: Samples) -> list[str]:
-    """Name the events of scenes to be scored that the profile's run has learned from.
-
-    Raises:
-        DataError: the run's record is damaged.
-    """
-    indices = {sample.scene.source for sample in samples.items if sample.scene is not None}
-    folder = PACKAGED if uses_packaged(profile) else profile.run_folder
-    shown = {event for index in indices for event in profile.sources[index].events}
-    record = Record.read(folder / RUN_RECORD) if shown else None
-    learned = () if record is None else record.result.get("events", ())
-    return sorted(shown & set(learned))
 
 
 def _learned_scenes(profile: Profile, record: Record) -> set[str]:

@@ -34,6 +34,12 @@ class PartFiles:
         return [pair.image for pair in pairs]
 
     @property
+    def named_images(self) -> dict[str, Path]:
+        """The images by the names of their tiles or scenes."""
+        scenes = {scene.name: scene.image for scene in self.scenes}
+        return {tile.image.stem: tile.image for tile in self.tiles} | scenes
+
+    @property
     def files(self) -> list[Path]:
         """All images and masks."""
         pairs: list[TileFiles | Scene] = [*self.tiles, *self.scenes]

@@ -17,6 +17,7 @@ from landslide_cli.errors import ModelError
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.records import Record, check_file
+from landslide_cli.runs.ancestry import document_of, learned_from
 from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THRESHOLD
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.run import find_run, load_keras, stored_preprocessing
@@ -101,8 +102,9 @@ def test_package_is_small_and_says_nothing_of_the_machine() -> None:
     record = (PACKAGED / RUN_RECORD).read_text(encoding="utf-8")
     assert '"/' not in record
     assert "hardware" not in record
-    inputs = json.loads(record)["inputs"]
-    assert len([name for name in inputs if re.search(r"/Landslide\d+\.png$", name)]) == 28
+    learned = json.loads(record)["result"]["learned"]
+    assert len([name for name, *_ in learned if re.search(r"-Landslide\d+$", name)]) == 28
+    assert 0 < sum(len(sketch) for *_, sketch in learned) < 20_000
 
 
 @pytest.mark.parametrize("name", [RUN_RECORD, THRESHOLD, PRECISION])
@@ -195,20 +197,19 @@ def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
     for path in PACKAGED.iterdir():
         (known / path.name).write_bytes(path.read_bytes())
     record = read_json(known / RUN_RECORD) or {}
-    inputs = {"s0.png": _described(Path("data/images/s0.png"))}
-    write_json(known / RUN_RECORD, record | {"inputs": inputs})
-    monkeypatch.setattr("landslide_cli.runs.samples.PACKAGED", known)
-    evaluate(profile, limit=1, reporter=reporter)
-    assert any(
-        "was trained on ground of 1 of these 1 scenes" in warning for warning in reporter.warnings
-    )
-
-
-def _described(path: Path) -> list[Any]:
-    from landslide_cli.records import Input
-
-    record = Input.of(path)
-    return [record.size, record.modified, record.digest]
+    learned = learned_from(profile, {"there": Path("data/images/s0.png")}, {})
+    record["result"] |= document_of(learned, [])
+    write_json(known / RUN_RECORD, record)
+    for module in ("runs.ancestry", "stages.evaluate.leaks"):
+        monkeypatch.setattr(f"landslide_cli.{module}.PACKAGED", known)
+    result = evaluate(profile, limit=1, reporter=reporter)
+    (warning,) = [text for text in reporter.warnings if "was trained on" in text]
+    assert "model `landslide` was trained on ground of 1 of these 1 scenes, so" in warning
+    assert warning in result.warnings
+    written = read_json(result.files[0]) or {}
+    assert written["warnings"] == result.warnings
+    leak = {"run": "landslide", "model": "landslide", "shows": "there", "evidence": "file"}
+    assert written["leaks"] == [{"scene": "s0", **leak}]
 
 
 def test_packaging_halves_a_model_and_keeps_what_it_predicts(
@@ -234,7 +235,21 @@ def test_packaging_halves_a_model_and_keeps_what_it_predicts(
     if PRECISION in names:
         assert (read_json(packed / PRECISION) or {})["model"] == fingerprint_of(packed / MODEL)
     assert stored_preprocessing(packed, bands=3).standardized
-    assert all(name.count("/") <= 1 for name in record["inputs"])
+    assert record["inputs"] == {}
+    learned = record["result"]["learned"]
+    assert learned == [[*row[:3], ""] for row in whole_record["result"]["learned"]]
+    assert learned
+
+
+def test_a_run_of_an_earlier_version_is_packaged_with_what_it_learned_from(
+    trained: Profile, tmp_path: Path
+) -> None:
+    record = read_json(trained.run / RUN_RECORD) or {}
+    learned, _ = record["result"].pop("learned"), record["result"].pop("ancestors")
+    write_json(trained.run / RUN_RECORD, record)
+    package(trained.run, tmp_path / "package")
+    packed = read_json(tmp_path / "package" / RUN_RECORD) or {}
+    assert packed["result"]["learned"] == [[*row[:3], ""] for row in learned]
 
 
 def test_run_that_has_not_finished_is_not_packaged(trained: Profile, tmp_path: Path) -> None:

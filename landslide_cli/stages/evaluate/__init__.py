@@ -11,7 +11,7 @@ from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.calibration import precision_recall
 from landslide_cli.dataset.prepared import changed_since_prepare
 from landslide_cli.documents import write_json
-from landslide_cli.errors import DataError, UsageError, listed
+from landslide_cli.errors import DataError, UsageError
 from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
 from landslide_cli.locks import clear_leftovers, refusing
 from landslide_cli.outputs import write_csv
@@ -19,7 +19,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import EVALUATION, run_home, run_lock
 from landslide_cli.runs.run import check_fold, check_trained, find_run
-from landslide_cli.runs.samples import Samples, Units, learned_events, samples_of, trained_on
+from landslide_cli.runs.samples import Samples, Units, samples_of
 from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.stages.evaluate.compare import Comparison, compare, profile_of_run
 from landslide_cli.stages.evaluate.counts import (
@@ -31,6 +31,7 @@ from landslide_cli.stages.evaluate.counts import (
 from landslide_cli.stages.evaluate.disagreements import NAME as DISAGREEMENTS
 from landslide_cli.stages.evaluate.disagreements import Found, write_disagreements
 from landslide_cli.stages.evaluate.false_alarms import FalseAlarms, false_alarms_document
+from landslide_cli.stages.evaluate.leaks import Leak, report_leaks
 from landslide_cli.stages.evaluate.report import (
     calibration_report,
     class_report,
@@ -102,17 +103,21 @@ def _evaluate(
             "too narrow; set split.groups to a pattern on the names"
         )
     measure = measure_of(profile, [sample for samples in parts for sample in samples.items])
+    leaks, leaking = _report_leaks(profiles, profiles, parts, part, reporter)
     counts, alarms, found, warnings = _count_all(profiles, parts, measure, part, reporter)
     comparison = None
     if against is not None:
         rivals = [profile_of_run(against, fold.fold if folds else None, fold) for fold in profiles]
+        theirs_too = _report_leaks(rivals, profiles, parts, part, reporter)
+        leaks, leaking = leaks + theirs_too[0], leaking + theirs_too[1]
         theirs, *_ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
         names, lead = profile.palette.names, profile.palette.foreground
         comparison = compare(counts, theirs, against, names, lead, profile.evaluate)
     folder = run_home(profile)
     with reporter.working("computing scores and intervals"):
         result = _result(
-            profile, folder, part, parts[0].units, counts, alarms, warnings, measure, comparison
+            *(profile, folder, part, parts[0].units, counts, alarms, leaks, leaking + warnings),
+            *(measure, comparison),
         )
     with reporter.working("drawing plots"):
         _write(result, counts, found, profile.palette)
@@ -147,8 +152,6 @@ def _count_all(
     alarms, found = list[FalseAlarms](), list[Found]()
     warnings: list[str] = []
     for fold, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
-        if part != "train":
-            _warn_of_leaks(fold, scorer, samples, reporter)
         # What is read and how it is counted follows the profile, how it is predicted the run's.
         nearest = {"nearest_colour": scorer.prepare.nearest_colour}
         reading = {
@@ -176,23 +179,23 @@ def _delivered(profile: Profile) -> dict[str, float]:
     return {"min_area": profile.infer.min_area, "fill_holes": profile.infer.fill_holes}
 
 
-def _warn_of_leaks(profile: Profile, scorer: Profile, samples: Samples, reporter: Reporter) -> None:
-    """Warn of ground that the run has seen in its training."""
-    its = {"run": profile.run, "fold": profile.fold, "model": profile.model}
-    as_split = scorer.model_copy(update=its)
-    events = learned_events(as_split, samples)
-    if events:
-        reporter.warn(
-            f"{profile.run_folder} has learned from scenes of {listed(events, most=3)}: these "
-            "are scores on an event that it has seen"
-        )
-    seen = trained_on(as_split, samples)
-    if seen:
-        reporter.warn(
-            f"{profile.run_folder} was trained on ground of {len(seen)} of these "
-            f"{len(samples.items)} {samples.units}, so the scores will be optimistic: "
-            f"{listed(seen, most=4)}"
-        )
+def _report_leaks(
+    profiles: Sequence[Profile],
+    scorers: Sequence[Profile],
+    parts: Sequence[Samples],
+    part: Part,
+    reporter: Reporter,
+) -> tuple[list[Leak], list[str]]:
+    """Warn of ground that runs have seen in their training, in all parts but that; return both."""
+    leaks, warnings = list[Leak](), list[str]()
+    if part == "train":
+        return leaks, warnings
+    for profile, scorer, samples in zip(profiles, scorers, parts, strict=True):
+        its = {"run": profile.run, "fold": profile.fold, "model": profile.model}
+        as_split = scorer.model_copy(update=its)
+        known, texts = report_leaks(as_split, samples, reporter)
+        leaks, warnings = leaks + known, warnings + texts
+    return leaks, warnings
 
 
 def _result(
@@ -202,6 +205,7 @@ def _result(
     units: Units,
     counts: Sequence[SampleCounts],
     alarms: Sequence[FalseAlarms],
+    leaks: list[Leak],
     warnings: list[str],
     measure: Measure,
     comparison: Comparison | None,
@@ -236,6 +240,7 @@ def _result(
         worst=_worst(counts, palette),
         delivered=_delivered(profile) if counts[0].delivered is not None else None,
         false_alarms=false_alarms_document(alarms),
+        leaks=leaks,
         comparison=comparison,
         warnings=warnings,
         bootstrap={"draws": settings.draws, "seed": settings.seed},

@@ -10,6 +10,7 @@ from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.samples import Units
 from landslide_cli.stages.evaluate.compare import Comparison
 from landslide_cli.stages.evaluate.false_alarms import false_alarms_table
+from landslide_cli.stages.evaluate.leaks import Leak
 from landslide_cli.stages.evaluate.report import LEAST_GROUPS, ClassReport
 
 
@@ -25,7 +26,8 @@ class EvaluateResult(Result):
     `thresholds` holds the threshold of each model, None for the most probable class. `loss` is the
     loss of the training, averaged over the samples, and `dice_coef_multiclass` the metric of the
     published experiment. `worst` names the samples with the lowest Dice of the leading class, the
-    lowest first. `warnings` are of the scenes' GSD.
+    lowest first. `leaks` are the samples on whose ground a run was trained, or a model that it goes
+    back to; `warnings` are of these and of the scenes' GSD.
     """
 
     run: Path
@@ -45,6 +47,7 @@ class EvaluateResult(Result):
     worst: list[dict[str, Any]]
     delivered: dict[str, float] | None
     false_alarms: dict[str, Any] | None
+    leaks: list[Leak]
     comparison: Comparison | None
     warnings: list[str]
     bootstrap: dict[str, int]
@@ -85,6 +88,7 @@ class EvaluateResult(Result):
             "worst": self.worst,
             "delivered": self.delivered,
             "false_alarms": self.false_alarms,
+            "leaks": [leak.document() for leak in self.leaks],
             "comparison": None if self.comparison is None else self.comparison.document(),
             "warnings": self.warnings,
             "bootstrap": self.bootstrap,

@@ -22,10 +22,12 @@ from landslide_cli.outputs import write_text
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter
+from landslide_cli.runs.ancestry import document_of, learned_from
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, run_lock, unfinished_folder
 from landslide_cli.runs.run import architecture_path, check_fold, find_run
 from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
+from landslide_cli.stages.train.ancestors import ancestors_of, warn_of_known
 from landslide_cli.stages.train.checkpoints import Checkpoint
 from landslide_cli.stages.train.in_progress import (
     CACHE,
@@ -147,15 +149,20 @@ def _lead(
     with reporter.working("loading TensorFlow"):
         machine = _hardware() | _versions()
     with workers.ending_together():
+        ancestors = ancestors_of(profile)
         refuse_work_in(profile.run_folder)
         if not (profile.run_folder / RUN_RECORD).exists():
             refuse_overwrite([profile.run_folder], overwrite)
         checkpoint = checkpoint_to_resume(folder, step, machine, overwrite, reporter)
     with unfinished(folder, step, machine, checkpoint is None, reporter):
         write_text(folder / PROFILE, dump_profile(profile))
+        warn_of_known(profile, ancestors, reporter)
+        # Before hours in which files may change.
+        learned = learned_from(profile, parts[0].named_images, step.inputs)
         loop = _run_loop(profile, parts, checkpoint, workers, reporter)
         result = _finish(profile, parts, loop, folder, limit, reporter)
-        finish_run(folder, step, result.document(), profile.run_folder, reporter)
+        document = result.document() | document_of(learned, ancestors)
+        finish_run(folder, step, document, profile.run_folder, reporter)
     return result
 
 

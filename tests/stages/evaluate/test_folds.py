@@ -192,7 +192,10 @@ def test_a_run_that_has_seen_the_ground_is_warned_of(
     def warned(fold_of_run: int) -> list[str]:
         reporter.warnings.clear()
         run = folded.run / f"fold-{fold_of_run}"
-        evaluate(in_fold(folded, 1), against=run, reporter=reporter)
+        result = evaluate(in_fold(folded, 1), against=run, reporter=reporter)
+        assert set(reporter.warnings) <= set(result.warnings)
+        assert bool(result.leaks) == (fold_of_run != 1)
+        assert {(leak.run, leak.model) for leak in result.leaks} <= {(str(run), str(run))}
         return [text for text in reporter.warnings if "was trained on" in text]
 
     assert warned(1) == []

@@ -1,6 +1,7 @@
 """Trainings that start from another model's weights."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from landslide_cli.core.networks.weight_files import weights_of
 from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import ModelError, ProfileError
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.runs.ancestry import learned_from, lineage_of
 from landslide_cli.runs.run import load_keras
+from landslide_cli.runs.samples import samples_of
 from landslide_cli.stages.train import train
+from landslide_cli.stages.train.ancestors import ancestors_of, warn_of_known
 from landslide_cli.stages.train.warm_start import start_file, start_from
 from tests.conftest import RecordingReporter
 
@@ -50,6 +54,28 @@ def test_a_training_starts_where_the_other_ended(trained: Profile, start: Start)
     assert result.best["valid_dice"] > 0.5
     # The weights are an input of the run.
     assert train(profile, limit=4).unchanged
+    own, *ancestors = lineage_of(profile.run)
+    assert len(own.scenes) == 4
+    assert ancestors == lineage_of(trained.run)
+    assert {scene.name for scene in own.scenes} < {scene.name for scene in ancestors[0].scenes}
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_what_the_first_model_knows_of_the_dataset_is_warned_of(
+    start: Start, reporter: RecordingReporter, part: Any
+) -> None:
+    profile = start("evaluate.units=tiles")
+    (ancestor,) = ancestors_of(profile)
+    warn_of_known(profile, [ancestor], reporter)
+    assert reporter.warnings == []
+    samples = samples_of(profile, part, 2, reporter)
+    images = {sample.name: sample.image for sample in samples.items}
+    knowing = replace(ancestor, scenes=learned_from(profile, images, {}))
+    warn_of_known(profile, [knowing], reporter)
+    (warning,) = reporter.warnings
+    assert f"{ancestor.model} learned from 2 of the" in warning
+    assert f"tiles in {part}, so" in warning
+    assert samples.items[0].name in warning
 
 
 def test_other_classes_get_a_new_last_layer(

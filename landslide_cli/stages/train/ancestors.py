@@ -1,0 +1,47 @@
+"""The models that a training starts from, and what of its own dataset they know already."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from landslide_cli.core.parts import Part
+from landslide_cli.errors import LandslideError, listed
+from landslide_cli.profile import Profile
+from landslide_cli.reporting import Reporter, SilentReporter
+from landslide_cli.runs.ancestry import Ancestor, known_samples, lineage_of
+from landslide_cli.runs.samples import samples_of
+from landslide_cli.stages.train.warm_start import start_file
+
+# What is at stake where scenes of a part were learned from.
+_AT_STAKE: dict[Part, str] = {
+    "valid": "the best epoch and the threshold will be chosen on them",
+    "test": "their scores will be optimistic",
+}
+
+
+def ancestors_of(profile: Profile) -> list[Ancestor]:
+    """Return the models that the profile's training starts from, the nearest first.
+
+    Raises:
+        ModelError: what `model.weights` names does not exist.
+        DataError: its record is damaged.
+    """
+    file = start_file(profile)
+    return [] if file is None else lineage_of(file.parent, by_files=True)
+
+
+def warn_of_known(profile: Profile, ancestors: Sequence[Ancestor], reporter: Reporter) -> None:
+    """Warn of validation and test scenes that an ancestor has learned from, before the training."""
+    if not ancestors:
+        return
+    for part, at_stake in _AT_STAKE.items():
+        with suppress(LandslideError):  # a part may be missing
+            samples = samples_of(profile, part, None, SilentReporter())
+            known = known_samples(profile, ancestors, samples)
+            titles = {a.model: a.title for a in ancestors}
+            models = [titles[model] for model in dict.fromkeys(found.model for found in known)]
+            if known:
+                reporter.warn(
+                    f"{listed(models, most=2)} learned from {len(known)} of the "
+                    f"{len(samples.items)} {samples.noun} in {part}, so {at_stake}; better put "
+                    f"them into split.train: {listed([k.sample for k in known], most=4)}"
+                )
