@@ -88,6 +88,24 @@ def test_a_scene_of_its_own_training_is_told_of_the_run_alone(
     assert warning.startswith(f"{run} was trained on ground of 1 of these 4 scenes, so")
 
 
+@pytest.mark.parametrize("content", [True, False])
+def test_own_scenes_are_compared_by_content_as_the_split_does(
+    profile_with: Callable[..., Profile],
+    places: list[Path],
+    reporter: RecordingReporter,
+    tmp_path: Path,
+    content: bool,
+) -> None:
+    profile = profile_with(f"split.overlap.content={str(content).lower()}")
+    write_run(profile, places[:1], ancestor(profile, "landslide", places[1]))
+    for path in places[:2]:
+        copy = path.with_name(f"{path.stem}-again.tif")
+        write_image(copy, read_image(path, 3))
+    shown = scenes([tmp_path / "a-again.tif", tmp_path / "b-again.tif"])
+    leaks, _ = report_leaks(profile, shown, reporter)
+    assert [leak.scene for leak in leaks] == (["a-again"] if content else []) + ["b-again"]
+
+
 def test_a_model_without_a_record_is_scored_without_a_word(
     profile: Profile, places: list[Path], reporter: RecordingReporter
 ) -> None:
