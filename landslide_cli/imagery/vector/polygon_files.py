@@ -31,6 +31,8 @@ _CONFIDENCE = (
     Category("medium", "medium confidence", (253, 141, 60), 0.0, 0.5),
     Category("low", "low confidence", (254, 217, 118), 0.0, 0.5, "dash"),
 )
+# Drawn by a person who corrects the map: without it they would vanish as soon as they are drawn.
+_DRAWN = Category("", "drawn by hand", (0, 92, 230), 0.0, 0.6)
 
 SUFFIXES = (".gpkg", ".geojson", ".csv", ".kml")
 
@@ -84,7 +86,7 @@ def geopackage(table: LandslideTable, metadata: dict[str, str], day: str) -> byt
     """
     fields = table.fields | _bounds(table.geometries)
     titles = {name: TITLES[name] for name in fields}
-    style = categorised("confidence", _CONFIDENCE, titles)
+    style = categorised("confidence", [*_CONFIDENCE, _DRAWN], titles)
     return layer_file(
         table.geometries, fields, table.crs, day, style=style, titles=titles, metadata=metadata
     )

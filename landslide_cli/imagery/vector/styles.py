@@ -55,7 +55,8 @@ def categorised(
 ) -> str:
     """Return a style, as QML, that draws polygons by the value of a field.
 
-    Polygons of other values are not drawn.
+    Polygons of other values, or of none, are drawn by the category of the empty text, if there is
+    one, and else not at all.
 
     Args:
         field: whose values are drawn.

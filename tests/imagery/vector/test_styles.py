@@ -8,9 +8,11 @@ import pytest
 import shapely
 from pyogrio import list_layers, raw
 
+from landslide_cli.imagery.vector.attributes import table_of
 from landslide_cli.imagery.vector.layers import read_polygons
-from landslide_cli.imagery.vector.polygon_files import layer_file
+from landslide_cli.imagery.vector.polygon_files import layer_file, write_polygons
 from landslide_cli.imagery.vector.styles import Category, categorised
+from tests.imagery.vector.shapes import ORIGIN, UTM, landslides_in, squares
 
 QML = categorised(
     "part", [Category("train", 'to "learn" <from>', (230, 159, 0)), Category("", "none", (9, 8, 7))]
@@ -94,3 +96,12 @@ def test_a_layer_without_features_has_its_style(tmp_path: Path) -> None:
     path = tmp_path / "blocks.gpkg"
     path.write_bytes(layer_file(np.array([], object), {}, None, "2025-11-30", "blocks", style=QML))
     assert rows(path, "SELECT count(*) FROM layer_styles") == [(1,)]
+
+
+def test_a_map_shows_what_a_person_draws_into_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.gpkg"
+    landslides = landslides_in(squares(10, 4), UTM)
+    write_polygons(path, table_of(landslides, UTM, ORIGIN), ORIGIN)
+    ((qml,),) = rows(path, "SELECT styleQML FROM layer_styles")
+    entries = ElementTree.fromstring(str(qml)).iterfind("renderer-v2/categories/category")  # noqa: S314
+    assert "" in [entry.attrib["value"] for entry in entries]  # QGIS: all other values
