@@ -18,6 +18,9 @@ _DOTS_PER_INCH = 120
 # A file of at most so many inches stays readable, and is opened by any viewer.
 _WIDEST = 200.0
 
+# As much as the title needs.
+_NARROWEST = 7.0
+
 _LONGEST_LINE = 27
 _FONT_SIZE = 7.0
 
@@ -35,11 +38,11 @@ def plot_network(path: Path, title: str, blocks: Sequence[Block]) -> None:
     """
     tops = _row_tops(blocks)
     columns = 1 + max(block.column for block in blocks)
-    width = min(_WIDEST, columns * _COLUMN + 0.4)
+    extent = max(_NARROWEST, columns * _COLUMN)
     height = -min(tops.values()) + _lanes(blocks)[max(tops)] * _LANE + 0.8
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(min(_WIDEST, extent + 0.4), height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlim(-0.2, columns * _COLUMN)
+    axes.set_xlim(-0.2, extent)
     axes.set_ylim(-height + 0.6, 0.3)
     axes.set_aspect("equal")
     axes.axis("off")

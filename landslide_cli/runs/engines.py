@@ -1,5 +1,6 @@
 """The engines that run a trained model: OpenVINO, the fastest on a CPU, or TensorFlow."""
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ from landslide_cli.runs.run import check_channels
 
 Precision = Literal["float32", "bfloat16"]
 EngineName = Literal["openvino", "tensorflow"]
+
+# (batch, rows, cols, channels); attention has more.
+_FEATURE_RANK = 4
 
 # Sizes of window that a model is kept compiled for: scenes of other sizes may take turns.
 _KEPT = 2
@@ -80,7 +84,6 @@ class OpenVinoEngine:
         model.reshape([1, side, side, self._bands])
         operations = [op for op in model.get_ordered_ops() if op.get_type_name() != "Constant"]
         index = {op.get_name(): number for number, op in enumerate(operations)}
-        sizes = [_bytes_of(op) if _is_feature(op) else 0 for op in operations]
         inputs = [
             [
                 index[name]
@@ -89,6 +92,10 @@ class OpenVinoEngine:
             ]
             for op in operations
         ]
+        sizes: list[int] = []
+        for operation, sources in zip(operations, inputs, strict=True):
+            size = _bytes_of(operation)
+            sizes.append(max((sizes[at] for at in sources), default=0) if size is None else size)
         return peak_size(sizes, inputs) / side**2
 
     def prefers(self) -> Sequence[Precision]:
@@ -195,13 +202,15 @@ def processor_threads() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
-def _is_feature(operation: Any) -> bool:
-    """Whether an operation gives a feature map; weights do not grow with the window."""
-    return operation.get_output_size() > 0 and len(operation.get_output_shape(0)) == 4
+def _bytes_of(operation: Any) -> int | None:
+    """Return the memory that the features take which an operation gives, in float32.
 
-
-def _bytes_of(operation: Any) -> int:
-    return sum(
-        4 * int(np.prod(list(operation.get_output_shape(index)), dtype=np.int64))
-        for index in range(operation.get_output_size())
-    )
+    Attention between pixels counts; weights and numbers, which do not grow with the window, do not.
+    None if OpenVINO knows the shape only when it runs, as of dilated convolutions.
+    """
+    shapes = [operation.get_output_partial_shape(i) for i in range(operation.get_output_size())]
+    if not shapes or shapes[0].rank.is_dynamic or len(shapes[0]) < _FEATURE_RANK:
+        return 0
+    if not all(shape.is_static for shape in shapes):
+        return None
+    return sum(4 * math.prod(int(side.get_length()) for side in shape) for shape in shapes)
