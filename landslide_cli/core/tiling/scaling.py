@@ -106,29 +106,37 @@ def _resized_plane(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[
     return _resized_rows(_resized_cols(values, cols), rows)
 
 
-def _resized_cols(values: NDArray[Value], ratio: Ratio) -> NDArray[np.float32]:
-    return np.ascontiguousarray(_resized_rows(np.ascontiguousarray(values.T), ratio).T)
-
-
 def _resized_rows(values: NDArray[Value], ratio: Ratio) -> NDArray[np.float32]:
-    """Resize whole units of rows.
+    height, width = values.shape
+    resized = np.empty((height // ratio.scene, ratio.model, width), np.float32)
+    _resize(values, ratio, resized)
+    return resized.reshape(-1, width)
+
+
+def _resized_cols(values: NDArray[Value], ratio: Ratio) -> NDArray[np.float32]:
+    height, width = values.shape
+    resized = np.empty((height, width // ratio.scene, ratio.model), np.float32)
+    _resize(values.T, ratio, resized.transpose(1, 2, 0))
+    return resized.reshape(height, -1)
+
+
+def _resize(values: NDArray[Value], ratio: Ratio, resized: NDArray[np.float32]) -> None:
+    """Resize whole units of the first axis into (units, pixels of the model in each, ...).
 
     Not by OpenCV, whose last bits depend on where a piece begins.
     """
     if ratio.scene == ratio.model:
-        return values.astype(np.float32, copy=False)
-    units, width = values.shape[0] // ratio.scene, values.shape[1]
+        resized[...] = values.reshape(resized.shape)
+        return
     padded = np.pad(values, [(1, 1), (0, 0)], mode="edge")
-    result = np.empty((units, ratio.model, width), np.float32)
-    product = np.empty((units, width), np.float32)
+    total, product = np.empty_like(resized[:, 0]), np.empty_like(resized[:, 0])
     for position in range(ratio.model):
-        target = result[:, position]
         for index, (offset, weight) in enumerate(_taps(ratio, position)):
-            source = padded[1 + offset :: ratio.scene][:units]
-            np.multiply(source, np.float32(weight), out=product if index else target)
+            source = padded[1 + offset :: ratio.scene][: len(resized)]
+            np.multiply(source, np.float32(weight), out=product if index else total)
             if index:
-                target += product
-    return result.reshape(units * ratio.model, width)
+                total += product
+        resized[:, position] = total
 
 
 def _taps(ratio: Ratio, position: int) -> list[tuple[int, float]]:
