@@ -3,26 +3,24 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from landslide_cli.app import main
+from landslide_cli.core.networks.backend import tf
 from landslide_cli.locks import refusing
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.runs.files import run_lock
 from landslide_cli.stages.train import train
 from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.workers import WorkerRank, Workers
-from tests.killing import check_readable, logged, start_training, weights_of
+from tests.forked import Forked
+from tests.killing import check_readable, logged, weights_of
 from tests.stages.train.tiny_training import changed, loop_of
-
-Process = subprocess.Popen[str]
 
 
 def free_ports(count: int) -> list[int]:
@@ -33,23 +31,25 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def start_workers(profile: Profile, path: Path, count: int = 2) -> list[Process]:
+def start_workers(profile: Profile, path: Path, count: int = 2) -> list[Forked]:
     path.write_text(dump_profile(profile), encoding="utf-8")
     cluster = {"worker": [f"localhost:{port}" for port in free_ports(count)]}
     tasks = [{"type": "worker", "index": index} for index in range(count)]
     return [
-        start_training(
-            path, environment={"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
+        Forked(
+            main,
+            ["train", str(path)],
+            errors=path.with_name(f"worker{index}.txt"),
+            environment={"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})},
         )
-        for task in tasks
+        for index, task in enumerate(tasks)
     ]
 
 
-def ends(processes: list[Process]) -> Iterator[tuple[int, str]]:
-    for process in processes:
-        _, text = process.communicate(timeout=120)
-        assert "Traceback" not in text
-        yield process.returncode, text
+def ends(processes: list[Forked]) -> list[tuple[int, str]]:
+    ended = [process.end() for process in processes]
+    assert all("Traceback" not in text for _, text in ended), ended
+    return ended
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_two_workers_train_as_one_and_a_lost_one_stops_the_other_until_both_star
     assert "is being trained by process" in other_text
 
     longer = changed(profile, train={"epochs": done + 2})
-    again = list(ends(start_workers(longer, path)))
+    again = ends(start_workers(longer, path))
     assert [status for status, _ in again] == [0, 0], again
     assert "resuming at epoch" in again[0][1]
     assert not unfinished.exists()
@@ -110,19 +110,11 @@ def test_two_workers_train_as_one_and_a_lost_one_stops_the_other_until_both_star
     assert losses(profile.run, 3) == [pytest.approx(row, rel=1e-3) for row in expected]
 
 
-# As with several GPUs: one process, whose processor is taken for two.
-_MIRRORED = """
-import sys
-from pathlib import Path
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from tests.stages.train.test_distributed import mirrored_loop
-from landslide_cli.stages.train.workers import WorkerRank, Workers
-workers = Workers(WorkerRank(0, 1))
-workers.strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
-mirrored_loop(Path(sys.argv[1]), workers)
-"""
+def mirror(folder: Path) -> None:
+    """Train as with several GPUs: in one process, whose processor is taken for two."""
+    workers = Workers(WorkerRank(0, 1))
+    workers.strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+    mirrored_loop(folder, workers)
 
 
 def mirrored_loop(folder: Path, workers: Workers) -> None:
@@ -134,10 +126,10 @@ def mirrored_loop(folder: Path, workers: Workers) -> None:
 
 
 def test_one_process_with_two_devices_trains_as_one_with_one(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _MIRRORED, str(tmp_path / "two")]
-    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 0, done.stderr
+    mirrored = Forked(mirror, tmp_path / "two", errors=tmp_path / "two.txt", devices=2)
     mirrored_loop(tmp_path / "one", Workers(WorkerRank(0, 1)))
+    status, text = mirrored.end()
+    assert status == 0, text
     expected = losses(tmp_path / "one", 2)
     assert losses(tmp_path / "two", 2) == [pytest.approx(row, rel=1e-3) for row in expected]
     weights = weights_of(tmp_path / "two")
