@@ -8,13 +8,18 @@ import sys
 import tempfile
 import zipfile
 from dataclasses import replace
+from io import BytesIO
+from itertools import permutations
 from pathlib import Path
+from xml.etree import ElementTree
 
+import h5py
 import numpy as np
 
 from landslide_cli.documents import read_json, write_json
 from landslide_cli.profile import load_profile
 from landslide_cli.records import Input, Record, digests_of
+from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs.ancestry import (
     Ancestor,
     Learned,
@@ -23,6 +28,8 @@ from landslide_cli.runs.ancestry import (
     lineage_of,
 )
 from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, PROFILE, RUN_RECORD, THRESHOLD
+from landslide_cli.runs.openvino_model import converted
+from landslide_cli.runs.openvino_parts import PARTS, put_together
 from landslide_cli.runs.run import load_keras
 from landslide_cli.training_data.inputs import files_of_part
 
@@ -55,6 +62,7 @@ def package(run: Path, target: Path = PACKAGED) -> None:
         whole = Path(scratch) / MODEL
         model.save(whole)
         _deflate(whole, target / MODEL)
+    take_apart(target / MODEL, target / PARTS)
     _copy_threshold(run, target)
     _copy_precision(run, target)
     files = [name for name in (MODEL, THRESHOLD) if (target / name).exists()]
@@ -62,6 +70,80 @@ def package(run: Path, target: Path = PACKAGED) -> None:
     # Thousands of scenes are learned from, and a line for each number would make it large.
     record.write(target / RUN_RECORD, indent=None)
     sys.stdout.write(f"{target}: {(target / MODEL).stat().st_size / 1e6:.2f} MB\n")
+
+
+def take_apart(model: Path, target: Path) -> None:
+    """Write the parts of a model's OpenVINO form; `landslide_cli.runs.openvino_parts` says which.
+
+    They are put together again, and compared.
+    """
+    target.unlink(missing_ok=True)
+    digest = Input.of(model).digest
+    with tempfile.TemporaryDirectory() as scratch:
+        network = converted(model, SilentReporter(), Path(scratch))
+        description, content = network.read_bytes(), network.with_suffix(".bin").read_bytes()
+        weights = np.frombuffer(content, np.uint8).copy()
+        places = _places(description, weights, _variables(model))
+        for _, _, offset, size in places:
+            weights[offset : offset + size] = 0
+        np.savez_compressed(
+            target,
+            model=np.array(digest),
+            description=np.frombuffer(description, np.uint8),
+            weights=weights,
+            names=np.array([name for name, *_ in places]),
+            axes=np.array([axes for _, axes, *_ in places], np.int8),
+            offsets=np.array([offset for *_, offset, _ in places], np.int64),
+        )
+        again = Path(scratch) / "again.xml"
+        if (
+            not put_together(model, digest, again)
+            or again.with_suffix(".bin").read_bytes() != content
+        ):
+            raise SystemExit(f"{target}: the OpenVINO form that it gives is not the model's")
+
+
+def _variables(model: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim > 1:
+            found[name] = item[()]
+
+    with (
+        zipfile.ZipFile(model) as archive,
+        h5py.File(BytesIO(archive.read("model.weights.h5"))) as file,
+    ):
+        file.visititems(visit)
+    return found
+
+
+def _places(
+    description: bytes, weights: np.ndarray, variables: dict[str, np.ndarray]
+) -> list[tuple[str, list[int], int, int]]:
+    """Find the variables in OpenVINO's weights: name, order of four axes, offset and size."""
+    places = []
+    # Written by OpenVINO a moment ago.
+    for layer in ElementTree.fromstring(description).iter("layer"):  # noqa: S314
+        data = layer.find("data")
+        if layer.get("type") != "Const" or data is None or data.get("element_type") != "f32":
+            continue
+        offset, size = int(data.get("offset", 0)), int(data.get("size", 0))
+        values = weights[offset : offset + size].view(np.float32)
+        for name, variable in variables.items():
+            axes = _axes(variable, values) if variable.nbytes == size else None
+            if axes is not None:
+                places.append((name, [*axes, *range(len(axes), 4)], offset, size))
+                break
+    return places
+
+
+def _axes(variable: np.ndarray, values: np.ndarray) -> tuple[int, ...] | None:
+    """Return the order of a variable's axes in which it has these values, if there is one."""
+    for axes in permutations(range(variable.ndim)):
+        if np.array_equal(variable.transpose(axes).ravel(), values):
+            return axes
+    return None
 
 
 def _copy_threshold(run: Path, target: Path) -> None:

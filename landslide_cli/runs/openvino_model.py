@@ -16,6 +16,7 @@ from landslide_cli.processes import end_with_parent, ending_children, without_th
 from landslide_cli.records import Input
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import import_openvino
+from landslide_cli.runs.openvino_parts import put_together
 from landslide_cli.runs.run import load_keras
 
 FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
@@ -34,6 +35,7 @@ def converted(
 ) -> Path:
     """Return the model in OpenVINO's form, converting it first if that was not done yet.
 
+    A model with `openvino_parts` is put together, which takes no time worth telling.
     It is kept in `openvino` in a folder, or for this process alone where nothing can be written
     there. If another process is converting it, this one waits for that.
 
@@ -52,15 +54,13 @@ def converted(
             with in_turn(_lock(folder), "converted", _teller(model, reporter)):
                 # Another process may have converted it meanwhile.
                 if not _is_of(folder, model):
-                    reporter.note(f"converting {model} for OpenVINO, once")
                     clear_leftovers(folder.parent)
-                    with reporter.working("converting the model"):
-                        _convert_into(folder, model, architecture)
+                    _convert_into(folder, model, architecture, reporter)
         except OutputError as error:
             reporter.warn(f"the converted model cannot be stored: {error}")
             # Removed by the system: the model is read from it again for each size of window.
             folder = Path(tempfile.mkdtemp(prefix="landslide-")) / FOLDER
-            _convert_into(folder, model, architecture)
+            _convert_into(folder, model, architecture, reporter)
     return folder / NETWORK
 
 
@@ -83,22 +83,29 @@ def _teller(model: Path, reporter: Reporter) -> Callable[[Owner], None]:
     return tell
 
 
-def _convert_into(folder: Path, model: Path, architecture: str | None) -> None:
+def _convert_into(folder: Path, model: Path, architecture: str | None, reporter: Reporter) -> None:
     current = Input.of(model)
     with whole_folder(folder) as scratch:
-        # In a process of its own: TensorFlow's memory is given back with it.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, context, end_with_parent) as pool, ending_children():
-            try:
-                with without_the_script():
-                    converting = pool.submit(_convert, model, scratch, architecture)
-                converting.result()
-            except BrokenProcessPool:
-                raise ModelError(
-                    f"{model}: its conversion for OpenVINO was killed, probably out of memory; "
-                    "try --set infer.engine=tensorflow"
-                ) from None
+        if not put_together(model, current.digest, scratch / NETWORK):
+            reporter.note(f"converting {model} for OpenVINO, once")
+            with reporter.working("converting the model"):
+                _convert_in_a_process(model, scratch, architecture)
         write_json(scratch / RECORD, asdict(current))
+
+
+def _convert_in_a_process(model: Path, folder: Path, architecture: str | None) -> None:
+    """Convert in a process of its own: TensorFlow's memory is given back with it."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, end_with_parent) as pool, ending_children():
+        try:
+            with without_the_script():
+                converting = pool.submit(_convert, model, folder, architecture)
+            converting.result()
+        except BrokenProcessPool:
+            raise ModelError(
+                f"{model}: its conversion for OpenVINO was killed, probably out of memory; "
+                "try --set infer.engine=tensorflow"
+            ) from None
 
 
 def _convert(model: Path, folder: Path, architecture: str | None) -> None:
