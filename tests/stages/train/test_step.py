@@ -32,6 +32,14 @@ def _exact() -> None:
     enable_determinism()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _eager() -> Iterator[None]:
+    """Have steps run without a graph of each, which takes longer to build than they take."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def plain_step() -> Weights:
     """What a step of the plain stepper changes."""
@@ -208,12 +216,14 @@ def test_the_loss_is_scaled_more_after_many_good_steps() -> None:
 
 @pytest.fixture
 def undetermined() -> Iterator[None]:
-    """Let TensorFlow take operations that are not deterministic, as a process of its own would."""
+    """Let TensorFlow build graphs of what is not deterministic, as a process of its own would."""
     from tensorflow.python.framework import config
 
+    tf.config.run_functions_eagerly(False)
     config.disable_op_determinism()
     yield
     config.enable_op_determinism()
+    tf.config.run_functions_eagerly(True)
 
 
 def test_a_compiled_step_has_nearly_the_same_numbers(undetermined: None) -> None:
