@@ -104,9 +104,10 @@ def _begin(images: Path | None = None) -> str:
 
 def _profiles_in(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in _PROFILES)
+        files = [path for path in folder.iterdir() if path.suffix.lower() in _PROFILES]
     except OSError:
         return []
+    return sorted(path for path in files if not path.name.startswith("."))
 
 
 def _typed(command: str, profile: Path, overrides: Sequence[str] = ()) -> str:

@@ -155,9 +155,15 @@ def test_names_that_yaml_would_read_otherwise_are_quoted(here: Path) -> None:
     assert profile.sources[0].images == "no: 'images' #1"
 
 
-def test_without_a_profile_other_uses_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_profile_other_uses_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
     assert main(["prepare"]) == 2
-    assert "Missing argument 'PROFILE'" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "error: no profile named; write one by: landslide prepare my.yaml --init IMAGES MASKS\n"
+    )
 
 
 def test_polygons_in_degrees_are_told(here: Path) -> None:
