@@ -55,6 +55,7 @@ def conversion_without_a_process() -> Iterator[None]:
 def conversion_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have models converted in a process of its own, as the program does."""
     monkeypatch.setattr(openvino_model, "ProcessPoolExecutor", ProcessPoolExecutor)
+    monkeypatch.setattr(openvino_model, "has_tensorflow", lambda: False)
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -1,6 +1,7 @@
 """The OpenVINO form of a trained model, converted once and kept with the run."""
 
 import multiprocessing
+import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -89,8 +90,14 @@ def _convert_into(folder: Path, model: Path, architecture: str | None, reporter:
         if not put_together(model, current.digest, scratch / NETWORK):
             reporter.note(f"converting {model} for OpenVINO, once")
             with reporter.working("converting the model"):
-                _convert_in_a_process(model, scratch, architecture)
+                convert = _convert if has_tensorflow() else _convert_in_a_process
+                convert(model, scratch, architecture)
         write_json(scratch / RECORD, asdict(current))
+
+
+def has_tensorflow() -> bool:
+    """Whether this process has TensorFlow loaded, as after a training, and may convert itself."""
+    return "tensorflow" in sys.modules
 
 
 def _convert_in_a_process(model: Path, folder: Path, architecture: str | None) -> None:

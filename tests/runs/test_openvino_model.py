@@ -46,6 +46,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
             return super().submit(call, *arguments)
 
     monkeypatch.setattr(openvino_model, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(openvino_model, "has_tensorflow", lambda: False)
     yield done
 
 
@@ -79,6 +80,14 @@ def test_second_call_does_not_convert(model: Path, conversions: list[Path], repo
     assert len(reporter.notes) == 1
     record = json.loads((model.parent / "openvino" / "made_from.json").read_text(encoding="utf-8"))
     assert record["digest"] == fingerprint_of(model)
+
+
+def test_process_that_has_tensorflow_loaded_starts_no_other(
+    model: Path, conversions: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_model, "has_tensorflow", lambda: True)
+    assert says(converted(model, SilentReporter()), 250) > 0.9
+    assert conversions == []
 
 
 def test_model_that_was_trained_again_is_converted_again(
@@ -197,6 +206,7 @@ def test_conversion_that_dies_is_said_with_a_way_out(
             return super().submit(died)
 
     monkeypatch.setattr(openvino_model, "ProcessPoolExecutor", Dead)
+    monkeypatch.setattr(openvino_model, "has_tensorflow", lambda: False)
     with pytest.raises(ModelError, match=r"infer\.engine=tensorflow"):
         converted(model, SilentReporter())
     assert [path.name for path in model.parent.iterdir()] == ["model.keras"]

@@ -126,20 +126,16 @@ def mapped(by: Augmenter, order: list[int], **options: Any) -> dict[int, bytes]:
     }
 
 
-def test_results_are_the_same_bits_eagerly_and_in_parallel_maps_of_any_order() -> None:
+def test_results_are_the_same_bits_eagerly_and_in_a_parallel_map_of_any_order() -> None:
     by = augmenter(ALL, probability=0.6)
     order = list(range(16))
     eager = {
         at: b"".join(part.tobytes() for part in changed(by, *samples()[at], at, epoch=2))
         for at in order
     }
-    assert mapped(by, order) == eager
     shuffled = random.Random(1).sample(order, len(order))  # noqa: S311
-    for options in (
-        {"num_parallel_calls": 4, "deterministic": False},
-        {"num_parallel_calls": tf.data.AUTOTUNE},
-    ):
-        assert mapped(augmenter(ALL, probability=0.6), shuffled, **options) == eager
+    another = augmenter(ALL, probability=0.6)
+    assert mapped(another, shuffled, num_parallel_calls=4, deterministic=False) == eager
 
 
 @pytest.mark.parametrize("kind", sorted({*ALL, *WARPS} - {"hflip", "vflip", "rotate90"}))
