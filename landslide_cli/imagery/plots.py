@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from landslide_cli.errors import counted
 from landslide_cli.imagery.raster.recognition import MARK
 from landslide_cli.outputs import whole_file
 
@@ -40,6 +42,7 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]], best_epoch: 
         axes.axvline(best_epoch, color="0.7", linestyle=":", zorder=0)
         axes.set_title(name)
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         if f"valid_{name}" in history[0]:
             axes.legend()
@@ -204,7 +207,7 @@ def plot_frequency_area(path: Path, areas: ArrayLike, unit: str) -> None:
     axes.set(xscale="log", yscale="log", xlabel=f"area, {unit}")
     axes.set_ylabel(f"probability density, 1/{unit}", parse_math=False)
     axes.grid(alpha=0.3)
-    axes.set_title(f"frequency and area of {len(values):,} landslides")
+    axes.set_title(f"frequency and area of {counted(len(values), 'landslide')}")
     axes.legend()
     _save(figure, path)
 

@@ -1,14 +1,17 @@
 """Plots are PNG files that can be read, whatever there is to draw."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from landslide_cli.imagery.plots import (
     plot_bars,
+    plot_curves,
     plot_frequency_area,
     plot_precision_recall,
     plot_reliability,
@@ -24,6 +27,20 @@ BLUE, BROWN = (0x1B, 0x6C, 0xA8), (0x8A, 0x6D, 0x3B)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "plot.png"
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are written from here on."""
+    written: list[Figure] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *args: Any, **kwargs: Any) -> None:
+        written.append(figure)
+        save(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return written
 
 
 def drawn(path: Path) -> NDArray[np.uint8]:
@@ -213,6 +230,31 @@ def test_areas_of_any_number_and_size_are_drawn(path: Path, areas: list[float]) 
     picture = drawn(path)
     assert where(picture, BLUE).any()
     assert where(picture, BROWN).any()
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 30])
+def test_curves_have_whole_epochs_on_their_axis(
+    path: Path, figures: list[Figure], epochs: int
+) -> None:
+    history = [
+        {"epoch": epoch, "loss": 1 / epoch, "valid_loss": 2 / epoch, "learning_rate": 0.1}
+        for epoch in range(1, 1 + epochs)
+    ]
+    plot_curves(path, history, best_epoch=1)
+    (figure,) = figures
+    assert len(figure.axes) == 2
+    for axes in figure.axes:
+        ticks = [float(tick) for tick in axes.get_xticks()]
+        assert all(tick.is_integer() for tick in ticks)
+        assert any(1 <= tick <= epochs for tick in ticks)
+
+
+@pytest.mark.parametrize(("count", "title"), [(1, "1 landslide"), (1200, "1,200 landslides")])
+def test_the_title_counts_the_landslides(
+    path: Path, figures: list[Figure], count: int, title: str
+) -> None:
+    plot_frequency_area(path, power_law(count), "m²")
+    assert figures[0].axes[0].get_title() == f"frequency and area of {title}"
 
 
 def test_density_does_not_depend_on_how_many_landslides_there_are(path: Path) -> None:
