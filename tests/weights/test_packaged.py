@@ -205,8 +205,10 @@ def test_scoring_it_on_scenes_it_has_seen_is_warned_of(
         monkeypatch.setattr(f"landslide_cli.{module}.PACKAGED", known)
     result = evaluate(profile, limit=1, reporter=reporter)
     (warning,) = [text for text in reporter.warnings if "was trained on" in text]
-    assert "model `landslide` was trained on ground of 1 of these 1 scenes, so" in warning
+    assert "model `landslide` was trained on ground of this scene, so" in warning
     assert warning in result.warnings
+    assert result.headline().startswith("1 scene of test scored: ")
+    assert result.tables()[0].title == "test: 1 scene in 1 group; intervals need 8 groups"
     written = read_json(result.files[0]) or {}
     assert written["warnings"] == result.warnings
     leak = {"run": "landslide", "model": "landslide", "shows": "there", "evidence": "file"}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
-from landslide_cli.errors import DataError
+from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.nodata import NoData, mask_bands
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.ranges import value_range_of
@@ -133,19 +133,20 @@ def _chosen_bands(
         absent = [band for band in bands if not 1 <= band <= count]
         if absent:
             raise DataError(
-                f"{path}: has {count} bands, and infer.bands: {bands} names band {absent[0]}; "
-                "choose others in the profile"
+                f"{path}: has {counted(count, 'band')}, and infer.bands: {bands} names band "
+                f"{absent[0]}; choose others in the profile"
             )
     if len(bands) == preprocessing.bands or (len(bands) == 1 and preprocessing.order is None):
         return bands
     if preprocessing.order is not None:
         raise DataError(
-            f"{path}: infer.bands chooses {len(bands)} bands where the profile says bands: "
-            f"{preprocessing.bands}; name as many"
+            f"{path}: infer.bands chooses {counted(len(bands), 'band')} where the profile says "
+            f"bands: {preprocessing.bands}; name as many"
         )
     raise DataError(
-        f"{path}: has {len(bands)} bands where the profile says bands: {preprocessing.bands}; "
-        "choose other images or change the profile\n(infer.bands chooses bands for inference)"
+        f"{path}: has {counted(len(bands), 'band')} where the profile says bands: "
+        f"{preprocessing.bands}; choose other images or change the profile\n"
+        "(infer.bands chooses bands for inference)"
     )
 
 

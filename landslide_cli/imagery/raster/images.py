@@ -14,7 +14,7 @@ from rasterio.io import MemoryFile
 
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 from landslide_cli.core.tiling.grid import Window
-from landslide_cli.errors import DataError
+from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.bands import colour_bands, colour_table, is_palette
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.nodata import NoData, mask_bands
@@ -230,7 +230,7 @@ def read_mask_values(path: Path, window: Window | None = None) -> MaskValues:
         unfit = np.asarray((whole != values).any(axis=0))
     if len(bands) not in (1, 3) or (unfit & ~clear).any():
         raise DataError(
-            f"{path}: is no mask: {len(bands)} bands of {values.dtype}; "
+            f"{path}: is no mask: {counted(len(bands), 'band')} of {values.dtype}; "
             "a mask is gray, palette or RGB, with values from 0 to 255"
         )
     void_class = missing & ~unfit

@@ -86,8 +86,11 @@ def _trained(own: Ancestor, model: Ancestor, leaks: Sequence[Leak], samples: Sam
     copies = sum(leak.evidence == "copy" for leak in leaks)
     start = "" if model is own else f" goes back to {model.title}, which"
     by_content = f" ({copies} recognised by content)" if copies else ""
+    total = len(samples.items)
+    known = f"{len(leaks)} of these {total} {samples.noun}"
+    if total == 1:
+        known = f"this {samples.noun[:-1]}"
     return [
-        f"{own.title}{start} was trained on ground of {len(leaks)} of these {len(samples.items)} "
-        f"{samples.noun}{by_content}, so the scores will be optimistic: "
-        f"{listed([leak.scene for leak in leaks], most=4)}"
+        f"{own.title}{start} was trained on ground of {known}{by_content}, so the "
+        f"scores will be optimistic: {listed([leak.scene for leak in leaks], most=4)}"
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.parts import Part
+from landslide_cli.errors import counted
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.samples import Units
 from landslide_cli.stages.evaluate.compare import Comparison
@@ -55,7 +56,7 @@ class EvaluateResult(Result):
 
     def headline(self) -> str:
         """Say where the numbers lie, and how the comparison came out."""
-        line = f"{self.samples} {self._noun} of {self.part} scored: {self.files[0]}"
+        line = f"{counted(self.samples, self._noun[:-1])} of {self.part} scored: {self.files[0]}"
         return line if self.comparison is None else f"{line}\n{self.comparison.sentence()}"
 
     def tables(self) -> Sequence[Table]:
@@ -113,7 +114,8 @@ class EvaluateResult(Result):
             if index == 0:
                 rows.append(("  95 % interval", *(_interval(report, key, "–") for key in names)))
                 rows += self._mean_rows(report, names)
-        title = f"{self.part}: {self.samples} {self._noun} in {self.groups} groups{self._place}"
+        samples, groups = counted(self.samples, self._noun[:-1]), counted(self.groups, "group")
+        title = f"{self.part}: {samples} in {groups}{self._place}"
         if self.groups < LEAST_GROUPS:
             title += f"; intervals need {LEAST_GROUPS} groups"
         return Table(title, ["class", "Dice", "IoU", "precision", "recall"], rows)
@@ -123,7 +125,8 @@ class EvaluateResult(Result):
             return [(f"  mean: no {self._noun} with landslides", *("-" for _ in names))]
         label = f"  mean over {self._noun}"
         if self.with_landslides < self.samples:
-            label = f"  mean over {self.with_landslides} {self._noun} with landslides"
+            samples = counted(self.with_landslides, self._noun[:-1])
+            label = f"  mean over {samples} with landslides"
         return [
             (label, *(f"{report.mean[key]:.4f}" for key in names)),
             ("  95 % interval", *(_interval(report, f"mean_{key}", "–") for key in names)),

@@ -8,6 +8,7 @@ from typing import Any
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.tiles import MANIFEST
 from landslide_cli.documents import restored
+from landslide_cli.errors import counted
 from landslide_cli.reporting import Result, Table
 
 
@@ -43,11 +44,12 @@ class PrepareResult(Result):
 
     def headline(self) -> str:
         if not self._is_cut:
-            manifest = self.folder / MANIFEST
+            manifest, scenes = self.folder / MANIFEST, counted(self.scenes, "scene")
             if self.unchanged:
-                return f"{self.scenes} scenes in {manifest} unchanged; nothing to do"
-            return f"{self.scenes} scenes checked and listed in {manifest}; no tiles cut"
-        tiles = f"{self.tiles} tiles and {self.augmented} augmented copies"
+                return f"{scenes} in {manifest} unchanged; nothing to do"
+            return f"{scenes} checked and listed in {manifest}; no tiles cut"
+        copies = "copy" if self.augmented == 1 else "copies"
+        tiles = f"{counted(self.tiles, 'tile')} and {self.augmented} augmented {copies}"
         if self.unchanged:
             return f"{tiles} in {self.folder} unchanged; nothing to do"
         if self.tiles == 0:

@@ -11,7 +11,7 @@ import numpy as np
 from landslide_cli.core.parts import PARTS, Part, fold_folder
 from landslide_cli.dataset.groups import Group
 from landslide_cli.dataset.tiles import Tile
-from landslide_cli.errors import DataError
+from landslide_cli.errors import DataError, counted
 from landslide_cli.profile import Profile, SplitSettings
 from landslide_cli.stages.split.assign import Sizes, assign
 
@@ -207,7 +207,9 @@ def _too_few(units: Sequence[Sequence[Tile]], parts: Sequence[str], settings: Sp
     scenes = len({tile.scene for unit in units for tile in unit})
     if not parts:
         return f"{scenes} scenes are in no part: name them in the profile's split, or give a share"
-    what = f"{scenes} scenes" if len(units) >= scenes else f"{len(units)} groups of {scenes} scenes"
+    what = counted(scenes, "scene")
+    if len(units) < scenes:
+        what = f"{counted(len(units), 'group')} of {what}"
     return (
         f"{what} cannot be split into {', '.join(parts)}; {_remedy(settings, len(units) < scenes)}"
     )

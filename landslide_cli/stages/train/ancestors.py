@@ -13,8 +13,8 @@ from landslide_cli.stages.train.warm_start import start_file
 
 # What is at stake where scenes of a part were learned from.
 _AT_STAKE: dict[Part, str] = {
-    "valid": "the best epoch and the threshold will be chosen on them",
-    "test": "their scores will be optimistic",
+    "valid": "the best epoch and the threshold will be chosen on known ground",
+    "test": "the scores will be optimistic",
 }
 
 
@@ -40,8 +40,11 @@ def warn_of_known(profile: Profile, ancestors: Sequence[Ancestor], reporter: Rep
             titles = {a.model: a.title for a in ancestors}
             models = [titles[model] for model in dict.fromkeys(found.model for found in known)]
             if known:
+                total = len(samples.items)
+                some = f"{len(known)} of the {total} {samples.noun}"
+                if total == 1:
+                    some = f"the only {samples.noun[:-1]}"
                 reporter.warn(
-                    f"{listed(models, most=2)} learned from {len(known)} of the "
-                    f"{len(samples.items)} {samples.noun} in {part}, so {at_stake}; better put "
-                    f"them into split.train: {listed([k.sample for k in known], most=4)}"
+                    f"{listed(models, most=2)} learned from {some} in {part}, so {at_stake}; "
+                    f"better put into split.train: {listed([k.sample for k in known], most=4)}"
                 )

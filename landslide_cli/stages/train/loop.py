@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.parts import Part
-from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.errors import DataError, LandslideError, counted
 from landslide_cli.outputs import whole_file, write_csv
 from landslide_cli.profile import TrainSettings
 from landslide_cli.profile.train import higher_is_better
@@ -127,7 +127,7 @@ class TrainingLoop:
         if state.stopping.exhausted:
             waited = state.stopping.waited
             self.reporter.note(
-                f"stopping early: {self._monitored} has not improved for {waited} epochs"
+                f"stopping early: {self._monitored} has not improved for {counted(waited, 'epoch')}"
             )
 
     def examples_per_epoch(self) -> dict[Part, int]:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.shutil import copy
 
-from landslide_cli.errors import DataError
+from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import BLOCK_CACHE, SceneReader
 from tests.imagery.raster.rasters import (
@@ -170,7 +170,7 @@ def test_as_many_bands_must_be_chosen_as_the_model_takes(
     write_raster: WriteRaster, order: tuple[int, ...]
 ) -> None:
     path = write_raster("scene.tif", noise(3))
-    with pytest.raises(DataError, match=f"chooses {len(order)} bands .*bands: 3"):
+    with pytest.raises(DataError, match=f"chooses {counted(len(order), 'band')} where .*bands: 3"):
         SceneReader(path, Preprocessing(3, order))
 
 

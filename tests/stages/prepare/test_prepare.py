@@ -232,7 +232,7 @@ def test_without_tiles_its_words_are_of_scenes(
     write_scene("a")
     result = prepare(profile_with(*UNCUT), reporter=reporter)
     manifest = result.folder / "manifest.csv"
-    assert result.headline() == f"1 scenes checked and listed in {manifest}; no tiles cut"
+    assert result.headline() == f"1 scene checked and listed in {manifest}; no tiles cut"
     shares, counts = result.tables()
     assert shares.title == "scenes by class"
     assert [row[0] for row in counts.rows] == [
@@ -243,7 +243,7 @@ def test_without_tiles_its_words_are_of_scenes(
     ]
     assert reporter.warnings == []
     again = prepare(profile_with(*UNCUT))
-    assert again.headline() == f"1 scenes in {manifest} unchanged; nothing to do"
+    assert again.headline() == f"1 scene in {manifest} unchanged; nothing to do"
 
 
 @pytest.mark.parametrize(
