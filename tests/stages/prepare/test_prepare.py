@@ -325,7 +325,7 @@ def test_an_output_folder_that_cannot_be_made_is_an_output_error(
     write_scene("a")
     (tmp_path / "dataset").write_bytes(b"a file")
     before = content_of(tmp_path)
-    assert "cannot be written" in error_of(OutputError, profile_with())
+    assert "is a file, and files are to be written into" in error_of(OutputError, profile_with())
     assert content_of(tmp_path) == before
 
 
