@@ -20,7 +20,7 @@ from landslide_cli.reporting import Advance
 # Trained models, and models of which all is known, for all rooms.
 pytest_plugins = ["tests.models"]
 
-settings.register_profile("tests", deadline=None, max_examples=40)
+settings.register_profile("tests", deadline=None, max_examples=25)
 settings.load_profile("tests")
 
 

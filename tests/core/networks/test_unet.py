@@ -12,6 +12,9 @@ from landslide_cli.core.networks.unet import unet_decoder
 from landslide_cli.core.networks.weight_files import packaged_weights, weights_of
 from landslide_cli.profile import UNetSettings
 
+# The larger of the two that the same code builds.
+LITE2 = "efficientnet_lite2"
+
 
 def settings(**changes: Any) -> UNetSettings:
     small = {"architecture": "unet", "decoder": [8, 8, 8, 8]}
@@ -90,9 +93,8 @@ def test_dropout_of_the_decoder_acts_only_in_training() -> None:
     assert not np.array_equal(np.asarray(model(features, training=True)), first)
 
 
-@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "efficientnet_lite2"])
-def test_drop_path_increases_with_depth_and_acts_only_in_training(encoder: str) -> None:
-    model = build_model(settings(encoder=encoder, encoder_weights=None, drop_path=0.5), 3, 2)
+def test_drop_path_increases_with_depth_and_acts_only_in_training() -> None:
+    model = build_model(settings(encoder=LITE2, encoder_weights=None, drop_path=0.5), 3, 2)
     rates = [layer.rate for layer in model.layers if "_drop" in layer.name]
     assert rates == sorted(rates)
     assert 0.0 < rates[0] < rates[-1] < 0.5
@@ -102,9 +104,8 @@ def test_drop_path_increases_with_depth_and_acts_only_in_training(encoder: str) 
     assert not np.array_equal(trained, first)
 
 
-@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "efficientnet_lite2"])
-def test_a_step_against_the_gradient_lowers_the_loss(encoder: str) -> None:
-    model = build_model(settings(encoder=encoder, encoder_weights=None), 3, 2)
+def test_a_step_against_the_gradient_lowers_the_loss() -> None:
+    model = build_model(settings(encoder=LITE2, encoder_weights=None), 3, 2)
     variables, images = model.trainable_variables, image()
 
     def loss() -> Any:
