@@ -1,7 +1,6 @@
 """A small dataset of tiles and a trained model, made once for the stages that need them."""
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from landslide_cli.core.tiling.streaming import Predict
 from landslide_cli.documents import read_json, write_json
 from landslide_cli.imagery.raster.images import write_image, write_mask
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.records import Record
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs import openvino_model
 from landslide_cli.runs.engines import OpenVinoEngine, Precision, Shape
@@ -213,8 +213,7 @@ def bright_at(bright_folder: Path, tmp_path: Path) -> Callable[..., Profile]:
 
     def load(*overrides: str, **recorded: Any) -> Profile:
         preprocessing = {"bands": 3, "scale": 0.25, "gsd": 2.0, "gsd_range": [1.33, 3.08]}
-        record = {"result": {"preprocessing": preprocessing | recorded}}
-        (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        Record({}, {}, {"preprocessing": preprocessing | recorded}).write(run / "run.json")
         return load_profile(bright_folder / "profile.yaml", [f"run={run}", *overrides])
 
     return load
