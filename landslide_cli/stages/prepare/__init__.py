@@ -75,6 +75,7 @@ def _prepare(
         return PrepareResult.of(finished, folder)
     if not step.path.exists():
         refuse_overwrite([folder], overwrite)
+    _warn_of_defaults(profile, reporter)
     _warn_of_large(scenes, reporter)
     with whole_folder(folder) as partial:
         cuttings = cut_scenes(scenes, profile, partial, reporter)
@@ -85,6 +86,17 @@ def _prepare(
     if result.tiles == 0 and result.dropped:
         reporter.warn("every tile was dropped as empty")
     return result
+
+
+def _warn_of_defaults(profile: Profile, reporter: Reporter) -> None:
+    """Warn where a profile of own images leaves out the recipe, probably unknowingly."""
+    has_images = any(source.images is not None for source in profile.sources)
+    if has_images and "model" not in profile.model_fields_set:
+        reporter.warn(
+            "the profile names no model and extends no profile, so that a network of 126.8 million "
+            "parameters will be trained; for the packaged model and its recipe add the line "
+            "`extends: landslide`"
+        )
 
 
 def _step(profile: Profile, scenes: Sequence[Scene], limit: int | None, overwrite: bool) -> Step:

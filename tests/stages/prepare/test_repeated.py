@@ -1,5 +1,6 @@
 """Preparing again: unchanged, changed, overwritten, or interrupted."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from landslide_cli.dataset.tiles import read_manifest
 from landslide_cli.errors import ChangedError, DataError
 from landslide_cli.imagery.raster.images import write_image
+from landslide_cli.profile import load_profile
 from landslide_cli.stages.prepare import prepare
 from tests.stages.prepare.cases import Content, CutShort, ProfileWith, WriteScene, error_of
 
@@ -27,6 +29,22 @@ def test_repeating_it_does_nothing_and_says_so(
     assert "unchanged" not in first.headline()
     assert again.document() | {"unchanged": False} == first.document()
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == before
+
+
+def test_profile_that_takes_all_but_its_data_from_the_defaults_is_warned_of(
+    write_profile: Callable[[str], Path], write_scene: WriteScene, raw: Path, reporter: Any
+) -> None:
+    write_scene("a", 128, 128)
+    text = (
+        f"name: own\ndataset: '{raw.parent / 'dataset'}'\nprepare: {{tile: 128}}\n"
+        f"source: {{images: '{raw / 'images'}', masks: '{raw / 'masks'}'}}\n"
+    )
+    prepare(load_profile(write_profile(text)), reporter=reporter)
+    (warning,) = reporter.warnings
+    assert "`extends: landslide`" in warning
+    named = load_profile(write_profile(f"{text}model: {{architecture: unet}}\n"))
+    prepare(named, overwrite=True, reporter=reporter)
+    assert len(reporter.warnings) == 1
 
 
 @pytest.mark.parametrize(
