@@ -14,7 +14,7 @@ from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # Not the modules that list devices, which starts threads that a copy does not have.
-_CONTEXT.set_forkserver_preload(["pyogrio", "keras", "tensorflow", "landslide_cli.app"])
+_CONTEXT.set_forkserver_preload(["sqlite3", "pyogrio", "keras", "tensorflow", "landslide_cli.app"])
 
 
 class Forked:

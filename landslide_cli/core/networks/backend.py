@@ -5,14 +5,16 @@ devices, before any log level can be set. They are captured, and shown only if t
 """
 
 import os
+import sqlite3  # noqa: F401
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# TensorFlow's library exports its own SQLite, built without R-trees, to all libraries loaded after
-# it. GDAL must be loaded first, or it writes GeoPackages without a spatial index.
+# TensorFlow's library exports its own SQLite to all libraries loaded after it. GDAL and Python's
+# module must be loaded first: that SQLite has no R-trees, so that GeoPackages would have no spatial
+# index, and leaves other bytes in space that is given up.
 import pyogrio  # noqa: F401
 
 
