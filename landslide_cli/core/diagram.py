@@ -92,7 +92,7 @@ def _with_all_between(operations: Sequence[Operation], group_of: Sequence[int]) 
     edges = _edges(operations, group_of)
     before = {group: _reached(edges, group) for group in edges}
     first_of = {
-        group: min(other for other in {group} | before[group] if group in before[other] | {other})
+        group: min([group, *(early for early in before[group] if group in before[early])])
         for group in edges
     }
     return [first_of[group] for group in group_of]

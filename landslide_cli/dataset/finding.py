@@ -156,7 +156,7 @@ def _written(name: str, folder: Path, form: Form) -> str | None:
     if os.path.lexists(folder / name):
         return name
     wanted = form(name)
-    return next((other for other in _names(folder) if form(other) == wanted), None)
+    return next((entry for entry in _names(folder) if form(entry) == wanted), None)
 
 
 def _matched(pattern: str, folder: Path, form: Form) -> list[str]:

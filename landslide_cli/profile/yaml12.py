@@ -151,10 +151,10 @@ def _entries(node: yaml.MappingNode, key: Key) -> Iterator[tuple[yaml.ScalarNode
         else:
             _check_text(name)
             yield name, value
-    for other in merged:
-        if not isinstance(other, yaml.MappingNode):
-            raise _error("<< merges mappings alone", other.start_mark)
-        for name, value in _entries(other, key):
+    for mapping in merged:
+        if not isinstance(mapping, yaml.MappingNode):
+            raise _error("<< merges mappings alone", mapping.start_mark)
+        for name, value in _entries(mapping, key):
             if name.value not in found:
                 found[name.value] = name.start_mark.line + 1
                 yield name, value

@@ -7,11 +7,11 @@ from landslide_cli.core.networks.blocks import (
     Convolutions,
     class_logits,
     drop,
+    pooled_levels,
     probabilities,
     scaled_image,
     upsample,
 )
-from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.profile import AttentionUNetSettings
 
 layers = keras.layers
@@ -33,14 +33,12 @@ def attention_unet(
     """
     build = Convolutions(settings.activation, settings.normalization_momentum, synchronized)
     image, features = scaled_image(bands)
-    skips = []
-    for level in range(_LEVELS):
-        if level > 0:
-            features = layers.MaxPooling2D(2, name=f"{ENCODER}_{level}_pool")(features)
-        filters = settings.base_filters * 2**level
-        features = build.pair(features, filters, f"{ENCODER}_{level}")
-        skips.append(features)
-    bottom = skips.pop()
+
+    def pair(features: Any, level: int, name: str) -> Any:
+        return build.pair(features, settings.base_filters * 2**level, name)
+
+    *skips, bottom = pooled_levels(features, _LEVELS, pair)
+    features = bottom
     gating = build.convolution(bottom, int(bottom.shape[-1]), "gating", kernel=1)
     for level in reversed(range(_LEVELS - 1)):
         name, skip = f"decoder_{level}", skips.pop()

@@ -4,10 +4,12 @@ All of it is made of Keras's own layers, so that it runs on any of Keras's backe
 any size, and a model that was saved is loaded by Keras alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from landslide_cli.core.networks.backend import keras
+from landslide_cli.core.networks.encoders import ENCODER
 
 layers = keras.layers
 
@@ -79,6 +81,26 @@ def scaled_image(bands: int) -> tuple[Any, Any]:
     """Return the input, (batch, rows, cols, bands) of 0 to 255, and the same from 0 to 1."""
     image = keras.Input((None, None, bands), name="image")
     return image, layers.Rescaling(1.0 / 255.0, name="scaling")(image)
+
+
+def pooled_levels(features: Any, count: int, level_of: Callable[[Any, int, str], Any]) -> list[Any]:
+    """Build an encoder of levels, each at half the size of the one before it by max-pooling.
+
+    Args:
+        features: of the image's size.
+        count: how many levels.
+        level_of: what is built at a level, of its features, its number and the name of its layers.
+
+    Returns:
+        The features of each level, the largest first.
+    """
+    levels: list[Any] = []
+    for level in range(count):
+        if level > 0:
+            features = layers.MaxPooling2D(2, name=f"{ENCODER}_{level}_pool")(features)
+        features = level_of(features, level, f"{ENCODER}_{level}")
+        levels.append(features)
+    return levels
 
 
 def upsample(features: Any, factor: int, name: str, dtype: str | None = None) -> Any:

@@ -7,10 +7,10 @@ from landslide_cli.core.networks.blocks import (
     Convolutions,
     class_logits,
     drop,
+    pooled_levels,
     probabilities,
     scaled_image,
 )
-from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.profile import MultiResUNetSettings
 
 layers = keras.layers
@@ -41,14 +41,12 @@ def multiresunet(
         scale=False,
     )
     image, features = scaled_image(bands)
-    skips = []
-    for level in range(_LEVELS):
-        if level > 0:
-            features = layers.MaxPooling2D(2, name=f"{ENCODER}_{level}_pool")(features)
+
+    def block(features: Any, level: int, name: str) -> Any:
         filters = settings.base_filters * 2**level
-        features = _block(build, features, settings.alpha * filters, f"{ENCODER}_{level}")
-        skips.append(features)
-    skips.pop()
+        return _block(build, features, settings.alpha * filters, name)
+
+    *skips, features = pooled_levels(features, _LEVELS, block)
     for level in reversed(range(_LEVELS - 1)):
         name, filters = f"decoder_{level}", settings.base_filters * 2**level
         skip = skips.pop()

@@ -9,10 +9,10 @@ from landslide_cli.core.networks.blocks import (
     Convolutions,
     class_logits,
     drop,
+    pooled_levels,
     probabilities,
     scaled_image,
 )
-from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.profile import SharpUNetSettings
 
 layers = keras.layers
@@ -41,13 +41,11 @@ def sharp_unet(
         normalization=settings.normalization,
     )
     image, features = scaled_image(bands)
-    skips = []
-    for level in range(_LEVELS):
-        if level > 0:
-            features = layers.MaxPooling2D(2, name=f"{ENCODER}_{level}_pool")(features)
-        features = build.pair(features, settings.base_filters * 2**level, f"{ENCODER}_{level}")
-        skips.append(features)
-    skips.pop()
+
+    def pair(features: Any, level: int, name: str) -> Any:
+        return build.pair(features, settings.base_filters * 2**level, name)
+
+    *skips, features = pooled_levels(features, _LEVELS, pair)
     for level in reversed(range(_LEVELS - 1)):
         name, filters = f"decoder_{level}", settings.base_filters * 2**level
         features = layers.Conv2DTranspose(filters, 2, 2, padding="same", name=f"{name}_double")(

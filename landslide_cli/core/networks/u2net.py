@@ -9,11 +9,11 @@ from landslide_cli.core.networks.blocks import (
     Convolutions,
     class_logits,
     drop,
+    pooled_levels,
     probabilities,
     scaled_image,
     upsample,
 )
-from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.profile import U2NetSettings
 
 layers = keras.layers
@@ -62,13 +62,12 @@ def u2net(settings: U2NetSettings, bands: int, outputs: int, synchronized: bool 
     """
     build = Convolutions(settings.activation, settings.normalization_momentum, synchronized)
     image, features = scaled_image(bands)
-    skips = []
-    for number, level in enumerate(_ENCODER):
-        if number > 0:
-            features = layers.MaxPooling2D(2, name=f"{ENCODER}_{number}_pool")(features)
-        features = _block(build, features, level, settings, f"{ENCODER}_{number}")
-        skips.append(features)
-    sides = [features := skips.pop()]
+
+    def block(features: Any, number: int, name: str) -> Any:
+        return _block(build, features, _ENCODER[number], settings, name)
+
+    *skips, features = pooled_levels(features, len(_ENCODER), block)
+    sides = [features]
     for number, level in reversed(list(enumerate(_DECODER))):
         name = f"decoder_{number}"
         features = upsample(features, 2, name)

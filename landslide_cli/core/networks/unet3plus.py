@@ -7,11 +7,11 @@ from landslide_cli.core.networks.blocks import (
     Convolutions,
     class_logits,
     drop,
+    pooled_levels,
     probabilities,
     scaled_image,
     upsample,
 )
-from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.profile import UNet3PlusSettings
 
 layers = keras.layers
@@ -33,13 +33,11 @@ def unet3plus(
     """
     build = Convolutions(settings.activation, settings.normalization_momentum, synchronized)
     image, features = scaled_image(bands)
-    encoded = []
-    for level in range(_LEVELS):
-        if level > 0:
-            features = layers.MaxPooling2D(2, name=f"{ENCODER}_{level}_pool")(features)
-        filters = settings.base_filters * 2**level
-        features = build.pair(features, filters, f"{ENCODER}_{level}")
-        encoded.append(features)
+
+    def pair(features: Any, level: int, name: str) -> Any:
+        return build.pair(features, settings.base_filters * 2**level, name)
+
+    encoded = pooled_levels(features, _LEVELS, pair)
     width = settings.base_filters
     decoded = {_LEVELS - 1: encoded[-1]}
     for level in reversed(range(_LEVELS - 1)):

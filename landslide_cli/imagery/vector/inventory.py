@@ -84,7 +84,7 @@ def duplicates(
     result = np.full(len(geometries), -1, np.int64)
     is_kept = np.zeros(len(geometries), np.bool_)
     for index in np.lexsort((-probability, cut)).tolist():
-        kept = [other for other in neighbours.get(index, []) if is_kept[other]]
+        kept = [earlier for earlier in neighbours.get(index, []) if is_kept[earlier]]
         is_kept[index] = not kept
         if kept:
             result[index] = kept[0]
@@ -123,6 +123,6 @@ def _joined(tables: Sequence[LandslideTable]) -> Fields:
 def _column(table: LandslideTable, name: str, tables: Sequence[LandslideTable]) -> NDArray[Any]:
     if name in table.fields:
         return table.fields[name]
-    dtype = next(other.fields[name].dtype for other in tables if name in other.fields)
+    dtype = next(layer.fields[name].dtype for layer in tables if name in layer.fields)
     count = len(table.geometries)
     return np.full(count, None, object) if dtype.kind == "O" else np.full(count, np.nan)

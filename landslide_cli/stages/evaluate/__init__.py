@@ -12,7 +12,6 @@ from landslide_cli.core.scores.calibration import precision_recall
 from landslide_cli.dataset.prepared import changed_since_prepare
 from landslide_cli.documents import write_json
 from landslide_cli.errors import DataError, UsageError
-from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
 from landslide_cli.locks import clear_leftovers, refusing
 from landslide_cli.outputs import write_csv
 from landslide_cli.profile import Profile
@@ -281,6 +280,9 @@ def _write(
     palette: Palette,
 ) -> None:
     """Write the numbers and the map of disagreements, and draw the plots."""
+    # Here, as the comparison of inventories in this package draws none.
+    from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
+
     document, experiment, table, bars, curve, diagram, *maps = result.files
     lead = palette.names[palette.foreground]
     lines = [sample_scores(sample, palette.names) for sample in counts]
