@@ -5,6 +5,7 @@ package; a test compares them with what is there.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -81,19 +82,20 @@ def _section_text(prefix: str, model: type[Settings], node: Any, schema: Any) ->
         key, child = f"{prefix}{name}", node["properties"][name]
         if name == "model":
             # Its keys depend on the architecture.
-            for settings in ARCHITECTURES.values():
+            for architecture, settings in ARCHITECTURES.items():
                 own = _resolved({"$ref": f"#/$defs/{settings.__name__}"}, schema)
                 text = _section_text(f"{key}.", settings, own, schema)
-                sections.append(f"## `{key}`: {settings.__doc__}\n\n{text}")
+                head = f"## `{key}`, `architecture: {architecture}`"
+                sections.append(f"{head}\n\n{settings.__doc__}\n\n{text}")
             continue
         inner = _section(field)
         if inner is None:
-            meaning = str(field.description).replace("|", r"\|")
+            meaning = _in_a_table(str(field.description))
             rows[name] = f"| `{key}` | {_values(child, schema)} | {_default(field)} | {meaning} |"
         else:
             level = "#" * min(4, 2 + key.count("."))
             text = _section_text(f"{key}.", inner, _resolved(child, schema), schema)
-            sections.append(f"{level} `{key}`: {field.description}\n\n{text}")
+            sections.append(f"{level} `{key}`\n\n{field.description}\n\n{text}")
     return "\n\n".join([*_tables(prefix, rows), *sections])
 
 
@@ -105,6 +107,12 @@ def _tables(prefix: str, rows: dict[str, str]) -> list[str]:
         "\n".join([f"**{topic}**\n", *_HEAD, *(rows[name] for name in names.split())])
         for topic, names in GROUPS[prefix].items()
     ]
+
+
+def _in_a_table(text: str) -> str:
+    """Write text so that its bars divide no cells; in code renderers disagree on `\\|`."""
+    code = re.sub(r"`([^`]*\|[^`]*)`", r"<code>\1</code>", text)
+    return code.replace("|", "&#124;")
 
 
 def _section(field: FieldInfo) -> type[Settings] | None:
