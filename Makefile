@@ -7,7 +7,7 @@ DEMO := configs/demo.yaml
 READY := configs/landslide.yaml --set run=demo/landslide --set dataset=demo/dataset \
 	--set source.images=demo/dataset/scenes/images --set source.masks=demo/dataset/scenes/masks
 
-.PHONY: help demo test lint reference bench mutations encoder-weights packaged-model clean
+.PHONY: help demo test lint docs reference notebook bench mutations encoder-weights packaged-model clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,8 +43,15 @@ lint: $(STAMP) ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Warnings, such as a link that leads nowhere, are errors; with --quiet they would be neither.
+docs: $(STAMP) ## build the documentation site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 reference: $(STAMP) ## write docs/profile.md, the schema and the package's copy of the profile
 	$(BIN)/python -m tools.profile_reference
+
+notebook: $(STAMP) ## run docs/notebook.ipynb, and store its outputs and its page
+	$(BIN)/python -m tools.notebook
 
 bench: $(STAMP) ## measure start-up, input, training, tiled inference and the search for overlaps
 	$(BIN)/python -m tools.bench
