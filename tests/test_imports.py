@@ -59,7 +59,8 @@ ALLOWED: dict[str, set[str]] = {
 OWNERS: dict[str, set[str]] = {
     "tensorflow": {"core.networks.backend", "stages.train.workers"},
     "keras": {"core.networks.backend"},
-    "openvino": {"runs.engines", "runs.openvino_model"},
+    "openvino": {"runs.engines", "runs.onnx_model", "runs.openvino_model"},
+    "onnx": {"runs.onnx_model"},
     "rasterio": {"imagery"},
     "shapely": {"imagery"},
     "affine": {"imagery"},

@@ -141,18 +141,19 @@ def infer_tiled(
 @command(
     example="landslide show configs/sichuan.yaml --model",
     writes="<run>/show with scenes.png, maps.png, tiles-PART.png, classes.png, foreground.png and "
-    "curves.png; or network.png; or augmentations.png",
+    "curves.png; or network.png; or augmentations.png; or model.onnx",
     doing="drawing",
 )
 def show(
     call: Call,
     model: options.Model = False,
     augmentations: options.Augmentations = False,
+    export: options.Export = None,
     output: options.Output = None,
 ) -> Result:
     """Draw scenes, maps, tiles, predictions, statistics and training curves."""
-    if model and augmentations:
-        raise UsageError("--model and --augmentations exclude each other; choose one")
+    if sum((model, augmentations, export is not None)) > 1:
+        raise UsageError("--model, --augmentations and --export exclude each other; choose one")
     profile = call.profile
     from landslide_cli.stages.show import show
 
@@ -160,6 +161,7 @@ def show(
         profile,
         model=model,
         augmentations=augmentations,
+        export=export,
         output=output,
         limit=call.limit,
         reporter=call.reporter,

@@ -142,3 +142,11 @@ Model = Annotated[bool, _flag(_RESULTS, "--model", help="List and draw the netwo
 Augmentations = Annotated[
     bool, _flag(_RESULTS, "--augmentations", help="Draw augmented training examples instead.")
 ]
+Export = Annotated[
+    Literal["onnx"] | None,
+    _option(
+        _RESULTS,
+        metavar="FORMAT",
+        help="Write the model for other programs instead: onnx, as QGIS's plugin Deepness reads.",
+    ),
+]

@@ -25,7 +25,7 @@ from landslide_cli.core.tiling.source import Source
 MEAN, DEVIATION = 110.0, 50.0
 
 # Lower bound of the deviation divided by, so that noise of even scenes is not amplified.
-_MIN_DEVIATION = 8.0
+LEAST_DEVIATION = 8.0
 
 # Approximate side of a cell, in pixels of the model.
 _CELL_SIDE = 256
@@ -185,7 +185,7 @@ def _standardize(image: Image, statistics: NDArray[np.float32]) -> Image:
     # Where no cell has data the shares are 0; the pixels have no data either.
     shares = np.maximum(statistics[..., :1], np.float32(1e-6))
     means, deviations = statistics[..., 1:-1] / shares, statistics[..., -1:] / shares
-    result = (image - means) * (DEVIATION / np.maximum(deviations, _MIN_DEVIATION)) + MEAN
+    result = (image - means) * (DEVIATION / np.maximum(deviations, LEAST_DEVIATION)) + MEAN
     return np.asarray(np.rint(np.clip(result, 0.0, 255.0)), np.uint8)
 
 

@@ -1,6 +1,7 @@
 """`landslide show`: pictures of the data, the maps and the run, or the layers of the network."""
 
 from pathlib import Path
+from typing import Literal
 
 from landslide_cli.dataset.prepared import changed_since_prepare
 from landslide_cli.errors import DataError
@@ -8,6 +9,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import MODEL, run_home
 from landslide_cli.stages.show.augmentations import draw_augmentations
+from landslide_cli.stages.show.export import NAME, export_onnx
 from landslide_cli.stages.show.layers import list_layers
 from landslide_cli.stages.show.result import ShowResult
 from landslide_cli.stages.show.sheets import Sheets
@@ -20,6 +22,7 @@ def show(
     *,
     model: bool = False,
     augmentations: bool = False,
+    export: Literal["onnx"] | None = None,
     output: Path | None = None,
     limit: int | None = None,
     reporter: Reporter | None = None,
@@ -33,6 +36,7 @@ def show(
         profile: its `show` and all folders are used.
         model: list the layers of the network, and draw its blocks, instead.
         augmentations: draw training examples as `train.augment` changes them instead.
+        export: write the model for other programs instead, in this format.
         output: folder of the pictures. Default: `show.output`, or else `<run>/show`, and
             `<dataset>/show` before the training.
         limit: use only the first scenes and tiles.
@@ -50,6 +54,8 @@ def show(
         path = folder / "augmentations.png"
         draw_augmentations(profile, path, limit, reporter)
         return ShowResult([path])
+    if export is not None:
+        return ShowResult([export_onnx(profile, folder / NAME, reporter)])
     for text in changed_since_prepare(profile):
         reporter.warn(text)
     sheets = Sheets(profile, folder)

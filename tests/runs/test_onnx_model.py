@@ -1,0 +1,152 @@
+"""Networks in ONNX answer as those that they were translated from."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from landslide_cli.core.tiling.source import ImageSource
+from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.errors import ModelError
+from landslide_cli.runs.engines import import_openvino
+from landslide_cli.runs.onnx_model import onnx_model
+
+openvino = import_openvino()
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from openvino import opset13 as ops  # noqa: E402 - once it is imported without its telemetry
+
+SIDE, BANDS = 32, 3
+
+Body = Callable[[Any], Any]
+
+
+@pytest.fixture
+def image() -> NDArray[np.uint8]:
+    return np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, BANDS), np.uint8)
+
+
+def weights(*shape: int) -> NDArray[np.float32]:
+    return np.random.default_rng(2).normal(0, 0.1, shape).astype(np.float32)
+
+
+def network_of(body: Body, path: Path) -> Path:
+    """A network with channels last and free sides, whose body has channels first."""
+    given = ops.parameter([-1, -1, -1, BANDS], np.float32)
+    first = ops.transpose(ops.multiply(given, np.float32(1 / 255)), [0, 3, 1, 2])
+    model = openvino.Model([ops.transpose(body(first), [0, 2, 3, 1])], [given])
+    openvino.save_model(model, path, compress_to_fp16=False)
+    return path
+
+
+def answer_in_onnx(content: bytes, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    given = (image.astype(np.float32) / 255).transpose(2, 0, 1)[None]
+    (answer,) = session.run(None, {session.get_inputs()[0].name: given})
+    return np.asarray(answer[0].transpose(1, 2, 0), np.float32)
+
+
+def answer_of(network: Path, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    core = openvino.Core()
+    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return np.asarray(compiled([image[None].astype(np.float32)])[0][0], np.float32)
+
+
+def convolved(x: Any, side: int, stride: int, pad: str, dilation: int = 1) -> Any:
+    kernel = weights(5, BANDS, side, side)
+    rates = [stride] * 2, [1, 0], [0, 1], [dilation] * 2
+    return ops.relu(ops.add(ops.convolution(x, kernel, *rates, auto_pad=pad), weights(1, 5, 1, 1)))
+
+
+def convolved_by_bands(x: Any) -> Any:
+    kernel = weights(BANDS, 2, 1, 3, 3)
+    rates = [2, 2], [0, 0], [0, 0], [1, 1]
+    return ops.clamp(ops.group_convolution(x, kernel, *rates, auto_pad="same_upper"), 0.0, 0.2)
+
+
+def enlarged_by_weights(x: Any, side: int, pad: str) -> Any:
+    kernel = weights(BANDS, 4, side, side)
+    size = ops.constant(np.array([2 * SIDE, 2 * SIDE]))
+    return ops.convolution_backprop_data(x, kernel, [2, 2], size, auto_pad=pad)
+
+
+def enlarged_by_repetition(x: Any) -> Any:
+    # As TensorFlow does: by the size of the image, which is known when it runs.
+    size = ops.shape_of(x)
+    n, bands, rows, cols = (ops.gather(size, [number], 0) for number in range(4))
+    one, two = (ops.constant(np.array([number])) for number in (1, 2))
+    apart = ops.reshape(x, ops.concat([n, bands, rows, one, cols, one], 0), False)
+    repeated = ops.tile(apart, ops.constant(np.array([1, 1, 1, 2, 1, 2], np.int32)))
+    twice = [ops.multiply(side, two) for side in (rows, cols)]
+    return ops.reshape(repeated, ops.concat([n, bands, *twice], 0), False)
+
+
+def pooled(x: Any) -> Any:
+    highest = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [3, 3], auto_pad="same_upper")
+    mean = ops.avg_pool(x, [2, 2], [1, 1], [1, 1], [3, 3], True)
+    return ops.concat([highest.output(0), mean], 1)
+
+
+def weighed(x: Any) -> Any:
+    mean = ops.reduce_mean(x, [2, 3], True)
+    return ops.softmax(ops.multiply(x, ops.sigmoid(ops.subtract(x, mean))), 1)
+
+
+BODIES: dict[str, Body] = {
+    "convolution": lambda x: convolved(x, 3, 1, "same_upper"),
+    "of even side and stride": lambda x: convolved(x, 4, 2, "same_upper"),
+    "padded before": lambda x: convolved(x, 4, 1, "same_lower"),
+    "padded as told": lambda x: convolved(x, 3, 2, "explicit"),
+    "dilated": lambda x: convolved(x, 3, 1, "same_upper", dilation=3),
+    "by bands": convolved_by_bands,
+    "transposed": lambda x: enlarged_by_weights(x, 2, "same_lower"),
+    "transposed, wide": lambda x: enlarged_by_weights(x, 3, "same_lower"),
+    "transposed, wider": lambda x: enlarged_by_weights(x, 4, "same_upper"),
+    "repetition": enlarged_by_repetition,
+    "pools": pooled,
+    "weights of the image": weighed,
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_operations_give_the_same_in_onnx(
+    body: Body, image: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    network = network_of(body, tmp_path / "model.xml")
+    known = answer_of(network, image)
+    assert known.std() > 0
+    content = onnx_model(network, SIDE, standardized=False, metadata={})
+    np.testing.assert_allclose(answer_in_onnx(content, image), known, atol=1e-5)
+
+
+def test_tiles_are_standardized_as_scenes_of_one_cell(
+    image: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    image[:5] = 0  # without data
+    network = network_of(lambda x: x, tmp_path / "model.xml")
+    content = onnx_model(network, SIDE, standardized=True, metadata={})
+    levels = local_statistics(ImageSource(image, standardized=False), (1.0, 1.0))
+    expected = standardize(image, levels)[5:].astype(int)
+    made = np.rint(answer_in_onnx(content, image)[5:] * 255).astype(int)
+    # Sums in another order may round a value to its neighbour.
+    assert np.abs(made - expected).max() <= 1
+    assert (made != expected).mean() < 1e-3
+
+
+def test_metadata_are_stored(tmp_path: Path) -> None:
+    network = network_of(lambda x: x, tmp_path / "model.xml")
+    texts = {"class_names": json.dumps({"0": "background"}), "tile_size": "32"}
+    content = onnx_model(network, SIDE, standardized=False, metadata=texts)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map == texts
+    assert [end.shape for end in session.get_inputs()] == [[1, BANDS, SIDE, SIDE]]
+
+
+def test_operation_without_a_translation_is_named(tmp_path: Path) -> None:
+    network = network_of(ops.erf, tmp_path / "model.xml")
+    with pytest.raises(ModelError, match="Erf cannot be exported to ONNX"):
+        onnx_model(network, SIDE, standardized=False, metadata={})
