@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.vector.polygon_files import LAYER
+from landslide_cli.imagery.vector.polygon_files import layer_of
 from landslide_cli.stages.infer.result import InferResult
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Maps(InferResult):
     """Mapped scenes; `scenes[0].files` are the paths of the first one's maps."""
 
     def to_geodataframe(self) -> "GeoDataFrame":
-        """Return the landslides of all scenes as one table, with the scene of each.
+        """Return the polygons of all scenes as one table, with the scene of each.
 
         It is in the CRS of the scenes where they have one in common, otherwise in longitude and
         latitude. GeoPandas is needed: `pip install 'landslide-cli[geopandas]'`.
@@ -41,12 +41,14 @@ class Maps(InferResult):
         import pandas
 
         files = [
-            next((scene.files[kind] for kind in _FORMATS if kind in scene.files), None)
+            scene.files[kind]
             for scene in self.scenes
+            for kind in [next((kind for kind in _FORMATS if kind in scene.files), None)]
+            if kind is not None
         ]
-        if None in files:
+        if len(files) < len(self.scenes):
             raise DataError(f"infer.polygons is not one of {' and '.join(_FORMATS)}: no polygons")
-        tables = [geopandas.read_file(path, layer=LAYER) for path in files]
+        tables = [geopandas.read_file(path, layer=layer_of(path)) for path in files]
         if len({table.crs for table in tables}) > 1:
             if not all(table.crs.is_geographic or table.crs.is_projected for table in tables):
                 raise DataError("only some of the scenes are georeferenced; read them one by one")

@@ -31,18 +31,67 @@ class UnknownColour:
 
 @dataclass(frozen=True)
 class Palette:
-    """Names and colours (red, green, blue) of the classes, in the order of the class indices."""
+    """Names and colours (red, green, blue) of the classes, in the order of the class indices.
+
+    `chosen` are the indices of the foreground's classes, ascending; empty for all but the first.
+    With `ignores_background` the first class has no meaning: its pixels have no label, and a model
+    has no output for it.
+    """
 
     names: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...]
+    chosen: tuple[int, ...] = ()
+    ignores_background: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
-    def foreground(self) -> int:
-        """Index of the main class of reports and pictures: the first after the background."""
-        return 1
+    def foreground(self) -> tuple[int, ...]:
+        """Indices of the classes that scores, objects and polygons are of, ascending."""
+        return self.chosen or tuple(range(1, len(self)))
+
+    @property
+    def meaningful(self) -> tuple[int, ...]:
+        """Indices of the classes that labels and maps have, ascending."""
+        return tuple(range(int(self.ignores_background), len(self)))
+
+    @property
+    def are_landslides(self) -> bool:
+        """Whether every foreground class is of landslides: `slide` is in its name."""
+        return all("slide" in self.names[index].lower() for index in self.foreground)
+
+    @property
+    def subject(self) -> str:
+        """What the foreground is called in titles: by its class, several as `objects`."""
+        if len(self.foreground) == 1:
+            return self.names[self.foreground[0]]
+        return self.plural
+
+    @property
+    def plural(self) -> str:
+        """What the foreground is called in sentences: `landslides`, or as its class is."""
+        if self.are_landslides:
+            return "landslides"
+        return self.subject if len(self.foreground) == 1 else "objects"
+
+    @property
+    def polygons(self) -> str:
+        """What files and layers of polygons are called after: `landslides` or `polygons`."""
+        return "landslides" if self.are_landslides else "polygons"
+
+    def only_foreground(self, mask: Mask) -> Mask:
+        """Return a mask in which classes beside the foreground are background, (...) uint8.
+
+        Unlabelled pixels stay. The mask itself is returned if there are no such classes.
+        """
+        if not self.chosen:
+            return mask
+        table = np.zeros(256, np.uint8)
+        table[IGNORE] = IGNORE
+        table[list(self.chosen)] = self.chosen
+        result: Mask = table[mask]
+        return result
 
     def indices_of(self, rgb: Colours) -> tuple[Mask, list[UnknownColour]]:
         """Convert a colour mask to class indices.

@@ -56,7 +56,7 @@ def read_layer(
     field = chosen.field if isinstance(chosen, ClassFieldSettings) else None
     layer = read_polygons(name, field, labels.where, labels.crs, may_be_empty=may_be_empty)
     if not isinstance(chosen, ClassFieldSettings):
-        index = profile.palette.foreground if chosen is None else names.index(chosen)
+        index = profile.palette.foreground[0] if chosen is None else names.index(chosen)
         return ClassedLayer(layer, np.full(len(layer.geometries), index, np.uint8))
     class_of = chosen.values or {value: value for value in names}
     indices = {

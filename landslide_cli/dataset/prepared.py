@@ -135,7 +135,7 @@ def mask_palette(profile: Profile, scene: Scene) -> Palette:
     """Return the classes with the colours that they have in the masks of a scene's source."""
     palette, colours = profile.palette, profile.sources[scene.source].colours or {}
     pairs = zip(palette.names, palette.colours, strict=True)
-    return Palette(palette.names, tuple(colours.get(name, colour) for name, colour in pairs))
+    return replace(palette, colours=tuple(colours.get(name, colour) for name, colour in pairs))
 
 
 @dataclass(frozen=True)

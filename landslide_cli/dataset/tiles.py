@@ -24,6 +24,8 @@ from landslide_cli.records import check_file
 IMAGES, MASKS, TILES, MANIFEST = "images", "masks", "tiles", "manifest.csv"
 
 _COLUMNS = ["tile", "scene", "row", "column", "augmentation", "labelled_pixels", "foreground_share"]
+# Of more than two classes: the pixels of each, in the order of their indices.
+_OF_CLASSES = "class_pixels"
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class Tile:
 
     `tile` is the name of image and mask without suffix. `row` and `column` are the offset of the
     upper left pixel in the resized scene. `augmentation` is empty for the tile itself.
-    `foreground_share` is the share of the `labelled_pixels` that are not background. Where no tiles
-    are cut, an entry is a whole scene under its own name.
+    `foreground_share` is the share of the `labelled_pixels` that are foreground. `class_pixels` are
+    those of each class, empty where there are but two. Where no tiles are cut, an entry is a whole
+    scene under its own name.
     """
 
     tile: str
@@ -43,6 +46,7 @@ class Tile:
     augmentation: str
     labelled_pixels: int
     foreground_share: float
+    class_pixels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,16 @@ class TileFiles:
 
 def write_manifest(folder: Path, tiles: Sequence[Tile]) -> None:
     """Write the manifest of a folder of tiles."""
+    has_classes = any(tile.class_pixels for tile in tiles)
     rows = [
         (
             *(tile.tile, tile.scene, tile.row, tile.column, tile.augmentation),
             *(tile.labelled_pixels, f"{tile.foreground_share:.6f}"),
+            *([" ".join(map(str, tile.class_pixels))] if has_classes else []),
         )
         for tile in tiles
     ]
-    write_csv(folder / MANIFEST, _COLUMNS, rows)
+    write_csv(folder / MANIFEST, [*_COLUMNS, _OF_CLASSES] if has_classes else _COLUMNS, rows)
 
 
 def read_manifest(folder: Path) -> list[Tile]:
@@ -81,7 +87,7 @@ def read_manifest(folder: Path) -> list[Tile]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            if reader.fieldnames != _COLUMNS:
+            if reader.fieldnames not in (_COLUMNS, [*_COLUMNS, _OF_CLASSES]):
                 raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
             return [_tile(row) for row in reader]
     except FileNotFoundError:
@@ -161,4 +167,5 @@ def _tile(row: dict[str, str]) -> Tile:
         augmentation=row["augmentation"],
         labelled_pixels=int(row["labelled_pixels"]),
         foreground_share=float(row["foreground_share"]),
+        class_pixels=tuple(int(count) for count in (row.get(_OF_CLASSES) or "").split()),
     )

@@ -14,6 +14,7 @@ from landslide_cli.core.tiling.grid import ceil_div
 
 Picture = NDArray[np.uint8]
 Item = TypeVar("Item")
+LegendEntry = tuple[str, tuple[int, int, int]]
 
 # True positives green, misses blue, false alarms red: told apart on brown and green ground.
 HIT, MISS, FALSE_ALARM = (0, 200, 80), (40, 120, 255), (255, 50, 30)
@@ -85,7 +86,7 @@ def overlay(image: NDArray[np.uint8], mask: Mask, palette: Palette) -> Picture:
     Returns:
         (rows, cols, 3) uint8.
     """
-    foreground = is_foreground(mask)
+    foreground = is_foreground(palette.only_foreground(mask))
     return _tinted(as_rgb(image), foreground, palette.colourise(mask))
 
 
@@ -169,7 +170,7 @@ def sheet(
     columns: Sequence[str],
     rows: Sequence[tuple[str, Sequence[Picture]]],
     cell: int,
-    legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
+    legend: Sequence[LegendEntry] = (),
 ) -> Picture:
     """Lay pictures out in rows, with a caption above each row and names above the columns.
 
@@ -177,14 +178,16 @@ def sheet(
         columns: what the pictures of a column show.
         rows: a caption and its pictures, (rows, cols, 3) uint8 of any size.
         cell: side of a picture in the sheet, in pixels.
-        legend: names and colours explained on the last line.
+        legend: names and colours explained on the last line, or as many as they need.
 
     Returns:
         (rows, cols, 3) uint8.
     """
     step = cell + _GAP
-    height = _LINE + len(rows) * (step + _LINE) + (_LINE if legend else 0)
-    page = np.full((height, len(columns) * step + _GAP, 3), _PAPER, np.uint8)
+    width = len(columns) * step + _GAP
+    lines = _lines(legend, width)
+    height = _LINE + len(rows) * (step + _LINE) + _LINE * len(lines)
+    page = np.full((height, width, 3), _PAPER, np.uint8)
     for col, name in enumerate(columns):
         _write(page, name, _GAP + col * step, _LINE - 7)
     for row, (caption, pictures) in enumerate(rows):
@@ -194,12 +197,30 @@ def sheet(
             small = fitted(picture, cell)
             left = _GAP + col * step
             page[top + _LINE : top + _LINE + small.shape[0], left : left + small.shape[1]] = small
-    left = _GAP
-    for name, colour in legend:
-        cv2.rectangle(page, (left, height - 17), (left + 12, height - 5), colour, cv2.FILLED)
-        _write(page, name, left + 18, height - 7)
-        left += 30 + _text_width(name)
+    for number, line in enumerate(reversed(lines)):
+        left, foot = _GAP, height - number * _LINE
+        for name, colour in line:
+            cv2.rectangle(page, (left, foot - 17), (left + 12, foot - 5), colour, cv2.FILLED)
+            _write(page, name, left + 18, foot - 7)
+            left += _entry_width(name)
     return page
+
+
+def _lines(legend: Sequence[LegendEntry], width: int) -> list[list[LegendEntry]]:
+    """Divide a legend into lines that fit a page."""
+    lines: list[list[LegendEntry]] = []
+    left = width
+    for entry in legend:
+        if left + _entry_width(entry[0]) > width:
+            lines.append([])
+            left = _GAP
+        lines[-1].append(entry)
+        left += _entry_width(entry[0])
+    return lines
+
+
+def _entry_width(name: str) -> int:
+    return 30 + _text_width(name)
 
 
 def strip(name: str, pictures: Sequence[Picture], captions: Sequence[str], cell: int) -> Picture:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from landslide_cli.errors import counted
 from landslide_cli.imagery.raster.recognition import MARK
@@ -17,6 +17,8 @@ from landslide_cli.outputs import whole_file
 # More bars than these have no room for their names.
 _MOST_NAMES = 60
 _LONGEST_NAME = 24
+# Classes up to which a confusion matrix has numbers in its cells.
+_MOST_CELLS = 30
 _BINS_A_DECADE = 5
 _COLOURS = {"train": "#8a6d3b", "valid": "#1b6ca8"}
 
@@ -147,6 +149,33 @@ def plot_precision_recall(
     _save(figure, path)
 
 
+def plot_confusion(path: Path, names: Sequence[str], counts: NDArray[np.int64]) -> None:
+    """Draw a confusion matrix: of each true class, what share is predicted as which class.
+
+    Args:
+        path: the PNG to write.
+        names: of the classes.
+        counts: (classes, classes) pixels, true classes by rows.
+    """
+    shares = 100.0 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    side = 2.6 + 0.5 * len(names)
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=100.0)
+    labels = [_shortened(name) for name in names]
+    places = range(len(names))
+    axes.set_xticks(places, labels, rotation=90, parse_math=False)
+    axes.set_yticks(places, labels, parse_math=False)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    for row, col in np.argwhere(counts) if len(names) <= _MOST_CELLS else ():
+        ink = "white" if shares[row, col] > 55.0 else "0.2"
+        text = "<1" if shares[row, col] < 0.5 else f"{shares[row, col]:.0f}"
+        axes.text(col, row, text, ha="center", va="center", color=ink, fontsize=8)
+    figure.colorbar(image, label="% of the true class", shrink=0.8)
+    axes.set_title("confusion of the classes")
+    _save(figure, path)
+
+
 def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str) -> None:
     """Draw how often pixels of a probability are foreground, and how many pixels have it.
 
@@ -177,7 +206,7 @@ def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str)
     _save(figure, path)
 
 
-def plot_frequency_area(path: Path, areas: ArrayLike, unit: str) -> None:
+def plot_frequency_area(path: Path, areas: ArrayLike, unit: str, thing: str = "landslide") -> None:
     """Draw how many landslides there are of each size, by which inventories are judged.
 
     The probability density of the areas in bins of equal width on a logarithmic scale, after
@@ -189,6 +218,7 @@ def plot_frequency_area(path: Path, areas: ArrayLike, unit: str) -> None:
         path: the PNG to write.
         areas: of all landslides, above 0; at least one.
         unit: of the areas, such as m².
+        thing: what they are, in the singular.
     """
     values = np.asarray(areas, np.float64)
     low, high = np.log10(values.min()), np.log10(values.max())
@@ -207,7 +237,7 @@ def plot_frequency_area(path: Path, areas: ArrayLike, unit: str) -> None:
     axes.set(xscale="log", yscale="log", xlabel=f"area, {unit}")
     axes.set_ylabel(f"probability density, 1/{unit}", parse_math=False)
     axes.grid(alpha=0.3)
-    axes.set_title(f"frequency and area of {counted(len(values), 'landslide')}")
+    axes.set_title(f"frequency and area of {counted(len(values), thing)}")
     axes.legend()
     _save(figure, path)
 

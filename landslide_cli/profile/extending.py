@@ -15,7 +15,7 @@ PACKAGED_PROFILE = FOLDER / "landslide.yaml"
 PACKAGED_NAME = "landslide"
 
 # What a profile of one's own data says; one that says nothing else extends the packaged profile.
-_OWN = frozenset({"name", "dataset", "run", "source", "classes"})
+_OWN = frozenset({"name", "dataset", "run", "source", "classes", "foreground"})
 
 _MOST_PROFILES = 8  # one extending the other
 

@@ -37,7 +37,7 @@ class LabelSettings(Settings):
         alias="class",
         description="The class of all polygons; or `field` and `values`, a field of their "
         "attributes and the class of each of its values (`null`: no label). Default: the first "
-        "after the background.",
+        "of the foreground.",
     )
     where: str | None = Field(
         None, min_length=1, description="Filter of the polygons, as in SQL: `year >= 2018`."

@@ -31,7 +31,8 @@ RESERVED_CLASS_NAMES = frozenset(
         "command", "run", "part", "folds", "units", "scenes", "groups", "tiles", "pixels",
         "threshold", "loss", "dice_coef_multiclass", "mean", "calibration", "worst", "sha256",
         "with_landslides", "delivered", "false_alarms", "comparison", "bootstrap", "files",
-        "warnings", "error", "exit_status",
+        "warnings", "error", "exit_status", "mean_dice", "mean_iou", "mean_intervals",
+        "confusion",
     }
 )  # fmt: skip
 
@@ -49,8 +50,8 @@ class Profile(Settings):
         None,
         description="A profile, relative to this one's folder, whose keys hold where this one has "
         "none; `landslide` is the packaged one. `source` and lists are replaced as a whole. "
-        "Default: `landslide` where a profile has no other keys than `source`, `classes`, `name`, "
-        "`dataset` and `run`.",
+        "Default: `landslide` where a profile has no other keys than `source`, `classes`, "
+        "`foreground`, `name`, `dataset` and `run`.",
     )
     dataset: Path = Field(
         default_factory=lambda data: Path("datasets") / data.get("name", "landslide"),
@@ -75,7 +76,15 @@ class Profile(Settings):
         min_length=1,
         max_length=254,
         description="The classes in the order of their indices, background first. A single class "
-        "is the foreground of a one-channel sigmoid model, on a black background.",
+        "is the foreground of a one-channel sigmoid model, on a black background. With `ignore: "
+        "true` the first class has no meaning: its pixels have no label, and no map has it.",
+    )
+    foreground: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Names of the classes that the threshold, the logged metrics, objects, "
+        "polygons, false alarms, worst scenes and crops centred on foreground are of. Default: all "
+        "but the first.",
     )
     source: SourceSettings | Annotated[list[SourceSettings], Field(min_length=1)] = Field(
         SourceSettings(), description="The labelled scenes: one source, or a list of them."
@@ -102,6 +111,36 @@ class Profile(Settings):
                 other = self.palette_classes[colours[entry.colour]].name
                 raise wrong(f"{key}.colour", f"'{entry.name}' has the colour of '{other}'")
             names[entry.name] = colours[entry.colour] = index
+        return self
+
+    @model_validator(mode="after")
+    def _foreground_is_of_classes(self) -> Self:
+        names = self.palette.names
+        for index, name in enumerate(self.foreground or []):
+            if name not in names:
+                raise wrong(f"foreground.{index}", f"there is no class '{name}' in `classes`")
+            if name == names[0]:
+                raise wrong(f"foreground.{index}", f"'{name}' is the first class, the background")
+            if name in (self.foreground or [])[:index]:
+                raise wrong(f"foreground.{index}", f"'{name}' is named twice")
+        return self
+
+    @model_validator(mode="after")
+    def _only_the_background_is_ignored(self) -> Self:
+        for index, entry in enumerate(self.classes):
+            if not entry.ignore:
+                continue
+            if index or len(self.classes) == 1:
+                raise wrong(f"classes.{index}.ignore", "is for the first of several classes alone")
+            if len(self.classes) == 2:
+                raise wrong(
+                    "classes.0.ignore", "leaves a single class, which a model cannot tell from any"
+                )
+            for key, source in zip(self.source_keys, self.sources, strict=True):
+                if source.is_background:
+                    raise wrong(
+                        f"{key}.masks", "'none' is all background, which classes.0.ignore ignores"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -233,14 +272,20 @@ class Profile(Settings):
     def palette(self) -> Palette:
         """The classes as a palette, background first."""
         classes = self.palette_classes
+        names = tuple(entry.name for entry in classes)
+        foreground = self.foreground or names[1:]
+        chosen = tuple(index for index, name in enumerate(names) if name in foreground)
         return Palette(
-            tuple(entry.name for entry in classes), tuple(entry.colour for entry in classes)
+            names,
+            tuple(entry.colour for entry in classes),
+            chosen if len(chosen) < len(names) - 1 else (),
+            classes[0].ignore,
         )
 
     @property
     def model_outputs(self) -> int:
-        """Channels of the model's output: one per class, a single one for a single class."""
-        return len(self.classes)
+        """Channels of the model's output: one per class that is not ignored."""
+        return sum(not entry.ignore for entry in self.classes)
 
     @property
     def palette_classes(self) -> list[ClassSettings]:
@@ -250,7 +295,12 @@ class Profile(Settings):
         return self.classes
 
     def settings(self, *sections: str) -> dict[str, Any]:
-        """Return the dotted keys in the given sections, and their values as JSON types."""
+        """Return the dotted keys in the given sections, and their values as JSON types.
+
+        With `classes` goes `foreground`, where it is set: records of before it was there stay.
+        """
+        if "classes" in sections and self.foreground is not None:
+            sections = (*sections, "foreground")
         flat = _flat("", self.model_dump(mode="json"))
         return {
             key: value

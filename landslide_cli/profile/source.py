@@ -1,8 +1,8 @@
 """`classes` and `source`: what the labelled scenes are, and what their masks mean."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from landslide_cli.core.parts import Part
 from landslide_cli.profile.base import Settings, wrong
@@ -22,6 +22,17 @@ class ClassSettings(Settings):
     colour: tuple[Channel, Channel, Channel] = Field(
         description="Red, green and blue of the class in colour masks and in pictures."
     )
+    ignore: bool = Field(
+        False,
+        description="Leave pixels of the class without a label, as it has no meaning; only of the "
+        "first class. They count in no loss and no score, and maps do not have the class.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `ignore` out where it is not set, so that older records hold."""
+        values: dict[str, Any] = serialize(self)
+        return values if self.ignore else {k: v for k, v in values.items() if k != "ignore"}
 
 
 class SyntheticSettings(Settings):

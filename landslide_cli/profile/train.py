@@ -8,10 +8,18 @@ from landslide_cli.profile.augment import Enlargement, OnlineAugmentSettings
 from landslide_cli.profile.base import Settings, wrong
 
 Watched = Literal[
-    "loss", "dice", "iou", "sensitivity", "specificity", "dice_coef_multiclass",
+    "loss", "dice", "iou", "sensitivity", "specificity", "mean_dice", "mean_iou",
+    "dice_coef_multiclass",
     "valid_loss", "valid_dice", "valid_iou", "valid_sensitivity", "valid_specificity",
-    "valid_dice_coef_multiclass",
+    "valid_mean_dice", "valid_mean_iou", "valid_dice_coef_multiclass",
 ]  # fmt: skip
+
+MetricName = Literal[
+    "dice", "iou", "sensitivity", "specificity", "mean_dice", "mean_iou", "dice_coef_multiclass",
+]  # fmt: skip
+
+# Averages over all classes.
+MEANS: tuple[MetricName, ...] = ("mean_dice", "mean_iou")
 
 LossName = Literal[
     "categorical_crossentropy", "dice", "crossentropy_dice", "focal", "tversky", "jaccard",
@@ -161,12 +169,12 @@ class TrainSettings(Settings):
         0.3, ge=0.0, le=1.0, description="Weight of false alarms in `tversky`."
     )
     tversky_beta: float = Field(0.7, ge=0.0, le=1.0, description="Weight of misses in `tversky`.")
-    metrics: list[Literal["dice", "iou", "sensitivity", "specificity", "dice_coef_multiclass"]] = (
-        Field(
-            ["dice", "iou", "dice_coef_multiclass"],
-            description="Metrics logged in each epoch: Dice, IoU, sensitivity (recall) and "
-            "specificity of the foreground, and the metric of the published experiment.",
-        )
+    metrics: list[MetricName] = Field(
+        ["dice", "iou", "dice_coef_multiclass"],
+        description="Metrics logged in each epoch: Dice, IoU, sensitivity (recall) and specificity "
+        "of the foreground, of several classes their mean; mean Dice and IoU over all classes, "
+        "which are logged in any case if there are more than two; and the metric of the published "
+        "experiment.",
     )
     watch: Watched = Field(
         "valid_loss",
@@ -217,9 +225,15 @@ class TrainSettings(Settings):
     @model_validator(mode="after")
     def _watched_is_logged(self) -> Self:
         metric = self.watch.removeprefix("valid_")
-        if metric not in ("loss", "dice", *self.metrics):
+        if metric not in ("loss", "dice", *MEANS, *self.metrics):
             raise wrong("train.watch", f"is '{self.watch}', and train.metrics has no '{metric}'")
         return self
+
+    def logged(self, classes: int) -> list[MetricName]:
+        """Return the metrics that a training of so many classes logs, in their order."""
+        watched = self.watch.removeprefix("valid_")
+        means = [name for name in MEANS if classes > 2 or name == watched]
+        return list(dict.fromkeys(["dice", *self.metrics, *means]))
 
 
 def higher_is_better(watched: str) -> bool:

@@ -59,13 +59,22 @@ class OpenVinoEngine:
         bands: of its input, by the profile.
         outputs: channels of its output, by the profile.
         threads: to compute with; results are bit-identical only for the same number.
+        adds_background: whether the network has no output for the background.
 
     Raises:
         ModelError: the file cannot be read, or the network has other bands or classes.
     """
 
-    def __init__(self, network: Path, bands: int, outputs: int, threads: int) -> None:
+    def __init__(
+        self,
+        network: Path,
+        bands: int,
+        outputs: int,
+        threads: int,
+        adds_background: bool = False,
+    ) -> None:
         self._openvino, self._core, self._threads = import_openvino(), _core(), threads
+        self._adds_background = adds_background
         try:
             self._model = self._core.read_model(network)
         except RuntimeError as error:
@@ -128,7 +137,7 @@ class OpenVinoEngine:
 
         def predict(windows: Image) -> Probabilities:
             (answer,) = request.infer([windows], share_inputs=True).to_tuple()
-            return model_channels(np.asarray(answer, np.float32))
+            return model_channels(np.asarray(answer, np.float32), self._adds_background)
 
         return predict
 
@@ -138,10 +147,11 @@ class TensorFlowEngine:
 
     Args:
         model: a softmax over the classes, or a sigmoid for the foreground alone.
+        adds_background: whether it has no output for the background.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, adds_background: bool = False) -> None:
+        self._model, self._adds_background = model, adds_background
         self._predict = lru_cache(None)(self._compile)
 
     @property
@@ -168,7 +178,9 @@ class TensorFlowEngine:
         from landslide_cli.core.networks.predictor import predictor
 
         model = self._model
-        return predictor(in_precision(model, precision) if precision == "bfloat16" else model)
+        if precision == "bfloat16":
+            model = in_precision(model, precision)
+        return predictor(model, self._adds_background)
 
 
 def import_openvino() -> Any:

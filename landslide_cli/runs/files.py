@@ -28,7 +28,7 @@ UNFINISHED_RECORD = "unfinished.json"
 LANDSLIDE = "landslide"
 PACKAGED = FOLDER / LANDSLIDE
 
-# How the maps of a scene are called after its name, by their kind.
+# How the maps of a scene are called after its name, by their kind; polygons if they are landslides.
 MAP_SUFFIXES = {
     "mask": "_mask.tif",
     "mask_style": "_mask.qml",
@@ -41,6 +41,10 @@ MAP_SUFFIXES = {
     "csv": "_landslides.csv",
     "kml": "_landslides.kml",
 }
+
+# What files of polygons are called after (`Palette.polygons`), and their kinds.
+POLYGONS = ("landslides", "polygons")
+_POLYGON_KINDS = ("gpkg", "geojson", "csv", "kml")
 
 # Of these, how QGIS draws maps: people save their own styles under the same names.
 STYLES = ("mask_style", "probability_style")
@@ -102,6 +106,11 @@ def maps_folder(profile: Profile) -> Path:
     return profile.infer.output or run_home(profile) / "infer"
 
 
+def map_suffixes(polygons: str) -> dict[str, str]:
+    """Return `MAP_SUFFIXES` with polygons called as given: `landslides` or `polygons`."""
+    return MAP_SUFFIXES | {kind: f"_{polygons}.{kind}" for kind in _POLYGON_KINDS}
+
+
 def mask_path(folder: Path, scene: str) -> Path:
     """Return where a scene's mask lies in the folder of the maps."""
     return folder / f"{scene}{MAP_SUFFIXES['mask']}"
@@ -133,8 +142,9 @@ def mapped_images(folder: Path) -> dict[str, Path]:
 
 
 def polygon_files(folder: Path) -> list[Path]:
-    """List the landslides' polygons that are in a folder of maps, by name."""
-    endings = (MAP_SUFFIXES["gpkg"], MAP_SUFFIXES["geojson"])
+    """List the files of polygons that are in a folder of maps, by name."""
+    suffixes = [map_suffixes(name) for name in POLYGONS]
+    endings = [suffix[kind] for suffix in suffixes for kind in ("gpkg", "geojson")]
     return sorted(path for ending in endings for path in folder.glob(f"*{ending}"))
 
 

@@ -181,4 +181,4 @@ def _cut(predicted: ScenePrediction, part: _Part) -> ScenePrediction:
         return np.ascontiguousarray(turned_back(values[there], part.turn))
 
     valid = None if predicted.valid is None else upright(predicted.valid)
-    return ScenePrediction(upright(predicted.probabilities), valid)
+    return ScenePrediction(upright(predicted.probabilities), valid, predicted.chosen)

@@ -123,7 +123,7 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
     """
     if name == "tensorflow":
         with reporter.working("loading TensorFlow and the model"):
-            return TensorFlowEngine(run.load())
+            return TensorFlowEngine(run.load(), run.adds_background)
     try:
         import_openvino()
     except ImportError as error:
@@ -132,7 +132,8 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
         ) from None
     network = converted(run.file, reporter, run.home, run.architecture)
     with reporter.working("loading the model"):
-        return OpenVinoEngine(network, run.preprocessing.bands, run.outputs, threads)
+        bands, outputs = run.preprocessing.bands, run.outputs
+        return OpenVinoEngine(network, bands, outputs, threads, run.adds_background)
 
 
 def _choose_engine(

@@ -59,7 +59,8 @@ class Run:
     what scenes go through before it, and `of_sources` what those of the profile's sources go
     through where it differs, by their resolved paths. `threshold` is the least probability of
     foreground, None for the most probable class. `architecture` is the path of a function outside
-    this package that has built the model, None for one of this package's.
+    this package that has built the model, None for one of this package's. `adds_background` tells
+    that it has no output for the first class.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class Run:
     threshold: float | None
     of_sources: Mapping[Path, Preprocessing] = field(default_factory=dict)
     architecture: str | None = None
+    adds_background: bool = False
 
     @property
     def is_packaged(self) -> bool:
@@ -161,6 +163,7 @@ def find_run(
         threshold,
         of_sources,
         architecture_path(profile),
+        profile.palette.ignores_background,
     )
 
 

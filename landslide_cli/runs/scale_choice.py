@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image, Valid
-from landslide_cli.core.tiling.predict import foreground_probability
 from landslide_cli.core.tiling.resampling import resample
 from landslide_cli.core.tiling.source import Source
 from landslide_cli.errors import LandslideError
@@ -141,7 +140,7 @@ def _disagreement(
             predicted = predictor.predict_image(
                 np.ascontiguousarray(shown), np.ascontiguousarray(mask > 0), as_shown
             )
-            views.append(turned_back(foreground_probability(predicted.probabilities), turn))
+            views.append(turned_back(predicted.foreground, turn))
         stack = np.stack(views)
         likely = (stack.mean(axis=0) > _LIKELY) & (valid > 0)
         total += float(stack.std(axis=0)[likely].sum())

@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from landslide_cli.core.arrays import Image, Probabilities, Valid
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
-from landslide_cli.core.tiling.predict import channels_of, mask_of, predict_scene
+from landslide_cli.core.tiling.predict import (
+    channels_of,
+    foreground_probability,
+    mask_of,
+    predict_scene,
+)
 from landslide_cli.core.tiling.source import ImageSource, Source
 from landslide_cli.core.tiling.streaming import Predict, Strip, predict_block
 from landslide_cli.core.tiling.tta import average_views
@@ -34,15 +42,22 @@ class ScenePrediction:
     """The prediction of a whole scene.
 
     `probabilities` are (rows, cols, channels) float32 at the scene's own size, `valid` which pixels
-    hold data, (rows, cols), None for all.
+    hold data, (rows, cols), None for all. `chosen` are the foreground's classes, empty for all but
+    the first.
     """
 
     probabilities: Probabilities
     valid: Valid = None
+    chosen: tuple[int, ...] = ()
 
     def mask(self, threshold: float | None) -> Mask:
         """Return the class of each pixel, `IGNORE` where there is no data, (rows, cols) uint8."""
-        return masked(mask_of(self.probabilities, threshold), self.valid)
+        return masked(mask_of(self.probabilities, threshold, self.chosen), self.valid)
+
+    @property
+    def foreground(self) -> NDArray[np.float32]:
+        """The probability of the foreground, (rows, cols) in [0, 1]."""
+        return foreground_probability(self.probabilities, self.chosen)
 
 
 def masked(mask: Mask, valid: Valid) -> Mask:
@@ -70,8 +85,10 @@ class Prediction:
 class ScenePredictor:
     """A model in an engine, predicting scenes of any size by a plan.
 
+    `chosen` are the foreground's classes, empty for all but the first.
+
     Args:
-        profile: its `classes` and `infer.tta` are used.
+        profile: its `classes`, `foreground` and `infer.tta` are used.
         preprocessing: what a scene goes through before the model, by its path.
         plan: windows and precision.
         engine: with the model.
@@ -87,6 +104,7 @@ class ScenePredictor:
         self.plan, self._preprocessing = plan, preprocessing
         self._engine, self._tta = engine, profile.infer.tta
         self._channels = channels_of(len(profile.palette))
+        self.chosen = profile.palette.chosen
 
     def without_tta(self) -> Self:
         """Return the same model without test-time augmentation."""
@@ -107,7 +125,7 @@ class ScenePredictor:
         with SceneReader(path, preprocessing or self._preprocessing(path)) as scene:
             layout = self.plan.layout(scene)
             model, batch = self.model_for(layout), self.plan.batch
-            return ScenePrediction(*predict_scene(scene, model, layout, self._channels, batch))
+            return self._prediction(predict_scene(scene, model, layout, self._channels, batch))
 
     def predict_image(
         self, image: Image, valid: Valid, preprocessing: Preprocessing
@@ -131,7 +149,10 @@ class ScenePredictor:
         """
         layout = self.plan.tiling(scales).layout(source.height, source.width)
         model, batch = self.model_for(layout), self.plan.batch
-        return ScenePrediction(*predict_scene(source, model, layout, self._channels, batch))
+        return self._prediction(predict_scene(source, model, layout, self._channels, batch))
+
+    def _prediction(self, predicted: tuple[Probabilities, Valid]) -> ScenePrediction:
+        return ScenePrediction(*predicted, self.chosen)
 
     def strips(
         self,

@@ -10,7 +10,6 @@ from landslide_cli.core.scores.calibration import (
     threshold_scores,
 )
 from landslide_cli.core.scores.confusion import SCORE_NAMES
-from landslide_cli.core.tiling.predict import foreground_probability
 from landslide_cli.documents import write_json
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
@@ -42,11 +41,10 @@ def choose_threshold(
         DataError: there is no validation set, or it cannot be used.
     """
     samples = samples_of(profile, "valid", limit, reporter)
+    only_foreground = profile.palette.only_foreground
     counts = np.sum(
         [
-            probability_counts(
-                prediction.truth, foreground_probability(prediction.predicted.probabilities)
-            )
+            probability_counts(only_foreground(prediction.truth), prediction.predicted.foreground)
             for prediction in predictions(profile, run, samples, "choosing the threshold", reporter)
         ],
         axis=0,

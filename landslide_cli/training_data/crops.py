@@ -31,6 +31,14 @@ _EDGE = 1.0
 _OWN_SHARE, _GAIN, _SHIFT, _TINT = 0.3, 0.3, (-30.0, 60.0), 10.0
 
 
+OnlyForeground = Callable[[Mask], Mask]
+
+
+def as_it_is(mask: Mask) -> Mask:
+    """Return a mask in which the foreground is all classes but the first."""
+    return mask
+
+
 class CropExamples:
     """Random square crops of whole scenes, a share of them centred on foreground; see `Examples`.
 
@@ -47,6 +55,8 @@ class CropExamples:
         side: of a crop, in pixels.
         settings: the profile's `train`: seed, cache, and all that it says of crops and pasting.
         folder: of the disk cache.
+        only_foreground: makes background of all classes in a mask beside the foreground. Default:
+            the foreground is all classes but the first.
 
     Raises:
         DataError: there is no scene, or one cannot be loaded.
@@ -59,9 +69,10 @@ class CropExamples:
         side: int,
         settings: TrainSettings,
         folder: Path | None = None,
+        only_foreground: OnlyForeground = as_it_is,
     ) -> None:
         self.rows = self.cols = side
-        self._settings = settings
+        self._settings, self._only_foreground = settings, only_foreground
         self._anchors: dict[int, NDArray[np.int64]] = {}  # (anchors, 2), rows and columns
         self._store = SceneStore(scenes, load, settings.cache, folder, self._find_anchors)
         self._with_foreground = list(self._anchors)
@@ -72,13 +83,15 @@ class CropExamples:
         return self._count
 
     def example(self, epoch: int, position: int) -> Pair:
-        return with_pasted(self._settings, self._crop, len(self), epoch, position)
+        count, only = len(self), self._only_foreground
+        return with_pasted(self._settings, self._crop, count, epoch, position, only)
 
     def name(self, epoch: int, position: int) -> str:
         return self._store.name(*self._place(epoch, position))
 
     def _find_anchors(self, index: int, mask: Mask) -> None:
-        anchors = foreground_pixels(mask, _MOST_ANCHORS, self._rng(index, 0, _ANCHORS))
+        foreground = self._only_foreground(mask)
+        anchors = foreground_pixels(foreground, _MOST_ANCHORS, self._rng(index, 0, _ANCHORS))
         if len(anchors):
             self._anchors[index] = anchors
 
@@ -121,6 +134,7 @@ def with_pasted(
     count: int,
     epoch: int,
     position: int,
+    only_foreground: OnlyForeground = as_it_is,
 ) -> Pair:
     """Draw a crop and, as often as the settings say, paste the foreground of another one on it.
 
@@ -130,6 +144,7 @@ def with_pasted(
         count: crops of an epoch.
         epoch: its number.
         position: of the crop.
+        only_foreground: as of `CropExamples`.
     """
     crop = crop_at(epoch, position)
     rng = np.random.default_rng((settings.seed, epoch, position, _PASTES))
@@ -139,7 +154,7 @@ def with_pasted(
     image, mask = crop if is_own else crop_at(epoch, count + position)
     if rng.random() < settings.paste_light:
         image = _relit(image, rng)
-    return _pasted(crop, (image, mask))
+    return _pasted(crop, (image, only_foreground(mask)))
 
 
 def foreground_pixels(mask: Mask, most: int, rng: np.random.Generator) -> NDArray[np.int64]:

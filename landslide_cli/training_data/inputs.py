@@ -108,7 +108,8 @@ def examples_of(profile: Profile, files: PartFiles, cache_folder: Path | None) -
     if is_training and settings.mosaic:
         return _mosaics(profile, files.scenes, settings.crop, cache_folder)
     if is_training:
-        return CropExamples(files.scenes, load, settings.crop, settings, cache_folder)
+        only = profile.palette.only_foreground
+        return CropExamples(files.scenes, load, settings.crop, settings, cache_folder, only)
     return WindowExamples(files.scenes, load, settings.crop, settings.cache, cache_folder)
 
 
@@ -128,5 +129,5 @@ def _mosaics(
         prepared = prepared_scene(profile, scene, standardized=False)
         return prepared.image, prepared.reading.mask
 
-    standardized = profile.prepare.standardize
-    return MosaicExamples(grounds, load, side, profile.train, standardized, cache_folder)
+    standardized, only = profile.prepare.standardize, profile.palette.only_foreground
+    return MosaicExamples(grounds, load, side, profile.train, standardized, cache_folder, only)

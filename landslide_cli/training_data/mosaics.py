@@ -15,7 +15,12 @@ from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.imagery.mosaic import Canvas, resized, turned
 from landslide_cli.profile import TrainSettings
-from landslide_cli.training_data.crops import turned_crop, with_pasted
+from landslide_cli.training_data.crops import (
+    OnlyForeground,
+    as_it_is,
+    turned_crop,
+    with_pasted,
+)
 from landslide_cli.training_data.examples import Pair
 from landslide_cli.training_data.store import SceneStore
 
@@ -58,6 +63,7 @@ class MosaicExamples:
         settings: the profile's `train`: seed, cache, crops and pasting.
         standardized: standardize the mosaics.
         folder: of the disk cache.
+        only_foreground: as of `CropExamples`.
 
     Raises:
         DataError: there is no scene, or one cannot be loaded.
@@ -71,9 +77,11 @@ class MosaicExamples:
         settings: TrainSettings,
         standardized: bool,
         folder: Path | None = None,
+        only_foreground: OnlyForeground = as_it_is,
     ) -> None:
         self.rows = self.cols = side
         self._settings, self._standardized = settings, standardized
+        self._only_foreground = only_foreground
         self._grounds = [ground for ground in grounds if ground.scenes and ground.weight > 0.0]
         scenes = [scene for ground in self._grounds for scene in ground.scenes]
         self._store = SceneStore(scenes, load, settings.cache, folder)
@@ -91,7 +99,8 @@ class MosaicExamples:
         return self._count
 
     def example(self, epoch: int, position: int) -> Pair:
-        return with_pasted(self._settings, self._crop, len(self), epoch, position)
+        count, only = len(self), self._only_foreground
+        return with_pasted(self._settings, self._crop, count, epoch, position, only)
 
     def name(self, epoch: int, position: int) -> str:
         return f"mosaic {position} of epoch {epoch}"

@@ -1,11 +1,13 @@
 """Class indices are converted to colours and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landslide_cli.core.palette import IGNORE, Palette, UnknownColour
+from landslide_cli.core.palette import IGNORE, Palette, UnknownColour, is_foreground
 
 CHANNELS = st.integers(0, 255)
 COLOURS = st.tuples(CHANNELS, CHANNELS, CHANNELS)
@@ -78,6 +80,36 @@ def test_no_class_is_nearer_than_the_nearest(
         assert distances[index] == min(distances)
 
 
-def test_the_main_class_is_the_first_after_the_background(palette: Palette) -> None:
-    assert palette.names[palette.foreground] == "landslide"
-    assert len(palette) == 2
+def test_the_foreground_is_all_classes_but_the_first_unless_some_are_chosen() -> None:
+    drone = Palette(("none", "buildings", "roads", "water"), tuple((i, 0, 0) for i in range(4)))
+    assert drone.foreground == drone.meaningful[1:] == (1, 2, 3)
+    some = replace(drone, chosen=(1, 3))
+    assert some.foreground == (1, 3)
+    mask = np.array([0, 1, 2, 3, IGNORE], np.uint8)
+    np.testing.assert_array_equal(drone.only_foreground(mask), mask)
+    assert some.only_foreground(mask).tolist() == [0, 1, 0, 3, IGNORE]
+    assert is_foreground(some.only_foreground(mask)).tolist() == [False, True, False, True, False]
+
+
+def test_a_background_that_is_ignored_has_no_meaning() -> None:
+    palette = Palette(("none", "roof", "road"), ((0, 0, 0), (1, 0, 0), (2, 0, 0)))
+    assert palette.meaningful == (0, 1, 2)
+    assert replace(palette, ignores_background=True).meaningful == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "subject", "plural", "polygons"),
+    [
+        (["landslide"], "landslide", "landslides", "landslides"),
+        (["Rockslides"], "Rockslides", "landslides", "landslides"),
+        (["old landslide", "new landslide"], "landslides", "landslides", "landslides"),
+        (["buildings"], "buildings", "buildings", "polygons"),
+        (["landslide", "buildings"], "objects", "objects", "polygons"),
+    ],
+)
+def test_the_foreground_is_called_by_its_classes(
+    names: list[str], subject: str, plural: str, polygons: str
+) -> None:
+    colours = tuple((i, 0, 0) for i in range(len(names) + 1))
+    palette = Palette(("background", *names), colours)
+    assert (palette.subject, palette.plural, palette.polygons) == (subject, plural, polygons)

@@ -46,6 +46,17 @@ def test_a_manifest_is_a_table_with_a_head(tmp_path: Path) -> None:
     )
 
 
+def test_of_more_than_two_classes_a_manifest_has_the_pixels_of_each(tmp_path: Path) -> None:
+    tiles = [
+        Tile("a", "a", 0, 0, "", 9, 0.5, (4, 3, 2)),
+        Tile("b", "b", 0, 0, "", 4, 0.0, (4, 0, 0)),
+    ]
+    write_manifest(tmp_path, tiles)
+    head, first, _ = (tmp_path / "manifest.csv").read_text(encoding="utf-8").splitlines()
+    assert (head.split(",")[-1], first.split(",")[-1]) == ("class_pixels", "4 3 2")
+    assert read_manifest(tmp_path) == tiles
+
+
 def test_without_a_manifest_there_are_no_tiles_yet(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="run `landslide prepare` first") as caught:
         read_manifest(tmp_path / "tiles")

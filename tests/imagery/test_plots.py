@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from landslide_cli.imagery.plots import (
     plot_bars,
+    plot_confusion,
     plot_curves,
     plot_frequency_area,
     plot_precision_recall,
@@ -247,6 +248,17 @@ def test_curves_have_whole_epochs_on_their_axis(
         ticks = [float(tick) for tick in axes.get_xticks()]
         assert all(tick.is_integer() for tick in ticks)
         assert any(1 <= tick <= epochs for tick in ticks)
+
+
+def test_a_confusion_matrix_shows_the_shares_of_each_true_class(
+    path: Path, figures: list[Figure]
+) -> None:
+    counts = np.array([[90, 10, 0], [1, 999, 0], [0, 0, 0]])
+    plot_confusion(path, ["roofs", "roads $1", "people"], counts)
+    axes = figures[0].axes[0]
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert texts == {(0, 0): "90", (1, 0): "10", (0, 1): "<1", (1, 1): "100"}
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["roofs", "roads $1", "people"]
 
 
 @pytest.mark.parametrize(("count", "title"), [(1, "1 landslide"), (1200, "1,200 landslides")])

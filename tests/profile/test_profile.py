@@ -15,7 +15,9 @@ from landslide_cli.profile import (
     InferSettings,
     PrepareSettings,
     Profile,
+    SourceSettings,
     SplitSettings,
+    TrainSettings,
 )
 
 
@@ -77,6 +79,76 @@ def test_a_single_class_stands_on_an_implicit_background() -> None:
     names = [entry.name for entry in Profile(classes=[slide]).palette_classes]
     assert names == ["background", "slide"]
     assert [entry.name for entry in Profile().palette_classes] == ["background", "landslide"]
+
+
+FOUR = [
+    ClassSettings(name=name, colour=(index, 0, 0))
+    for index, name in enumerate(["background", "buildings", "roads", "water"])
+]
+
+
+@pytest.mark.parametrize(
+    ("foreground", "chosen"),
+    [(None, ()), (["roads", "buildings"], (1, 2)), (["water", "roads", "buildings"], ())],
+)
+def test_the_foreground_is_chosen_by_names(
+    foreground: list[str] | None, chosen: tuple[int, ...]
+) -> None:
+    profile = Profile(classes=FOUR, foreground=foreground)
+    assert profile.palette.chosen == chosen
+    assert ("foreground" in profile.settings("classes")) == (foreground is not None)
+
+
+@pytest.mark.parametrize(
+    ("foreground", "says"),
+    [
+        (["trees"], "there is no class 'trees'"),
+        (["background"], "'background' is the first class"),
+        (["roads", "roads"], "'roads' is named twice"),
+        ([], "at least 1 item"),
+    ],
+)
+def test_a_foreground_of_other_names_is_refused(foreground: list[str], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        Profile(classes=FOUR, foreground=foreground)
+
+
+def test_a_background_that_is_ignored_has_no_output() -> None:
+    first = FOUR[0].model_copy(update={"ignore": True})
+    profile = Profile(classes=[first, *FOUR[1:]])
+    assert (profile.model_outputs, profile.palette.ignores_background) == (3, True)
+    recorded = profile.settings("classes")["classes"]
+    assert [entry.get("ignore") for entry in recorded] == [True, None, None, None]
+    with pytest.raises(ValidationError, match="leaves a single class"):
+        Profile(classes=[first, FOUR[1]])
+    with pytest.raises(ValidationError, match="is for the first of several classes alone"):
+        Profile(classes=[FOUR[0], FOUR[1].model_copy(update={"ignore": True})])
+    with pytest.raises(ValidationError, match="'none' is all background"):
+        Profile(classes=[first, *FOUR[1:]], source=SourceSettings(images="a", masks="none"))
+
+
+def test_records_of_two_classes_are_as_before_there_was_a_choice() -> None:
+    assert Profile().settings("classes") == {
+        "classes": [
+            {"name": "background", "colour": [0, 0, 0]},
+            {"name": "landslide", "colour": [255, 0, 255]},
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("classes", "watch", "means"),
+    [
+        (2, "valid_loss", []),
+        (2, "valid_mean_iou", ["mean_iou"]),
+        (3, "valid_loss", ["mean_dice", "mean_iou"]),
+    ],
+)
+def test_means_are_logged_of_several_classes_or_where_they_are_watched(
+    classes: int, watch: str, means: list[str]
+) -> None:
+    settings = TrainSettings.model_validate({"watch": watch})
+    assert settings.logged(classes) == ["dice", "iou", "dice_coef_multiclass", *means]
 
 
 def test_a_single_class_called_background_is_refused() -> None:

@@ -4,6 +4,7 @@ Masks are class indices (batch, rows, cols), with `IGNORE` where there is no lab
 are (batch, rows, cols, channels), where a single channel is the probability of class 1.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,28 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.networks.backend import tf
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.core.scores.confusion import score_values, share
+from landslide_cli.core.scores.confusion import foreground_scores, mean_scores, share
+
+# The first class after the background.
+_FOREGROUND = (1,)
 
 
 def all_classes(probabilities: Any) -> Any:
     """Give a single sigmoid channel its complement beside it, so that each class has a channel."""
     if probabilities.shape[-1] == 1:
         return tf.concat([1.0 - probabilities, probabilities], axis=-1)
+    return probabilities
+
+
+def with_background(probabilities: Any, classes: int) -> Any:
+    """Give a background that a softmax has no output for the probability 0, as the first channel.
+
+    Args:
+        probabilities: (..., channels), as a network gives them.
+        classes: number of classes, background included.
+    """
+    if probabilities.shape[-1] > 1 and probabilities.shape[-1] == classes - 1:
+        return tf.concat([tf.zeros_like(probabilities[..., :1]), probabilities], axis=-1)
     return probabilities
 
 
@@ -67,48 +83,64 @@ def soft_accuracy(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return total, tf.reduce_sum(is_counted)
 
 
-def dice(counts: NDArray[Any], index: int = 1) -> float:
-    """Compute the Dice coefficient of a class, 2 TP / (2 TP + FP + FN) (Dice 1945).
+def dice(counts: NDArray[Any], foreground: Sequence[int] = _FOREGROUND) -> float:
+    """Compute the Dice coefficient of the foreground, 2 TP / (2 TP + FP + FN) (Dice 1945).
 
     Args:
         counts: (classes, classes) pixels, true classes by rows.
-        index: the class; by default the first of the foreground.
+        foreground: its classes; of several it is the mean over those that are present or predicted.
 
     Returns:
-        In [0, 1], rounded to float32 as all that a training logs; 1 for a class that is neither
-        present nor predicted.
+        In [0, 1], rounded to float32 as all that a training logs; 1 for a foreground that is
+        neither present nor predicted.
 
     Example:
         >>> round(dice(np.array([[1, 0], [1, 1]])), 4)
         0.6667
     """
-    return _float32(score_values(counts, index)[0])
+    return _float32(foreground_scores(counts, foreground)[0])
 
 
-def iou(counts: NDArray[Any], index: int = 1) -> float:
-    """Compute the intersection over union of a class, TP / (TP + FP + FN) (Jaccard 1912).
-
-    Arguments and result are as for `dice`.
-    """
-    return _float32(score_values(counts, index)[1])
-
-
-def sensitivity(counts: NDArray[Any], index: int = 1) -> float:
-    """Compute the share of a class's pixels that are found, TP / (TP + FN); also called recall.
+def iou(counts: NDArray[Any], foreground: Sequence[int] = _FOREGROUND) -> float:
+    """Compute the intersection over union of the foreground, TP / (TP + FP + FN) (Jaccard 1912).
 
     Arguments and result are as for `dice`.
     """
-    return _float32(score_values(counts, index)[3])
+    return _float32(foreground_scores(counts, foreground)[1])
 
 
-def specificity(counts: NDArray[Any], index: int = 1) -> float:
-    """Compute the share of the other classes' pixels that are not taken for a class.
+def sensitivity(counts: NDArray[Any], foreground: Sequence[int] = _FOREGROUND) -> float:
+    """Compute the share of the foreground that is found, TP / (TP + FN); also called recall.
 
-    That is TN / (TN + FP); arguments and result are as for `dice`.
+    Arguments and result are as for `dice`.
     """
+    return _float32(foreground_scores(counts, foreground)[3])
+
+
+def specificity(counts: NDArray[Any], foreground: Sequence[int] = _FOREGROUND) -> float:
+    """Compute the share of other pixels that are not taken for a foreground class.
+
+    That is TN / (TN + FP), of several classes the mean over all of them; arguments and result are
+    as for `dice`.
+    """
+    each = [_specificity(counts, index) for index in foreground]
+    return _float32(np.mean(each))
+
+
+def _specificity(counts: NDArray[Any], index: int) -> float:
     others = counts.sum() - counts[index].sum()
     false_alarms = counts[:, index].sum() - counts[index, index]
-    return _float32(share(others - false_alarms, others, empty=1.0))
+    return float(share(others - false_alarms, others, empty=1.0))
+
+
+def mean_dice(counts: NDArray[Any]) -> float:
+    """Compute the mean Dice over all classes, as `mean_scores`; rounded to float32."""
+    return _float32(mean_scores(counts)[0])
+
+
+def mean_iou(counts: NDArray[Any]) -> float:
+    """Compute the mean IoU over all classes, as `mean_scores`; rounded to float32."""
+    return _float32(mean_scores(counts)[1])
 
 
 def mean_soft_accuracy(total: float, images: float) -> float:

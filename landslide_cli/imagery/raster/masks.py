@@ -64,7 +64,8 @@ def read_mask(
     such, 255 beside them meaning no label; 0 and 255 alone are background and foreground if there
     are two classes; otherwise its grays are class colours. A palette whose colours are no classes
     may hold class indices as well. Pixels that are transparent, that a mask in or beside the file
-    hides, or that have the file's value of no data have no label.
+    hides, or that have the file's value of no data have no label; nor have those of a background
+    that the palette ignores.
 
     A mask and an image that both have a place are laid on each other by it; otherwise each pixel of
     the mask is one of the image.
@@ -153,6 +154,8 @@ def _labels(
     reading.mask[values.clear] = IGNORE
     if form.nodata_is_background:
         reading.mask[values.void] = 0
+    if form.palette.ignores_background:
+        reading.mask[reading.mask == 0] = IGNORE
     return reading
 
 

@@ -26,10 +26,14 @@ _RAMP = (
 
 
 def mask_style(palette: Palette) -> str:
-    """Return the style of a class mask: clear background, classes half transparent, by name."""
+    """Return the style of a class mask: clear background, classes half transparent, by name.
+
+    A background that is ignored is not in the legend.
+    """
     root, renderer = _raster("paletted")
     entries = ET.SubElement(renderer, "colorPalette")
-    for index, (name, colour) in enumerate(zip(palette.names, palette.colours, strict=True)):
+    for index in palette.meaningful:
+        name, colour = palette.names[index], palette.colours[index]
         alpha = 0 if index == 0 else _HALF
         ET.SubElement(
             entries, "paletteEntry", value=str(index), alpha=str(alpha), color=_hex(colour),

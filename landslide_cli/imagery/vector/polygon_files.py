@@ -1,11 +1,12 @@
-"""Files of landslide polygons: written as GeoPackage, GeoJSON, CSV or KML, and read back."""
+"""Files of polygons, such as landslides: GeoPackage, GeoJSON, CSV or KML, and read back."""
 
 import csv
 import io
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.errors import DataError, OutputError
 from landslide_cli.imagery.provenance import Provenance
 from landslide_cli.imagery.raster.georeference import LONGITUDE_LATITUDE, Geometries
@@ -23,6 +25,10 @@ from landslide_cli.imagery.vector.kml import Placemark, kml_document
 from landslide_cli.imagery.vector.styles import Category, categorised, styled
 
 LAYER = "landslides"
+# What the layer of polygons may be called (`Palette.polygons`).
+_LAYERS = (LAYER, "polygons")
+# How much of an area is seen through a colour of a class, where there are several.
+_CLASS_OPACITY = 0.35
 
 # How the confidence of a landslide is drawn: as the probabilities, from light to dark, so that the
 # colour-blind tell it too.
@@ -50,14 +56,23 @@ _UNDEFINED = (
 )
 
 
-def write_polygons(path: Path, table: LandslideTable, provenance: Provenance) -> None:
-    """Write landslides as a layer of MultiPolygons with attributes.
+def write_polygons(
+    path: Path, table: LandslideTable, provenance: Provenance, palette: Palette | None = None
+) -> None:
+    """Write polygons as a layer of MultiPolygons with attributes.
 
     `.gpkg`: a GeoPackage in the scene's CRS, with an undefined CRS where the scene has none, and
     with a style that QGIS opens it with. `.geojson`: RFC 7946, in longitude and latitude on WGS 84;
     where the scene has no georeference or a local one, which that format cannot express, the
     scene's own coordinates. `.csv`: a line each, with x and y of the centroid in the scene's
     coordinates. `.kml`: in longitude and latitude. The same arguments give the same bytes.
+
+    Args:
+        path: the file to write.
+        table: the polygons.
+        provenance: where they come from.
+        palette: the classes: they name the layer, and several in the foreground are drawn in their
+            colours, a single one by its confidence. Default: landslides.
 
     Raises:
         OSError: the file cannot be written.
@@ -69,35 +84,57 @@ def write_polygons(path: Path, table: LandslideTable, provenance: Provenance) ->
     if path.suffix == ".csv":
         path.write_bytes(_csv_file(table))
     elif path.suffix == ".kml":
-        path.write_bytes(_kml_file(path, table))
+        path.write_bytes(_kml_file(path, table, palette))
     elif path.suffix == ".geojson":
-        path.write_bytes(_geojson_file(table, provenance.mapped))
+        path.write_bytes(_geojson_file(table, provenance.mapped, _layer_name(palette)))
     else:
-        path.write_bytes(geopackage(table, provenance.tags(), provenance.mapped))
+        path.write_bytes(geopackage(table, provenance.tags(), provenance.mapped, palette))
 
 
-def geopackage(table: LandslideTable, metadata: dict[str, str], day: str) -> bytes:
-    """Return landslides as a GeoPackage, drawn by their confidence in QGIS.
+def geopackage(
+    table: LandslideTable, metadata: dict[str, str], day: str, palette: Palette | None = None
+) -> bytes:
+    """Return polygons as a GeoPackage, drawn by their confidence or class in QGIS.
 
     Args:
-        table: the landslides.
+        table: the polygons.
         metadata: what is said of the layer, by keys.
         day: of its making, such as 2025-11-30.
+        palette: as of `write_polygons`.
     """
     fields = table.fields | _bounds(table.geometries)
     titles = {name: TITLES[name] for name in fields}
-    style = categorised("confidence", [*_CONFIDENCE, _DRAWN], titles)
+    field, categories = _categories(palette)
     return layer_file(
-        table.geometries, fields, table.crs, day, style=style, titles=titles, metadata=metadata
+        table.geometries,
+        fields,
+        table.crs,
+        day,
+        _layer_name(palette),
+        style=categorised(field, [*categories, _DRAWN], titles),
+        titles=titles,
+        metadata=metadata,
     )
 
 
-def _geojson_file(table: LandslideTable, day: str) -> bytes:
+def _layer_name(palette: Palette | None) -> str:
+    return LAYER if palette is None else palette.polygons
+
+
+def _categories(palette: Palette | None) -> tuple[str, Sequence[Category]]:
+    """Return the field that polygons are drawn by, and how those of each value are."""
+    if palette is None or len(palette.foreground) == 1:
+        return "confidence", _CONFIDENCE
+    names = [(palette.names[index], palette.colours[index]) for index in palette.foreground]
+    return "class", [Category(name, name, colour, _CLASS_OPACITY) for name, colour in names]
+
+
+def _geojson_file(table: LandslideTable, day: str, name: str) -> bytes:
     geometries, crs = table.geometries, table.crs
     if table.is_on_earth:
         geometries, crs = on_the_globe(geometries, str(table.crs)), LONGITUDE_LATITUDE
     fields = table.fields | _bounds(geometries, _DEGREE_DECIMALS)
-    return layer_file(geometries, fields, crs, day, geojson=True)
+    return layer_file(geometries, fields, crs, day, name, geojson=True)
 
 
 def _csv_file(table: LandslideTable) -> bytes:
@@ -127,49 +164,68 @@ def _csv_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _kml_file(path: Path, table: LandslideTable) -> bytes:
+def _kml_file(path: Path, table: LandslideTable, palette: Palette | None) -> bytes:
     if not table.is_on_earth:
         raise OutputError(f"{path}: KML needs a place on the Earth, and the scene has none")
     names = list(table.fields)
     rows = zip(*(_texts(column) for column in table.fields.values()), strict=True)
     geometries = on_the_globe(table.geometries, str(table.crs))
+    field, categories = _categories(palette)
+    # Names of classes may hold spaces, which identifiers of KML must not.
+    ids = {
+        category.value: f"class-{number}" if field == "class" else category.value
+        for number, category in enumerate(categories, start=1)
+    }
+    styles = [replace(category, value=ids[category.value]) for category in categories]
     placemarks = [
-        Placemark(f"{values['class']} {values['id']}", values["confidence"], geometry, values)
+        Placemark(f"{values['class']} {values['id']}", str(ids[values[field]]), geometry, values)
         for geometry, row in zip(geometries, rows, strict=True)
         for values in [dict(zip(names, row, strict=True))]
     ]
-    return kml_document(LAYER, placemarks, _CONFIDENCE, TITLES)
+    return kml_document(_layer_name(palette), placemarks, styles, TITLES)
 
 
 def read_table(path: Path) -> LandslideTable:
-    """Read the landslides in a GeoPackage of `write_polygons`.
+    """Read the polygons in a GeoPackage of `write_polygons`.
 
     Raises:
-        DataError: the file cannot be read, or is no file of landslides.
+        DataError: the file cannot be read, or is no file of polygons of this program.
     """
     from pyogrio import raw
     from pyogrio.errors import DataLayerError, DataSourceError
 
     try:
-        meta, _, geometries, values = raw.read(path, layer=LAYER)
+        meta, _, geometries, values = raw.read(path, layer=layer_of(path))
     except (DataSourceError, DataLayerError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     columns = dict(zip(meta["fields"].tolist(), values, strict=True))
     fields = {name: column for name, column in columns.items() if name not in _BOUNDS}
     if not {"id", "scene", "mapped", "confidence"} <= fields.keys():
-        raise DataError(f"{path}: is no file of landslides of this program")
+        raise DataError(f"{path}: is no file of polygons of this program")
     crs = None if "area_px" in fields else str(meta["crs"])
     fields["mapped"] = fields["mapped"].astype("datetime64[D]")
     return LandslideTable(np.asarray(shapely.from_wkb(geometries), object), fields, crs)
 
 
+def layer_of(path: Path) -> str:
+    """Return the name of the layer of polygons in a GeoPackage of `write_polygons`.
+
+    Raises:
+        DataSourceError: pyogrio cannot read the file.
+    """
+    import pyogrio
+
+    names = {str(name) for name, _ in pyogrio.list_layers(path)}
+    return next((name for name in _LAYERS if name in names), LAYER)
+
+
 def read_areas(path: Path) -> tuple[NDArray[np.float64], str]:
-    """Read the areas of the landslides in a file of `write_polygons`, and their unit: m2 or px.
+    """Read the areas of the polygons in a file of `write_polygons`, and their unit: m2 or px.
 
     An empty GeoJSON does not tell its unit; m2 is returned.
 
     Raises:
-        DataError: the file cannot be read, or is no file of landslides.
+        DataError: the file cannot be read, or has no areas.
     """
     from pyogrio import raw
     from pyogrio.errors import DataLayerError, DataSourceError

@@ -9,6 +9,7 @@ import numpy as np
 from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.calibration import precision_recall
+from landslide_cli.core.scores.confusion import foreground_scores, together
 from landslide_cli.dataset.prepared import changed_since_prepare
 from landslide_cli.documents import write_json
 from landslide_cli.errors import DataError, UsageError
@@ -34,6 +35,8 @@ from landslide_cli.stages.evaluate.leaks import Leak, report_leaks
 from landslide_cli.stages.evaluate.report import (
     calibration_report,
     class_report,
+    foreground_dice,
+    mean_report,
     sample_scores,
 )
 from landslide_cli.stages.evaluate.result import EvaluateResult, format_thresholds
@@ -110,8 +113,7 @@ def _evaluate(
         theirs_too = _report_leaks(rivals, profiles, parts, part, reporter)
         leaks, leaking = leaks + theirs_too[0], leaking + theirs_too[1]
         theirs, *_ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
-        names, lead = profile.palette.names, profile.palette.foreground
-        comparison = compare(counts, theirs, against, names, lead, profile.evaluate)
+        comparison = compare(counts, theirs, against, profile.palette, profile.evaluate)
     folder = run_home(profile)
     with reporter.working("computing scores and intervals"):
         result = _result(
@@ -141,7 +143,7 @@ def _count_all(
     reporter: Reporter,
     scored_by: Sequence[Profile] | None = None,
 ) -> tuple[list[SampleCounts], list[FalseAlarms], list[Found], list[str]]:
-    """Count the samples of each fold by its own model, and what is mapped without landslides.
+    """Count the samples of each fold by its own model, and what is mapped without foreground.
 
     Returns:
         The counts, the false alarms, where labels and predictions disagree, and what was warned of
@@ -156,6 +158,7 @@ def _count_all(
         reading = {
             "source": scorer.source,
             "classes": scorer.classes,
+            "foreground": scorer.foreground,
             "prepare": fold.prepare.model_copy(update=nearest),
             "evaluate": scorer.evaluate,
             "infer": fold.infer.model_copy(update=_delivered(scorer)),
@@ -215,6 +218,7 @@ def _result(
     suffix += "-mosaic" if units == "mosaic" else ""
     names = [EVALUATION, "evaluation.csv", "per_scene.csv"]
     names += ["scenes.png", "precision_recall.png", "reliability.png"]
+    names += ["confusion.csv", "confusion.png"] if len(palette) > 2 else []
     names += [DISAGREEMENTS] if units == "scenes" else []
     folds = sorted({sample.sample.fold for sample in counts if sample.sample.fold is not None})
     thresholds = {sample.sample.fold: sample.threshold for sample in counts}
@@ -224,19 +228,21 @@ def _result(
         folds=folds,
         units=units,
         samples=len(counts),
-        with_landslides=sum(sample.has_landslides for sample in counts),
+        with_landslides=sum(sample.has_foreground for sample in counts),
         groups=len({sample.sample.group for sample in counts}),
         pixels=pixels,
         thresholds=list(thresholds.values()),
+        palette=palette,
         classes={
-            name: class_report(counts, index, measure, settings)
-            for index, name in enumerate(palette.names)
+            palette.names[index]: class_report(counts, index, measure, settings)
+            for index in palette.meaningful
         },
+        means=mean_report(counts, palette.meaningful, settings),
         loss_name=profile.train.loss,
         loss=float(np.mean([sample.loss for sample in counts])),
         dice_coef_multiclass=float(np.mean([_soft_accuracy(sample) for sample in counts])),
         calibration=calibration_report(counts, settings),
-        worst=_worst(counts, palette),
+        worst=_worst(counts),
         delivered=_delivered(profile) if counts[0].delivered is not None else None,
         false_alarms=false_alarms_document(alarms),
         leaks=leaks,
@@ -253,24 +259,27 @@ def _soft_accuracy(sample: SampleCounts) -> float:
     return (2.0 * sample.true_probability + 1.0) / (2.0 * pixels + 1.0)
 
 
-def _worst(counts: Sequence[SampleCounts], palette: Palette) -> list[dict[str, Any]]:
+def _worst(counts: Sequence[SampleCounts]) -> list[dict[str, Any]]:
     """Name the samples with the lowest Dice; of equal scores, those with more foreground first.
 
-    Those without landslides have no Dice, and are none of them.
+    Those without foreground have no Dice, and are none of them.
     """
-    name, index = palette.names[palette.foreground], palette.foreground
-    lines = [
+    lines: list[dict[str, Any]] = [
         {
-            "scene": line["scene"],
-            "fold": line["fold"],
-            "dice": line[f"{name}_dice"],
-            "true_share": float(sample.confusion[index].sum() / max(1, sample.confusion.sum())),
+            "scene": sample.sample.name,
+            "fold": sample.sample.fold,
+            "dice": foreground_dice(sample),
+            "true_share": _foreground_share(sample),
         }
         for sample in counts
-        if sample.has_landslides
-        for line in [sample_scores(sample, palette.names)]
+        if sample.has_foreground
     ]
     return sorted(lines, key=lambda line: (line["dice"], -line["true_share"]))[:WORST]
+
+
+def _foreground_share(sample: SampleCounts) -> float:
+    pixels = sample.confusion[list(sample.foreground)].sum()
+    return float(pixels / max(1, sample.confusion.sum()))
 
 
 def _write(
@@ -281,10 +290,15 @@ def _write(
 ) -> None:
     """Write the numbers and the map of disagreements, and draw the plots."""
     # Here, as the comparison of inventories in this package draws none.
-    from landslide_cli.imagery.plots import plot_bars, plot_precision_recall, plot_reliability
+    from landslide_cli.imagery.plots import (
+        plot_bars,
+        plot_confusion,
+        plot_precision_recall,
+        plot_reliability,
+    )
 
-    document, experiment, table, bars, curve, diagram, *maps = result.files
-    lead = palette.names[palette.foreground]
+    document, experiment, table, bars, curve, diagram, *others = result.files
+    lead = palette.subject
     lines = [sample_scores(sample, palette.names) for sample in counts]
     write_csv(table, list(lines[0]), [[_cell(value) for value in line.values()] for line in lines])
     write_csv(
@@ -292,26 +306,33 @@ def _write(
         [result.loss_name, f"{result.loss:.4f}"],
         [["dice_coef_multiclass", f"{result.dice_coef_multiclass:.4f}"]],
     )
-    dice = {line["scene"]: line[f"{lead}_dice"] for line in lines}
+    pooled = np.sum([sample.confusion for sample in counts], axis=0)
     plot_bars(
         bars,
         f"{lead} Dice by {'tile' if result.units == 'tiles' else 'scene'}",
-        {scene: value for scene, value in dice.items() if value is not None},
-        result.classes[lead].dice,
+        {s.sample.name: foreground_dice(s) for s in counts if s.has_foreground},
+        float(foreground_scores(pooled, palette.foreground)[0]),
     )
     probability = np.sum([sample.probability for sample in counts], axis=0)
     _, precision, recall = precision_recall(probability)
-    chosen = result.classes[lead]
+    chosen = together(pooled, palette.foreground)
     plot_precision_recall(
         curve,
         recall,
         precision,
-        (chosen.recall, chosen.precision),
+        (chosen[3], chosen[2]),
         f"threshold {format_thresholds(result.thresholds)}",
     )
     plot_reliability(diagram, result.calibration["reliability"], lead)
-    for path in maps:
-        write_disagreements(path, found)
+    for path in others:
+        if path.suffix == ".gpkg":
+            write_disagreements(path, found)
+        elif path.suffix == ".csv":
+            names = list(result.classes)
+            rows = zip(names, *result.means.confusion.T.tolist(), strict=True)
+            write_csv(path, ["true class", *names], list(rows))
+        else:
+            plot_confusion(path, list(result.classes), result.means.confusion)
     # Last, so that the other files are there once it is.
     write_json(document, result.document())
 

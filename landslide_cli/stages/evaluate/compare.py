@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import fold_folder
-from landslide_cli.core.scores.confusion import SCORE_NAMES, score_values
+from landslide_cli.core.scores.confusion import SCORE_NAMES, foreground_scores
 from landslide_cli.errors import ModelError, counted
 from landslide_cli.profile import EvaluateSettings, Profile, load_profile
 from landslide_cli.profile.extending import PACKAGED_PROFILE
@@ -39,10 +40,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The scores of a class by two runs, from the pooled counts of the same samples."""
+    """The scores of the foreground by two runs, from the pooled counts of the same samples.
+
+    `subject` is what the foreground is called.
+    """
 
     against: Path
-    class_name: str
+    subject: str
     scores: dict[str, Difference]
     groups: int
 
@@ -55,7 +59,7 @@ class Comparison:
         low, high = iou.interval
         verdict = "larger than chance" if iou.larger_than_chance else "not larger than chance"
         return (
-            f"the {self.class_name} IoU differs by {iou.difference:+.4f} "
+            f"the {self.subject} IoU differs by {iou.difference:+.4f} "
             f"(95 % interval {low:+.4f} to {high:+.4f}), {verdict}"
         )
 
@@ -70,7 +74,7 @@ class Comparison:
             )
             for name, score in self.scores.items()
         ]
-        columns = [self.class_name, "this run", "the other", "difference", "95 % interval"]
+        columns = [self.subject, "this run", "the other", "difference", "95 % interval"]
         return Table(f"against {self.against}", columns, rows)
 
     def document(self) -> dict[str, Any]:
@@ -92,25 +96,23 @@ def compare(
     ours: Sequence[SampleCounts],
     theirs: Sequence[SampleCounts],
     against: Path,
-    names: Sequence[str],
-    index: int,
+    palette: Palette,
     settings: EvaluateSettings,
 ) -> Comparison:
-    """Compare two runs by the scores of a class, with intervals over groups of samples.
+    """Compare two runs by the scores of the foreground, with intervals over groups of samples.
 
     Args:
         ours: the counts of the samples by this run.
         theirs: those of the same samples, in the same order, by the other run.
         against: the other run.
-        names: of all classes.
-        index: the class that is compared.
+        palette: the classes; of several in the foreground the mean of their scores is compared.
         settings: of the bootstrap.
     """
     pairs = [np.stack([a.confusion, b.confusion]) for a, b in zip(ours, theirs, strict=True)]
-    this, other = score_values(np.sum(pairs, axis=0), index)
+    this, other = foreground_scores(np.sum(pairs, axis=0), palette.foreground)
 
     def subtracted(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        scores = score_values(sums, index)
+        scores = foreground_scores(sums, palette.foreground)
         return np.asarray(scores[:, 0] - scores[:, 1])
 
     draw = Bootstrap.of(ours, settings)
@@ -119,7 +121,7 @@ def compare(
         name: Difference(float(a), float(b), float(a - b), intervals.get(name))
         for name, a, b in zip(SCORE_NAMES, this, other, strict=True)
     }
-    return Comparison(against, names[index], scores, len(draw.groups))
+    return Comparison(against, palette.subject, scores, len(draw.groups))
 
 
 def profile_of_run(run: Path, fold: int | None, like: Profile) -> Profile:

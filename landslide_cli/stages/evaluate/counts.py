@@ -13,7 +13,7 @@ from landslide_cli.core.scores.boundary import boundary_counts
 from landslide_cli.core.scores.calibration import probability_counts
 from landslide_cli.core.scores.confusion import Counts, confusion
 from landslide_cli.core.scores.objects import object_counts
-from landslide_cli.core.tiling.predict import class_probabilities, foreground_probability
+from landslide_cli.core.tiling.predict import class_probabilities
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference, pixel_area
 from landslide_cli.imagery.raster.images import probe
@@ -47,8 +47,9 @@ class SampleCounts:
     """The counts of a sample.
 
     `confusion` is (classes, classes); `boundary` (foreground classes, 4) and `objects` (foreground
-    classes, sizes, 6) as in `core.scores.boundary` and `core.scores.objects`; `probability`
-    (3, BINS) as in `core.scores.calibration`. `delivered` are the objects with `infer.min_area` and
+    classes, sizes, 6) as in `core.scores.boundary` and `core.scores.objects`, in the order of
+    `foreground`, the indices of these classes; `probability` (3, BINS) as in
+    `core.scores.calibration`. `delivered` are the objects with `infer.min_area` and
     `infer.fill_holes`, None if these do nothing. `true_probability` is the sum over the labelled
     pixels of the probability of the true class, `loss` the loss of the training. `pixel_area` is in
     the units of the measure.
@@ -64,11 +65,16 @@ class SampleCounts:
     probability: NDArray[np.float64]
     true_probability: float
     loss: float
+    foreground: tuple[int, ...] = (1,)
 
     @property
-    def has_landslides(self) -> bool:
-        """Whether any pixel is labelled as a landslide; overlap says nothing otherwise."""
-        return bool(self.confusion[1:].any())
+    def has_foreground(self) -> bool:
+        """Whether any pixel is labelled as foreground; overlap says nothing otherwise."""
+        return any(self.has_class(index) for index in self.foreground)
+
+    def has_class(self, index: int) -> bool:
+        """Whether any pixel is labelled as a class."""
+        return bool(self.confusion[index].any())
 
 
 def count_samples(
@@ -81,11 +87,12 @@ def count_samples(
 ) -> tuple[list[SampleCounts], list[FalseAlarms], list[Found]]:
     """Predict and count the samples, one at a time; of background only what is mapped on it.
 
-    What is mapped on samples without landslides is counted too, and of whole scenes it is found
-    where labels and prediction disagree.
+    What is mapped on samples without foreground is counted too, and of whole scenes it is found
+    where labels and prediction disagree on it.
 
     Args:
-        profile: its `classes`, `evaluate`, `infer`, `train` loss and what reading needs are used.
+        profile: its `classes`, `foreground`, `evaluate`, `infer`, `train` loss and what reading
+            needs are used.
         run: the model, with its threshold.
         samples: what is scored.
         measure: units and tolerances, by `measure_of`.
@@ -100,21 +107,21 @@ def count_samples(
 
         loss_of = make_loss(profile.train)
     counts: list[SampleCounts] = []
-    alarms, found = list[FalseAlarms](), list[Found]()
+    alarms, found, palette = list[FalseAlarms](), list[Found](), profile.palette
     for prediction in predictions(profile, run, samples, description, reporter):
         mapped, is_scored = prediction.predicted.mask(run.threshold), False
         if samples.units == "scenes":
-            found += disagreements_in(prediction, run.threshold)
+            found += disagreements_in(prediction, run.threshold, palette)
         if prediction.sample.mask is not None:
             is_scored, options = True, _polygon_options(profile, samples.units)
             counts.append(
                 _count(prediction, mapped, profile, run.threshold, measure, options, loss_of)
             )
-        if not is_foreground(prediction.truth).any():
+        truth = palette.only_foreground(prediction.truth)
+        if not is_foreground(truth).any():
             area = _square_metres(profile, prediction, samples.units)
-            alarms.append(
-                FalseAlarms.of(prediction.sample, prediction.truth, mapped, area, is_scored)
-            )
+            mapped = palette.only_foreground(mapped)
+            alarms.append(FalseAlarms.of(prediction.sample, truth, mapped, area, is_scored))
     return counts, alarms, found
 
 
@@ -181,7 +188,8 @@ def _count(
 
     truth, predicted = prediction.truth, prediction.predicted
     probabilities = class_probabilities(predicted.probabilities)
-    name, classes = prediction.sample.name, probabilities.shape[-1]
+    name, classes, palette = prediction.sample.name, probabilities.shape[-1], profile.palette
+    foreground, true = palette.foreground, palette.only_foreground(truth)
     tolerance = measure.tolerances[name] / prediction.pixels**0.5
     area, sizes = measure.areas[name] * prediction.pixels, profile.evaluate.object_sizes
     labelled = truth < classes
@@ -190,27 +198,29 @@ def _count(
     )[..., 0]
     delivered = None
     if options is not None:
-        shaped = [_shaped(prediction, labels, classes, options) for labels in (truth, mask)]
-        delivered = _objects(shaped[0], shaped[1], classes, sizes, area)
+        only = true, palette.only_foreground(mask)
+        shaped = [_shaped(prediction, labels, classes, options) for labels in only]
+        delivered = _objects(shaped[0], shaped[1], foreground, sizes, area)
     batch = tf.constant(truth[None]), tf.constant(probabilities[None])
     return SampleCounts(
         sample=prediction.sample,
         threshold=threshold,
         pixel_area=area,
         confusion=confusion(truth, mask, classes),
-        boundary=np.stack(
-            [boundary_counts(truth, mask, index, tolerance) for index in range(1, classes)]
-        ),
-        objects=_objects(truth, mask, classes, sizes, area),
+        boundary=np.stack([boundary_counts(truth, mask, index, tolerance) for index in foreground]),
+        objects=_objects(truth, mask, foreground, sizes, area),
         delivered=delivered,
-        probability=probability_counts(truth, foreground_probability(predicted.probabilities)),
+        probability=probability_counts(true, predicted.foreground),
         true_probability=float(of_truth[labelled].sum(dtype=np.float64)),
         loss=float(loss_of(*batch)),
+        foreground=foreground,
     )
 
 
-def _objects(truth: Mask, mask: Mask, classes: int, sizes: Sequence[float], area: float) -> Counts:
-    counts = [object_counts(truth, mask, index, sizes, area) for index in range(1, classes)]
+def _objects(
+    truth: Mask, mask: Mask, foreground: Sequence[int], sizes: Sequence[float], area: float
+) -> Counts:
+    counts = [object_counts(truth, mask, index, sizes, area) for index in foreground]
     return np.stack(counts)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landslide_cli.core.tiling.predict import foreground_probability
+from landslide_cli.core.palette import Palette
 from landslide_cli.imagery.raster.georeference import Georeference, pixel_area
 from landslide_cli.imagery.raster.images import probe
 from landslide_cli.imagery.vector.disagreements import Disagreement, disagreements
@@ -35,12 +35,14 @@ class Found:
     disagreement: Disagreement
 
 
-def disagreements_in(prediction: Prediction, threshold: float | None) -> list[Found]:
-    """Find where a scene's labels and prediction disagree most."""
+def disagreements_in(
+    prediction: Prediction, threshold: float | None, palette: Palette
+) -> list[Found]:
+    """Find where a scene's labels and prediction disagree most on the foreground."""
     predicted = prediction.predicted
-    probability = foreground_probability(predicted.probabilities)
-    mapped = predicted.mask(threshold)
-    found = disagreements(prediction.truth, mapped, probability, _OF_SCENE)
+    truth = palette.only_foreground(prediction.truth)
+    mapped = palette.only_foreground(predicted.mask(threshold))
+    found = disagreements(truth, mapped, predicted.foreground, _OF_SCENE)
     return [Found(prediction.sample, disagreement) for disagreement in found]
 
 

@@ -1,4 +1,4 @@
-"""What is mapped on scenes and tiles without any landslide, where no overlap can be scored."""
+"""What is mapped on scenes and tiles without any foreground, where no overlap can be scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """What is mapped on a sample without landslides.
+    """What is mapped on a sample without foreground, such as landslides.
 
-    `pixels` are its labelled ones, `mapped` those of them that are mapped as any landslide, in
+    `pixels` are its labelled ones, `mapped` those of them that are mapped as foreground, in
     `objects`. `pixel_area` is in square metres, None where it is not known. `is_scored` tells
     whether the pooled scores have it too: those of a source of background alone are in none.
     """
@@ -44,9 +44,9 @@ class FalseAlarms:
         """Count what is mapped.
 
         Args:
-            sample: without landslides.
+            sample: without foreground.
             truth: (rows, cols), 0 where there is a label and `IGNORE` where there is none.
-            mapped: (rows, cols) class indices.
+            mapped: (rows, cols) class indices, 0 where no foreground is mapped.
             pixel_area: in square metres, None where it is not known.
             is_scored: whether it is in the pooled scores.
         """
@@ -68,7 +68,7 @@ class FalseAlarms:
 
 
 def false_alarms_document(alarms: Sequence[FalseAlarms]) -> dict[str, Any] | None:
-    """Return the numbers of all samples without landslides, and of each; None without any."""
+    """Return the numbers of all samples without foreground, and of each; None without any."""
     if not any(alarm.pixels for alarm in alarms):
         return None
     return {
@@ -79,19 +79,22 @@ def false_alarms_document(alarms: Sequence[FalseAlarms]) -> dict[str, Any] | Non
     }
 
 
-def false_alarms_table(document: dict[str, Any] | None, noun: str) -> list[Table]:
+def false_alarms_table(
+    document: dict[str, Any] | None, noun: str, foreground: str = "landslides"
+) -> list[Table]:
     """Show the samples with most false alarms and all together; no table without any.
 
     Args:
         document: as of `false_alarms_document`.
         noun: "scenes" or "tiles".
+        foreground: what they are without.
     """
     if document is None:
         return []
     each = sorted(document["each"], key=lambda line: -line["share"])
     shown = each[:SHOWN]
     rows = [(line["scene"], *_cells(line)) for line in shown]
-    title = f"false alarms on {noun} without landslides"
+    title = f"false alarms on {noun} without {foreground}"
     if len(shown) < len(each):
         title += f", the {SHOWN} with the largest share"
     columns = [noun[:-1], "falsely mapped", "share", "m² per km²", "objects"]

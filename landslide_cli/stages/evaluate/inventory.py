@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from landslide_cli.core.palette import Mask, is_foreground
+from landslide_cli.core.palette import IGNORE, Mask, Palette, is_foreground
 from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.confusion import confusion
 from landslide_cli.core.scores.objects import ObjectTally
@@ -60,8 +60,9 @@ def compare_inventories(
 ) -> InventoryResult:
     """Compare the labels of the profile's scenes with another inventory, by area and by objects.
 
-    Landslides of all classes are taken together. Only pixels with a label are compared. Scenes are
-    read in strips. `<run>.inventory` gets `inventory.json` and `inventory.csv`, a line per scene.
+    All classes of the foreground are taken together. Only pixels with a label are compared. Scenes
+    are read in strips. `<run>.inventory` gets `inventory.json` and `inventory.csv`, a line per
+    scene.
 
     Args:
         profile: its `source`, `classes`, `bands`, `run` and `evaluate.object_sizes` are used, with
@@ -96,6 +97,7 @@ def compare_inventories(
             bounds=list(profile.evaluate.object_sizes),
             overlaps=overlaps,
             files=[folder / "inventory.json", folder / "inventory.csv"],
+            plural=profile.palette.plural,
         )
         document, table = result.files
         write_csv(table, *result.lines())
@@ -195,7 +197,7 @@ def _overlap(
     other = SceneLabels(place, [ClassedLayer(layer, ones)], rules)
     objects, pixels = ObjectTally(1), np.zeros((2, 2), np.int64)
     for window in _strips(place):
-        labels, mapped = _binary(read(window)), other.paint(window)
+        labels, mapped = _binary(read(window), profile.palette), other.paint(window)
         objects.add(labels, mapped)
         pixels += confusion(labels, mapped, 2)
     area = pixel_area(place.georeference, place.width, place.height)
@@ -205,8 +207,11 @@ def _overlap(
     return SceneOverlap(scene.name, len(other.polygons), area, pixels, counts)
 
 
-def _binary(labels: Mask) -> Mask:
-    """Take all classes of landslides together, in place."""
+def _binary(labels: Mask, palette: Palette) -> Mask:
+    """Take all classes of the foreground together."""
+    if palette.ignores_background:
+        labels[labels == 0] = IGNORE
+    labels = palette.only_foreground(labels)
     labels[is_foreground(labels)] = 1
     return labels
 

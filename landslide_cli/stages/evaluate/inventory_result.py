@@ -41,7 +41,8 @@ class InventoryResult(Result):
     """Two inventories compared: the profile's labels and another one.
 
     `polygons` is how many the other has, `outside` how many of them lie on no scene; `bounds`
-    separate the size classes, in square metres; `part` is None for all scenes of the source.
+    separate the size classes, in square metres; `part` is None for all scenes of the source;
+    `plural` is what the foreground is called.
     """
 
     inventory: str
@@ -51,11 +52,12 @@ class InventoryResult(Result):
     bounds: list[float]
     overlaps: list[SceneOverlap]
     files: list[Path]
+    plural: str = "landslides"
 
     def headline(self) -> str:
         """Say how well the two agree, and where the numbers lie."""
         pooled, scenes = areas_of(self.overlaps), counted(len(self.overlaps), "scene")
-        found = f"no landslide in either inventory on {scenes}"
+        found = f"no {self.plural} in either inventory on {scenes}"
         if pooled["mapping_error"] is not None:
             found = (
                 f"matching M {pooled['matching']:.4f}, mapping error E "
@@ -138,7 +140,7 @@ class InventoryResult(Result):
             for (low, high), line in zip(self._ranges, counts, strict=True)
         ]
         columns = [
-            *("landslides", "labels", "matched", "overlapping", "missed"),
+            *(self.plural, "labels", "matched", "overlapping", "missed"),
             *("inventory", "matched", "overlapping", "extra"),
         ]
         title = "objects by their own size; matched: IoU of at least 0.5"

@@ -14,7 +14,12 @@ from landslide_cli.core.scores.calibration import (
     expected_calibration_error,
     reliability,
 )
-from landslide_cli.core.scores.confusion import SCORE_NAMES, score_values
+from landslide_cli.core.scores.confusion import (
+    SCORE_NAMES,
+    foreground_scores,
+    mean_scores,
+    score_values,
+)
 from landslide_cli.core.scores.objects import OBJECT_COLUMNS, OBJECT_RATE_NAMES, object_rates
 from landslide_cli.profile import EvaluateSettings
 from landslide_cli.stages.evaluate.counts import Measure, SampleCounts
@@ -32,10 +37,11 @@ class ClassReport:
     """The scores of a class.
 
     dice, iou, precision and recall are of the pixel counts pooled over all samples, `pixels` is how
-    many pixels have the class; `mean` holds the same four averaged over the samples with landslides
-    of any class, None without any. `intervals` holds the 95 % interval of each by its name, of the
-    means as `mean_dice` and so on; those of fewer than `LEAST_GROUPS` groups are missing.
-    `boundary`, `objects` and `area` are None for background.
+    many pixels have the class; `mean` holds the same four averaged over the samples that have the
+    class, of background over those that have any foreground, None without any. `intervals` holds
+    the 95 % interval of each by its name, of the means as `mean_dice` and so on; those of fewer
+    than `LEAST_GROUPS` groups are missing. `boundary`, `objects` and `area` are None for classes
+    beside the foreground.
     """
 
     dice: float
@@ -105,9 +111,10 @@ def class_report(
     )
     intervals |= intervals_of_mean
     foreground: dict[str, dict[str, Any]] = {}
-    if index > 0:
-        boundaries = [sample.boundary[index - 1] for sample in samples]
-        objects = [sample.objects[index - 1] for sample in samples]
+    if index in samples[0].foreground:
+        position = samples[0].foreground.index(index)
+        boundaries = [sample.boundary[position] for sample in samples]
+        objects = [sample.objects[position] for sample in samples]
         areas = [_areas(sample, index) for sample in samples]
         intervals |= draw.intervals(
             samples,
@@ -121,7 +128,7 @@ def class_report(
             "objects": _objects(np.sum(objects, axis=0), settings, measure) | {"delivered": None},
             "area": _area(np.sum(areas, axis=0), measure),
         }
-        delivered = [s.delivered[index - 1] for s in samples if s.delivered is not None]
+        delivered = [s.delivered[position] for s in samples if s.delivered is not None]
         if delivered:
             intervals |= _intervals_of_objects(draw, samples, delivered, "delivered")
             total = _objects(np.sum(delivered, axis=0), settings, measure)
@@ -142,14 +149,57 @@ def class_report(
 def _mean_scores(
     samples: Sequence[SampleCounts], index: int, settings: EvaluateSettings
 ) -> tuple[Scores | None, Intervals]:
-    """Average the scores of a class over the samples with landslides, and return the intervals."""
-    scored = [sample for sample in samples if sample.has_landslides]
+    """Average the scores of a class over the samples that have it, and return the intervals."""
+    scored = [
+        sample
+        for sample in samples
+        if (sample.has_class(index) if index > 0 else sample.has_foreground)
+    ]
     if not scored:
         return None, {}
     each = [np.append(score_values(sample.confusion, index), 1.0) for sample in scored]
     names = [f"mean_{name}" for name in SCORE_NAMES]
     intervals = Bootstrap.of(scored, settings).intervals(scored, each, _mean, names)
     return _named(_mean(np.sum(each, axis=0)[None])[0]), intervals
+
+
+@dataclass(frozen=True)
+class MeanReport:
+    """The mean over the classes of each score; those that are nowhere are left out.
+
+    `classes` is their number, `intervals` as in `ClassReport`, `confusion` the pooled counts,
+    (classes, classes), true classes by rows, without a background that is ignored.
+    """
+
+    scores: Scores
+    classes: int
+    intervals: Intervals
+    confusion: NDArray[np.int64]
+
+
+def mean_report(
+    samples: Sequence[SampleCounts], classes: Sequence[int], settings: EvaluateSettings
+) -> MeanReport:
+    """Average the scores over the classes.
+
+    Args:
+        samples: what was counted.
+        classes: indices of those that have a meaning.
+        settings: of the bootstrap.
+    """
+    chosen = np.ix_(classes, classes)
+    confusions = [sample.confusion[chosen] for sample in samples]
+    pooled = np.sum(confusions, axis=0)
+    intervals = Bootstrap.of(samples, settings).intervals(
+        samples, confusions, mean_scores, SCORE_NAMES
+    )
+    are_there = (pooled.sum(axis=0) + pooled.sum(axis=1)) > 0
+    return MeanReport(_named(mean_scores(pooled)), int(are_there.sum()), intervals, pooled)
+
+
+def foreground_dice(sample: SampleCounts) -> float:
+    """Return the Dice of a sample's foreground, the mean over its classes that are there."""
+    return float(foreground_scores(sample.confusion, sample.foreground)[0])
 
 
 def _intervals_of_objects(
@@ -188,7 +238,7 @@ def calibration_report(
 def sample_scores(sample: SampleCounts, names: Sequence[str]) -> dict[str, Any]:
     """Return the scores of a sample, flat: a line of `per_scene.csv`.
 
-    Without landslides it has no score of overlap or of the boundary: they are None.
+    Of a class that it does not have it has no score of overlap or of the boundary: they are None.
 
     Args:
         sample: its counts.
@@ -201,23 +251,30 @@ def sample_scores(sample: SampleCounts, names: Sequence[str]) -> dict[str, Any]:
         "threshold": sample.threshold,
         "pixels": int(sample.confusion.sum()),
     }
+    if len(names) > 2:
+        means = mean_scores(sample.confusion).tolist()
+        line |= {"mean_dice": means[0], "mean_iou": means[1]}
     for index, name in enumerate(names):
-        if index == 0:
-            continue
-        scores = _named(score_values(sample.confusion, index))
-        scores["boundary_f1"] = float(boundary_scores(sample.boundary[index - 1])[0])
-        true, mapped = _areas(sample, index).tolist()
-        line |= {
-            f"{name}_{key}": value if sample.has_landslides else None
-            for key, value in scores.items()
-        }
-        for kind, counts in (("objects", sample.objects), ("delivered", sample.delivered)):
-            if counts is not None:
-                totals = counts[index - 1].sum(axis=0).tolist()
-                keys = [f"{name}_{kind}_{key}" for key in OBJECT_COLUMNS]
-                line |= dict(zip(keys, totals, strict=True))
-        line |= {f"{name}_area_true": true, f"{name}_area_mapped": mapped}
+        if index > 0:
+            line |= {f"{name}_{key}": value for key, value in _of_class(sample, index).items()}
     return line
+
+
+def _of_class(sample: SampleCounts, index: int) -> dict[str, Any]:
+    """Return the scores, objects and areas of a class in a sample; objects of foreground alone."""
+    is_foreground = index in sample.foreground
+    scores: dict[str, Any] = dict(_named(score_values(sample.confusion, index)))
+    if is_foreground:
+        position = sample.foreground.index(index)
+        scores["boundary_f1"] = float(boundary_scores(sample.boundary[position])[0])
+    values = scores if sample.has_class(index) else dict.fromkeys(scores)
+    for kind, counts in (("objects", sample.objects), ("delivered", sample.delivered)):
+        if is_foreground and counts is not None:
+            totals = counts[position].sum(axis=0).tolist()
+            keys = [f"{kind}_{key}" for key in OBJECT_COLUMNS]
+            values |= dict(zip(keys, totals, strict=True))
+    true, mapped = _areas(sample, index).tolist()
+    return values | {"area_true": true, "area_mapped": mapped}
 
 
 def _mean(sums: Values) -> Values:

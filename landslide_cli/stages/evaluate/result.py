@@ -5,28 +5,36 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import Part
+from landslide_cli.core.scores.confusion import SCORE_NAMES
 from landslide_cli.errors import counted
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.samples import Units
 from landslide_cli.stages.evaluate.compare import Comparison
 from landslide_cli.stages.evaluate.false_alarms import false_alarms_table
 from landslide_cli.stages.evaluate.leaks import Leak
-from landslide_cli.stages.evaluate.report import LEAST_GROUPS, ClassReport
+from landslide_cli.stages.evaluate.report import (
+    LEAST_GROUPS,
+    ClassReport,
+    Intervals,
+    MeanReport,
+)
 
 
 @dataclass(frozen=True)
 class EvaluateResult(Result):
-    """The scores of each class, calibration, the worst samples and a comparison.
+    """The scores of each class and their means, calibration, the worst samples and a comparison.
 
     `units` are whole scenes, by themselves or in mosaics, or tiles; `samples` is their number,
-    `with_landslides` that of those whose labels have a landslide, `groups` the number of their
-    groups, `folds` the folds that were scored. `delivered` are the `infer.min_area` and
+    `with_landslides` that of those whose labels have any foreground, `groups` the number of their
+    groups, `folds` the folds that were scored. `classes` are those of the `palette` that have a
+    meaning. `delivered` are the `infer.min_area` and
     `infer.fill_holes` of the delivered objects, None without these. `false_alarms` tells what is
-    mapped on samples without landslides, scenes of background included, None without any.
+    mapped on samples without foreground, scenes of background included, None without any.
     `thresholds` holds the threshold of each model, None for the most probable class. `loss` is the
     loss of the training, averaged over the samples, and `dice_coef_multiclass` the metric of the
-    published experiment. `worst` names the samples with the lowest Dice of the leading class, the
+    published experiment. `worst` names the samples with the lowest Dice of the foreground, the
     lowest first. `leaks` are the samples on whose ground a run was trained, or a model that it goes
     back to; `warnings` are of these and of the scenes' GSD.
     """
@@ -40,7 +48,9 @@ class EvaluateResult(Result):
     groups: int
     pixels: int
     thresholds: list[float | None]
+    palette: Palette
     classes: dict[str, ClassReport]
+    means: MeanReport
     loss_name: str
     loss: float
     dice_coef_multiclass: float
@@ -60,21 +70,30 @@ class EvaluateResult(Result):
         return line if self.comparison is None else f"{line}\n{self.comparison.sentence()}"
 
     def tables(self) -> Sequence[Table]:
-        """Show the foreground classes first, then the leading class in detail."""
-        (lead, report), *_ = list(self.classes.items())[1:]
+        """Show the foreground classes first, then the foreground in detail."""
+        subject, heads = self.palette.subject, ["", "value", "95 % interval"]
         tables = [
             self._class_table(),
-            Table(f"{lead} in detail", ["", "value", "95 % interval"], self._details(report)),
-            *false_alarms_table(self.false_alarms, self._noun),
-            Table("published metric, for comparison", ["", "value"], self._experiment(lead)),
-            Table(f"worst {self._noun}", [self._noun[:-1], "Dice", f"true {lead}"], self._worst()),
+            *([self._confusion_table()] if len(self.palette) > 2 else []),
+            *([self._objects_table()] if len(self._foreground) > 1 else []),
+            Table(f"{subject} in detail", heads, self._details()),
+            *false_alarms_table(self.false_alarms, self._noun, self.palette.plural),
+            Table("published metric, for comparison", ["", "value"], self._experiment()),
+            Table(
+                f"worst {self._noun}", [self._noun[:-1], "Dice", f"true {subject}"], self._worst()
+            ),
         ]
         return [*tables, *([self.comparison.table()] if self.comparison is not None else [])]
 
     def document(self) -> dict[str, Any]:
         """Return each class's scores under its name, beside the others."""
+        means = self.means
         return {
             **{name: asdict(scores) for name, scores in self.classes.items()},
+            "mean_dice": means.scores["dice"],
+            "mean_iou": means.scores["iou"],
+            "mean_intervals": {k: means.intervals.get(k) for k in ("dice", "iou")},
+            "confusion": {"classes": list(self.classes), "pixels": means.confusion.tolist()},
             "part": self.part,
             "folds": self.folds,
             "units": self.units,
@@ -105,37 +124,116 @@ class EvaluateResult(Result):
     def _place(self) -> str:
         return ", in mosaics" if self.units == "mosaic" else ""
 
+    @property
+    def _foreground(self) -> dict[str, ClassReport]:
+        names = [self.palette.names[index] for index in self.palette.foreground]
+        return {name: self.classes[name] for name in names}
+
+    @property
+    def _nowhere(self) -> set[str]:
+        """The classes that are neither in the masks nor predicted, where there are several.
+
+        Their scores of 1 say nothing.
+        """
+        counts = self.means.confusion
+        pixels = (counts.sum(axis=0) + counts.sum(axis=1)).tolist()
+        empty = {name for name, count in zip(self.classes, pixels, strict=True) if not count}
+        return empty if len(self.palette) > 2 else set()
+
     def _class_table(self) -> Table:
-        names = ("dice", "iou", "precision", "recall")
         rows: list[tuple[str, ...]] = []
-        background, *foreground = self.classes.items()
-        for index, (name, report) in enumerate([*foreground, background]):
-            rows.append((name, *(f"{getattr(report, key):.4f}" for key in names)))
-            if index == 0:
-                rows.append(("  95 % interval", *(_interval(report, key, "–") for key in names)))
-                rows += self._mean_rows(report, names)
+        background, *others = self.classes
+        in_order = [*others, background] if background not in self._foreground else self.classes
+        foreground = list(self._foreground)
+        for name in [*foreground, *(name for name in in_order if name not in foreground)]:
+            report = self.classes[name]
+            scores = [f"{getattr(report, key):.4f}" for key in SCORE_NAMES]
+            rows.append((name, *(scores if name not in self._nowhere else "----")))
+            if foreground == [name]:
+                rows.append(_interval_row(report.intervals, ""))
+                rows += self._mean_rows(report)
+        if len(self.palette) > 2:
+            means = self.means
+            label = "mean of 1 class" if means.classes == 1 else f"mean of {means.classes} classes"
+            rows.append((label, *(f"{means.scores[key]:.4f}" for key in SCORE_NAMES)))
+            rows.append(_interval_row(means.intervals, ""))
         samples, groups = counted(self.samples, self._noun[:-1]), counted(self.groups, "group")
         title = f"{self.part}: {samples} in {groups}{self._place}"
         if self.groups < LEAST_GROUPS:
             title += f"; intervals need {LEAST_GROUPS} groups"
         return Table(title, ["class", "Dice", "IoU", "precision", "recall"], rows)
 
-    def _mean_rows(self, report: ClassReport, names: Sequence[str]) -> list[tuple[str, ...]]:
+    def _mean_rows(self, report: ClassReport) -> list[tuple[str, ...]]:
+        plural = self.palette.plural
         if report.mean is None:
-            return [(f"  mean: no {self._noun} with landslides", *("-" for _ in names))]
+            return [(f"  mean: no {self._noun} with {plural}", *("-" for _ in SCORE_NAMES))]
         label = f"  mean over {self._noun}"
         if self.with_landslides < self.samples:
             samples = counted(self.with_landslides, self._noun[:-1])
-            label = f"  mean over {samples} with landslides"
+            label = f"  mean over {samples} with {plural}"
         return [
-            (label, *(f"{report.mean[key]:.4f}" for key in names)),
-            ("  95 % interval", *(_interval(report, f"mean_{key}", "–") for key in names)),
+            (label, *(f"{report.mean[key]:.4f}" for key in SCORE_NAMES)),
+            _interval_row(report.intervals, "mean_"),
         ]
 
-    def _details(self, report: ClassReport) -> list[tuple[str, ...]]:
+    def _confusion_table(self) -> Table:
+        """Show where the pixels of each class go, in per cent of them."""
+        counts, indices = self.means.confusion, self.palette.meaningful
+        rows = [
+            (f"{index} {name}", *(_per_cent(pixels, int(row.sum())) for pixels in row.tolist()))
+            for index, name, row in zip(indices, self.classes, counts, strict=True)
+        ]
+        title = "confusion: pixels of each true class by predicted class, in per cent"
+        return Table(title, ["true class", *map(str, indices)], rows)
+
+    def _objects_table(self) -> Table:
+        """Show the objects of each foreground class, where there are several."""
+        rows = []
+        for name, report in self._foreground.items():
+            if name in self._nowhere:
+                rows.append((name, *"-----"))
+                continue
+            boundary, objects, area = report.boundary or {}, report.objects or {}, report.area or {}
+            rows.append(
+                (
+                    name,
+                    f"{boundary['f1']:.4f}",
+                    f"{objects['found']} of {objects['true']}",
+                    f"{objects['false']} of {objects['predicted']}",
+                    f"{area['true']:,.0f}",
+                    f"{area['mapped']:,.0f}",
+                )
+            )
+        areas = [report.area for report in self._foreground.values() if report.area is not None]
+        unit = "m²" if areas[0]["unit"] == "square metres" else "pixels"
+        title = f"objects by class: found with an IoU of at least 0.5, areas in {unit}"
+        heads = ["class", "boundary F1", "found", "false", "true area", "mapped area"]
+        return Table(title, heads, rows, ["boundary F1"])
+
+    def _details(self) -> list[tuple[str, ...]]:
+        """Show the only foreground class in detail, or what several have in common."""
+        reports = list(self._foreground.values())
+        return [
+            *(self._details_of(reports[0]) if len(reports) == 1 else []),
+            *(self._calibration() if self.palette.foreground != self.palette.meaningful else []),
+            ("threshold", format_thresholds(self.thresholds), ""),
+            (self.loss_name, f"{self.loss:.4f}", ""),
+        ]
+
+    def _calibration(self) -> list[tuple[str, ...]]:
+        """Show how well the foreground's probability tells it from the rest."""
+        error, average = self.calibration["interval"], self.calibration["average_precision"]
+        return [
+            (
+                "expected calibration error",
+                f"{self.calibration['expected_calibration_error']:.4f}",
+                "-" if error is None else f"{error[0]:.3f} to {error[1]:.3f}",
+            ),
+            ("average precision", f"{average:.4f}", ""),
+        ]
+
+    def _details_of(self, report: ClassReport) -> list[tuple[str, ...]]:
         boundary, objects, area = report.boundary or {}, report.objects or {}, report.area or {}
-        calibration = self.calibration
-        error = calibration["interval"]
         tolerance = f"boundary F1 within {boundary['tolerance']:g} {boundary['unit']}"
         ratio = "" if area["ratio"] is None else f"{area['ratio']:.2f} times the true"
         rows = [
@@ -150,23 +248,19 @@ class EvaluateResult(Result):
             *rows,
             (f"true area, {area['unit']}", f"{area['true']:,.0f}", ""),
             (f"mapped area, {area['unit']}", f"{area['mapped']:,.0f}", ratio),
-            (
-                "expected calibration error",
-                f"{calibration['expected_calibration_error']:.4f}",
-                "-" if error is None else f"{error[0]:.3f} to {error[1]:.3f}",
-            ),
-            ("average precision", f"{calibration['average_precision']:.4f}", ""),
-            ("threshold", format_thresholds(self.thresholds), ""),
-            (self.loss_name, f"{self.loss:.4f}", ""),
         ]
 
-    def _experiment(self, lead: str) -> list[tuple[str, str]]:
+    def _experiment(self) -> list[tuple[str, str]]:
+        subject, dices = self.palette.subject, [it.dice for it in self._foreground.values()]
+        own = (f"{subject} Dice: of the {subject} pixels alone", f"{dices[0]:.4f}")
+        if len(dices) > 1:
+            own = ("mean Dice of the classes", f"{self.means.scores['dice']:.4f}")
         return [
             (
                 "dice_coef_multiclass: mean probability of the true class, background included",
                 f"{self.dice_coef_multiclass:.4f}",
             ),
-            (f"{lead} Dice: of the {lead} pixels alone", f"{self.classes[lead].dice:.4f}"),
+            own,
         ]
 
     def _worst(self) -> list[tuple[str, str, str]]:
@@ -200,9 +294,25 @@ def _object_rows(
     return [*rows, *sizes]
 
 
-def _interval(report: ClassReport, name: str, to: str = " to ") -> str:
-    interval = report.intervals.get(name)
+def _interval_row(intervals: Intervals, prefix: str) -> tuple[str, ...]:
+    cells = [_span(intervals.get(f"{prefix}{key}"), "–") for key in SCORE_NAMES]
+    return ("  95 % interval", *cells)
+
+
+def _span(interval: Sequence[float] | None, to: str) -> str:
     return "-" if interval is None else f"{interval[0]:.3f}{to}{interval[1]:.3f}"
+
+
+def _per_cent(pixels: int, of: int) -> str:
+    """Write a share in at most three characters; nothing as a dash."""
+    if not pixels:
+        return "-"
+    share = 100.0 * pixels / of
+    return "<1" if share < 0.5 else f"{share:.0f}"
+
+
+def _interval(report: ClassReport, name: str) -> str:
+    return _span(report.intervals.get(name), " to ")
 
 
 def _size(size: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ def infer_tiled(
     fails is reported in the result, and the rest are mapped.
 
     Args:
-        profile: its `infer`, `classes`, `bands` and `run` are used.
+        profile: its `infer`, `classes`, `foreground`, `bands` and `run` are used.
         scenes: files, folders or globs. Default: `infer.scenes`, or else the source's scenes in the
             test part, or all of them where there is no split.
         output: folder of the results. Default: `infer.output`, or else `<run>/infer`.
@@ -115,6 +115,7 @@ def infer_tiled(
         output or maps_folder(profile),
         _made_from(profile, run, fingerprint),
         Outputs.of(profile.infer, run.threshold),
+        profile.palette.polygons,
     )
     if not has_utf8_name(folder.folder):
         raise OutputError(f"{printable(folder.folder)}: its name is not UTF-8; name another folder")
@@ -127,7 +128,7 @@ def infer_tiled(
         if not result.scenes:
             return result
         merge = profile.infer.duplicates == "merge"
-        inventory = update_inventory(folder, merge, overwrite, reporter)
+        inventory = update_inventory(folder, merge, overwrite, profile.palette, reporter)
         return replace(result, table=folder.write_table(), inventory=inventory)
 
 

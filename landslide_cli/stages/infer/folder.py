@@ -16,7 +16,7 @@ from landslide_cli.outputs import flush, whole_file, write_csv_if_new
 from landslide_cli.owners import Process
 from landslide_cli.records import refuse_overwrite
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.files import MAP_SUFFIXES, STYLES
+from landslide_cli.runs.files import MAP_SUFFIXES, POLYGONS, STYLES, map_suffixes
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.identity import is_unchanged
@@ -37,7 +37,7 @@ from landslide_cli.stages.infer.map_record import (
 )
 from landslide_cli.stages.infer.outputs import FORMATS, Outputs
 
-TABLE, INVENTORY = "landslides.csv", "inventory.gpkg"
+INVENTORY = "inventory.gpkg"
 
 
 class MapFolder:
@@ -51,12 +51,17 @@ class MapFolder:
         folder: need not be there yet.
         made_from: the settings and the model that the probabilities follow from.
         outputs: what is asked for. Default: mask and overlay.
+        polygons: what polygons and the table of them are called, `landslides` or `polygons`.
     """
 
     def __init__(
-        self, folder: Path, made_from: Mapping[str, Any], outputs: Outputs | None = None
+        self,
+        folder: Path,
+        made_from: Mapping[str, Any],
+        outputs: Outputs | None = None,
+        polygons: str = POLYGONS[0],
     ) -> None:
-        self.folder = folder
+        self.folder, self._polygons = folder, polygons
         self._outputs = outputs or Outputs()
         # JSON has no tuples: settings are compared in the form that they are stored in.
         self._made_from = json.loads(json.dumps(made_from))
@@ -105,7 +110,8 @@ class MapFolder:
         """
         if not self.folder.is_dir():
             return
-        suffixes = [suffix for kind, suffix in MAP_SUFFIXES.items() if kind not in STYLES]
+        of_kinds = map_suffixes(self._polygons).items()
+        suffixes = [suffix for kind, suffix in of_kinds if kind not in STYLES]
         paths = [self.folder / f"{name}{suffix}" for name in names for suffix in suffixes]
         # While another run gives files their names, they are not all on record.
         with self._alone():
@@ -266,20 +272,22 @@ class MapFolder:
             }
 
     def write_table(self) -> Path:
-        """Write `landslides.csv`: the finished scenes of the folder, a line a scene and class.
+        """Write `landslides.csv`, or `polygons.csv`: finished scenes, a line a scene and class.
 
         One that says so already is left alone, so that nothing needs to be written where nothing
         is new.
         """
         with self._alone():
             self._read()
-            write_csv_if_new(self.folder / TABLE, COLUMNS, rows_of(self._scenes))
-        return self.folder / TABLE
+            columns = [self._polygons if name == POLYGONS[0] else name for name in COLUMNS]
+            path = self.folder / f"{self._polygons}.csv"
+            write_csv_if_new(path, columns, rows_of(self._scenes))
+        return path
 
     def write_inventory(
         self, merge: bool, overwrite: bool, make: Callable[[Sequence[Path]], bytes | None]
     ) -> bool:
-        """Write `inventory.gpkg`: the landslides of the finished scenes that have a GeoPackage.
+        """Write `inventory.gpkg`: the polygons of the finished scenes that have a GeoPackage.
 
         One that was made from the same GeoPackages is left alone; of a single scene there is none.
 
@@ -380,7 +388,8 @@ class MapFolder:
 
     def _remove_stale(self, name: str, kept: set[str]) -> None:
         """Remove maps of the scene of kinds that are no longer asked for."""
-        for suffix in MAP_SUFFIXES.values():
+        suffixes = {suffix for polygons in POLYGONS for suffix in map_suffixes(polygons).values()}
+        for suffix in sorted(suffixes):
             file = f"{name}{suffix}"
             if file in self._claimed and file not in kept:
                 (self.folder / file).unlink(missing_ok=True)

@@ -1,8 +1,9 @@
-"""The inventory of a folder: the landslides of all its scenes, each counted once."""
+"""The inventory of a folder: the polygons of all its scenes, each counted once."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.errors import DataError, OutputError, counted
 from landslide_cli.imagery.vector.inventory import inventory_of
 from landslide_cli.imagery.vector.polygon_files import geopackage, read_table
@@ -12,7 +13,7 @@ from landslide_cli.version import __version__
 
 
 def update_inventory(
-    folder: MapFolder, merge: bool, overwrite: bool, reporter: Reporter
+    folder: MapFolder, merge: bool, overwrite: bool, palette: Palette, reporter: Reporter
 ) -> Path | None:
     """Bring `inventory.gpkg` up to date with the GeoPackages of the scenes; return its path.
 
@@ -22,12 +23,13 @@ def update_inventory(
         folder: of the maps.
         merge: whether duplicates are left out, or flagged.
         overwrite: whether to replace what a person has changed.
+        palette: the classes, by which they are drawn.
         reporter: told what is in it.
     """
     path = folder.folder / INVENTORY
 
     def make(layers: Sequence[Path]) -> bytes | None:
-        return _inventory(layers, merge, reporter)
+        return _inventory(layers, merge, palette, reporter)
 
     try:
         folder.write_inventory(merge, overwrite, make)
@@ -36,7 +38,9 @@ def update_inventory(
     return path if path.is_file() else None
 
 
-def _inventory(layers: Sequence[Path], merge: bool, reporter: Reporter) -> bytes | None:
+def _inventory(
+    layers: Sequence[Path], merge: bool, palette: Palette, reporter: Reporter
+) -> bytes | None:
     tables = []
     for layer in layers:
         try:
@@ -52,7 +56,7 @@ def _inventory(layers: Sequence[Path], merge: bool, reporter: Reporter) -> bytes
         twice, what = sum(others), "left out"
     else:
         twice, what = int((table.fields["duplicate_of"] > 0).sum()), "flagged"
-    count = counted(len(table.geometries), "landslide")
+    count = counted(len(table.geometries), palette.polygons[:-1])
     told = f", {counted(twice, 'duplicate')} {what}" if twice else ""
     reporter.note(f"{INVENTORY}: {count} of {placed} scenes{told}")
     days = [str(day) for day in table.fields["mapped"].astype("datetime64[D]").tolist()]
@@ -61,4 +65,4 @@ def _inventory(layers: Sequence[Path], merge: bool, reporter: Reporter) -> bytes
         "SCENES": str(placed),
         "DUPLICATES": "left out" if merge else "flagged",
     }
-    return geopackage(table, metadata, max(days, default="1970-01-01"))
+    return geopackage(table, metadata, max(days, default="1970-01-01"), palette)

@@ -19,6 +19,7 @@ from landslide_cli.stages.infer.scene_maps import SceneSummary
 RECORD = MAPS_RECORD
 FORMAT = 6
 
+# Of the table of a folder; the third is called as polygons are.
 COLUMNS = ("scene", "class", "landslides", "area", "unit", "share", "pixels", "gsd_m")
 
 

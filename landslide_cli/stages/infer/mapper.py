@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -200,7 +200,7 @@ class LocalMapper:
         strips = self._predictor.strips(scene, layout, block, predict, on_pixels)
         try:
             for strip in strips:
-                yield _band_of(strip, self._threshold)
+                yield _band_of(strip, self._threshold, self._predictor.chosen)
         finally:
             # A thread of the strips may wait for its turn, or have it.
             turn.cancel()
@@ -249,6 +249,7 @@ class _Turn:
             self._lock.release()
 
 
-def _band_of(strip: Strip, threshold: float | None) -> Band:
-    mask = masked(mask_of(strip.probabilities, threshold), strip.valid)
-    return Band(strip.row_off, strip.col_off, mask, foreground_probability(strip.probabilities))
+def _band_of(strip: Strip, threshold: float | None, chosen: Sequence[int]) -> Band:
+    mask = masked(mask_of(strip.probabilities, threshold, chosen), strip.valid)
+    probability = foreground_probability(strip.probabilities, chosen)
+    return Band(strip.row_off, strip.col_off, mask, probability)

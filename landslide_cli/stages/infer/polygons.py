@@ -1,13 +1,14 @@
-"""The files of a scene's landslides: attributes that were asked for, and formats."""
+"""The files of a scene's polygons: attributes that were asked for, and formats."""
 
 from pathlib import Path
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.imagery.provenance import Provenance
 from landslide_cli.imagery.vector.attributes import LandslideTable, inserted
 from landslide_cli.imagery.vector.polygon_files import write_polygons
 from landslide_cli.imagery.vector.terrain import terrain_of
 from landslide_cli.imagery.vector.volumes import volumes_of
-from landslide_cli.runs.files import MAP_SUFFIXES
+from landslide_cli.runs.files import map_suffixes
 from landslide_cli.stages.infer.outputs import Outputs
 
 
@@ -27,16 +28,20 @@ def described(table: LandslideTable, outputs: Outputs) -> LandslideTable:
 
 
 def write_formats(
-    folder: Path, table: LandslideTable, provenance: Provenance, outputs: Outputs
+    folder: Path,
+    table: LandslideTable,
+    provenance: Provenance,
+    outputs: Outputs,
+    palette: Palette,
 ) -> dict[str, str]:
-    """Write the landslides in each format; return the names of the files by their kinds.
+    """Write the polygons in each format; return the names of the files by their kinds.
 
     KML is left out of what has no place on the Earth.
     """
-    files = {}
+    files, suffixes = {}, map_suffixes(palette.polygons)
     for kind in outputs.formats:
         if kind == "kml" and not table.is_on_earth:
             continue
-        files[kind] = f"{provenance.scene}{MAP_SUFFIXES[kind]}"
-        write_polygons(folder / files[kind], table, provenance)
+        files[kind] = f"{provenance.scene}{suffixes[kind]}"
+        write_polygons(folder / files[kind], table, provenance, palette)
     return files

@@ -70,7 +70,7 @@ class InferResult(Result):
     """The mapped scenes, and how they were mapped.
 
     `threshold` is the probability from which on a pixel is foreground, None: the most probable
-    class; `model` the model's fingerprint; `table` is `landslides.csv`,
+    class; `model` the model's fingerprint; `table` is `landslides.csv` or `polygons.csv`,
     `inventory` is `inventory.gpkg`, None if there is none. `seconds` counts from the
     first window to the last file; `model_seconds` of these the model was at work.
     """

@@ -117,7 +117,8 @@ def _describe(recipe: Recipe, scene: SceneFile, folder: MapFolder, known: Finish
     provenance = provenance_of(recipe, scene.name, scene.image, summary.gsd, summary.mapped)
     with scratch_folder(folder.folder / scene.name) as scratch:
         table = described(read_table(folder.folder / summary.files["gpkg"]), outputs)
-        files = write_formats(scratch, table, provenance, outputs)
+        palette = recipe.profile.palette
+        files = write_formats(scratch, table, provenance, outputs, palette)
         summary = replace(summary, files=summary.files | files)
         folder.finish(
             scene.name, identity, scratch, replace(known, summary=summary, outputs=outputs)
@@ -154,7 +155,7 @@ def stored_bands(
             mask = masks.read(1, window=(rows, cols))
             probability = _probability(probabilities.read(1, window=(rows, cols)))
             if not is_same:
-                drawn = mask_of(probability[..., None], threshold)
+                drawn = mask_of(probability[..., None], threshold)  # of two classes
                 mask = np.where(mask == IGNORE, np.uint8(IGNORE), drawn)
             picture.put(row, 0, scene.read(rows, cols).image)
             yield Band(row, 0, mask, probability)

@@ -103,7 +103,7 @@ def provenance_of(
 
 @dataclass(frozen=True)
 class ClassTotal:
-    """The landslides of a class in a scene.
+    """The polygons of a foreground class in a scene, `landslides` in number.
 
     `area` and `share`, that of the scene's area with data, are of their polygons; in square metres
     where the scene is georeferenced, in pixels otherwise.
@@ -171,8 +171,9 @@ class SceneMaps:
         if self._probability_writer is not None:
             values = self._probability_values(band)
             self._probability_writer.write(band.row_off, band.col_off, values)
-        self._outliner.add(band.row_off, band.col_off, band.mask, band.probability)
-        self._edges.add(band.row_off, band.col_off, band.mask)
+        outlined = self._palette.only_foreground(band.mask)
+        self._outliner.add(band.row_off, band.col_off, outlined, band.probability)
+        self._edges.add(band.row_off, band.col_off, outlined)
         # Ten times as fast as a histogram of bytes.
         self._counts += [np.count_nonzero(band.mask == index) for index in range(len(self._counts))]
         self._pixels += band.mask.size
@@ -240,7 +241,8 @@ class SceneMaps:
             return {}, landslides
         table = table_of(landslides, facts.georeference, facts.provenance)
         table = described(table, self._outputs)
-        return write_formats(self._folder, table, facts.provenance, self._outputs), landslides
+        files = write_formats(self._folder, table, facts.provenance, self._outputs, self._palette)
+        return files, landslides
 
     def _writer(self, kind: str, layer: Layer) -> MapWriter:
         facts = self._facts
@@ -256,7 +258,7 @@ class SceneMaps:
 
     @property
     def _mask_layer(self) -> Layer:
-        colours = dict(enumerate(self._palette.colours))
+        colours = {index: self._palette.colours[index] for index in self._palette.meaningful}
         return Layer("uint8", IGNORE, colours, "class", self._tags)
 
     @property
@@ -287,14 +289,14 @@ class SceneMaps:
         area = pixel_area(facts.georeference, facts.width, facts.height)
         ground = pixels * (1.0 if area is None else area)
         totals = []
-        for name in names[1:]:
+        for name in (names[index] for index in self._palette.foreground):
             areas = [landslide.area for landslide in landslides if landslide.class_name == name]
             share = sum(areas) / ground if ground else 0.0
             totals.append(ClassTotal(name, len(areas), float(sum(areas)), share))
         shares = (counts / max(1, pixels)).tolist()
         return SceneSummary(
             files=files,
-            class_shares=dict(zip(names, shares, strict=True)),
+            class_shares={names[index]: shares[index] for index in self._palette.meaningful},
             pixels=pixels,
             totals=totals,
             unit="m2" if facts.georeference.is_known else "px",

@@ -147,7 +147,7 @@ def _result(
     tiles = [tile for cutting in cuttings for tile in cutting.tiles]
     pixels = np.sum([cutting.class_pixels for cutting in cuttings], axis=0).tolist()
     encodings = [cutting.encoding for cutting in cuttings]
-    blocks = read_blocks(profile)
+    blocks, palette = read_blocks(profile), profile.palette
     return PrepareResult(
         folder=folder,
         scenes=len(cuttings),
@@ -155,7 +155,7 @@ def _result(
         augmented=sum(bool(tile.augmentation) for tile in tiles),
         dropped=sum(cutting.dropped for cutting in cuttings),
         scale=_median_scale(scenes, cuttings),
-        class_pixels=dict(zip(profile.palette.names, pixels, strict=True)),
+        class_pixels={palette.names[index]: pixels[index] for index in palette.meaningful},
         padding_pixels=sum(cutting.padding for cutting in cuttings),
         mask_encodings={kind: encodings.count(kind) for kind in sorted(set(encodings))},
         changed_pixels=sum(cutting.changed for cutting in cuttings),

@@ -199,7 +199,7 @@ def _write_block(job: _Job) -> _Written | str:
         mask = truth_in(job.profile, scene, job.form, job.plan.info, division.window)
     except LandslideError as error:
         return str(error)
-    ground = is_foreground(mask)
+    ground = is_foreground(job.form.palette.only_foreground(mask))
     labels, core = np.full_like(mask, IGNORE), division.core
     inner = slice(core.row_off, core.row_stop), slice(core.col_off, core.col_stop)
     labels[inner] = mask[inner]

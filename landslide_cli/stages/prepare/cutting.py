@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
-from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.core.palette import IGNORE, Mask, Palette, is_foreground
 from landslide_cli.core.tiling.grid import Window, cut, side_by_side
 from landslide_cli.dataset.prepared import prepared_scene, remarks_on
 from landslide_cli.dataset.scenes import Scene, bad_files
@@ -87,17 +88,19 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
     counts, padding, dropped, unlabelled = np.zeros(len(palette), np.int64), 0, 0, 0
     for window in windows:
         tile_mask = _padded(mask, window)
-        labelled, share = _labelled_pixels(tile_mask), _foreground_share(tile_mask)
+        labelled, share = _labelled_pixels(tile_mask), _foreground_share(tile_mask, palette)
         is_bare = side is not None and labelled == 0
         if is_bare or (profile.prepare.drop_empty and share == 0.0):
             dropped += 1
             continue
-        counts += [np.count_nonzero(tile_mask == index) for index in range(len(palette))]
+        pixels = _class_pixels(tile_mask, palette)
+        counts += pixels
         beyond = _padding_pixels(window, rows, cols)
         padding += beyond
         unlabelled += tile_mask.size - labelled - beyond
         if side is None:
-            tiles.append(Tile(scene.name, scene.name, 0, 0, "", labelled, share))
+            classes = _listed(pixels)
+            tiles.append(Tile(scene.name, scene.name, 0, 0, "", labelled, share, classes))
         else:
             pair = cut(image, window), tile_mask
             tiles += _write_tile(scene.name, window, *pair, profile, folder)
@@ -127,8 +130,10 @@ def _write_tile(
         suffix = image_suffix(profile.bands)
         write_image(folder / IMAGES / f"{tile}{suffix}", np.ascontiguousarray(copy_image))
         write_mask(folder / MASKS / f"{tile}.png", copy_mask, profile.palette)
-        labelled, share = _labelled_pixels(copy_mask), _foreground_share(copy_mask)
-        yield Tile(tile, scene, window.row_off, window.col_off, kind, labelled, share)
+        palette, labelled = profile.palette, _labelled_pixels(copy_mask)
+        share, classes = _foreground_share(copy_mask, palette), _class_pixels(copy_mask, palette)
+        place = window.row_off, window.col_off
+        yield Tile(tile, scene, *place, kind, labelled, share, _listed(classes))
 
 
 def _padded(mask: Mask, window: Window) -> Mask:
@@ -150,7 +155,18 @@ def _labelled_pixels(mask: Mask) -> int:
     return int((mask != IGNORE).sum())
 
 
-def _foreground_share(mask: Mask) -> float:
+def _foreground_share(mask: Mask, palette: Palette) -> float:
     """Return the share of foreground in the labelled pixels, 0 where there are none."""
     labelled = _labelled_pixels(mask)
-    return int(((mask != IGNORE) & (mask != 0)).sum()) / labelled if labelled else 0.0
+    foreground = is_foreground(palette.only_foreground(mask))
+    return int(foreground.sum()) / labelled if labelled else 0.0
+
+
+def _class_pixels(mask: Mask, palette: Palette) -> NDArray[np.int64]:
+    """Count the labelled pixels of each class."""
+    return np.array([np.count_nonzero(mask == index) for index in range(len(palette))], np.int64)
+
+
+def _listed(pixels: NDArray[np.int64]) -> tuple[int, ...]:
+    """Return the pixels of each class for the manifest; of two, its other columns tell them."""
+    return tuple(pixels.tolist()) if len(pixels) > 2 else ()

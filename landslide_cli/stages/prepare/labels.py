@@ -79,7 +79,7 @@ def _layers(profile: Profile, labels: LabelSettings, names: Sequence[str]) -> li
     if not any(len(classed.layer.geometries) for classed in layers):
         raise DataError(
             f"{names[0]} and {counted(len(names) - 1, 'layer')} more: no polygon in any of them; "
-            "for ground without landslides set source.masks: none"
+            f"for ground without {profile.palette.plural} set source.masks: none"
         )
     return layers
 
@@ -87,8 +87,7 @@ def _layers(profile: Profile, labels: LabelSettings, names: Sequence[str]) -> li
 def _require_polygons(scene: PlacedScene, counts: LabelCounts, labels: LabelSettings) -> None:
     if labels.empty == "error" and counts.polygons == 0:
         raise DataError(
-            f"{scene.path}: has no polygon; set source.labels.empty: background if there is no "
-            "landslide on it"
+            f"{scene.path}: has no polygon; set source.labels.empty: background if all of it is"
         )
 
 

@@ -61,7 +61,7 @@ def _side(profile: Profile) -> int:
 
 def _metadata(profile: Profile, run: Run, side: int) -> dict[str, str]:
     """Return what is stored with the model, by the names that Deepness gives it."""
-    names = [item.name for item in profile.classes]
+    names = [item.name for item in profile.classes if not item.ignore]
     if len(names) == 1:
         names = ["background", *names]  # a sigmoid's
     bands = run.preprocessing.bands

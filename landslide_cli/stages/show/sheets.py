@@ -162,11 +162,12 @@ class Sheets:
                 for tile in tiles:
                     counts = np.bincount(self._mask(tile.mask, tile.image).ravel(), minlength=256)
                     counts = counts[: len(self._palette)]
-                    foreground.append(float(counts[1:].sum() / max(1, counts.sum())))
+                    of_foreground = counts[list(self._palette.foreground)].sum()
+                    foreground.append(float(of_foreground / max(1, counts.sum())))
                     total += counts
                     advance()
-                values = (total / max(1, total.sum())).tolist()
-                shares[part] = dict(zip(self._palette.names, values, strict=True))
+                values, names = (total / max(1, total.sum())).tolist(), self._palette.names
+                shares[part] = {names[i]: values[i] for i in self._palette.meaningful}
         bars, histogram = self._folder / "classes.png", self._folder / "foreground.png"
         plot_shares(bars, "classes of the tiles", shares)
         plot_histogram(histogram, "tiles by their foreground", foreground)
@@ -209,7 +210,7 @@ class Sheets:
         return self._sheet("worst.png", rows)
 
     def landslides(self) -> list[Path]:
-        """Plot the areas of the landslides that `infer-tiled` mapped, one picture per unit."""
+        """Plot the areas of the polygons that `infer-tiled` mapped, one picture per unit."""
         areas: dict[str, list[NDArray[np.float64]]] = {}
         for path in polygon_files(maps_folder(self._profile)):
             areas_of_file, unit = read_areas(path)
@@ -219,7 +220,8 @@ class Sheets:
             values = np.concatenate(arrays)
             if values.size:
                 files.append(self._folder / f"frequency_area_{unit}.png")
-                plot_frequency_area(files[-1], values, {"m2": "m²", "px": "pixels"}[unit])
+                thing = self._palette.polygons[:-1]
+                plot_frequency_area(files[-1], values, {"m2": "m²", "px": "pixels"}[unit], thing)
         return files
 
     def curves(self) -> list[Path]:
@@ -279,6 +281,9 @@ class Sheets:
         if columns is None:
             columns = self._columns(has_predictions)
         legend = LEGEND if has_predictions else []
+        if len(self._palette) > 2:
+            names, colours = self._palette.names, self._palette.colours
+            legend = [*legend, *((names[i], colours[i]) for i in self._palette.meaningful)]
         path = self._folder / name
         with whole_file(path) as partial:
             write_picture(partial, sheet(columns, rows, self._profile.show.cell, legend))
@@ -295,7 +300,8 @@ def _row(image: Picture, truth: Mask, prediction: Mask | None, palette: Palette)
     pictures = [as_rgb(image), palette.colourise(truth)]
     if prediction is None:
         return [*pictures, overlay(image, truth, palette)]
-    return [*pictures, palette.colourise(prediction), comparison(image, truth, prediction)]
+    of_foreground = palette.only_foreground(truth), palette.only_foreground(prediction)
+    return [*pictures, palette.colourise(prediction), comparison(image, *of_foreground)]
 
 
 def _outlined(pair: Evidence, first: Path, second: Path) -> list[Picture]:

@@ -83,6 +83,7 @@ def _split(profile: Profile, limit: int | None, overwrite: bool, reporter: Repor
     tiles_by_folder = assign_tiles(profile, groups, tiles, source_of_scenes(profile, names))
     result = summarise(profile, groups, tiles, tiles_by_folder)
     _warn_of_leakage(result, reporter)
+    _warn_of_absent(result, reporter)
     _link_tiles(profile, tiles_by_folder, step.record, reporter)
     map_blocks(profile, blocks, result)
     step.finish(result.document())
@@ -146,6 +147,12 @@ def _warn_of_leakage(result: SplitResult, reporter: Reporter) -> None:
     else:
         return
     reporter.warn(f"split.by: {result.by} separates {separated}: scores will be optimistic")
+
+
+def _warn_of_absent(result: SplitResult, reporter: Reporter) -> None:
+    """Warn of classes that a part does not have: they are not learned, or have no score."""
+    for name, folders in result.absent.items():
+        reporter.warn(f"no pixel of the class {name} in {listed(folders, most=6)}")
 
 
 def _link_tiles(

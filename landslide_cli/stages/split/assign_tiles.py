@@ -7,6 +7,7 @@ A unit is a list of tiles that stay together: those of a group, of a scene or, w
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landslide_cli.core.parts import PARTS, Part, fold_folder
 from landslide_cli.dataset.groups import Group
@@ -27,10 +28,10 @@ def assign_tiles(
 ) -> TilesByFolder:
     """Assign tiles to the folders of the parts, or of the parts of each fold.
 
-    Every part gets its share of the labelled and of the foreground pixels, as close as the units
-    allow, of each source by itself: another source changes nothing for those before it. A source
-    may also be meant for one part. Augmented copies are for training only, unless single tiles are
-    assigned.
+    Every part gets its share of the labelled pixels and of those of each class but the first, as
+    close as the units allow, of each source by itself: another source changes nothing for those
+    before it. A source may also be meant for one part. Augmented copies are for training only,
+    unless single tiles are assigned.
 
     Args:
         profile: its `split` and `source` are used.
@@ -84,11 +85,24 @@ def split_folders(settings: SplitSettings) -> list[str]:
 
 def count_pixels(tiles: Sequence[Tile]) -> tuple[float, float]:
     """Count labelled and foreground pixels, without augmented copies unless there are no others."""
-    originals = [tile for tile in tiles if not tile.augmentation] or tiles
+    originals = _originals(tiles)
     return (
         sum(float(tile.labelled_pixels) for tile in originals),
         sum(tile.labelled_pixels * tile.foreground_share for tile in originals),
     )
+
+
+def count_classes(tiles: Sequence[Tile], classes: int) -> NDArray[np.int64]:
+    """Count the labelled pixels of each class of more than two, as `count_pixels`.
+
+    A manifest of an earlier version has no such counts, which are 0 then.
+    """
+    known = [tile.class_pixels for tile in _originals(tiles) if tile.class_pixels]
+    return np.asarray(np.array([(0,) * classes, *known], np.int64).sum(axis=0), np.int64)
+
+
+def _originals(tiles: Sequence[Tile]) -> Sequence[Tile]:
+    return [tile for tile in tiles if not tile.augmentation] or tiles
 
 
 def _units(
@@ -199,8 +213,16 @@ def _tiles_of(
 
 
 def _sizes(units: Sequence[Sequence[Tile]]) -> Sizes:
-    """Count the labelled and the foreground pixels of each unit, (units, 2)."""
-    return np.array([count_pixels(unit) for unit in units], np.float64).reshape(-1, 2)
+    """Count the labelled pixels of each unit, and those of each class but the first.
+
+    Returns:
+        (units, classes); of two classes the second is the foreground.
+    """
+    classes = max((len(tile.class_pixels) for unit in units for tile in unit), default=0)
+    if not classes:
+        return np.array([count_pixels(unit) for unit in units], np.float64).reshape(-1, 2)
+    counts = [[count_pixels(unit)[0], *count_classes(unit, classes)[1:]] for unit in units]
+    return np.array(counts, np.float64).reshape(-1, classes)
 
 
 def _too_few(units: Sequence[Sequence[Tile]], parts: Sequence[str], settings: SplitSettings) -> str:
@@ -220,8 +242,8 @@ def _remedy(settings: SplitSettings, are_tied: bool) -> str:
         return "add scenes or ask for fewer parts, or divide large scenes by split.block"
     if are_tied:
         return (
-            "landslides across edges, or ground shown twice, tie blocks together:\nmake "
-            "split.block smaller, or let edges cut landslides in two by --set split.by=scene"
+            "foreground across edges, or ground shown twice, ties blocks together:\nmake "
+            "split.block smaller, or let edges cut objects in two by --set split.by=scene"
         )
     return "make split.block smaller"
 

@@ -1,12 +1,13 @@
 """The outcome of `landslide split`: the scenes of each part, and the groups kept together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.files import SPLIT_RECORD
 from landslide_cli.dataset.groups import Evidence, Group
@@ -17,11 +18,14 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Result, Table
 from landslide_cli.stages.split.assign_tiles import (
     TilesByFolder,
+    count_classes,
     count_pixels,
     split_folders,
 )
 
 Parts = dict[Part, list[str]]
+
+_LANDSLIDES = "landslides"
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class SplitPart:
     """The number of scenes, tiles and augmented copies of a part, and its share of all pixels.
 
     `pixels` and `foreground` are shares of the labelled pixels and of the foreground pixels of all
-    tiles without their augmented copies, in [0, 1]. Where no tiles were cut, `tiles` is 0.
+    tiles without their augmented copies, in [0, 1]; so are `classes`, by name, of the pixels of
+    each class where there are more than two. Where no tiles were cut, `tiles` is 0.
     """
 
     name: str
@@ -38,6 +43,7 @@ class SplitPart:
     augmented: int
     pixels: float
     foreground: float
+    classes: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class SplitResult(Result):
     `scenes` is empty where there are `folds`, which hold the same for each fold, and where single
     tiles were assigned. `groups` are all groups with their evidence. `parts` describes each part,
     or the test part of each fold. `separated` counts the pairs of scenes that share ground and are
-    in different parts, which only happens if the profile asks for it.
+    in different parts, which only happens if the profile asks for it. `subject` is what the
+    foreground is called; `absent` names the folders of parts without a pixel of a class, by class.
     """
 
     dataset: Path
@@ -57,6 +64,8 @@ class SplitResult(Result):
     parts: list[SplitPart]
     groups: list[Group]
     separated: int
+    subject: str = _LANDSLIDES
+    absent: dict[str, list[str]] = field(default_factory=dict)
     unchanged: bool = False
 
     def headline(self) -> str:
@@ -79,7 +88,7 @@ class SplitResult(Result):
             "tiles": [f"{part.tiles}" for part in self.parts],
             "augmented copies": [f"{part.augmented}" for part in self.parts],
             "share of pixels": [f"{part.pixels:.1%}" for part in self.parts],
-            "share of landslides": [f"{part.foreground:.1%}" for part in self.parts],
+            f"share of {self.subject}": [f"{part.foreground:.1%}" for part in self.parts],
         }
         if not self._has_tiles:
             del columns["tiles"], columns["augmented copies"]
@@ -93,7 +102,19 @@ class SplitResult(Result):
         heads = ["group", "scenes", "evidence"]
         shared_ground = [Table("scenes that share ground", heads, groups)] if groups else []
         least = ["augmented copies", "tiles"]
-        return [Table(title, list(columns), rows, least), *shared_ground]
+        return [Table(title, list(columns), rows, least), *self._class_table(), *shared_ground]
+
+    def document(self) -> dict[str, Any]:
+        """Return the fields as JSON values; without what is said of classes where there are two."""
+        document = super().document()
+        for part in document["parts"]:
+            if not part["classes"]:
+                del part["classes"]
+        if self.subject == _LANDSLIDES:
+            del document["subject"]
+        if not self.absent:
+            del document["absent"]
+        return document
 
     @classmethod
     def of(cls, document: Mapping[str, Any], dataset: Path) -> "SplitResult":
@@ -104,6 +125,15 @@ class SplitResult(Result):
         """
         values = {**document, "dataset": str(dataset), "unchanged": True}
         return restored(cls, values, dataset / SPLIT_RECORD)
+
+    def _class_table(self) -> list[Table]:
+        """Show how the pixels of each class are divided, where there are more than two."""
+        rows = [
+            (name, *(f"{part.classes[name]:.1%}" for part in self.parts))
+            for name in self.parts[0].classes
+        ]
+        heads = ["class", *(part.name for part in self.parts)]
+        return [Table("pixels of each class by part", heads, rows)] if rows else []
 
     @property
     def _has_tiles(self) -> bool:
@@ -128,13 +158,14 @@ def summarise(
     ]
     scenes_of_parts: Parts = {} if folds else {part: scenes[part] for part in PARTS}
     folders = {fold: f"{fold}/test" for fold in folds} or {part: part for part in PARTS}
+    palette = profile.palette
     return SplitResult(
         dataset=profile.dataset,
         by=profile.split.by,
         scenes=scenes_of_parts if profile.split.by != "tile" else {},
         folds=scenes_of_folds,
         parts=[
-            _describe_part(name, tiles_by_folder[folder], tiles, are_cut)
+            _describe_part(name, tiles_by_folder[folder], tiles, are_cut, palette)
             for name, folder in folders.items()
         ],
         groups=list(groups),
@@ -143,6 +174,8 @@ def summarise(
             for group in groups
             for evidence in group.evidence
         ),
+        subject=palette.plural,
+        absent=_absent(tiles_by_folder, palette),
     )
 
 
@@ -153,11 +186,27 @@ def _is_separated(evidence: Evidence, folds: Sequence[Parts]) -> bool:
     return any(len(parts) > 1 for parts in parts_of_pair)
 
 
+def _absent(tiles_by_folder: TilesByFolder, palette: Palette) -> dict[str, list[str]]:
+    """Name the folders that have tiles, and not a pixel of a class among them; by class."""
+    absent: dict[str, list[str]] = {}
+    for folder, tiles in tiles_by_folder.items():
+        if not tiles:
+            continue
+        pixels = count_classes(tiles, len(palette))
+        for index in range(1, len(palette)):
+            is_there = pixels[index] if len(palette) > 2 else count_pixels(tiles)[1]
+            if not is_there:
+                absent.setdefault(palette.names[index], []).append(folder)
+    return absent
+
+
 def _describe_part(
-    name: str, tiles: Sequence[Tile], all_tiles: Sequence[Tile], are_cut: bool
+    name: str, tiles: Sequence[Tile], all_tiles: Sequence[Tile], are_cut: bool, palette: Palette
 ) -> SplitPart:
     pixels = np.array(count_pixels(tiles)) / np.maximum(1.0, np.array(count_pixels(all_tiles)))
     labelled, foreground = pixels.tolist()
+    total = count_classes(all_tiles, len(palette))
+    shares = count_classes(tiles, len(palette)) / np.maximum(1, total)
     return SplitPart(
         name=name,
         scenes=len({tile.scene for tile in tiles}),
@@ -165,6 +214,9 @@ def _describe_part(
         augmented=sum(bool(tile.augmentation) for tile in tiles),
         pixels=labelled,
         foreground=foreground,
+        classes={palette.names[i]: float(shares[i]) for i in palette.meaningful}
+        if total.any()
+        else {},
     )
 
 

@@ -200,7 +200,7 @@ def _run_loop(
         folder,
         Previews(profile, model, find_run(profile, folder, preprocessing)),
         reporter,
-        palette.names[palette.foreground],
+        palette,
     )
     loop.resume(checkpoint)
     with interruptions() as interruption:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import Part
 from landslide_cli.errors import DataError, LandslideError, counted
 from landslide_cli.outputs import whole_file, write_csv
@@ -22,6 +23,7 @@ from landslide_cli.stages.train.state import Row, TrainState
 from landslide_cli.stages.train.step import LossScale, Stepper
 from landslide_cli.stages.train.table import EpochTable
 from landslide_cli.stages.train.tensorboard import TensorBoardLog
+from landslide_cli.stages.train.totals import EpochTotals
 from landslide_cli.training_data.batches import Batches
 
 
@@ -37,7 +39,7 @@ class TrainingLoop:
         folder: of the unfinished run, where the chief alone writes.
         previews: drawn after each epoch.
         reporter: shown the progress.
-        foreground: name of the class whose Dice is shown.
+        palette: the classes, and which of them are the foreground.
 
     Attributes:
         state: how far the training has come.
@@ -50,14 +52,14 @@ class TrainingLoop:
     folder: Path
     previews: Previews
     reporter: Reporter
-    foreground: str
+    palette: Palette
 
     def __post_init__(self) -> None:
         settings = self.settings
         # Without a validation set, only values of the training set can be monitored.
         watch = settings.watch
         self._monitored = watch if self.valid is not None else watch.removeprefix("valid_")
-        self._metrics = list(dict.fromkeys(["dice", *settings.metrics]))
+        self._metrics = settings.logged(len(self.palette))
         self._steps = len(self.train) // settings.accumulate
         self._workers = self.stepper.workers
         self.state = TrainState(
@@ -179,12 +181,12 @@ class TrainingLoop:
         if is_stopping:
             # Here the model has its own weights again, not their averages.
             self._stop(interruption)
-        return totals.results(self._metrics)
+        return self._results(totals)
 
     def _log_epoch(self, scores: Row) -> Row:
         """Add the epoch's row to the log."""
         state = self.state
-        row: Row = {"epoch": float(state.epoch)} | state.totals.results(self._metrics)
+        row: Row = {"epoch": float(state.epoch)} | self._results(state.totals)
         row |= {f"valid_{name}": value for name, value in scores.items()}
         row["learning_rate"] = state.schedule.rate(state.epoch, max(0, self._steps - 1))
         row["seconds"] = state.seconds
@@ -192,6 +194,9 @@ class TrainingLoop:
         row["input_wait"] = state.input_wait / state.seconds
         state.rows.append(row)
         return row
+
+    def _results(self, totals: EpochTotals) -> Row:
+        return totals.results(self._metrics, self.palette.foreground)
 
     def _write(self, is_best: bool) -> None:
         """Keep the model if it is the best so far; write previews and metrics."""
@@ -252,8 +257,9 @@ class TrainingLoop:
             self.settings.epochs,
             self._monitored,
             self.valid is not None,
-            self.foreground,
+            self.palette.subject,
             pixels=examples.rows * examples.cols,
+            has_means="mean_iou" in self._metrics,
         )
 
 

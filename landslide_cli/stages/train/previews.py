@@ -38,7 +38,8 @@ class Previews:
         self._profile = profile
         self._folder = run.folder / FOLDER
         self._scenes = _chosen(profile, profile.train.preview_scenes)
-        engine, plan = TensorFlowEngine(model), training_plan(profile)
+        engine = TensorFlowEngine(model, run.adds_background)
+        plan = training_plan(profile)
         self._predictor = ScenePredictor(profile, run.preprocessing_of, plan, engine)
 
     def add(self, epoch: int) -> None:
@@ -46,8 +47,9 @@ class Previews:
         for scene in self._scenes:
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
             predicted = self._predictor.predict(scene.image).mask(threshold=None)
+            labels, mapped = map(self._profile.palette.only_foreground, (truth.mask, predicted))
             with whole_file(self._picture(scene, epoch)) as partial:
-                write_picture(partial, fitted(comparison(image, truth.mask, predicted), SIDE))
+                write_picture(partial, fitted(comparison(image, labels, mapped), SIDE))
 
     def finish(self, epochs: int) -> None:
         """Put each scene's pictures side by side, and into a film that plays them.

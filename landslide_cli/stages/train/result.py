@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from landslide_cli.core.parts import Part
 from landslide_cli.documents import restored
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.profile import Profile
+from landslide_cli.profile.train import MetricName
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.files import RUN_RECORD
 from landslide_cli.runs.run import restored_preprocessing
@@ -56,7 +57,7 @@ class TrainResult(Result):
 
     def tables(self) -> Sequence[Table]:
         part = "valid_" if "valid_loss" in self.best else ""
-        logged = ("loss", "dice", "iou", "sensitivity", "specificity", "dice_coef_multiclass")
+        logged = ("loss", *get_args(MetricName))
         values = [
             (name, f"{self.best[name]:.4g}")
             for name in (part + metric for metric in logged)

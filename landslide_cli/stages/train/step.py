@@ -13,7 +13,7 @@ from landslide_cli.core.networks.batch_norm import with_plain_normalization
 from landslide_cli.core.networks.build import in_precision
 from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.core.networks.losses import alone, make_loss
-from landslide_cli.core.networks.metrics import confusion_counts, soft_accuracy
+from landslide_cli.core.networks.metrics import confusion_counts, soft_accuracy, with_background
 from landslide_cli.profile import TrainSettings
 from landslide_cli.stages.train.totals import EpochTotals
 from landslide_cli.stages.train.workers import Workers
@@ -206,17 +206,21 @@ class Stepper:
         return loss, self._sums(masks, probabilities), self._total(gradients)
 
     def _replica_scores(self, images: Any, masks: Any) -> Any:
-        probabilities = self.model(tf.cast(images, tf.float32), training=False)
+        probabilities = self._predict(images, training=False)
         loss = self._loss(masks, probabilities, self._total)
         return loss, self._sums(masks, probabilities)
 
     def _loss_and_gradients(self, images: Any, masks: Any, scale: Any) -> Any:
         with tf.GradientTape() as tape:
-            probabilities = self.model(tf.cast(images, tf.float32), training=True)
+            probabilities = self._predict(images, training=True)
             loss = self._loss(masks, probabilities, self._total)
             # Each replica's gradient is of the whole batch's loss, and all of them are added up.
             scaled = loss * scale
         return loss, probabilities, tape.gradient(scaled, self.model.trainable_variables)
+
+    def _predict(self, images: Any, training: bool) -> Any:
+        probabilities = self.model(tf.cast(images, tf.float32), training=training)
+        return with_background(probabilities, self._classes)
 
     def _sums(self, masks: Any, probabilities: Any) -> Any:
         counts = confusion_counts(masks, probabilities, self._classes)

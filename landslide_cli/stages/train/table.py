@@ -14,12 +14,19 @@ class EpochTable:
         epochs: of the whole training, for the time that is left.
         monitored: name of the value by which the best epoch is kept.
         has_validation: whether there is a validation set.
-        foreground: name of the class whose Dice is shown.
+        foreground: what it is called, whose Dice is shown.
         pixels: per image.
+        has_means: whether the mean IoU over all classes is shown too.
     """
 
     def __init__(
-        self, epochs: int, monitored: str, has_validation: bool, foreground: str, pixels: int
+        self,
+        epochs: int,
+        monitored: str,
+        has_validation: bool,
+        foreground: str,
+        pixels: int,
+        has_means: bool = False,
     ) -> None:
         self._epochs = epochs
         self._seconds: list[float] = []
@@ -32,6 +39,9 @@ class EpochTable:
             cells["valid loss"] = lambda row: f"{row['valid_loss']:.4f}"
         dice = "valid_dice" if has_validation else "dice"
         cells[f"{foreground} Dice"] = lambda row: f"{row[dice]:.4f}"
+        if has_means:
+            mean = "valid_mean_iou" if has_validation else "mean_iou"
+            cells["mean IoU"] = lambda row: f"{row[mean]:.4f}"
         if has_validation:
             # Without a validation set the last epoch is kept, not the best.
             cells[f"best {monitored.replace('_', ' ')}"] = lambda row: self._best_of(row[monitored])

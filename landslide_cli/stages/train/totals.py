@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from landslide_cli.core.networks.metrics import (
     dice,
     iou,
+    mean_dice,
+    mean_iou,
     mean_soft_accuracy,
     sensitivity,
     specificity,
@@ -42,13 +44,20 @@ class EpochTotals:
         self.loss, self.soft = self.loss + other.loss, self.soft + other.soft
         self.images += other.images
 
-    def results(self, names: Sequence[str]) -> dict[str, float]:
-        """Return the loss, as its mean over the images, and the metrics of these names."""
+    def results(self, names: Sequence[str], foreground: Sequence[int] = (1,)) -> dict[str, float]:
+        """Return the loss, as its mean over the images, and the metrics of these names.
+
+        Args:
+            names: of metrics.
+            foreground: indices of its classes.
+        """
         metrics = {
-            "dice": dice(self.counts),
-            "iou": iou(self.counts),
-            "sensitivity": sensitivity(self.counts),
-            "specificity": specificity(self.counts),
+            "dice": dice(self.counts, foreground),
+            "iou": iou(self.counts, foreground),
+            "sensitivity": sensitivity(self.counts, foreground),
+            "specificity": specificity(self.counts, foreground),
+            "mean_dice": mean_dice(self.counts),
+            "mean_iou": mean_iou(self.counts),
             "dice_coef_multiclass": mean_soft_accuracy(self.soft, self.images),
         }
         return {"loss": self.loss / max(1.0, self.images)} | {n: metrics[n] for n in names}

@@ -12,10 +12,13 @@ from landslide_cli.core.networks.metrics import (
     confusion_counts,
     dice,
     iou,
+    mean_dice,
+    mean_iou,
     mean_soft_accuracy,
     sensitivity,
     soft_accuracy,
     specificity,
+    with_background,
 )
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.scores.confusion import confusion
@@ -42,8 +45,30 @@ def test_dice_and_iou_of_summed_counts_are_those_of_all_pixels(index: int) -> No
     predicted = np.concatenate([values.argmax(axis=-1).ravel() for _, values in batches])
     labelled = truth != IGNORE
     pixels = truth[labelled] == index, predicted[labelled] == index
-    assert dice(counts, index) == np.float32(f1_score(*pixels))
-    assert iou(counts, index) == np.float32(jaccard_score(*pixels))
+    assert dice(counts, (index,)) == np.float32(f1_score(*pixels))
+    assert iou(counts, (index,)) == np.float32(jaccard_score(*pixels))
+
+
+def test_scores_of_several_classes_are_their_mean_by_scikit_learn() -> None:
+    masks, probabilities = random_batch(5)
+    counts = confusion_counts(masks, probabilities, classes=5).numpy()
+    labelled = masks != IGNORE
+    pixels = masks[labelled], probabilities.argmax(axis=-1)[labelled]
+    some = {"labels": [1, 3], "average": "macro"}
+    assert dice(counts, (1, 3)) == np.float32(f1_score(*pixels, **some))
+    assert iou(counts, (1, 3)) == np.float32(jaccard_score(*pixels, **some))
+    assert sensitivity(counts, (1, 3)) == np.float32(recall_score(*pixels, **some))
+    assert mean_dice(counts) == np.float32(f1_score(*pixels, average="macro"))
+    assert mean_iou(counts) == np.float32(jaccard_score(*pixels, average="macro"))
+
+
+def test_a_background_without_an_output_has_the_probability_0() -> None:
+    _, probabilities = random_batch(3)
+    answer = with_background(probabilities, 4).numpy()
+    np.testing.assert_array_equal(answer[..., 1:], probabilities)
+    assert not answer[..., 0].any()
+    assert with_background(probabilities, 3) is probabilities
+    assert with_background(probabilities[..., :1], 2).shape[-1] == 1
 
 
 def test_class_that_is_neither_present_nor_predicted_scores_one() -> None:

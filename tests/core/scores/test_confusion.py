@@ -1,20 +1,26 @@
 """Scores agree with counting pixel by pixel and with scikit-learn."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.metrics import jaccard_score, precision_recall_fscore_support
+from sklearn.metrics import f1_score, jaccard_score, precision_recall_fscore_support
 
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.scores.confusion import (
     SCORE_NAMES,
     confusion,
+    foreground_scores,
+    mean_scores,
     score_values,
     share,
+    together,
 )
 
+Values = NDArray[np.float64]
 Pairs = list[tuple[int, int]]  # true and predicted class of each pixel
 
 
@@ -123,13 +129,43 @@ def test_scores_agree_with_scikit_learn(pixels: tuple[int, Pairs]) -> None:
         np.testing.assert_allclose(score_values(counts, index), expected, rtol=1e-12)
 
 
-def test_stacked_matrices_are_scored_independently() -> None:
+@given(labelled_pixels())
+@example((3, [(0, 0), (1, 0)]))
+@example((4, [(1, 2), (IGNORE, 3)]))
+def test_means_over_classes_agree_with_scikit_learn(pixels: tuple[int, Pairs]) -> None:
+    classes, pairs = pixels
+    counts = confusion(*columns(pairs), classes)
+    labelled = [pair for pair in pairs if pair[0] < classes]
+    assume(labelled)
+    truth, prediction = columns(labelled)
+    # By itself scikit-learn averages over the classes that are in either, as meant here.
+    dice = f1_score(truth, prediction, average="macro")
+    iou = jaccard_score(truth, prediction, average="macro")
+    np.testing.assert_allclose(mean_scores(counts)[:2], [dice, iou], rtol=1e-12)
+    there = [index for index in range(1, classes) if np.any([truth == index, prediction == index])]
+    expected = f1_score(truth, prediction, labels=there, average="macro") if there else 1.0
+    foreground = range(1, classes)
+    np.testing.assert_allclose(foreground_scores(counts, foreground)[0], expected, rtol=1e-12)
+
+
+@given(labelled_pixels())
+def test_classes_taken_together_are_scored_as_one(pixels: tuple[int, Pairs]) -> None:
+    classes, pairs = pixels
+    some = [0, classes - 1]
+    truth, prediction = columns([pair for pair in pairs if pair[0] < classes])
+    true, mapped = (np.isin(values, some).astype(np.uint8) for values in (truth, prediction))
+    expected = score_values(confusion(true, mapped, 2), 1)
+    np.testing.assert_array_equal(together(confusion(truth, prediction, classes), some), expected)
+
+
+@pytest.mark.parametrize("scores", [lambda counts: score_values(counts, 2), mean_scores])
+def test_stacked_matrices_are_scored_independently(scores: Callable[..., Values]) -> None:
     counts = np.random.default_rng(3).integers(0, 3, (5, 40, 3, 3))
-    values = score_values(counts, 2)
+    values = scores(counts)
     assert values.shape == (5, 40, len(SCORE_NAMES))
     assert values.dtype == np.float64
     for index in np.ndindex(5, 40):
-        np.testing.assert_array_equal(values[index], score_values(counts[index], 2))
+        np.testing.assert_array_equal(values[index], scores(counts[index]))
 
 
 def test_scores_of_float64_sums_equal_those_of_integer_counts() -> None:

@@ -153,6 +153,39 @@ def test_foreground_is_where_its_probability_reaches_the_threshold(
     assert (classes[classes > 0] == best[classes > 0]).all()
 
 
+def test_of_a_chosen_foreground_the_threshold_decides_between_it_and_the_rest() -> None:
+    probabilities = np.array(
+        [[0.4, 0.1, 0.2, 0.3], [0.1, 0.2, 0.5, 0.2], [0.3, 0.3, 0.1, 0.3]], np.float32
+    )
+    np.testing.assert_allclose(foreground_probability(probabilities, (1, 3)), [0.4, 0.4, 0.6])
+    assert mask_of(probabilities, 0.5, (1, 3)).tolist() == [0, 2, 1]
+    assert mask_of(probabilities, 0.4, (1, 3)).tolist() == [3, 1, 1]
+    assert mask_of(probabilities, None, (1, 3)).tolist() == [0, 2, 0]
+
+
+@given(
+    arrays(np.float32, (6, 4), elements=st.floats(0.0, 1.0, width=32)),
+    st.integers(1, 999).map(lambda number: number / 1000),
+)
+def test_a_choice_of_all_classes_but_the_first_is_the_default(
+    values: NDArray[np.float32], threshold: float
+) -> None:
+    values[:, 0] = 0.5  # sums of float32 differ from complements in the last bit
+    four = values / np.maximum(values.sum(axis=-1, keepdims=True), np.float32(1e-3))
+    near = np.abs(foreground_probability(four) - threshold) < 1e-5
+    same = mask_of(four, threshold) == mask_of(four, threshold, (1, 2, 3))
+    assert (same | near).all()
+
+
+def test_a_background_without_an_output_is_never_mapped() -> None:
+    softmax = np.array([[0.5, 0.5], [0.2, 0.8], [1.0, 0.0]], np.float32)
+    probabilities = model_channels(softmax, adds_background=True)
+    assert probabilities.shape == (3, channels_of(3))
+    np.testing.assert_array_equal(class_probabilities(probabilities)[:, 1:], softmax)
+    for threshold in (None, 0.001, 0.999):
+        assert mask_of(probabilities, threshold).tolist() == [1, 2, 1]
+
+
 def test_without_a_threshold_background_wins_a_tie() -> None:
     for probabilities in ([[0.5]], [[0.5, 0.3, 0.2]], [[0.4, 0.4, 0.2]]):
         assert mask_of(np.array(probabilities, np.float32)).tolist() == [0]

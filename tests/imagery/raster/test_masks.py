@@ -1,6 +1,7 @@
 """What a mask file says, however it says it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from landslide_cli.core.palette import IGNORE, Palette
+from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.raster.images import write_mask
-from landslide_cli.imagery.raster.masks import read_mask
+from landslide_cli.imagery.raster.images import probe, write_mask
+from landslide_cli.imagery.raster.masks import form_of, read_mask, read_mask_window
 
 WriteRaster = Callable[..., Path]
 
@@ -34,6 +36,19 @@ def test_class_colours_are_recognised(write_raster: WriteRaster, suffix: str) ->
     assert (reading.encoding, reading.changed) == ("colours", 0)
     assert reading.mask.dtype == np.uint8
     np.testing.assert_array_equal(reading.mask, mask)
+
+
+@pytest.mark.parametrize("is_coloured", [False, True])
+def test_a_background_that_is_ignored_has_no_label(
+    write_raster: WriteRaster, is_coloured: bool
+) -> None:
+    mask, palette = classes(3), replace(THREE, ignores_background=True)
+    path = write_raster("mask.png", THREE.colourise(mask) if is_coloured else mask)
+    expected = np.where(mask == 0, np.uint8(IGNORE), mask)
+    np.testing.assert_array_equal(read_mask(path, palette).mask, expected)
+    form, window = form_of(path, palette), Window(4, 2, 9, 7)
+    part = read_mask_window(path, window, form, probe(path))
+    np.testing.assert_array_equal(part, expected[2:9, 4:13])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,17 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.errors import DataError, OutputError
 from landslide_cli.imagery.provenance import Provenance
 from landslide_cli.imagery.raster.georeference import Georeference, reprojected
 from landslide_cli.imagery.vector.attributes import LandslideTable, table_of
-from landslide_cli.imagery.vector.polygon_files import read_areas, read_table, write_polygons
+from landslide_cli.imagery.vector.polygon_files import (
+    layer_of,
+    read_areas,
+    read_table,
+    write_polygons,
+)
 from landslide_cli.outputs import whole_file
 from tests.imagery.vector.shapes import (
     DEGREES,
@@ -52,6 +59,33 @@ def written(path: Path, mask: Mask, place: Georeference, origin: Provenance = OR
 
 def table_in(mask: Mask, place: Georeference = UTM) -> LandslideTable:
     return table_of(landslides_in(mask, place), place, ORIGIN)
+
+
+BUILDINGS = Palette(("background", "buildings"), ((0, 0, 0), (181, 0, 0)))
+DRONE = Palette(("none", "buildings", "paved ground"), ((0, 0, 0), (181, 0, 0), (135, 135, 135)))
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".kml"])
+@pytest.mark.parametrize("palette", [BUILDINGS, DRONE])
+def test_polygons_of_other_classes_are_called_so_and_several_are_drawn_by_class(
+    tmp_path: Path, suffix: str, palette: Palette
+) -> None:
+    mask = squares(10, 4)
+    found = [replace(it, class_name="buildings") for it in landslides_in(mask, UTM)]
+    path = tmp_path / f"a{suffix}"
+    write_polygons(path, table_of(found, UTM, ORIGIN), ORIGIN, palette)
+    by_class = len(palette) > 2
+    if suffix == ".kml":
+        text = path.read_text(encoding="utf-8")
+        assert "<name>polygons</name>" in text
+        assert ("#class-1" in text, "#high" in text) == (by_class, not by_class)
+        return
+    assert pyogrio.list_layers(path)[0][0] == layer_of(path) == "polygons"
+    assert len(read_table(path).geometries) == len(found) == len(read_areas(path)[0])
+    with closing(sqlite3.connect(path)) as database:
+        ((style,),) = database.execute("SELECT styleQML FROM layer_styles").fetchall()
+    assert f'attr="{"class" if by_class else "confidence"}"' in style
+    assert ('label="paved ground"' in style) == by_class
 
 
 def content(path: Path) -> tuple[dict[str, Any], NDArray[np.object_], dict[str, list[Any]]]:

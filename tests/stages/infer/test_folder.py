@@ -219,6 +219,19 @@ def test_polygons_of_a_folder_are_listed(tmp_path: Path) -> None:
     assert polygon_files(tmp_path / "nowhere") == []
 
 
+def test_polygons_of_other_classes_are_called_so(tmp_path: Path, image: Path) -> None:
+    maps = tmp_path / "maps"
+    folder = MapFolder(maps, SETTINGS, polygons="polygons")
+    finish(folder, "scene", image)
+    (maps / "scene_polygons.gpkg").write_text("drawn by hand")
+    (maps / "scene_landslides.gpkg").write_text("of another map")
+    with pytest.raises(OutputError, match=r"scene_polygons\.gpkg: exists"):
+        folder.refuse_overwrite(["scene"], overwrite=False)
+    assert folder.write_table() == maps / "polygons.csv"
+    assert (maps / "polygons.csv").read_text().startswith("scene,class,polygons,area")
+    assert polygon_files(maps) == [maps / "scene_landslides.gpkg", maps / "scene_polygons.gpkg"]
+
+
 @pytest.mark.parametrize("attempt", range(20))
 def test_two_runs_in_one_folder_lose_no_scene_of_each_other(
     tmp_path: Path, image: Path, attempt: int

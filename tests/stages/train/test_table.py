@@ -28,6 +28,14 @@ def test_columns_of_a_training_with_a_validation_set() -> None:
     }
 
 
+def test_of_several_classes_the_mean_over_all_is_shown_too() -> None:
+    table = EpochTable(3, "valid_mean_iou", True, "objects", pixels=1, has_means=True)
+    values = {"valid_loss": 0.75, "valid_dice": 0.5, "valid_mean_iou": 0.375}
+    cells = dict(zip(table.columns, table.cells(row(1, **values)), strict=True))
+    assert (cells["objects Dice"], cells["mean IoU"]) == ("0.5000", "0.3750")
+    assert cells["best valid mean iou"] == "0.3750 *"
+
+
 def test_without_a_validation_set_there_is_no_column_without_a_value() -> None:
     table = EpochTable(3, "iou", False, "landslide", pixels=500_000)
     cells = dict(zip(table.columns, table.cells(row(1)), strict=True))

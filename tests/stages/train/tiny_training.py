@@ -19,7 +19,7 @@ from landslide_cli.stages.train.step import LossScale, Stepper
 from landslide_cli.stages.train.workers import WorkerRank, Workers
 from landslide_cli.training_data.batches import Batches
 from landslide_cli.training_data.examples import Pair
-from tests.models import bright_square
+from tests.models import PALETTE, bright_square
 
 Weights = list[NDArray[Any]]
 
@@ -135,7 +135,7 @@ def loop_of(
         folder,
         NoPreviews(),
         reporter or SilentReporter(),
-        "landslide",
+        PALETTE,
     )
 
 
