@@ -129,6 +129,12 @@ class Palette:
         return rgb
 
 
+def colour_counts(colours: Colours) -> dict[tuple[int, int, int], int]:
+    """Count the pixels of each colour, (..., 3), in the order of red, green and blue."""
+    codes, counts = np.unique(_pack(colours), return_counts=True)
+    return {_unpack(code): int(count) for code, count in zip(codes, counts, strict=True)}
+
+
 def _pack(rgb: Colours) -> NDArray[np.uint32]:
     """Pack red, green and blue into one number, to compare colours in one step."""
     red, green, blue = np.moveaxis(rgb.astype(np.uint32), -1, 0)

@@ -1,5 +1,6 @@
 """Class indices are converted to colours and back."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landslide_cli.core.palette import IGNORE, Palette, UnknownColour, is_foreground
+from landslide_cli.core.palette import (
+    IGNORE,
+    Palette,
+    UnknownColour,
+    colour_counts,
+    is_foreground,
+)
 
 CHANNELS = st.integers(0, 255)
 COLOURS = st.tuples(CHANNELS, CHANNELS, CHANNELS)
@@ -78,6 +85,12 @@ def test_no_class_is_nearer_than_the_nearest(
             for other in palette.colours
         ]
         assert distances[index] == min(distances)
+
+
+@given(st.lists(COLOURS, max_size=20))
+def test_colours_are_counted_in_their_order(colours: list[tuple[int, int, int]]) -> None:
+    counts = colour_counts(np.array(colours, np.uint8).reshape(-1, 3))
+    assert list(counts.items()) == sorted(Counter(colours).items())
 
 
 def test_the_foreground_is_all_classes_but_the_first_unless_some_are_chosen() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from landslide_cli.core.palette import colour_counts
 from landslide_cli.dataset.finding import existing
 from landslide_cli.dataset.scenes import Scene, background_scenes, labelled_scenes
 from landslide_cli.errors import DataError, OutputError, counted, listed
@@ -234,9 +235,7 @@ def _of_masks(scenes: Sequence[Scene], notes: list[str]) -> tuple[list[tuple[str
             found, counts = np.unique(values.gray[shown], return_counts=True)
             grays.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
         else:
-            found, counts = np.unique(values.colours_at(shown), axis=0, return_counts=True)
-            pairs = zip(map(tuple, found.tolist()), counts.tolist(), strict=True)
-            colours.update(dict(pairs))
+            colours.update(colour_counts(values.colours_at(shown)))
     if not colours:
         return _numbered(sorted(grays), notes), False
     main = _main_colours(colours)
