@@ -24,6 +24,9 @@ _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 # Rows and columns where channels come first.
 _SIDES = [2, 3]
 
+# What has been tried, in words for a message.
+_ABLE = "flexunet, or unet with an EfficientNet-Lite encoder,"
+
 # Operations of the same inputs in both, with their names there.
 _ALIKE = {
     "Add": "Add",
@@ -168,8 +171,7 @@ def _translated(graph: _Graph, source: Any, image: str) -> str:
     foreign = {op.get_type_name() for op in operations} - {*_TRANSLATIONS, *_ENDS}
     if foreign:
         raise ModelError(
-            f"a network with {listed(sorted(foreign))} cannot be exported to ONNX; "
-            "flexunet and unet can"
+            f"a network with {listed(sorted(foreign))} cannot be exported to ONNX; {_ABLE} can"
         )
     names: dict[str, str] = {}
     for operation in operations:
@@ -341,7 +343,7 @@ def _constant(operation: Any, number: int) -> NDArray[Any]:
     if node.get_type_name() != "Constant":
         raise ModelError(
             f"a network whose {operation.get_type_name()} computes its weights cannot be exported "
-            "to ONNX; flexunet and unet can"
+            f"to ONNX; {_ABLE} can"
         )
     return np.array(node.data)
 
