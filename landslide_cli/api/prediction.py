@@ -50,7 +50,7 @@ def predicted_array(
     Raises:
         DataError: it does not fit the model.
     """
-    _check_image(image, valid, profile.bands)
+    _check_image(image, valid, profile.model_inputs)
     image = np.ascontiguousarray(image)
     if valid is not None:
         valid = np.ascontiguousarray(valid, np.bool_)

@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image
+from landslide_cli.core.arrays import Image, Valid
 from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.core.tiling.resampling import resample
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.dataset.band_statistics import composition_of
 from landslide_cli.dataset.blocks import blocks_folder, divided_scenes
 from landslide_cli.dataset.files import PREPARE_RECORD
+from landslide_cli.dataset.layers import LayerFinder
 from landslide_cli.dataset.scenes import Scene, background_scenes, labelled_scenes
 from landslide_cli.dataset.tiles import IMAGES, MASKS, TILES
 from landslide_cli.errors import DataError, ProfileError, counted, listed
@@ -30,7 +34,7 @@ SCENES = "scenes"
 LABELS = "labels"
 
 # The keys of a source that its prepared scenes follow from, beside their files.
-READING = ("name", "gsd", "scale", "bands", "value_range", "colours", "mask_nodata")
+READING = ("name", "gsd", "scale", "bands", "value_range", "layers", "colours", "mask_nodata")
 
 
 def synthetic_folder(profile: Profile, source: int = 0) -> Path:
@@ -61,7 +65,7 @@ def source_name(profile: Profile, source: int) -> str:
 def read_scene(
     profile: Profile, scene: Scene, order: Sequence[int] | None = None
 ) -> tuple[Image, MaskReading]:
-    """Read a scene's image, (rows, cols, bands) uint8, and its mask, (rows, cols).
+    """Read a scene's image, (rows, cols, bands), and its mask, (rows, cols).
 
     Where the image declares that it holds no data there is no label.
 
@@ -94,8 +98,18 @@ def remarks_on(profile: Profile, scene: Scene) -> tuple[str | None, str | None]:
 def reading_of(profile: Profile, scene: Scene, order: Sequence[int] | None = None) -> Preprocessing:
     """Return how a scene is read, of its bands those of `order` if given."""
     source = profile.sources[scene.source]
-    bands = order or source.bands
-    return Preprocessing(profile.bands, None if bands is None else tuple(bands), source.value_range)
+    bands = order or source.bands or profile.band_order
+    composition = composition_of(profile)
+    if composition is not None and bands is not None:
+        composition = composition.with_order(bands)
+    return Preprocessing(
+        profile.model_inputs,
+        None if bands is None else tuple(bands),
+        source.value_range,
+        own_gsd=source.gsd if composition is not None else None,
+        composition=composition,
+        layers=scene.layers,
+    )
 
 
 def read_truth(profile: Profile, scene: Scene, shape: tuple[int, int]) -> MaskReading:
@@ -142,13 +156,17 @@ def mask_palette(profile: Profile, scene: Scene) -> Palette:
 class PreparedScene:
     """A scene resized for training, ready to be cut into tiles or crops.
 
-    The image is (rows, cols, bands) uint8, the mask of `reading` (rows, cols). `scale` is the
-    factor by which the columns were resized.
+    The image is (rows, cols, bands), the mask of `reading` (rows, cols). `scale` is the factor by
+    which the columns were resized. Where the image is of a composition's own values, not scaled,
+    `limits` are those of each band that become 0 and 255, None where the training set tells them;
+    `valid` tells which pixels hold data, None for all.
     """
 
-    image: Image
+    image: NDArray[Any]
     reading: MaskReading
     scale: float
+    limits: list[tuple[float, float] | None] | None = None
+    valid: Valid = None
 
 
 def prepared_scene(
@@ -171,13 +189,58 @@ def prepared_scene(
     rows, cols = reading.mask.shape
     size = _prepared_size(profile, scene) or (cols, rows)
     scales = size[1] / rows, size[0] / cols
-    source = ImageSource(image)
+    composition = profile.composition
+    source = ImageSource(image, kept=() if composition is None else composition.kept)
     if size != (cols, rows):
-        nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-        image, reading = resample(image, *size), replace(reading, mask=nearest)
+        image, reading = resample(image, *size), _resized_mask(reading, size)
     if profile.prepare.standardize if standardized is None else standardized:
         image = standardize(image, local_statistics(source, scales), scales=scales)
     return PreparedScene(image, reading, scales[1])
+
+
+def prepared_values(profile: Profile, scene: Scene) -> PreparedScene:
+    """Read a scene whose bands the profile composes, in their own values, and resize it.
+
+    Args:
+        profile: its `prepare`, `source`, `classes` and `bands` are used.
+        scene: of the profile's source.
+
+    Raises:
+        DataError: as `prepared_scene`; or values lie outside the range of a band that refuses such.
+    """
+    with SceneReader(scene.image, reading_of(profile, scene)) as reader:
+        values, valid = reader.read_values()
+        limits = reader.limits
+        reading = read_truth(profile, scene, (reader.height, reader.width))
+    if valid is not None:
+        reading.mask[~valid] = IGNORE
+    rows, cols = reading.mask.shape
+    size = _prepared_size(profile, scene) or (cols, rows)
+    if size != (cols, rows):
+        values, valid = _resized_values(values, valid, size)
+        reading = _resized_mask(reading, size)
+    return PreparedScene(values, reading, size[0] / cols, limits, valid)
+
+
+def _resized_mask(reading: MaskReading, size: tuple[int, int]) -> MaskReading:
+    nearest = cv2.resize(reading.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return replace(reading, mask=nearest)
+
+
+def _resized_values(
+    values: NDArray[Any], valid: Valid, size: tuple[int, int]
+) -> tuple[NDArray[Any], Valid]:
+    """Resize values of any type; pixels without data have no part in their neighbours."""
+    if valid is None:
+        return resample(values, *size), None
+    floats = values.astype(np.float32) * valid[..., None]
+    shares = resample(valid.astype(np.float32)[..., None], *size)
+    resized = resample(floats, *size) / np.maximum(shares, 1e-6)
+    if values.dtype.kind in "iu":
+        resized = np.rint(resized)
+    known = shares[..., 0] > 0.0
+    resized[~known] = 0.0
+    return resized.astype(values.dtype), known
 
 
 def prepared_scale(profile: Profile, scene: Scene) -> float:
@@ -282,6 +345,7 @@ def delivered_scenes_of(
             raise DataError(f"{source_name(profile, index)}: {error}") from error
         is_taken = any(scene.name in scenes for scene in found)
         prefix = source.name or (f"source{index + 1}" if is_taken else None)
+        finder = LayerFinder(source.layers or {}, profile.layer_names, source.images)
         for scene in found:
             name = scene.name if prefix is None else f"{prefix}-{scene.name}"
             if name in scenes:
@@ -289,7 +353,8 @@ def delivered_scenes_of(
                     f"{scenes[name].image} and {scene.image} are both called {name}; give "
                     f"{profile.source_keys[index]} another name"
                 )
-            scenes[name] = replace(scene, name=name, source=index)
+            layers = finder.of(scene.image)
+            scenes[name] = replace(scene, name=name, source=index, layers=layers)
     return list(scenes.values())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from landslide_cli.dataset.band_statistics import composition_of
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.prepared import prepared_scale
 from landslide_cli.dataset.scenes import Scene
@@ -45,14 +46,16 @@ def training_preprocessing(profile: Profile, scenes: Sequence[Scene]) -> Preproc
         tiles = _prepared(profile.dataset / TILES / PREPARE_RECORD)
         scale, standardized, gsd = tiles.scale, tiles.standardized, tiles.gsd
     first = profile.sources[0]
+    order = first.bands or profile.band_order
     return Preprocessing(
-        profile.bands,
-        order=None if first.bands is None else tuple(first.bands),
+        profile.model_inputs,
+        order=None if order is None else tuple(order),
         value_range=first.value_range,
         scale=scale,
         gsd=gsd,
         gsd_range=None if gsd is None else _gsd_range(profile, gsd),
         standardized=standardized,
+        composition=composition_of(profile),
     )
 
 

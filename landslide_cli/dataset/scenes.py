@@ -8,6 +8,7 @@ from pathlib import Path
 
 from landslide_cli.core.tiling.division import Division
 from landslide_cli.dataset.finding import differing_in_case, existing, find_files, find_scenes
+from landslide_cli.dataset.layers import LayerFiles
 from landslide_cli.dataset.pairing import keyed, names_of, paired, partnerless, wildcards
 from landslide_cli.errors import DataError, LandslideError, in_lines, listed
 from landslide_cli.imagery.raster.images import probe
@@ -19,7 +20,8 @@ from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden
 class Scene:
     """A whole image as delivered, with its mask; without one, all of it is background.
 
-    `source` is the position of its source in the profile. A block of a scene is one too, with its
+    `source` is the position of its source in the profile, `layers` are the files beside the image
+    that bands are read from, by the names of the layers. A block of a scene is one too, with its
     `division` of the `whole`.
     """
 
@@ -27,13 +29,15 @@ class Scene:
     image: Path
     mask: Path | None
     source: int = 0
+    layers: LayerFiles = ()
     division: Division | None = None
     whole: "Scene | None" = None
 
     @property
     def files(self) -> list[Path]:
-        """The image, and the mask if there is one."""
-        return [self.image] if self.mask is None else [self.image, self.mask]
+        """The image, the mask if there is one, and the layers."""
+        layers = [Path(path) for _, path in self.layers]
+        return [self.image, *([] if self.mask is None else [self.mask]), *layers]
 
 
 def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[Scene]:

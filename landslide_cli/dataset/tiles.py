@@ -18,7 +18,9 @@ from landslide_cli.core.parts import Part
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.finding import images_in
 from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster.images import image_suffix
 from landslide_cli.outputs import write_csv
+from landslide_cli.profile import Profile
 from landslide_cli.records import check_file
 
 IMAGES, MASKS, TILES, MANIFEST = "images", "masks", "tiles", "manifest.csv"
@@ -94,6 +96,11 @@ def read_manifest(folder: Path) -> list[Tile]:
         raise DataError(f"{path}: no tiles yet; run `landslide prepare` first") from None
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise DataError(f"{path}: is not a manifest of tiles ({error})") from None
+
+
+def tile_suffix(profile: Profile) -> str:
+    """Return the suffix of the images of a profile's tiles: PNG where it can hold them."""
+    return ".tif" if profile.composition is not None else image_suffix(profile.model_inputs)
 
 
 def link_tile(tile: Tile, source: Path, target: Path, suffix: str) -> None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask
@@ -26,15 +26,16 @@ class Canvas:
         rows: of the mosaic.
         cols: of the mosaic.
         bands: of the images.
+        dtype: of the images.
 
     Attributes:
-        image: (rows, cols, bands) uint8, 0 where nothing is.
+        image: (rows, cols, bands), 0 where nothing is.
         mask: (rows, cols) uint8, `IGNORE` where nothing is.
         is_free: (rows, cols) bool.
     """
 
-    def __init__(self, rows: int, cols: int, bands: int) -> None:
-        self.image: Image = np.zeros((rows, cols, bands), np.uint8)
+    def __init__(self, rows: int, cols: int, bands: int, dtype: DTypeLike = np.uint8) -> None:
+        self.image: Image = np.zeros((rows, cols, bands), dtype)
         self.mask: Mask = np.full((rows, cols), IGNORE, np.uint8)
         self.is_free = np.ones((rows, cols), np.bool_)
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
-from PIL import Image
 
+from landslide_cli.core.arrays import Image
+from landslide_cli.core.composition import Composition
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette, is_foreground
 from landslide_cli.core.tiling.grid import ceil_div
 
@@ -26,6 +28,35 @@ _INK, _PAPER = (40, 40, 40), 255
 _GAP, _LINE = 6, 22  # pixels
 
 
+def shown(image: Image, composition: Composition | None) -> Picture:
+    """Show (rows, cols, bands) as (rows, cols, 3 or 1) uint8, for the eye.
+
+    Args:
+        image: as the model sees it.
+        composition: what its bands are; None for 8 bits, which stay as they are.
+    """
+    if composition is None:
+        return np.asarray(image, np.uint8)
+    return stretched(image[..., composition.pictured])
+
+
+def stretched(image: NDArray[Any]) -> Picture:
+    """Stretch each band, (rows, cols, bands), from its 2nd to its 98th percentile; 8 bits stay.
+
+    Pixels that are 0 in all bands hold no data: they stay black, and do not count.
+    """
+    if image.dtype == np.uint8:
+        return np.asarray(image, np.uint8)
+    known = (image != 0).any(axis=-1) & np.isfinite(image).all(axis=-1)
+    if not known.any():
+        return np.zeros(image.shape, np.uint8)
+    low, high = np.percentile(image[known], (2, 98), axis=0)
+    scaled = (np.where(known[..., None], image, low) - low) * (255.0 / np.maximum(high - low, 1e-6))
+    picture = np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+    picture[~known] = 0
+    return picture
+
+
 def as_rgb(image: NDArray[np.uint8]) -> Picture:
     """Show (rows, cols, bands) as red, green and blue: the first three bands, or gray."""
     if image.shape[-1] >= 3:
@@ -40,32 +71,39 @@ class Reduced:
         height: of the scene, in pixels.
         width: likewise.
         longest: the longer side of the picture at the most, in pixels.
+        bands: positions of the bands to show. Default: all.
     """
 
-    def __init__(self, height: int, width: int, longest: int) -> None:
+    def __init__(
+        self, height: int, width: int, longest: int, bands: tuple[int, ...] | None = None
+    ) -> None:
+        self._bands = bands
         self.step = ceil_div(max(height, width), longest)
         self._shape = ceil_div(height, self.step), ceil_div(width, self.step)
-        self._values: NDArray[np.uint8] | None = None
+        self._values: NDArray[Any] | None = None
 
-    def put(self, row_off: int, col_off: int, values: NDArray[np.uint8]) -> None:
+    def put(self, row_off: int, col_off: int, values: NDArray[Any]) -> None:
         """Take what the picture needs of a piece; its upper left pixel in the scene is given."""
         self.place(*reduced(row_off, col_off, values, self.step))
 
-    def place(self, row: int, col: int, values: NDArray[np.uint8]) -> None:
+    def place(self, row: int, col: int, values: NDArray[Any]) -> None:
         """Put a piece that is `reduced` already into its place."""
+        values = values if self._bands is None else values[..., self._bands]
         if self._values is None:
-            self._values = np.zeros((*self._shape, *values.shape[2:]), np.uint8)
+            self._values = np.zeros((*self._shape, *values.shape[2:]), values.dtype)
         self._values[row : row + values.shape[0], col : col + values.shape[1]] = values
 
     @property
     def values(self) -> NDArray[np.uint8]:
         """The picture, (rows, cols) or (rows, cols, bands); 0 where nothing was put."""
-        return np.zeros(self._shape, np.uint8) if self._values is None else self._values
+        if self._values is None:
+            return np.zeros(self._shape, np.uint8)
+        return stretched(self._values)
 
 
 def reduced(
-    row_off: int, col_off: int, values: NDArray[np.uint8], step: int
-) -> tuple[int, int, NDArray[np.uint8]]:
+    row_off: int, col_off: int, values: NDArray[Any], step: int
+) -> tuple[int, int, NDArray[Any]]:
     """Take every `step`-th pixel of a scene out of a piece of it.
 
     Returns:
@@ -247,7 +285,7 @@ def write_film(path: Path, frames: Iterable[Picture], seconds: float) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    first, *rest = [Image.fromarray(frame) for frame in frames]
+    first, *rest = [PIL.Image.fromarray(frame) for frame in frames]
     milliseconds = round(1000 * seconds)
     durations = [milliseconds] * len(rest) + [4 * milliseconds]
     first.save(path, save_all=True, append_images=rest, duration=durations, loop=0, disposal=2)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask
+from landslide_cli.core.tiling.resampling import by_bands
 
 Floats = NDArray[np.floating]
 
@@ -32,7 +33,7 @@ def copies(
     """Make the augmented copies of a tile, without the tile itself.
 
     Args:
-        image: (rows, cols, bands) uint8.
+        image: (rows, cols, bands).
         mask: (rows, cols) uint8 class indices.
         seed: fixes the distortions.
         hflip: add the mirror image left to right.
@@ -73,7 +74,7 @@ def distort(
     slight blur of image and mask is left out). Beyond the edges the tile is reflected.
 
     Args:
-        image: (rows, cols, bands) uint8, interpolated linearly.
+        image: (rows, cols, bands), interpolated linearly.
         mask: (rows, cols) uint8, nearest neighbour.
         amount: largest displacement as a share of the longer side, above 0.
         rng: source of the noise.
@@ -98,7 +99,7 @@ def through_lens(image: Image, mask: Mask, coefficient: float) -> tuple[Image, M
     neither case ground beyond the edges would be needed.
 
     Args:
-        image: (rows, cols, bands) uint8, interpolated linearly.
+        image: (rows, cols, bands), interpolated linearly.
         mask: (rows, cols) uint8, nearest neighbour.
         coefficient: k, above -1/3.
     """
@@ -116,19 +117,29 @@ def sharpened(image: Image, factor: float) -> Image:
     """Sharpen a tile by unsharp masking: add a factor of its difference from its blurred self.
 
     Args:
-        image: (rows, cols, bands) uint8.
+        image: (rows, cols, bands).
         factor: above 0; 1 doubles the finest contrasts.
     """
-    blurred = cv2.GaussianBlur(
-        image, (0, 0), SHARPENING_SIGMA, borderType=cv2.BORDER_REFLECT_101
-    ).reshape(image.shape)
-    change = factor * (image.astype(np.float32) - blurred)
-    return np.asarray(np.clip(np.round(image + change), 0, 255), np.uint8)
+
+    def blur(bands: Image) -> Image:
+        edges = cv2.BORDER_REFLECT_101
+        blurred = cv2.GaussianBlur(bands, (0, 0), SHARPENING_SIGMA, borderType=edges)
+        return blurred.reshape(bands.shape)
+
+    changed = image + factor * (image.astype(np.float32) - by_bands(image, blur))
+    if image.dtype.kind == "f":
+        return changed.astype(image.dtype)
+    ends = np.iinfo(image.dtype)
+    return np.clip(np.round(changed), ends.min, ends.max).astype(image.dtype)
 
 
 def _remapped(image: Image, mask: Mask, map_x: Floats, map_y: Floats) -> tuple[Image, Mask]:
     """Take each pixel from a place in the tile, which is reflected beyond its edges."""
     edges = cv2.BORDER_REFLECT_101
-    moved = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=edges)
+
+    def move(bands: Image) -> Image:
+        moved = cv2.remap(bands, map_x, map_y, cv2.INTER_LINEAR, borderMode=edges)
+        return moved.reshape(bands.shape)
+
     moved_mask = cv2.remap(mask, map_x, map_y, cv2.INTER_NEAREST, borderMode=edges)
-    return moved.reshape(image.shape), moved_mask
+    return by_bands(image, move), moved_mask

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from landslide_cli.profile.bands import BandName
 from landslide_cli.profile.base import Settings, wrong
 
 PolygonFormat = Literal["gpkg", "geojson", "csv", "kml"]
@@ -23,6 +24,11 @@ class InferSettings(Settings):
         min_length=1,
         description="Which bands of the scenes the model sees, by number, in its order. Default: "
         "all that are not alpha.",
+    )
+    layers: dict[BandName, Annotated[str, Field(min_length=1)]] | None = Field(
+        None,
+        description="Rasters beside the scenes that the model's bands read, as `source.layers`. "
+        "Default: those of the first source.",
     )
     gsd: Annotated[float, Field(gt=0.0)] | Literal["model"] | None = Field(
         "model",

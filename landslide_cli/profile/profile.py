@@ -10,10 +10,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from landslide_cli.core.composition import Composition
 from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import fold_folder
 from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.profile.augment import COLOUR_KINDS
+from landslide_cli.profile.bands import BandSettings, composition_of
 from landslide_cli.profile.base import Settings, wrong
 from landslide_cli.profile.evaluate import EvaluateSettings
 from landslide_cli.profile.infer import InferSettings
@@ -67,7 +69,14 @@ class Profile(Settings):
         description="The fold of the cross-validation to work on, if `split.folds` is set; "
         "`--fold` sets it. Its run lies in `<run>/fold-<fold>`.",
     )
-    bands: int = Field(3, ge=1, le=64, description="Bands of the images.")
+    bands: (
+        Annotated[int, Field(ge=1, le=64)]
+        | Annotated[list[BandSettings], Field(min_length=1, max_length=64)]
+    ) = Field(
+        3,
+        description="Bands of the images: how many, of 8 bits; or a list of entries that say of "
+        "each where it is read, how it is computed and how its values are scaled.",
+    )
     classes: list[ClassSettings] = Field(
         [
             ClassSettings(name="background", colour=(0, 0, 0)),
@@ -157,8 +166,29 @@ class Profile(Settings):
             unknown = sorted((source.colours or {}).keys() - set(self.palette.names))
             if unknown:
                 raise wrong(f"{key}.colours", f"there is no class '{unknown[0]}' in `classes`")
-            if source.bands is not None and len(source.bands) != self.bands:
-                raise wrong(f"{key}.bands", f"must name {self.bands} bands, as `bands` says")
+            own = self.own_bands
+            if source.bands is not None and len(source.bands) != own:
+                raise wrong(f"{key}.bands", f"must name {own} bands, as `bands` says")
+            if source.value_range is not None and self.composition is not None:
+                raise wrong(f"{key}.value_range", "needs `bands: NUMBER`; give each entry a range")
+            absent = [name for name in self.layer_names if name not in (source.layers or {})]
+            if absent and source.images is not None:
+                raise wrong(f"{key}.layers", f"has no '{absent[0]}', which `bands` reads")
+        return self
+
+    @model_validator(mode="after")
+    def _bands_fit_each_other(self) -> Self:
+        if isinstance(self.bands, list):
+            names: set[str] = set()
+            for index, entry in enumerate(self.bands):
+                entry.check(f"bands.{index}", self.bands[:index])
+                if entry.name in names:
+                    raise wrong(f"bands.{index}.name", f"two bands are called '{entry.name}'")
+                names.add(entry.name)
+                if entry.auto and self.prepare.standardize:
+                    raise wrong(f"bands.{index}.auto", "does not go with prepare.standardize")
+            if not any(entry.input for entry in self.bands):
+                raise wrong("bands.0.input", "is false for all bands: the model sees none")
         return self
 
     @model_validator(mode="after")
@@ -217,12 +247,11 @@ class Profile(Settings):
 
     @model_validator(mode="after")
     def _colours_are_there_to_change(self) -> Self:
-        if self.bands != 3:
+        composition = self.composition
+        if (self.model_inputs != 3) if composition is None else (composition.colours is None):
             for name in self.train.augment.switched_on():
                 if name in COLOUR_KINDS:
-                    raise wrong(
-                        f"train.augment.{name}", f"needs images of 3 bands, not of {self.bands}"
-                    )
+                    raise wrong(f"train.augment.{name}", "needs red, green and blue among `bands`")
         return self
 
     @model_validator(mode="after")
@@ -281,6 +310,37 @@ class Profile(Settings):
             chosen if len(chosen) < len(names) - 1 else (),
             classes[0].ignore,
         )
+
+    @property
+    def composition(self) -> Composition | None:
+        """What each band is; None where they are of 8 bits, as they lie in their file."""
+        if isinstance(self.bands, int) or all(entry.is_plain for entry in self.bands):
+            return None
+        return composition_of(self.bands)
+
+    @property
+    def band_order(self) -> tuple[int, ...] | None:
+        """The numbers of the bands that plain entries of `bands` name; None for all of a file."""
+        if isinstance(self.bands, int) or self.composition is not None:
+            return None
+        return composition_of(self.bands).numbers(None)
+
+    @property
+    def model_inputs(self) -> int:
+        """Bands of the model's input."""
+        return self.bands if isinstance(self.bands, int) else sum(e.input for e in self.bands)
+
+    @property
+    def own_bands(self) -> int:
+        """Bands that are read from a scene's own file."""
+        if isinstance(self.bands, int):
+            return self.bands
+        return sum(entry.layer is None and entry.derive is None for entry in self.bands)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The layers beside a scene that bands are read from."""
+        return () if self.composition is None else self.composition.layers
 
     @property
     def model_outputs(self) -> int:

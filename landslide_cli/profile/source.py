@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from landslide_cli.core.parts import Part
+from landslide_cli.profile.bands import BandName
 from landslide_cli.profile.base import Settings, wrong
 from landslide_cli.profile.labels import LabelSettings
 
@@ -101,6 +102,12 @@ class SourceSettings(Settings):
         None,
         description="Pixel values that become 0 and 255. Default: all of 8 bits, or of those bits "
         "that the file says it uses (NBITS); other images need it.",
+    )
+    layers: dict[BandName, Annotated[str, Field(min_length=1)]] | None = Field(
+        None,
+        description="Rasters beside the scenes that `bands` read, by the name of the layer: a file "
+        "for all scenes, or a glob with one for each, called like the scene. They are laid on it "
+        "by their georeference.",
     )
     colours: dict[str, tuple[Channel, Channel, Channel]] | None = Field(
         None,

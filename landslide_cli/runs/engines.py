@@ -30,11 +30,12 @@ _KEPT = 2
 
 @dataclass(frozen=True)
 class Shape:
-    """The windows of a model call."""
+    """The windows of a model call; of 8 bits unless `is_float`."""
 
     batch: int
     rows: int
     cols: int
+    is_float: bool = False
 
 
 class Engine(Protocol):
@@ -122,7 +123,8 @@ class OpenVinoEngine:
         model = self._model.clone()
         model.reshape([shape.batch, shape.rows, shape.cols, self._bands])
         prepost = openvino.preprocess.PrePostProcessor(model)
-        prepost.input().tensor().set_element_type(openvino.Type.u8)
+        kind = openvino.Type.f32 if shape.is_float else openvino.Type.u8
+        prepost.input().tensor().set_element_type(kind)
         compiled = self._core.compile_model(
             prepost.build(),
             "CPU",

@@ -78,7 +78,10 @@ def predicted_mosaics(
     scale = float(np.median([max(_scales(run, sample)) for sample in labelled]))
     surroundings = _Surroundings(profile, run, background or labelled, scale)
     model = Preprocessing(
-        run.preprocessing.bands, scale=scale, standardized=run.preprocessing.standardized
+        run.preprocessing.bands,
+        scale=scale,
+        standardized=run.preprocessing.standardized,
+        composition=run.preprocessing.composition,
     )
     groups = _mosaics(labelled)
     for number, group in enumerate(groups, start=1):
@@ -139,7 +142,7 @@ def _drawn(
     upright = [_at_scale(profile, run, sample, scale) for sample in samples]
     pairs = [turned(pair, turn) for pair, turn in zip(upright, turns, strict=True)]
     places, (rows, cols) = apart([(*pair[1].shape,) for pair in pairs], rng)
-    canvas = Canvas(rows, cols, run.preprocessing.bands)
+    canvas = Canvas(rows, cols, upright[0][0].shape[-1], upright[0][0].dtype)
     parts = []
     for sample, pair, turn, place, (_, mask) in zip(
         samples, pairs, turns, places, upright, strict=True

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.core.composition import Composition
+from landslide_cli.dataset.band_statistics import composition_of
 from landslide_cli.dataset.finding import find_files
+from landslide_cli.dataset.layers import LayerFinder
+from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.documents import damaged_file, read_json, restored
-from landslide_cli.errors import ModelError, UsageError
+from landslide_cli.errors import LandslideError, ModelError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
 from landslide_cli.profile import ExternalSettings, InferSettings, Profile, SourceSettings
 from landslide_cli.records import check_file
@@ -60,7 +64,8 @@ class Run:
     through where it differs, by their resolved paths. `threshold` is the least probability of
     foreground, None for the most probable class. `architecture` is the path of a function outside
     this package that has built the model, None for one of this package's. `adds_background` tells
-    that it has no output for the first class.
+    that it has no output for the first class. `layers` are the globs of the files that bands are
+    read from beside scenes, which the glob `images` has found.
     """
 
     folder: Path
@@ -71,6 +76,8 @@ class Run:
     of_sources: Mapping[Path, Preprocessing] = field(default_factory=dict)
     architecture: str | None = None
     adds_background: bool = False
+    layers: Mapping[str, str] = field(default_factory=dict)
+    images: str | None = None
 
     @property
     def is_packaged(self) -> bool:
@@ -88,10 +95,19 @@ class Run:
         return self.folder / MODEL
 
     def preprocessing_of(self, image: Path) -> Preprocessing:
-        """Return what a scene goes through before the model."""
-        if not self.of_sources:
-            return self.preprocessing
-        return self.of_sources.get(_real(image), self.preprocessing)
+        """Return what a scene goes through before the model.
+
+        Raises:
+            DataError: it needs a layer that there is no file of.
+        """
+        found = self.preprocessing
+        if self.of_sources:
+            found = self.of_sources.get(_real(image), found)
+        composition = found.composition
+        if composition is None or not composition.layers or found.layers:
+            return found
+        finder = LayerFinder(self.layers, composition.layers, self.images)
+        return replace(found, layers=finder.of(image))
 
     def with_preprocessing(self, own: Mapping[Path, Preprocessing]) -> "Run":
         """Return the run with what some scenes go through instead, by their paths."""
@@ -110,7 +126,13 @@ class Run:
 
     def for_tiles(self) -> "Run":
         """Return the run for images that are prepared already, such as the dataset's tiles."""
-        preprocessing = Preprocessing(self.preprocessing.bands, resized_by="nothing")
+        of_scenes = self.preprocessing
+        composition = of_scenes.composition
+        if composition is not None:
+            composition = composition.of_tiles(of_scenes.standardized)
+        preprocessing = Preprocessing(
+            of_scenes.bands, resized_by="nothing", composition=composition
+        )
         return replace(self, preprocessing=preprocessing, of_sources={})
 
 
@@ -142,11 +164,13 @@ def find_run(
     folder = PACKAGED if folder is None and uses_packaged(profile) else home
     for name in (MODEL, THRESHOLD):
         check_file(folder / name, folder / RUN_RECORD)
-    stored, infer = stored or stored_preprocessing(folder, profile.bands), profile.infer
+    stored, infer = stored or stored_preprocessing(folder, profile.model_inputs), profile.infer
+    order = _order(profile, profile.sources[0]) or stored.order
     preprocessing = replace(
         stored,
-        bands=profile.bands,
-        order=_order(profile, profile.sources[0]) or stored.order,
+        bands=profile.model_inputs,
+        order=order,
+        composition=_composition(profile, stored, order),
         value_range=profile.sources[0].value_range,
         scale=infer.scale or stored.scale,
         gsd=infer.gsd if isinstance(infer.gsd, float) else stored.gsd,
@@ -164,7 +188,19 @@ def find_run(
         of_sources,
         architecture_path(profile),
         profile.palette.ignores_background,
+        profile.infer.layers or profile.sources[0].layers or {},
+        profile.sources[0].images if profile.infer.layers is None else None,
     )
+
+
+def _composition(
+    profile: Profile, stored: Preprocessing, order: tuple[int, ...] | None
+) -> Composition | None:
+    """Return what the bands of the run's input are: as stored, or by the profile if not known."""
+    composition = stored.composition or composition_of(profile)
+    if composition is None or order is None:
+        return composition
+    return composition.with_order(order)
 
 
 def architecture_path(profile: Profile) -> str | None:
@@ -178,7 +214,8 @@ def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Pr
 
     `infer` takes precedence over what the sources say.
     """
-    if len(profile.sources) == 1 and profile.sources[0].scale is profile.sources[0].gsd is None:
+    one = profile.sources[0]
+    if len(profile.sources) == 1 and one.scale is one.gsd is None and not profile.layer_names:
         return {}
     result: dict[Path, Preprocessing] = {}
     for source in profile.sources:
@@ -194,7 +231,24 @@ def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Pr
             own = replace(own, scale=source.scale, resized_by="scale")
         files = find_files(source.images) if source.images is not None else []
         result |= {_real(path): own for path in files}
-    return result
+    return result | _of_layered(profile, result)
+
+
+def _of_layered(
+    profile: Profile, of_sources: Mapping[Path, Preprocessing]
+) -> dict[Path, Preprocessing]:
+    """Return what labelled scenes go through with their own layers; blocks have those of theirs."""
+    if not profile.layer_names or profile.infer.layers is not None:
+        return {}
+    try:
+        scenes = labelled_scenes_of(profile)
+    except LandslideError:
+        return {}  # none yet, or no longer: scenes are given by name
+    return {
+        _real(scene.image): replace(own, layers=scene.layers)
+        for scene in scenes
+        if (own := of_sources.get(_real((scene.whole or scene).image))) is not None
+    }
 
 
 def _real(path: Path) -> Path:
@@ -203,7 +257,7 @@ def _real(path: Path) -> Path:
 
 
 def _order(profile: Profile, source: SourceSettings) -> tuple[int, ...] | None:
-    order = profile.infer.bands or source.bands
+    order = profile.infer.bands or source.bands or profile.band_order
     return None if order is None else tuple(order)
 
 

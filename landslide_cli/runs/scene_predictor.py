@@ -6,7 +6,7 @@ data, windows, test-time augmentation, engine and precision.
 
 from collections.abc import Callable, Generator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -92,6 +92,7 @@ class ScenePredictor:
         preprocessing: what a scene goes through before the model, by its path.
         plan: windows and precision.
         engine: with the model.
+        is_float: whether it takes windows of float32; otherwise of 8 bits.
     """
 
     def __init__(
@@ -100,9 +101,10 @@ class ScenePredictor:
         preprocessing: Callable[[Path], Preprocessing],
         plan: Plan,
         engine: Engine,
+        is_float: bool = False,
     ) -> None:
         self.plan, self._preprocessing = plan, preprocessing
-        self._engine, self._tta = engine, profile.infer.tta
+        self._engine, self._is_float, self._tta = engine, is_float, profile.infer.tta
         self._channels = channels_of(len(profile.palette))
         self.chosen = profile.palette.chosen
 
@@ -133,12 +135,14 @@ class ScenePredictor:
         """Predict an image in memory.
 
         Args:
-            image: (rows, cols, bands) uint8, as the model takes the bands.
+            image: (rows, cols, bands), as the model takes the bands.
             valid: which pixels hold data, (rows, cols); the others are 0. None for all.
             preprocessing: its scale and standardization are used.
         """
         scales = preprocessing.scale, preprocessing.scale
-        return self.predict_source(ImageSource(image, preprocessing.standardized, valid), scales)
+        kept = () if preprocessing.composition is None else preprocessing.composition.kept
+        source = ImageSource(image, preprocessing.standardized, valid, kept)
+        return self.predict_source(source, scales)
 
     def predict_source(self, source: Source, scales: tuple[float, float]) -> ScenePrediction:
         """Predict what can be read piece by piece and fits into memory.
@@ -187,7 +191,7 @@ class ScenePredictor:
         It is compiled at the first call.
         """
         upright = self._shape(layout)
-        transposed = Shape(upright.batch, upright.cols, upright.rows)
+        transposed = replace(upright, rows=upright.cols, cols=upright.rows)
 
         def predict(windows: Image) -> Probabilities:
             model = other = self._engine.compiled(upright, self.plan.precision)
@@ -202,7 +206,8 @@ class ScenePredictor:
         self._engine.compiled(self._shape(layout), self.plan.precision)
 
     def _shape(self, layout: Layout) -> Shape:
-        return Shape(self.plan.batch, layout.grid.rows.side, layout.grid.cols.side)
+        sides = layout.grid.rows.side, layout.grid.cols.side
+        return Shape(self.plan.batch, *sides, self._is_float)
 
 
 def load_predictor(
@@ -230,4 +235,6 @@ def load_predictor(
         plan, engine = make_plan(profile, run, scenes, reporter)
     else:
         engine = load_engine(plan.engine, run, plan.threads, reporter)
-    return ScenePredictor(profile, run.preprocessing_of, plan, engine)
+    return ScenePredictor(
+        profile, run.preprocessing_of, plan, engine, run.preprocessing.composition is not None
+    )

@@ -6,18 +6,20 @@ the batch, nor the number of workers or threads, nor an interruption changes any
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from landslide_cli.core.arrays import Image
+from landslide_cli.core.composition import Composition
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.palette import IGNORE, Mask
-from landslide_cli.errors import DataError
+from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.warp import SHARPENING_SIGMA, distort, through_lens
-from landslide_cli.profile.augment import OnlineAugmentSettings
+from landslide_cli.profile.augment import COLOUR_KINDS, OnlineAugmentSettings
 
 layers = keras.layers
 fold_in = tf.random.experimental.stateless_fold_in
@@ -59,23 +61,59 @@ Step = Callable[[Draws, Any, Any], tuple[Any, Any]]
 Instead = Callable[[Draws, dict[str, Any]], dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class LitBands:
+    """Which bands of an image show light, by position: only these change with brightness.
+
+    `lit` is None for all of them; `colours` are those of red, green and blue, None if these are not
+    all there.
+    """
+
+    lit: tuple[int, ...] | None = None
+    colours: tuple[int, ...] | None = (0, 1, 2)
+
+
+def lit_bands(composition: Composition | None) -> LitBands:
+    """Return which bands of a composition show light."""
+    if composition is None:
+        return LitBands()
+    return LitBands(composition.lit, composition.colours)
+
+
 class Augmenter:
     """Changes images and masks as `train.augment` says.
 
     `warp` comes first; it is OpenCV's part, `transform` TensorFlow's.
+
+    Args:
+        settings: the profile's.
+        seed: of all draws.
+        bands: which of the images' bands colours are changed of.
     """
 
-    def __init__(self, settings: OnlineAugmentSettings, seed: int) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: OnlineAugmentSettings, seed: int, bands: LitBands | None = None
+    ) -> None:
+        self._settings, self._bands = settings, bands or LitBands()
         self._seed = seed
         # However large the seed is, TensorFlow's are two numbers of 32 bits.
         self._key = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
         # The kinds draw apart from each other: switching one on changes no other's numbers.
         self._steps = [
-            (_DRAW_IDS[name], kind.probability, _KINDS[name](*getattr(kind, "range", (0.0, 0.0))))
+            (_DRAW_IDS[name], kind.probability, self._step(name, kind))
             for name, kind in settings
             if name in _KINDS and kind.probability > 0.0
         ]
+
+    def _step(self, name: str, kind: Any) -> Step:
+        step = _KINDS[name](*getattr(kind, "range", (0.0, 0.0)))
+        if name in COLOUR_KINDS:
+            return (
+                step if self._bands.colours in (None, (0, 1, 2)) else _on(self._bands.colours, step)
+            )
+        if name in _LIGHT_KINDS and self._bands.lit is not None:
+            return _on(self._bands.lit, step)
+        return step
 
     def warp(self, image: Image, mask: Mask, epoch: int, position: int) -> tuple[Image, Mask]:
         """Warp an image and its mask; the settings' `elastic` and `lens`.
@@ -83,7 +121,7 @@ class Augmenter:
         Keras's RandomElasticTransform draws one field for the image and another for the mask.
 
         Args:
-            image: (rows, cols, bands) uint8.
+            image: (rows, cols, bands).
             mask: (rows, cols) uint8 class indices, `IGNORE` where there is no label.
             epoch: number of the epoch, from 0.
             position: number of the image in the epoch, from 0.
@@ -101,7 +139,7 @@ class Augmenter:
         """Change an image and its mask; all kinds that `warp` does not. For tf.data's `map`.
 
         Args:
-            image: (rows, cols, bands) uint8 tensor of static shape.
+            image: (rows, cols, bands) tensor of static shape, uint8 or float32.
             mask: (rows, cols) uint8 class indices, `IGNORE` where there is no label.
             epoch: scalar integer tensor, from 0.
             position: number of the image in the epoch, scalar integer tensor, from 0.
@@ -124,9 +162,10 @@ class Augmenter:
                 partial(step, draws, pixels, labels),
                 partial(_keep, pixels, labels),
             )
-        pixels = tf.clip_by_value(tf.round(pixels), 0.0, 255.0)
+        if image.dtype == tf.uint8:
+            pixels = tf.cast(tf.clip_by_value(tf.round(pixels), 0.0, 255.0), tf.uint8)
         return (
-            tf.ensure_shape(tf.cast(pixels, tf.uint8)[0], image.shape),
+            tf.ensure_shape(pixels[0], image.shape),
             tf.ensure_shape(labels[0, ..., 0], mask.shape),
         )
 
@@ -137,15 +176,29 @@ class Augmenter:
                 f"train.augment.rotate90 needs square images, not {cols} x {rows} pixels; "
                 "train.augment.rotate turns any"
             )
-        if settings.needs_colour and bands != 3:
+        colours = self._bands.colours
+        if settings.needs_colour and (colours is None or bands <= max(colours)):
             raise DataError(
-                f"train.augment.saturation and .hue need images of three bands, not {bands}; "
-                "switch them off"
+                "train.augment.saturation and .hue need images with red, green and blue among "
+                f"their {counted(bands, 'band')}; switch them off"
             )
 
 
 def _keep(image: Any, mask: Any) -> tuple[Any, Any]:
     return image, mask
+
+
+def _on(bands: Sequence[int], step: Step) -> Step:
+    """Have a step change some bands only, by their positions."""
+
+    def on_bands(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        changed, mask = step(draws, tf.gather(image, list(bands), axis=-1), mask)
+        planes = tf.unstack(image, axis=-1)
+        for position, plane in zip(bands, tf.unstack(changed, axis=-1), strict=True):
+            planes[position] = plane
+        return tf.stack(planes, axis=-1), mask
+
+    return on_bands
 
 
 def _by(layer: Any, instead: Instead = lambda draws, drawn: {}) -> Step:
@@ -293,6 +346,9 @@ _DRAW_IDS = {
     "lens": 16,
     "sharpen": 17,
 }
+
+# Kinds that change how light falls or how a sensor sees it, not what lies where.
+_LIGHT_KINDS = frozenset({"brightness", "contrast", "blur", "noise", "sharpen"})
 
 # The step of each kind, by its name in the settings, from the range that the profile gives it.
 _KINDS: dict[str, Callable[[float, float], Step]] = {

@@ -19,8 +19,8 @@ _PREFETCHED = 2  # batches
 class Batches:
     """The examples of an epoch in batches that are all full.
 
-    Images are (batch, rows, cols, bands) uint8, masks (batch, rows, cols) uint8 class indices. What
-    a batch holds follows from the epoch and the batch's number alone, so that an epoch can be
+    Images are (batch, rows, cols, bands), masks (batch, rows, cols) uint8 class indices. What a
+    batch holds follows from the epoch and the batch's number alone, so that an epoch can be
     resumed at any batch.
 
     Args:
@@ -33,6 +33,7 @@ class Batches:
         augmenter: changes each example at random; None leaves them as they are.
         wraps: fill the last batches with the epoch's first examples; otherwise with blank images
             without any label.
+        is_float: whether images are float32; otherwise uint8.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Batches:
         multiple: int = 1,
         augmenter: Augmenter | None = None,
         wraps: bool = False,
+        is_float: bool = False,
     ) -> None:
         self.examples = examples
+        self._dtype = np.dtype(np.float32 if is_float else np.uint8)
         self._bands, self._batch = bands, batch
         self._share = range(batch) if share is None else share
         self._count = math.ceil(len(examples) / (batch * multiple)) * multiple
@@ -114,7 +117,7 @@ class Batches:
         rows, cols = self.examples.rows, self.examples.cols
         # What it returns follows from its arguments: it may run in any order, in parallel.
         image, mask = tf.numpy_function(
-            self._warped_example, [epoch, position], (tf.uint8, tf.uint8), stateful=False
+            self._warped_example, [epoch, position], (self._dtype, tf.uint8), stateful=False
         )
         image.set_shape((rows, cols, self._bands))
         mask.set_shape((rows, cols))
@@ -137,4 +140,4 @@ class Batches:
 
     def _blank(self) -> tuple[Image, Mask]:
         shape = self.examples.rows, self.examples.cols
-        return np.zeros((*shape, self._bands), np.uint8), np.full(shape, IGNORE, np.uint8)
+        return np.zeros((*shape, self._bands), self._dtype), np.full(shape, IGNORE, np.uint8)

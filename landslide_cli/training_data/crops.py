@@ -3,18 +3,22 @@
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image
+from landslide_cli.core.arrays import Image, like
 from landslide_cli.core.palette import IGNORE, Mask, is_foreground
 from landslide_cli.core.tiling.grid import Window
+from landslide_cli.core.tiling.resampling import by_bands
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.profile import TrainSettings
 from landslide_cli.training_data.examples import Pair
 from landslide_cli.training_data.store import SceneStore
+
+Value = TypeVar("Value", bound=np.generic)
 
 # Most foreground pixels per scene that crops are centred on.
 _MOST_ANCHORS = 1000
@@ -194,13 +198,13 @@ def turned_crop(pair: Pair, window: Window, side: int, degrees: float) -> Pair:
     shift = centre - turn @ np.full(2, (side - 1) / 2.0)
     matrix = np.column_stack([turn, shift])
 
-    def warped(values: NDArray[np.uint8], how: int, edge: int, fill: int = 0) -> NDArray[np.uint8]:
+    def warped(values: NDArray[Value], how: int, edge: int, fill: int = 0) -> NDArray[Value]:
         flags = how | cv2.WARP_INVERSE_MAP
         result = cv2.warpAffine(values, matrix, (side, side), None, flags, edge, [fill] * 4)
-        return np.asarray(result.reshape(side, side, *values.shape[2:]), np.uint8)
+        return np.asarray(result.reshape(side, side, *values.shape[2:]), values.dtype)
 
     return (
-        warped(image, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101),
+        by_bands(image, lambda bands: warped(bands, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)),
         warped(mask, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, IGNORE),
     )
 
@@ -209,7 +213,7 @@ def _relit(image: Image, rng: np.random.Generator) -> Image:
     """Make an image brighter or darker, and its bands a little more or less so."""
     shift = rng.uniform(*_SHIFT) + rng.uniform(-_TINT, _TINT, image.shape[-1])
     changed = image * math.exp(rng.uniform(-_GAIN, _GAIN)) + shift
-    return np.asarray(np.rint(np.clip(changed, 0.0, 255.0)), np.uint8)
+    return like(changed, image)
 
 
 def _pasted(crop: Pair, source: Pair) -> Pair:
@@ -219,4 +223,4 @@ def _pasted(crop: Pair, source: Pair) -> Pair:
     is_pasted = is_foreground(source_mask)
     alpha = cv2.GaussianBlur(is_pasted.astype(np.float32), (0, 0), _EDGE)[..., None]
     mixed = image + alpha * (source_image.astype(np.float32) - image)
-    return np.rint(mixed).astype(np.uint8), np.where(is_pasted, source_mask, mask)
+    return like(mixed, image), np.where(is_pasted, source_mask, mask)

@@ -5,7 +5,7 @@ from typing import Protocol
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask
 
-# (rows, cols, bands) uint8, and (rows, cols) uint8 class indices, `IGNORE` where there is no label.
+# (rows, cols, bands), and (rows, cols) uint8 class indices, `IGNORE` where there is no label.
 Pair = tuple[Image, Mask]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landslide_cli.core.parts import Part
+from landslide_cli.dataset.band_statistics import tile_composition
 from landslide_cli.dataset.files import SPLIT_RECORD
 from landslide_cli.dataset.prepared import prepared_pair, prepared_scene, scenes_named
 from landslide_cli.dataset.scenes import Scene
@@ -94,12 +95,13 @@ def examples_of(profile: Profile, files: PartFiles, cache_folder: Path | None) -
         return TileExamples(
             files.tiles,
             profile.palette,
-            profile.bands,
+            profile.model_inputs,
             multiple=profile.model.multiple,
             cache=settings.cache,
             folder=cache_folder,
             nearest_colour=profile.prepare.nearest_colour,
             seed=settings.seed if is_training else None,
+            composition=tile_composition(profile),
         )
 
     def load(scene: Scene) -> Pair:
@@ -130,4 +132,7 @@ def _mosaics(
         return prepared.image, prepared.reading.mask
 
     standardized, only = profile.prepare.standardize, profile.palette.only_foreground
-    return MosaicExamples(grounds, load, side, profile.train, standardized, cache_folder, only)
+    kept = () if profile.composition is None else profile.composition.kept
+    return MosaicExamples(
+        grounds, load, side, profile.train, standardized, cache_folder, kept, only
+    )

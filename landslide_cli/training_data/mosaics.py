@@ -62,6 +62,7 @@ class MosaicExamples:
         side: of a crop, in pixels.
         settings: the profile's `train`: seed, cache, crops and pasting.
         standardized: standardize the mosaics.
+        kept: positions of bands that stay as they are.
         folder: of the disk cache.
         only_foreground: as of `CropExamples`.
 
@@ -77,10 +78,11 @@ class MosaicExamples:
         settings: TrainSettings,
         standardized: bool,
         folder: Path | None = None,
+        kept: tuple[int, ...] = (),
         only_foreground: OnlyForeground = as_it_is,
     ) -> None:
         self.rows = self.cols = side
-        self._settings, self._standardized = settings, standardized
+        self._settings, self._standardized, self._kept = settings, standardized, kept
         self._only_foreground = only_foreground
         self._grounds = [ground for ground in grounds if ground.scenes and ground.weight > 0.0]
         scenes = [scene for ground in self._grounds for scene in ground.scenes]
@@ -111,7 +113,7 @@ class MosaicExamples:
         alone = self._standardized and rng.random() < _ALONE_SHARE
         image, mask = self._mosaic(rng, side, alone)
         if self._standardized and not alone:
-            image = _standardized(image)
+            image = self._level(image)
         return self._cut((image, mask), rng)
 
     def _mosaic(self, rng: np.random.Generator, side: int, alone: bool) -> Pair:
@@ -135,14 +137,18 @@ class MosaicExamples:
 
         def draw(rng: np.random.Generator) -> Pair:
             image, mask = self._piece(rng, source, side)
-            return (_standardized(image), mask) if alone else (image, mask)
+            return (self._level(image), mask) if alone else (image, mask)
 
         first = draw(rng)
-        canvas = Canvas(*size, first[0].shape[-1])
+        canvas = Canvas(*size, first[0].shape[-1], first[0].dtype)
         spare = (length - part for length, part in zip(size, first[1].shape, strict=True))
         canvas.put(first, *(int(rng.integers(min(0, room), max(0, room) + 1)) for room in spare))
         canvas.fill(draw, rng)
         return canvas.image, canvas.mask
+
+    def _level(self, image: Image) -> Image:
+        source = ImageSource(image, kept=self._kept)
+        return standardize(image, local_statistics(source, (1.0, 1.0)))
 
     def _cut(self, mosaic: Pair, rng: np.random.Generator) -> Pair:
         """Cut a crop anywhere out of a mosaic, turned as the settings say, but not beyond it."""
@@ -178,7 +184,3 @@ def _edges(rng: np.random.Generator, side: int) -> list[int]:
     middle = round(side * rng.uniform(*_DIVIDED))
     is_divided = rng.random() < _DIVIDED_SHARE and 0 < middle < side
     return [0, middle, side] if is_divided else [0, side]
-
-
-def _standardized(image: Image) -> Image:
-    return standardize(image, local_statistics(ImageSource(image), (1.0, 1.0)))

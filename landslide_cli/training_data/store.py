@@ -127,7 +127,7 @@ class SceneStore:
             image, mask = self._store.get(index)
             self.sizes.append((mask.shape[0], mask.shape[1]))
             survey(index, mask)
-            needed += image.size + mask.size
+            needed += image.nbytes + mask.nbytes
             if cache == "auto" and resolve_cache("auto", needed, fallback, free_bytes) != "memory":
                 cache, self._store = fallback, store(fallback)
 
@@ -162,4 +162,5 @@ def _mapped_pair(image_path: Path, mask_path: Path) -> Pair | None:
     except Exception:  # a damaged header makes NumPy raise almost anything
         return None
     fits = image.ndim == 3 and mask.ndim == 2 and image.shape[:2] == mask.shape
-    return (image, mask) if fits and image.dtype == mask.dtype == np.uint8 else None
+    is_pair = image.dtype in (np.uint8, np.float32) and mask.dtype == np.uint8
+    return (image, mask) if fits and is_pair else None

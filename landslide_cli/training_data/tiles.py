@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.composition import Composition
 from landslide_cli.core.palette import Palette
 from landslide_cli.dataset.tiles import TileFiles
 from landslide_cli.errors import DataError
@@ -29,6 +30,7 @@ class TileExamples:
         folder: of the disk cache.
         nearest_colour: give mask colours that are no class to the nearest class.
         seed: of the order, which differs from epoch to epoch. Default: the order of `tiles`.
+        composition: what the bands of the tiles are; None for `bands` of 8 bits.
 
     Raises:
         DataError: the first tile cannot be read, or the model does not take its size.
@@ -44,10 +46,11 @@ class TileExamples:
         folder: Path | None = None,
         nearest_colour: bool = False,
         seed: int | None = None,
+        composition: Composition | None = None,
     ) -> None:
         self._tiles = list(tiles)
         self._palette, self._bands, self._nearest = palette, bands, nearest_colour
-        self._seed = seed
+        self._seed, self._composition = seed, composition
         info = probe(self._tiles[0].image)
         self.rows, self.cols = info.height, info.width
         if self.rows % multiple or self.cols % multiple:
@@ -55,7 +58,8 @@ class TileExamples:
                 f"{self._tiles[0].image}: is {self.cols} x {self.rows} pixels; the model takes "
                 f"multiples of {multiple}: prepare tiles of such a size, or use fewer model layers"
             )
-        needed = len(self._tiles) * self.rows * self.cols * (bands + 1)
+        depth = 1 if composition is None else 4
+        needed = len(self._tiles) * self.rows * self.cols * (depth * bands + 1)
         resolved = resolve_cache(cache, needed, fallback="none")
         self._store = Store(self._read, len(self._tiles), resolved, folder)
         self._lock = threading.Lock()
@@ -83,7 +87,7 @@ class TileExamples:
 
     def _read(self, index: int) -> Pair:
         tile = self._tiles[index]
-        image = read_tile(tile.image, self._bands)
+        image = read_tile(tile.image, self._bands, self._composition)
         mask = read_mask(tile.mask, self._palette, self._nearest, tile.image).mask
         for path, shape in ((tile.image, image.shape[:2]), (tile.mask, mask.shape)):
             if shape != (self.rows, self.cols):

@@ -1,5 +1,6 @@
 """Resizing arrays with any number of bands."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import cv2
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 Value = TypeVar("Value", np.uint8, np.float32)
 
-# The most bands that OpenCV's area averaging accepts.
+Number = TypeVar("Number", bound=np.generic)
+
+# The most bands that OpenCV's area averaging and its warps accept at once.
 _MAX_BANDS = 4
 
 
@@ -23,7 +26,7 @@ def resample(values: NDArray[Value], width: int, height: int) -> NDArray[Value]:
     Returns:
         (height, width, bands) of the same type; `values` itself if it already has that size.
     """
-    rows, cols, bands = values.shape
+    rows, cols, _ = values.shape
     if (width, height) == (cols, rows):
         return values
     if (width < cols and height > rows) or (width > cols and height < rows):
@@ -31,9 +34,26 @@ def resample(values: NDArray[Value], width: int, height: int) -> NDArray[Value]:
         shrunk = resample(values, min(width, cols), min(height, rows))
         return resample(shrunk, width, height)
     interpolation = cv2.INTER_AREA if width < cols or height < rows else cv2.INTER_LINEAR
-    result = np.empty((height, width, bands), values.dtype)
-    for start in range(0, bands, _MAX_BANDS):
-        chunk = np.ascontiguousarray(values[..., start : start + _MAX_BANDS])
+
+    def resize(chunk: NDArray[Value]) -> NDArray[Value]:
         resized = cv2.resize(chunk, (width, height), interpolation=interpolation)
-        result[..., start : start + _MAX_BANDS] = resized.reshape(height, width, -1)
-    return result
+        return resized.reshape(height, width, -1)
+
+    return by_bands(values, resize)
+
+
+def by_bands(
+    image: NDArray[Number], change: Callable[[NDArray[Number]], NDArray[Number]]
+) -> NDArray[Number]:
+    """Apply what OpenCV does to an image of up to four bands to one of any number.
+
+    Args:
+        image: (rows, cols, bands).
+        change: takes some of the bands, (rows, cols, 1 to 4), and returns as many.
+    """
+    bands = image.shape[-1]
+    parts = [
+        change(np.ascontiguousarray(image[..., start : start + _MAX_BANDS]))
+        for start in range(0, bands, _MAX_BANDS)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)

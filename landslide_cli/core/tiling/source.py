@@ -8,7 +8,7 @@ from landslide_cli.core.arrays import Image, Valid
 
 @dataclass(frozen=True)
 class Piece:
-    """A rectangle of a scene: `image` (rows, cols, bands) uint8; `valid` (rows, cols), or None.
+    """A rectangle of a scene: `image` (rows, cols, bands); `valid` (rows, cols), or None.
 
     None says that all pixels hold data; those that hold none are 0 in the image.
     """
@@ -32,17 +32,22 @@ class Source(Protocol):
     def standardized(self) -> bool:
         """Whether the model wants the scene standardized; what is read is not yet."""
 
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The positions of bands that stay as they are where the scene is standardized."""
+
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
         """Read the pixels from the first to below the last row and column."""
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A scene in memory, (rows, cols, bands) uint8; `valid` as in `Piece`."""
+    """A scene in memory, (rows, cols, bands); `valid` as in `Piece`."""
 
     image: Image
     standardized: bool = False
     valid: Valid = None
+    kept: tuple[int, ...] = ()
 
     @property
     def height(self) -> int:

@@ -11,18 +11,15 @@ cells of a grid (Zuiderveld, 1994, Graphics Gems IV).
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image
+from landslide_cli.core.arrays import DEVIATION, MEAN, Image, like
 from landslide_cli.core.tiling.source import Source
-
-# In grey levels of 0 to 255; close to those of typical aerial scenes.
-MEAN, DEVIATION = 110.0, 50.0
 
 # Lower bound of the deviation divided by, so that noise of even scenes is not amplified.
 LEAST_DEVIATION = 8.0
@@ -90,12 +87,14 @@ class Levels:
 
     `cells`, (rows, cols, 1 + bands + 1), holds per cell the share of its pixels with data, the mean
     of each band, and the standard deviation averaged over the bands, the latter two multiplied by
-    that share, so that interpolation weights cells by their data.
+    that share, so that interpolation weights cells by their data. `changed` are the positions of
+    the bands, None for all of the scene's.
     """
 
     cells: NDArray[np.float32]
     rows: _CellAxis
     cols: _CellAxis
+    changed: tuple[int, ...] | None = None
 
 
 def local_statistics(
@@ -121,11 +120,15 @@ def local_statistics(
     cell_rows = row_axis.covering(*(rows or (0, source.height)))
     cell_cols = col_axis.covering(*(cols or (0, source.width)))
     edges = np.array([col_axis.span(cell) for cell in cell_cols])
-    cells = np.array([_cell_statistics(source, *row_axis.span(cell), edges) for cell in cell_rows])
+    changed = _changed(source) if source.kept else None
+    cells = np.array(
+        [_cell_statistics(source, *row_axis.span(cell), edges, changed) for cell in cell_rows]
+    )
     return Levels(
         cells.astype(np.float32),
         _CellAxis(row_axis.length, row_axis.count, cell_rows[0]),
         _CellAxis(col_axis.length, col_axis.count, cell_cols[0]),
+        changed,
     )
 
 
@@ -138,16 +141,23 @@ def standardize(
     """Standardize a part of a scene.
 
     Args:
-        image: (rows, cols, bands) uint8, resized for the model.
+        image: (rows, cols, bands), resized for the model.
         levels: the scene's statistics around this part.
         offset: the image's first row and column in the resized scene.
         scales: the factors that it was resized by.
 
     Returns:
-        (rows, cols, bands) uint8.
+        (rows, cols, bands) of the same type.
     """
+    if levels.changed is not None:
+        result = image.copy()
+        part = np.ascontiguousarray(image[..., levels.changed])
+        result[..., levels.changed] = standardize(
+            part, replace(levels, changed=None), offset, scales
+        )
+        return result
     known_rows, known_cols, _ = levels.cells.shape
-    if known_rows == known_cols == 1:
+    if known_rows == known_cols == 1 and image.dtype == np.uint8:
         return _by_one_cell(image, levels.cells[0, 0])
     above, below, down = levels.rows.interpolation(offset[0], image.shape[0], scales[0], known_rows)
     left, right, across = levels.cols.interpolation(
@@ -186,11 +196,15 @@ def _standardize(image: Image, statistics: NDArray[np.float32]) -> Image:
     shares = np.maximum(statistics[..., :1], np.float32(1e-6))
     means, deviations = statistics[..., 1:-1] / shares, statistics[..., -1:] / shares
     result = (image - means) * (DEVIATION / np.maximum(deviations, LEAST_DEVIATION)) + MEAN
-    return np.asarray(np.rint(np.clip(result, 0.0, 255.0)), np.uint8)
+    return like(result, image)
 
 
 def _cell_statistics(
-    source: Source, top: int, bottom: int, edges: NDArray[np.int64]
+    source: Source,
+    top: int,
+    bottom: int,
+    edges: NDArray[np.int64],
+    changed: tuple[int, ...] | None,
 ) -> NDArray[np.float64]:
     """Compute what `Levels.cells` holds for one row of cells, (cells, 1 + bands + 1)."""
     total: NDArray[np.float64] = np.zeros((len(edges), 1))
@@ -198,12 +212,9 @@ def _cell_statistics(
     left, right = int(edges[0, 0]), int(edges[-1, 1])
     for rows in _sampled_rows(source.height, top, bottom):
         piece = source.read(rows, (left, right))
-        image = piece.image if piece.valid is None else piece.image * piece.valid[..., None]
-        # Sums over the rows, then over the columns of each cell: integers, exact in any order.
-        # Any band: several times as fast as `any` along a short axis.
-        coloured = reduce(np.bitwise_or, np.moveaxis(image, -1, 0)) > 0
-        terms = [coloured[..., None], image, np.square(image, dtype=np.uint16)]
-        columns = np.concatenate([term.sum(axis=0, dtype=np.uint32) for term in terms], axis=1)
+        image = piece.image if changed is None else piece.image[..., changed]
+        image = image if piece.valid is None else image * piece.valid[..., None]
+        columns = _column_sums(image)
         total = total + np.add.reduceat(columns, edges[:, 0] - left, axis=0, dtype=np.float64)
         pixels += (rows[1] - rows[0]) * (edges[:, 1] - edges[:, 0])
     count = total[:, :1]
@@ -211,6 +222,27 @@ def _cell_statistics(
     deviations = np.sqrt(np.maximum(0.0, squares - means**2)).mean(axis=1, keepdims=True)
     share = count / pixels[:, None]
     return np.concatenate([share, share * means, share * deviations], axis=1)
+
+
+def _changed(source: Source) -> tuple[int, ...]:
+    """Return the positions of the bands that are standardized."""
+    bands = source.read((0, 1), (0, 1)).image.shape[-1]
+    return tuple(band for band in range(bands) if band not in source.kept)
+
+
+def _column_sums(image: Image) -> NDArray[np.uint32 | np.float64]:
+    """Sum the pixels with data, the bands and their squares over the rows, (cols, 1 + 2 bands)."""
+    if image.dtype != np.uint8:
+        terms = [
+            (image != 0).any(axis=-1, keepdims=True),
+            image,
+            np.square(image, dtype=np.float64),
+        ]
+        return np.concatenate([term.sum(axis=0, dtype=np.float64) for term in terms], axis=1)
+    # Integers, exact in any order. Any band: several times as fast as `any` along a short axis.
+    coloured = reduce(np.bitwise_or, np.moveaxis(image, -1, 0)) > 0
+    terms = [coloured[..., None], image, np.square(image, dtype=np.uint16)]
+    return np.concatenate([term.sum(axis=0, dtype=np.uint32) for term in terms], axis=1)
 
 
 def _sampled_rows(height: int, top: int, bottom: int) -> Iterator[tuple[int, int]]:

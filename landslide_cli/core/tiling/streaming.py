@@ -27,7 +27,7 @@ from landslide_cli.core.tiling.windows import (
     views,
 )
 
-# Windows (batch, rows, cols, bands) uint8 to probabilities (batch, rows, cols, channels); of two
+# Windows (batch, rows, cols, bands) to probabilities (batch, rows, cols, channels); of two
 # classes the foreground's alone, of more one channel per class (`channels_of`).
 Predict = Callable[[Image], Probabilities]
 

@@ -7,16 +7,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image, Valid
+from landslide_cli.core.arrays import MEAN, Image, Valid, like
 from landslide_cli.core.tiling.grid import Axis, Window, reflected
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.scaling import Ratio, to_model
 from landslide_cli.core.tiling.source import Piece, Source
-from landslide_cli.core.tiling.standardize import MEAN, local_statistics, standardize
+from landslide_cli.core.tiling.standardize import local_statistics, standardize
 
 # Called with the row and column of the scene at which an image, (rows, cols, bands), was read.
 OnPixels = Callable[[int, int, Image], None]
-Value = TypeVar("Value", np.uint8, np.bool_)
+Value = TypeVar("Value", bound=np.generic)
 
 # Pixels of a scene that are read and resized at once: enough for compiled code to do the work, few
 # enough to take little memory beside the model.
@@ -186,7 +186,7 @@ class _HeldRows:
         count, rows = self.stop - self.first, more.image.shape[0]
         if self._image is None or count + rows > len(self._image):
             self._capacity = max(self._capacity, count + rows)
-            self._enlarge(count, more.image.shape[1:])
+            self._enlarge(count, more.image)
         assert self._image is not None  # noqa: S101 - it was made just now
         self._image[count : count + rows] = more.image
         if more.valid is not None and self._valid is None:
@@ -213,8 +213,8 @@ class _HeldRows:
             return None
         return _taken(self._image, down, cols).copy()
 
-    def _enlarge(self, count: int, shape: tuple[int, ...]) -> None:
-        image = np.empty((self._capacity, *shape), np.uint8)
+    def _enlarge(self, count: int, rows: Image) -> None:
+        image: Image = np.empty((self._capacity, *rows.shape[1:]), rows.dtype)
         valid = None if self._valid is None else np.ones(image.shape[:2], np.bool_)
         if self._image is not None:
             image[:count] = self._image[:count]
@@ -240,8 +240,7 @@ def _scaled(piece: Piece, layout: Layout) -> Piece:
     shares = to_model(marks, layout.rows, layout.cols)[..., 0]
     partly = (shares > 0.0) & (shares < 1.0)
     if partly.any():
-        brighter = scaled[partly] / shares[partly][..., None]
-        scaled[partly] = np.rint(np.minimum(brighter, 255.0)).astype(np.uint8)
+        scaled[partly] = like(scaled[partly] / shares[partly][..., None], scaled)
     return Piece(scaled, shares > 0.0)
 
 

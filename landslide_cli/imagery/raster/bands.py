@@ -1,5 +1,6 @@
 """The choice of a raster's bands: which a model sees, and what tells pixels without data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,34 @@ class BandPlan:
         return self.bands if self.alpha is None else [*self.bands, self.alpha]
 
     @property
+    def is_whole(self) -> bool:
+        """Whether nothing can tell that a pixel holds no data."""
+        told = self.nodata or self.mask_bands or self.floating
+        return not told and self.alpha is None and (self.shown is None or bool(self.shown.all()))
+
+    def valid(self, values: NDArray[Any], masks: NDArray[np.uint8] | None) -> Bools | None:
+        """Tell the pixels that hold data, (rows, cols); None if all do.
+
+        Args:
+            values: (bands, rows, cols), of `bands_read`.
+            masks: likewise, of `mask_bands`; None if these are none.
+        """
+        colours = values[: len(self.bands)]
+        known: list[Bools] = [~nodata.missing(colours) for nodata in self.nodata]
+        if self.floating:
+            known.append(~np.asarray(np.isnan(colours).any(axis=0)))
+        if self.alpha is not None:
+            known.append(values[-1] != 0)
+        if masks is not None:
+            known.append(np.asarray(masks.all(axis=0)))
+        if self.shown is not None and not self.shown.all():
+            known.append(self.shown[values[0]])
+        if not known:
+            return None
+        valid: Bools = np.logical_and.reduce(known)
+        return None if valid.all() else valid
+
+    @property
     def note(self) -> str | None:
         """What to tell of the order of the bands; None if they are taken as they lie."""
         if not self.colours or self.bands == sorted(self.bands):
@@ -95,6 +124,50 @@ def plan_bands(path: Path, dataset: Any, preprocessing: Preprocessing) -> BandPl
         mask_bands=mask_bands(dataset, chosen),
         floating=dtype.kind == "f",
         colours=_colours(dataset, chosen) if preprocessing.order is None else (),
+    )
+
+
+def plan_file(
+    path: Path, dataset: Any, numbers: Sequence[int], preprocessing: Preprocessing
+) -> BandPlan:
+    """Decide which bands of an opened raster are read, in their own values.
+
+    Args:
+        path: of the raster, for messages.
+        dataset: the opened raster.
+        numbers: of the bands, from 1.
+        preprocessing: its `nodata` is used.
+
+    Raises:
+        DataError: the raster has not these bands, or complex values or a palette.
+    """
+    absent = [number for number in numbers if number > dataset.count]
+    if absent:
+        raise DataError(
+            f"{path}: has {counted(dataset.count, 'band')} where `bands` in the profile reads band "
+            f"{absent[0]}; give another `band`, or take other images"
+        )
+    if is_palette(dataset):
+        raise DataError(f"{path}: is a palette image; convert it to RGB to read single bands")
+    if not numbers:
+        return BandPlan([])
+    dtype = np.result_type(*(_pixel_type(path, dataset, number) for number in numbers))
+    alpha = next(
+        (
+            index
+            for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
+            if meaning == ColorInterp.alpha and index not in numbers
+        ),
+        None,
+    )
+    # Of 8 bits, 0 in one band may be a shadow; of more, a value of no data is meant as such.
+    ground = None if dtype == np.uint8 else (np.inf, -np.inf)
+    return BandPlan(
+        bands=list(numbers),
+        alpha=alpha,
+        nodata=_nodata(_declared(dataset, list(numbers)), dtype, ground, preprocessing),
+        mask_bands=mask_bands(dataset, numbers),
+        floating=dtype.kind == "f",
     )
 
 

@@ -7,21 +7,25 @@ from typing import Any
 
 import cv2
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from rasterio import windows
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 
+from landslide_cli.core.arrays import Image, Valid
+from landslide_cli.core.composition import Composition
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.bands import colour_bands, colour_table, is_palette
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.nodata import NoData, mask_bands
+from landslide_cli.imagery.raster.opening import opened
 from landslide_cli.imagery.raster.orientation import refuse_turned
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.ranges import suggested_range
-from landslide_cli.imagery.raster.reader import SceneReader, opened
+from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.imagery.raster.recognition import marked
 
 
@@ -88,16 +92,22 @@ def read_image(
     """
     preprocessing = Preprocessing(bands, None if order is None else tuple(order), value_range)
     with SceneReader(path, preprocessing) as scene:
-        return scene.read((0, scene.height), (0, scene.width)).image
+        return np.asarray(scene.read((0, scene.height), (0, scene.width)).image, np.uint8)
 
 
-def read_tile(path: Path, bands: int) -> NDArray[np.uint8]:
-    """Read the image of a tile, (rows, cols, bands) uint8, which is prepared already.
+def read_tile(path: Path, bands: int, composition: Composition | None = None) -> Image:
+    """Read the image of a tile, (rows, cols, bands), which is prepared already.
+
+    Args:
+        path: of the image.
+        bands: that it has.
+        composition: what they are (`Composition.of_tiles`); None for bands of 8 bits.
 
     Raises:
-        DataError: as `SceneReader`; or its values are not of 8 bits.
+        DataError: as `SceneReader`; or there is no composition, and its values are not of 8 bits.
     """
-    with SceneReader(path, Preprocessing(bands, resized_by="nothing")) as tile:
+    reading = Preprocessing(bands, resized_by="nothing", composition=composition)
+    with SceneReader(path, reading) as tile:
         return tile.read((0, tile.height), (0, tile.width)).image
 
 
@@ -316,21 +326,57 @@ def _encoded(image: NDArray[np.uint8], suffix: str, options: list[int]) -> bytes
     return bytes(encoded)
 
 
-def _tiff(image: NDArray[np.uint8]) -> bytes:
+def _tiff(
+    image: NDArray[Any],
+    names: Sequence[str] = (),
+    limits: Sequence[tuple[float, float] | None] | None = None,
+    valid: Valid = None,
+) -> bytes:
     height, width, count = image.shape
-    with MemoryFile() as memory:
+    with MemoryFile() as memory, rasterio.Env(GDAL_TIFF_INTERNAL_MASK="YES"):
         with memory.open(
             driver="GTiff",
             width=width,
             height=height,
             count=count,
-            dtype="uint8",
+            dtype=image.dtype.name,
             compress="deflate",
             photometric="minisblack",
             alpha="no",
         ) as dataset:
             dataset.write(np.moveaxis(image, -1, 0))
+            for number, name in enumerate(names, start=1):
+                dataset.set_band_description(number, name)
+            if limits is not None:
+                ends = [known or (0.0, 255.0) for known in limits]
+                dataset.scales = tuple(255.0 / (high - low) for low, high in ends)
+                dataset.offsets = tuple(-255.0 * low / (high - low) for low, high in ends)
+            if valid is not None:
+                dataset.write_mask(valid)
         return bytes(memory.read())
+
+
+def write_values(
+    path: Path,
+    values: NDArray[Any],
+    names: Sequence[str],
+    limits: Sequence[tuple[float, float] | None] | None = None,
+    valid: Valid = None,
+) -> None:
+    """Write (rows, cols, bands) of any type as a GeoTIFF that says what its values are.
+
+    Args:
+        path: of the file.
+        values: of uint8, uint16, int16 or float32.
+        names: of the bands.
+        limits: the values of each band that become 0 and 255, written as its scale and offset;
+            None for a band of which they are not known.
+        valid: which pixels hold data, (rows, cols), written as a mask; None for all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path.write_bytes(_tiff(values, names, limits, valid))
 
 
 def image_suffix(bands: int) -> str:

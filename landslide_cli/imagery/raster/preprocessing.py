@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from landslide_cli.core.composition import Composition
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference, gsd_of
 
@@ -39,6 +40,8 @@ class Preprocessing:
             rasters are prepared already.
         standardized: bands get the same mean and deviation in all scenes
             (`core.tiling.standardize`).
+        composition: what the bands are, one by one, in float32; None for `bands` of 8 bits.
+        layers: the files beside the scene that bands are read from, by the names of the layers.
         nodata: pixels without data beside those that the file declares: none, those whose bands all
             have a value, or those of an undeclared border (`imagery.raster.border`).
     """
@@ -53,6 +56,8 @@ class Preprocessing:
     standardized: bool = False
     resized_by: ResizedBy = "gsd or scale"
     nodata: float | Literal["none", "auto"] = "none"
+    composition: Composition | None = None
+    layers: tuple[tuple[str, str], ...] = ()
 
     def gsd_of(
         self, georeference: Georeference, height: int, width: int

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.errors import DataError
-
-# To suggest a range, windows of this side, as many per row and column, are read.
-_SIDE, _WINDOWS = 256, 6
+from landslide_cli.imagery.raster.sampling import sampled_windows
 
 
 def value_range_of(
@@ -60,6 +58,14 @@ def _bits_of(dataset: Any, bands: Sequence[int]) -> int | None:
     return max(int(bits) for bits in told) if all(bits.isdecimal() for bits in told) else None
 
 
+def implied_range(dataset: Any, band: int) -> tuple[float, float] | None:
+    """Return the values of a band that become 0 and 255, as its bits tell; None if they do not."""
+    dtype, bits = np.dtype(dataset.dtypes[band - 1]), _bits_of(dataset, [band])
+    if dtype == np.uint8 and bits is None:
+        bits = 8
+    return (0, 2**bits - 1) if dtype.kind == "u" and bits is not None else None
+
+
 def _suggested(dtype: np.dtype[Any], least: float, most: float) -> tuple[float, float]:
     """Return a range for the values measured: of whole numbers, all that the bits they use hold."""
     if dtype.kind == "f" or least < 0:
@@ -79,19 +85,10 @@ def suggested_range(dataset: Any, bands: Sequence[int]) -> tuple[float, float] |
 def _measured(dataset: Any, bands: Sequence[int]) -> tuple[float, float] | None:
     """Return the least and the largest value in windows all over a raster; None without data."""
     ends: list[tuple[float, float]] = []
-    for rows in _spread(dataset.height):
-        for cols in _spread(dataset.width):
-            values = dataset.read(list(bands), window=(rows, cols), masked=True)
-            known: NDArray[Any] = values.compressed()
-            known = known[np.isfinite(known)]
-            if known.size:
-                ends.append((float(known.min()), float(known.max())))
+    for window in sampled_windows(dataset.height, dataset.width):
+        values = dataset.read(list(bands), window=window, masked=True)
+        known: NDArray[Any] = values.compressed()
+        known = known[np.isfinite(known)]
+        if known.size:
+            ends.append((float(known.min()), float(known.max())))
     return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
-
-
-def _spread(length: int) -> list[tuple[int, int]]:
-    """Divide a side into pieces to read, evenly spread; all of a short one."""
-    side = min(_SIDE, length)
-    count = min(_WINDOWS, -(-length // side))
-    starts = np.linspace(0, length - side, count).astype(int).tolist()
-    return [(start, start + side) for start in starts]

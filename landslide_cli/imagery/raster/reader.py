@@ -4,11 +4,8 @@ All formats go through rasterio (GDAL), which reads 8- and 16-bit gray, RGB, RGB
 many-band rasters alike and reports damage as an error.
 """
 
-import logging
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,61 +13,28 @@ from typing import Any, Self
 
 import cv2
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 # What GDAL's errors are to rasterio, which has no public name for them.
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.source import Piece
-from landslide_cli.errors import DataError, counted
+from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.bands import BandPlan, plan_bands
 from landslide_cli.imagery.raster.border import Border, find_border
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
+from landslide_cli.imagery.raster.opening import explained, open_to_decode, require_bands
 from landslide_cli.imagery.raster.orientation import refuse_turned
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.recognition import require_file
 from landslide_cli.imagery.raster.rectify import rectified, rectified_mask
+from landslide_cli.imagery.raster.stack import BandStack
 
 Bools = NDArray[np.bool_]
-
-# GDAL's cache of decoded blocks, in megabytes; its default, 5 % of the memory, grows with the
-# machine. It is shared by the process: rasterio.Env would set it for all threads and reset it when
-# the first of them leaves. GDAL reads it from the environment at its first use; a value that the
-# user has set there is kept.
-BLOCK_CACHE = 128
-os.environ.setdefault("GDAL_CACHEMAX", str(BLOCK_CACHE))
-
-# GDAL's fast PNG reader takes a truncated file for a whole one, and a truncated JPEG is a warning:
-# both must be errors.
-_READING = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO", "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE"}
-
-# Pixels from which several threads decode a compressed TIFF: below, starting them costs more.
-_LARGE = 2**22
-
-# What rasterio raises of rasters that it cannot describe, such as bands of several types.
-_NOT_UNDERSTOOD = (ValueError, TypeError, LookupError, OverflowError)
-
-# Errors reach the caller as exceptions; GDAL's log lines would only repeat them on stderr. Scenes
-# without georeference are nothing to warn of; the filter is global, as a thread's own is not safe.
-logging.getLogger("rasterio").addHandler(logging.NullHandler())
-warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a raster for reading.
-
-    Raises:
-        DataError: the file is missing, unreadable, truncated or not an image.
-    """
-    require_file(path)
-    with _explained(path), rasterio.open(path) as dataset:
-        _require_bands(path, dataset)
-        yield dataset
 
 
 class SceneReader:
@@ -96,14 +60,19 @@ class SceneReader:
     def __init__(self, path: Path, preprocessing: Preprocessing, warp: bool = False) -> None:
         self._path, self._preprocessing = path, preprocessing
         require_file(path)
-        with ExitStack() as datasets, _explained(path):
-            self._dataset = datasets.enter_context(_open_to_decode(path))
-            _require_bands(path, self._dataset)
+        with ExitStack() as datasets, explained(path):
+            self._dataset = datasets.enter_context(open_to_decode(path))
+            require_bands(path, self._dataset)
             refuse_turned(path, self._dataset)
             self.is_warped = False
             if warp and (warped := _warped(path, self._dataset)) is not None:
                 self._dataset, self.is_warped = datasets.enter_context(warped), True
-            self._plan = plan_bands(path, self._dataset, preprocessing)
+            self._stack = None
+            if preprocessing.composition is not None:
+                self._stack = BandStack(path, self._dataset, preprocessing, datasets)
+                self._plan = self._stack.scene.plan
+            else:
+                self._plan = plan_bands(path, self._dataset, preprocessing)
             self.height: int = self._dataset.height
             self.width: int = self._dataset.width
             self.georeference: Georeference = georeference_of(self._dataset)
@@ -121,14 +90,23 @@ class SceneReader:
         return self._preprocessing.standardized
 
     @property
+    def kept(self) -> tuple[int, ...]:
+        """The positions of bands that stay as they are where the scene is standardized."""
+        composition = self._preprocessing.composition
+        return () if composition is None else composition.kept
+
+    @property
     def note(self) -> str | None:
         """What to tell of the order in which the bands are taken; None if nothing."""
         return self._plan.note
 
     @property
     def warning(self) -> str | None:
-        """What the file says of its bands that makes a poor map likely; None if nothing."""
-        return self._plan.warning
+        """What the files say of their bands that makes a poor map likely; None if nothing."""
+        if self._stack is None:
+            return self._plan.warning
+        with explained(self._path):
+            return "; ".join(self._stack.warnings()) or None
 
     @property
     def gsd(self) -> tuple[float, float] | None:
@@ -155,7 +133,9 @@ class SceneReader:
             return None
         if self.is_warped:
             return self._warped_border()
-        encoding = _encoding(self._plan)
+        if not self._plan.bands:
+            return None  # all are read from layers, whose borders are declared
+        encoding = self._stack.encoding if self._stack is not None else _encoding(self._plan)
         block_shape = self._dataset.block_shapes[self._plan.bands[0] - 1]
         return find_border(self._pixels, self.height, self.width, block_shape, encoding)
 
@@ -165,7 +145,7 @@ class SceneReader:
             border, control = upright.border, upright.georeference.control
         if border is None or control is None:
             return None
-        with _explained(self._path):
+        with explained(self._path):
             return replace(border, mask=rectified_mask(border.mask, control, self._dataset))
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
@@ -179,28 +159,83 @@ class SceneReader:
             DataError: the file is damaged there, or holds values outside the value range.
             ValueError: the rectangle is empty or not inside the scene.
         """
-        if not (0 <= rows[0] < rows[1] <= self.height and 0 <= cols[0] < cols[1] <= self.width):
-            raise ValueError(f"rows {rows}, cols {cols} of {self.height} x {self.width} pixels")
-        values, valid = self._pixels(rows, cols)
-        border = None if self.border is None else self.border.within(rows, cols)
-        if border is not None:
-            valid = ~border if valid is None else valid & ~border
-        image = self._image(values, valid)
+        self._check_inside(rows, cols)
+        if self._stack is not None:
+            with explained(self._path):
+                values, valid = self._stack.read(rows, cols)
+            valid = self._without_border(valid, rows, cols)
+            image: Image = self._stack.levels(values, valid)
+        else:
+            values, valid = self._pixels(rows, cols)
+            valid = self._without_border(valid, rows, cols)
+            image = self._image(values, valid)
         if valid is not None:
             image[~valid] = 0
         return Piece(image, valid)
+
+    def read_values(self) -> tuple[NDArray[Any], Bools | None]:
+        """Read the bands of a composition in their own values, not scaled.
+
+        Returns:
+            (rows, cols, bands) of the scene's type, or float32 where it cannot hold them; 0 where
+            there is no data. And which pixels hold data, (rows, cols), None for all.
+
+        Raises:
+            DataError: the file is damaged.
+            ValueError: the preprocessing has no composition.
+        """
+        if self._stack is None:
+            raise ValueError("only a composition has bands in their own values")
+        rows, cols = (0, self.height), (0, self.width)
+        with explained(self._path):
+            values, valid = self._stack.read(rows, cols)
+        valid = self._without_border(valid, rows, cols)
+        if valid is not None:
+            values[:, ~valid] = 0
+        return np.ascontiguousarray(np.moveaxis(values, 0, -1), self._stack.dtype), valid
+
+    @property
+    def limits(self) -> list[tuple[float, float] | None] | None:
+        """The values of each band of a composition that become 0 and 255; None without one.
+
+        Of a band that the training set tells them of, None as long as that is not measured.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        return None if self._stack is None else self._stack.limits
+
+    @property
+    def clipped(self) -> dict[str, int]:
+        """How many values read so far lay outside the range of their band, by its name."""
+        if self._stack is None:
+            return {}
+        counts = zip(self._stack.composition.inputs, self._stack.clipped.tolist(), strict=True)
+        return {band.name: count for band, count in counts if count}
+
+    def _check_inside(self, rows: tuple[int, int], cols: tuple[int, int]) -> None:
+        if not (0 <= rows[0] < rows[1] <= self.height and 0 <= cols[0] < cols[1] <= self.width):
+            raise ValueError(f"rows {rows}, cols {cols} of {self.height} x {self.width} pixels")
+
+    def _without_border(
+        self, valid: Bools | None, rows: tuple[int, int], cols: tuple[int, int]
+    ) -> Bools | None:
+        border = None if self.border is None else self.border.within(rows, cols)
+        if border is None:
+            return valid
+        return ~border if valid is None else valid & ~border
 
     def _pixels(
         self, rows: tuple[int, int], cols: tuple[int, int]
     ) -> tuple[NDArray[Any], Bools | None]:
         """Read values, (bands, rows, cols) as in the file, and tell which hold data."""
         window, plan = Window.from_slices(rows, cols), self._plan
-        with _explained(self._path):
+        with explained(self._path):
             values = self._dataset.read(plan.bands_read, window=window)
             masks = None
             if plan.mask_bands:
                 masks = self._dataset.read_masks(plan.mask_bands, window=window)
-        return values[: len(plan.bands)], _valid(values, masks, plan)
+        return values[: len(plan.bands)], plan.valid(values, masks)
 
     def _image(self, values: NDArray[Any], valid: Bools | None) -> NDArray[np.uint8]:
         """Turn (bands, rows, cols) of any type into (rows, cols, bands) uint8."""
@@ -208,27 +243,6 @@ class SceneReader:
             return _merged([cv2.LUT(values[0], column) for column in self._plan.painting])
         scaled = _scaled(values, valid, self._plan.value_range, self._path)
         return _merged([*scaled] * self._plan.copies)
-
-
-def _valid(values: NDArray[Any], masks: NDArray[np.uint8] | None, plan: BandPlan) -> Bools | None:
-    """Tell the pixels that hold data, (rows, cols); None if all do.
-
-    `values` and `masks` are (bands, rows, cols), of the bands read and of the bands with masks.
-    """
-    colours = values[: len(plan.bands)]
-    known: list[Bools] = [~nodata.missing(colours) for nodata in plan.nodata]
-    if plan.floating:
-        known.append(~np.asarray(np.isnan(colours).any(axis=0)))
-    if plan.alpha is not None:
-        known.append(values[-1] != 0)
-    if masks is not None:
-        known.append(np.asarray(masks.all(axis=0)))
-    if plan.shown is not None and not plan.shown.all():
-        known.append(plan.shown[values[0]])
-    if not known:
-        return None
-    valid: Bools = np.logical_and.reduce(known)
-    return None if valid.all() else valid
 
 
 def _encoding(plan: BandPlan) -> Encoding:
@@ -284,23 +298,6 @@ def _merged(bands: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return merged
 
 
-def _open_to_decode(path: Path) -> Any:
-    """Open a raster, with all processors for what decodes in parallel at no cost in total."""
-    dataset = rasterio.open(path)
-    packed = "COMPRESSION" in dataset.tags(ns="IMAGE_STRUCTURE")
-    if dataset.driver != "GTiff" or not packed or dataset.width * dataset.height < _LARGE:
-        return dataset
-    dataset.close()
-    return rasterio.open(path, num_threads="all_cpus")
-
-
-def _require_bands(path: Path, dataset: Any) -> None:
-    if dataset.count == 0:
-        parts = len(dataset.subdatasets)
-        inside = f", but {counted(parts, 'raster')} in it" if parts else ""
-        raise DataError(f"{path}: has no bands{inside}; convert what is to be mapped to GeoTIFF")
-
-
 def _warped(path: Path, dataset: Any) -> Any:
     try:
         return rectified(dataset)
@@ -309,29 +306,3 @@ def _warped(path: Path, dataset: Any) -> Any:
             f"{path}: cannot be warped by its ground control points or RPCs ({error}); "
             "map it with infer.warp: false"
         ) from error
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Have GDAL report all damage, and raise what is wrong with the file in plain words.
-
-    Each call of GDAL has a context of its own, as contexts of one thread must be nested and
-    datasets need not be.
-    """
-    with rasterio.Env(**_READING):
-        try:
-            yield
-        except (RasterioError, CPLE_BaseError) as error:
-            raise DataError(f"{path}: {_why_unreadable(path, error)}") from error
-        except _NOT_UNDERSTOOD as error:
-            reason = " ".join(str(error).split())
-            raise DataError(
-                f"{path}: is of a form that cannot be read ({reason}); convert it to GeoTIFF"
-            ) from error
-
-
-def _why_unreadable(path: Path, error: Exception) -> str:
-    if "not recognized" in str(error):
-        return "is not an image of a known format; replace it or take it away"
-    reason = str(error.__cause__ or error).splitlines()[0].removeprefix(f"{path.name}: ")
-    return f"is damaged or cut short ({reason}); replace it"

@@ -26,7 +26,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from landslide_cli.imagery.raster.georeference import Georeference
-from landslide_cli.imagery.raster.reader import opened
+from landslide_cli.imagery.raster.opening import opened
 from landslide_cli.imagery.raster.recognition import MARK, marked
 
 # Side of the TIFF's blocks, in pixels; of overviews too.

@@ -21,7 +21,7 @@ from landslide_cli.imagery.raster.georeference import (
     placed,
     reprojected,
 )
-from landslide_cli.imagery.raster.reader import opened
+from landslide_cli.imagery.raster.opening import opened
 
 # Longest side of the grid on which the outline of a scene's data is drawn.
 _OUTLINE = 512

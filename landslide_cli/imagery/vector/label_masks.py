@@ -22,7 +22,7 @@ from landslide_cli.imagery.raster.georeference import (
     outline,
     reprojected,
 )
-from landslide_cli.imagery.raster.reader import opened
+from landslide_cli.imagery.raster.opening import opened
 from landslide_cli.imagery.raster.writer import Layer, MapWriter
 from landslide_cli.imagery.vector.layers import PolygonLayer
 from landslide_cli.imagery.vector.painting import (

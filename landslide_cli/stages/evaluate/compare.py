@@ -154,7 +154,7 @@ def profile_of_run(run: Path, fold: int | None, like: Profile) -> Profile:
             f"'{LANDSLIDE}' for the packaged model"
         )
     names = [[entry.name for entry in p.palette_classes] for p in (profile, like)]
-    if (profile.bands, names[0]) != (like.bands, names[1]):
+    if (profile.model_inputs, names[0]) != (like.model_inputs, names[1]):
         raise ModelError(f"{folder}: was trained for other bands or classes than the profile has")
     return profile
 

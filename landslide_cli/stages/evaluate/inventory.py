@@ -26,7 +26,7 @@ from landslide_cli.documents import write_json
 from landslide_cli.errors import DataError, UsageError, counted, listed
 from landslide_cli.imagery.raster.georeference import pixel_area
 from landslide_cli.imagery.raster.images import probe
-from landslide_cli.imagery.raster.reader import opened
+from landslide_cli.imagery.raster.opening import opened
 from landslide_cli.imagery.vector.label_masks import (
     ClassedLayer,
     LabelRules,

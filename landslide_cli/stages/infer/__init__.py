@@ -201,7 +201,7 @@ def _with_probability(profile: Profile, scenes: Sequence[SceneFile], folder: Map
 def _made_from(profile: Profile, run: Run, fingerprint: str) -> dict[str, Any]:
     """Describe what the probabilities follow from, as far as it may change between two calls."""
     settings = profile.settings("infer", "classes", "bands")
-    settings |= profile.source_settings("gsd", "scale", "bands", "value_range")
+    settings |= profile.source_settings("gsd", "scale", "bands", "value_range", "layers")
     relevant = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
     sizes = {key: getattr(run.preprocessing, key) for key in ("scale", "gsd", "gsd_range")}
     return relevant | {"model": fingerprint} | sizes

@@ -5,7 +5,7 @@ tell nothing, such as a copy that has kept them, is compared by its content: sma
 large ones by samples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,13 @@ class Identity:
 _MOST, _LEAST = 2**26, 2**15
 
 
-def identity_of(image: Path) -> dict[str, Any]:
-    """Describe an image and all of its files, as JSON values.
+def identity_of(image: Path, layers: Sequence[Path] = ()) -> dict[str, Any]:
+    """Describe an image, the layers beside it and all of their files, as JSON values.
 
     Raises:
         OSError: a file cannot be read.
     """
-    files = files_of([image.absolute()])
+    files = files_of([image.absolute(), *(layer.absolute() for layer in layers)])
     most = _share(len(files))
     described = {str(file): list(astuple(Input.of(file, most=most))) for file in files}
     return {"image": str(image.absolute()), "files": described}

@@ -44,7 +44,7 @@ def make_maps(
         OSError: a file cannot be written.
     """
     name, image = scene.name, scene.image
-    identity = identity_of(image)
+    identity = identity_of(image, recipe.layers(image))
     outputs = folder.outputs_of(name, image)
     with scratch_folder(folder.folder / name) as scratch:
         with recipe.opened(image) as reader:

@@ -68,6 +68,14 @@ class Recipe:
         preprocessing = self.run.preprocessing_of(image)
         return SceneReader(image, preprocessing, self.profile.infer.warp)
 
+    def layers(self, image: Path) -> list[Path]:
+        """List the files beside a scene that bands are read from.
+
+        Raises:
+            DataError: as `Run.preprocessing_of`.
+        """
+        return [Path(path) for _, path in self.run.preprocessing_of(image).layers]
+
     @property
     def key(self) -> str:
         """Identifies the recipe."""

@@ -17,7 +17,8 @@ from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.tiling.predict import mask_of
 from landslide_cli.errors import LandslideError, counted, listed
 from landslide_cli.imagery.pictures import Reduced
-from landslide_cli.imagery.raster.reader import SceneReader, opened
+from landslide_cli.imagery.raster.opening import opened
+from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.imagery.vector.polygon_files import read_table
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.reporting import Reporter
@@ -112,7 +113,8 @@ def _revise(recipe: Recipe, scene: SceneFile, folder: MapFolder, reporter: Repor
 
 def _describe(recipe: Recipe, scene: SceneFile, folder: MapFolder, known: FinishedScene) -> None:
     """Make formats and attributes of the stored polygons."""
-    outputs, identity = folder.outputs_of(scene.name, scene.image), identity_of(scene.image)
+    outputs = folder.outputs_of(scene.name, scene.image)
+    identity = identity_of(scene.image, recipe.layers(scene.image))
     summary = known.summary
     provenance = provenance_of(recipe, scene.name, scene.image, summary.gsd, summary.mapped)
     with scratch_folder(folder.folder / scene.name) as scratch:

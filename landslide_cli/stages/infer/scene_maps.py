@@ -46,7 +46,8 @@ _TIDY = 2**24
 class SceneFacts:
     """The facts about a scene that its maps carry.
 
-    `provenance` has the GSD in metres, None where it is not known.
+    `provenance` has the GSD in metres, None where it is not known; `pictured` are the positions of
+    the bands to make a picture of, None for all.
     """
 
     name: str
@@ -54,6 +55,7 @@ class SceneFacts:
     width: int
     georeference: Georeference
     provenance: Provenance
+    pictured: tuple[int, ...] | None = None
 
     @classmethod
     def of(
@@ -82,7 +84,9 @@ class SceneFacts:
             raise DataError(f"{path}: {error}") from None
         gsd = None if sides is None else (sides[0] * sides[1]) ** 0.5
         provenance = provenance_of(recipe, name, path, gsd, mapped)
-        return cls(name, scene.height, scene.width, scene.georeference, provenance)
+        composition = recipe.run.preprocessing.composition
+        pictured = None if composition is None else composition.pictured
+        return cls(name, scene.height, scene.width, scene.georeference, provenance, pictured)
 
 
 def provenance_of(
@@ -151,7 +155,7 @@ class SceneMaps:
         self._outliner, self._edges = Outliner(len(palette)), DataEdges()
         self._counts = np.zeros(len(palette), np.int64)
         self._pixels = self._tidied = 0
-        self.picture = Reduced(facts.height, facts.width, _PICTURE)
+        self.picture = Reduced(facts.height, facts.width, _PICTURE, facts.pictured)
         self._mask = Reduced(facts.height, facts.width, _PICTURE)
         self._writers = ExitStack()
         self._mask_writer = self._writer("mask", self._mask_layer)

@@ -163,4 +163,9 @@ def _result(
         standardized=profile.prepare.standardize,
         blocks=len(blocks.labelled),
         blocks_without_label=len(blocks.blocks) - len(blocks.labelled),
+        bands={
+            scene.name: cutting.moments
+            for scene, cutting in zip(scenes, cuttings, strict=True)
+            if cutting.moments is not None
+        },
     )

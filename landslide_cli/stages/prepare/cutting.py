@@ -8,18 +8,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask, Palette, is_foreground
 from landslide_cli.core.tiling.grid import Window, cut, side_by_side
-from landslide_cli.dataset.prepared import prepared_scene, remarks_on
+from landslide_cli.dataset.band_statistics import Moments, moments_of
+from landslide_cli.dataset.prepared import (
+    PreparedScene,
+    prepared_scene,
+    prepared_values,
+    remarks_on,
+)
 from landslide_cli.dataset.scenes import Scene, bad_files
-from landslide_cli.dataset.tiles import IMAGES, MASKS, Tile
+from landslide_cli.dataset.tiles import IMAGES, MASKS, Tile, tile_suffix
 from landslide_cli.errors import LandslideError
-from landslide_cli.imagery.raster.images import image_suffix, write_image, write_mask
+from landslide_cli.imagery.raster.images import write_image, write_mask, write_values
 from landslide_cli.imagery.warp import copies
 from landslide_cli.processes import in_processes
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
+
+# In the masks of tiles that are being made: no data, where `IGNORE` is no label.
+_NO_DATA = IGNORE - 1
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,8 @@ class Cutting:
 
     `class_pixels` counts the labelled pixels of each class, `padding` the pixels beyond the scene's
     edges, `unlabelled` those within that have no label, `changed` those set to the nearest class.
-    `note` and `warning` tell of the scene's bands, `error` why it cannot be used.
+    `note` and `warning` tell of the scene's bands, whose `moments` are those of their own values;
+    `error` tells why it cannot be used.
     """
 
     tiles: list[Tile] = field(default_factory=list)
@@ -39,6 +48,7 @@ class Cutting:
     encoding: str = ""
     changed: int = 0
     unlabelled: int = 0
+    moments: Moments | None = None
     note: str | None = None
     warning: str | None = None
     error: str | None = None
@@ -77,11 +87,11 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
     scene, profile, folder = job
     side, palette = profile.prepare.tile, profile.palette
     try:
-        prepared = prepared_scene(profile, scene)
+        prepared = _prepared(profile, scene)
         note, warning = remarks_on(profile, scene)
     except LandslideError as error:
         return Cutting(error=str(error))
-    image, mask = prepared.image, prepared.reading.mask
+    mask = prepared.reading.mask
     rows, cols = mask.shape
     windows = [Window(0, 0, cols, rows)] if side is None else side_by_side(rows, cols, side)
     tiles: list[Tile] = []
@@ -102,8 +112,7 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
             classes = _listed(pixels)
             tiles.append(Tile(scene.name, scene.name, 0, 0, "", labelled, share, classes))
         else:
-            pair = cut(image, window), tile_mask
-            tiles += _write_tile(scene.name, window, *pair, profile, folder)
+            tiles += _write_tile(scene.name, window, prepared, tile_mask, profile, folder)
     return Cutting(
         tiles=tiles,
         dropped=dropped,
@@ -113,25 +122,53 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
         encoding=prepared.reading.encoding,
         changed=prepared.reading.changed,
         unlabelled=unlabelled,
+        moments=_moments(profile, prepared),
         note=note,
         warning=warning,
     )
 
 
+def _prepared(profile: Profile, scene: Scene) -> PreparedScene:
+    """Read a scene for tiles: of 8 bits or standardized, or in its bands' own values."""
+    if profile.composition is None or profile.prepare.standardize:
+        return prepared_scene(profile, scene)
+    return prepared_values(profile, scene)
+
+
+def _moments(profile: Profile, prepared: PreparedScene) -> Moments | None:
+    if profile.composition is None or profile.prepare.standardize:
+        return None
+    return moments_of(prepared.image, prepared.valid)
+
+
 def _write_tile(
-    scene: str, window: Window, image: Image, mask: Mask, profile: Profile, folder: Path
+    scene: str,
+    window: Window,
+    prepared: PreparedScene,
+    mask: Mask,
+    profile: Profile,
+    folder: Path,
 ) -> Iterator[Tile]:
     """Write a tile and its augmented copies; yield the manifest's entry for each of them."""
     name = f"{scene}_r{window.row_off:05d}_c{window.col_off:05d}"
+    image, limits = cut(prepared.image, window), prepared.limits
+    if prepared.valid is not None:
+        mask = np.where(cut(prepared.valid[..., None], window)[..., 0], mask, np.uint8(_NO_DATA))
     seed = (profile.prepare.seed, zlib.crc32(name.encode()))
     augmented = copies(image, mask, seed, **profile.prepare.augment.model_dump())
     for kind, copy_image, copy_mask in [("", image, mask), *augmented]:
         tile = f"{name}_{kind}" if kind else name
-        suffix = image_suffix(profile.bands)
-        write_image(folder / IMAGES / f"{tile}{suffix}", np.ascontiguousarray(copy_image))
-        write_mask(folder / MASKS / f"{tile}.png", copy_mask, profile.palette)
-        palette, labelled = profile.palette, _labelled_pixels(copy_mask)
-        share, classes = _foreground_share(copy_mask, palette), _class_pixels(copy_mask, palette)
+        path = folder / IMAGES / f"{tile}{tile_suffix(profile)}"
+        if profile.composition is None:
+            write_image(path, np.ascontiguousarray(copy_image))
+        else:
+            names = [band.name for band in profile.composition.inputs]
+            valid = None if prepared.valid is None else copy_mask != _NO_DATA
+            write_values(path, np.ascontiguousarray(copy_image), names, limits, valid)
+        labels = np.where(copy_mask == _NO_DATA, np.uint8(IGNORE), copy_mask)
+        write_mask(folder / MASKS / f"{tile}.png", labels, profile.palette)
+        palette, labelled = profile.palette, _labelled_pixels(labels)
+        share, classes = _foreground_share(labels, palette), _class_pixels(labels, palette)
         place = window.row_off, window.col_off
         yield Tile(tile, scene, *place, kind, labelled, share, _listed(classes))
 

@@ -32,7 +32,7 @@ def draw_scenes(
         OutputError: the folder holds files of another origin.
     """
     folder, palette = synthetic_folder(profile, source), profile.palette
-    if profile.bands != 3 or len(palette) != 2:
+    if profile.model_inputs != 3 or len(palette) != 2:
         raise DataError("the synthetic source draws 3 bands and 2 classes; the profile has others")
     count = min(synthetic.scenes, limit or synthetic.scenes)
     alone = profile.model_copy(update={"source": profile.sources[source]})

@@ -1,7 +1,7 @@
 """The outcome of `landslide prepare`: the number of tiles and the pixels of each class."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ class PrepareResult(Result):
     scenes were resized, `standardized` tells whether their brightness and contrast were
     standardized. `mask_encodings` counts the mask files by the way they encode the classes;
     `changed_pixels` were set to the nearest class. `blocks` of the scenes are such of larger ones;
-    `blocks_without_label` more are left out.
+    `blocks_without_label` more are left out. `bands` has, where the profile composes them, of each
+    scene and each band how many values it has, their mean and their deviation.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class PrepareResult(Result):
     standardized: bool = False
     blocks: int = 0
     blocks_without_label: int = 0
+    bands: dict[str, list[tuple[int, float, float]]] = field(default_factory=dict)
     unchanged: bool = False
 
     def headline(self) -> str:

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Mask, Palette
-from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, sheet, spread
+from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, sheet, shown, spread
 from landslide_cli.imagery.raster.images import write_picture
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
@@ -32,7 +31,7 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
         DataError: there is no training set, or it cannot be used.
     """
     with reporter.working("loading TensorFlow"):
-        from landslide_cli.training_data.augment import Augmenter
+        from landslide_cli.training_data.augment import Augmenter, lit_bands
 
     settings, palette = profile.train, profile.palette
     # These few examples are read once and need no cache.
@@ -40,18 +39,20 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
     examples = examples_of(uncached, files_of_part(profile, "train", limit), None)
     if settings.augment.is_off:
         reporter.note(_how_to_enable())
-    augmenter = Augmenter(settings.augment, settings.seed)
+    composition = profile.composition
+    augmenter = Augmenter(settings.augment, settings.seed, lit_bands(composition))
     first = _DRAWS[0]
     chosen = spread(range(len(examples)), limit or profile.show.items)
     rows = []
     with reporter.track("drawing augmentations", len(chosen)) as advance:
         for position in chosen:
             image, mask = examples.example(first, position)
-            pictures = [_picture(image, mask, palette)]
+            pictures = [_picture(shown(image, composition), mask, palette)]
             for draw in _DRAWS:
                 warped = augmenter.warp(image, mask, draw, position)
                 changed, moved = augmenter.transform(*warped, draw, position)
-                pictures.append(_picture(changed.numpy(), moved.numpy(), palette))
+                picture = shown(changed.numpy(), composition)
+                pictures.append(_picture(picture, moved.numpy(), palette))
             name = examples.name(first, position)
             rows.append((name if settings.crop else Path(name).stem, pictures))
             advance()
@@ -61,7 +62,7 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
         write_picture(partial, sheet(columns, rows, profile.show.cell, legend))
 
 
-def _picture(image: Image, mask: Mask, palette: Palette) -> Picture:
+def _picture(image: Picture, mask: Mask, palette: Palette) -> Picture:
     return hatched(overlay(image, mask, palette), mask == IGNORE)
 
 

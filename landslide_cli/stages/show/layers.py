@@ -28,7 +28,7 @@ def list_layers(profile: Profile, path: Path) -> ShowResult:
         model = find_run(profile).load()
     else:
         settings, seed = profile.model, profile.train.seed
-        model = build_model(settings, profile.bands, profile.model_outputs, seed)
+        model = build_model(settings, profile.model_inputs, profile.model_outputs, seed)
     tile = profile.tile_side
     layers = [asdict(layer) for layer in summarise_layers(model, tile, tile)]
     for layer in layers:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.core.tiling.grid import Window
+from landslide_cli.dataset.band_statistics import tile_composition
 from landslide_cli.dataset.groups import Evidence
 from landslide_cli.dataset.prepared import (
     labelled_scenes_of,
@@ -29,6 +31,7 @@ from landslide_cli.imagery.pictures import (
     outlined,
     overlay,
     sheet,
+    shown,
     spread,
 )
 from landslide_cli.imagery.plots import (
@@ -101,7 +104,9 @@ class Sheets:
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
             window = None if scene.division is None else scene.division.window
             prediction = self._mask(masks[scene.name], window=window) if mapped else None
-            rows.append((scene.name, _row(image, truth.mask, prediction, self._palette)))
+            rows.append(
+                (scene.name, _row(self._shown(image), truth.mask, prediction, self._palette))
+            )
         return self._sheet("scenes.png", rows)
 
     def maps(self, limit: int | None, reporter: Reporter) -> list[Path]:
@@ -137,17 +142,22 @@ class Sheets:
             run = find_run(self._profile).for_tiles()
             images = [tile.image for tile in chosen]
             predictor = load_predictor(self._profile, run, images, reporter)
-        rows = []
+        rows, composition = [], tile_composition(self._profile)
         with reporter.track(f"drawing {part} tiles", len(chosen)) as advance:
             for tile in chosen:
-                image = read_tile(tile.image, self._profile.bands)
+                image = read_tile(tile.image, self._profile.model_inputs, composition)
                 prediction = None
                 if run is not None and predictor is not None:
                     prediction = predictor.predict(tile.image).mask(run.threshold)
                 truth = self._mask(tile.mask, tile.image)
-                rows.append((tile.image.stem, _row(image, truth, prediction, self._palette)))
+                rows.append(
+                    (tile.image.stem, _row(self._shown(image), truth, prediction, self._palette))
+                )
                 advance()
         return self._sheet(f"tiles-{part}.png", rows)
+
+    def _shown(self, image: Image) -> Picture:
+        return shown(image, self._profile.composition)
 
     def statistics(self, limit: int | None, reporter: Reporter) -> list[Path]:
         """Plot each part's class shares, and the distribution of the tiles' foreground shares."""
@@ -205,7 +215,9 @@ class Sheets:
                 image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
                 prediction = self._predict(scene, entry.fold, reporter)
                 caption = f"{scene.name}: Dice {entry.dice:.3f}"
-                rows.append((caption, _row(image, truth.mask, prediction, self._palette)))
+                rows.append(
+                    (caption, _row(self._shown(image), truth.mask, prediction, self._palette))
+                )
                 advance()
         return self._sheet("worst.png", rows)
 

@@ -15,9 +15,9 @@ from landslide_cli.dataset.tiles import (
     Tile,
     link_tile,
     read_manifest,
+    tile_suffix,
 )
 from landslide_cli.errors import DataError, listed
-from landslide_cli.imagery.raster.images import image_suffix
 from landslide_cli.locks import refusing
 from landslide_cli.outputs import remove_folder, replace_folder, scratch_folder
 from landslide_cli.profile import Profile
@@ -165,7 +165,7 @@ def _link_tiles(
     dataset, folders = profile.dataset, _linked_folders(profile)
     with scratch_folder(dataset / "split") as scratch:
         if folders:
-            suffix = image_suffix(profile.bands)
+            suffix = tile_suffix(profile)
             _link_all(tiles_by_folder, dataset / TILES, scratch, suffix, reporter)
         # The record is removed first and written last: without it the split is not finished.
         (dataset / SPLIT_RECORD).unlink(missing_ok=True)

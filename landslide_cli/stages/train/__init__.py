@@ -213,7 +213,7 @@ def _batches(
     profile: Profile, parts: Sequence[PartFiles], folder: Path, workers: Workers
 ) -> "dict[Part, Batches]":
     """Return this worker's share of the batches of training and, if there is any, validation."""
-    from landslide_cli.training_data.augment import Augmenter
+    from landslide_cli.training_data.augment import Augmenter, lit_bands
     from landslide_cli.training_data.batches import Batches
 
     settings = profile.train
@@ -224,20 +224,29 @@ def _batches(
         for files in parts
         if files.files
     }
-    augmenter = None if settings.augment.is_off else Augmenter(settings.augment, settings.seed)
+    composition, augmenter = profile.composition, None
+    if not settings.augment.is_off:
+        augmenter = Augmenter(settings.augment, settings.seed, lit_bands(composition))
     batches: dict[Part, Batches] = {
         "train": Batches(
             examples["train"],
-            profile.bands,
+            profile.model_inputs,
             settings.batch,
             share,
             multiple=settings.accumulate,
             augmenter=augmenter,
             wraps=True,
+            is_float=composition is not None,
         )
     }
     if "valid" in examples:
-        batches["valid"] = Batches(examples["valid"], profile.bands, settings.batch, share)
+        batches["valid"] = Batches(
+            examples["valid"],
+            profile.model_inputs,
+            settings.batch,
+            share,
+            is_float=composition is not None,
+        )
     return batches
 
 
@@ -256,7 +265,7 @@ def _model(
     with workers.strategy.scope():
         model = build_model(
             profile.model,
-            profile.bands,
+            profile.model_inputs,
             profile.model_outputs,
             profile.train.seed,
             profile.train.precision,

@@ -9,7 +9,7 @@ import numpy as np
 from landslide_cli.dataset.prepared import labelled_scenes_of, read_scene
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.errors import ProfileError, listed
-from landslide_cli.imagery.pictures import captioned, comparison, fitted, strip, write_film
+from landslide_cli.imagery.pictures import captioned, comparison, fitted, shown, strip, write_film
 from landslide_cli.imagery.raster.images import read_image, write_picture
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
@@ -49,7 +49,8 @@ class Previews:
             predicted = self._predictor.predict(scene.image).mask(threshold=None)
             labels, mapped = map(self._profile.palette.only_foreground, (truth.mask, predicted))
             with whole_file(self._picture(scene, epoch)) as partial:
-                write_picture(partial, fitted(comparison(image, labels, mapped), SIDE))
+                picture = shown(image, self._profile.composition)
+                write_picture(partial, fitted(comparison(picture, labels, mapped), SIDE))
 
     def finish(self, epochs: int) -> None:
         """Put each scene's pictures side by side, and into a film that plays them.

@@ -47,7 +47,7 @@ class TrainResult(Result):
             DataError: the record is damaged.
         """
         path = profile.run_folder / RUN_RECORD
-        preprocessing = restored_preprocessing({"result": document}, profile.bands, path)
+        preprocessing = restored_preprocessing({"result": document}, profile.model_inputs, path)
         values = {"run": str(profile.run_folder), "preprocessing": asdict(preprocessing)}
         return restored(cls, {**document, **values, "unchanged": unchanged}, path, others=True)
 

@@ -59,7 +59,7 @@ def start_from(
         )
     if unassigned:
         reporter.note(f"{file} has other classes: the last layer is initialized anew")
-    if standardized != stored_preprocessing(file.parent, profile.bands).standardized:
+    if standardized != stored_preprocessing(file.parent, profile.model_inputs).standardized:
         how, wanted = ("without", "false") if standardized else ("with", "true")
         reporter.warn(
             f"{file} was trained {how} standardization; set prepare.standardize: {wanted} to start "

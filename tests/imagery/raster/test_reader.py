@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from rasterio.shutil import copy
 
 from landslide_cli.errors import DataError, counted
+from landslide_cli.imagery.raster.opening import BLOCK_CACHE
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
-from landslide_cli.imagery.raster.reader import BLOCK_CACHE, SceneReader
+from landslide_cli.imagery.raster.reader import SceneReader
 from tests.imagery.raster.rasters import (
     COLS,
     ROWS,

@@ -1,0 +1,83 @@
+"""Bands that are computed of others: terrain, normalized differences, differences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.core.composition import Band
+
+Floats = NDArray[np.float32]
+
+
+def derive(band: Band, values: Mapping[str, Floats], pixel: tuple[float, float] | None) -> Floats:
+    """Compute a derived band.
+
+    Args:
+        band: which one.
+        values: of the bands that it is of, (rows, cols).
+        pixel: sides of a pixel in metres, down and across, for those of terrain.
+
+    Returns:
+        (rows, cols): degrees of slope; degrees of aspect from north over east, 0 on level ground;
+        a shaded relief of 0 to 255, lit from the north-west at 45 degrees; a normalized difference
+        of -1 to 1; or a difference.
+    """
+    first, *others = (values[name] for name in band.of)
+    if band.derived == "normalized_difference":
+        total = first + others[0]
+        ratio = np.divide(first - others[0], total, out=np.zeros_like(total), where=total != 0)
+        return np.clip(ratio, -1.0, 1.0)
+    if band.derived == "difference":
+        return first - others[0]
+    down, across = gradient(first, pixel or (1.0, 1.0))
+    if band.derived == "slope":
+        return np.degrees(np.arctan(np.hypot(down, across)))
+    if band.derived == "aspect":
+        # Of the way down: rows grow to the south.
+        aspect = np.degrees(np.arctan2(-across, down)) % 360.0
+        return np.where((down == 0.0) & (across == 0.0), np.float32(0.0), aspect)
+    return hillshade(down, across)
+
+
+def gradient(heights: Floats, pixel: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Return how heights rise down and across, by Horn (1981, doi:10.1109/PROC.1981.11918).
+
+    At the edges the ground is taken to go on as it does.
+
+    Args:
+        heights: (rows, cols) in metres.
+        pixel: sides of a pixel in metres, down and across.
+    """
+    edges: Any = (
+        {"mode": "reflect", "reflect_type": "odd"} if min(heights.shape) > 1 else {"mode": "edge"}
+    )
+    padded = np.pad(heights, 1, **edges)
+    above, below = padded[:-2], padded[2:]
+    down = _smoothed(below - above) / np.float32(8.0 * pixel[0])
+    left, right = padded[:, :-2], padded[:, 2:]
+    across = _smoothed((right - left).T).T / np.float32(8.0 * pixel[1])
+    return down, across
+
+
+def hillshade(
+    down: Floats, across: Floats, azimuth: float = 315.0, altitude: float = 45.0
+) -> Floats:
+    """Shade a relief by its gradient, 0 to 255: the cosine between ground and light.
+
+    Args:
+        down: rise of the heights down, as `gradient` returns it.
+        across: likewise.
+        azimuth: of the light, in degrees from north over east.
+        altitude: of the light over the horizon, in degrees.
+    """
+    turn, height = np.radians(azimuth), np.radians(altitude)
+    towards = np.sin(height) - np.cos(height) * (np.sin(turn) * across - np.cos(turn) * down)
+    shade = towards / np.sqrt(1.0 + down**2 + across**2)
+    return np.asarray(255.0 * np.clip(shade, 0.0, 1.0), np.float32)
+
+
+def _smoothed(values: Floats) -> Floats:
+    """Weigh each pixel twice and its neighbours along the columns once; two columns are lost."""
+    return values[:, :-2] + 2.0 * values[:, 1:-1] + values[:, 2:]

@@ -1,0 +1,419 @@
+"""Reading the bands of a scene from all the files that they lie in, and deriving others of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from landslide_cli.core.composition import OF_TERRAIN, Band, Composition
+from landslide_cli.core.tiling.grid import ceil_div
+from landslide_cli.errors import DataError, counted
+from landslide_cli.imagery.raster.bands import BandPlan, colour_bands, plan_file
+from landslide_cli.imagery.raster.derived import derive
+from landslide_cli.imagery.raster.edge import Encoding
+from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
+from landslide_cli.imagery.raster.opening import explained, open_to_decode, require_bands
+from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.ranges import implied_range
+from landslide_cli.imagery.raster.recognition import require_file
+from landslide_cli.imagery.raster.sampling import sampled_windows
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+Span = tuple[int, int]
+
+# Types of pixels that tiles have; values of other types are stored as float32.
+_STORED = frozenset({"uint8", "uint16", "int16"})
+
+# Side of the windows in which an image before the event is compared with the scene, in pixels, and
+# the shift from which on it is told.
+_COMPARED, _TOLD_SHIFT = 1024, 1.0
+
+# The least share of a scene that a layer covers without being told, and the pixels along its longer
+# side at which that is looked up.
+_COVERED, _LOOKED_AT = 0.999, 512
+
+
+@dataclass(frozen=True)
+class _File:
+    """An opened file on the grid of the scene: a dataset, and which of its bands are read.
+
+    It shows `margin` pixels more than the scene on each side, and has data on `covered` of it, a
+    share.
+    """
+
+    path: Path
+    dataset: Any
+    plan: BandPlan
+    margin: int = 0
+    covered: float = 1.0
+
+    @property
+    def others(self) -> list[int]:
+        """The numbers of its bands that are not alpha."""
+        return colour_bands(self.dataset)
+
+    def read(self, rows: Span, cols: Span) -> tuple[Floats, Bools | None]:
+        """Read its bands, (bands, rows, cols), and tell which pixels hold data, (rows, cols).
+
+        Beyond what the file shows, its ground is taken to go on as it does at the edge.
+        """
+        wanted = [(start + self.margin, stop + self.margin) for start, stop in (rows, cols)]
+        there = [
+            (max(0, start), min(length, stop))
+            for (start, stop), length in zip(wanted, self.dataset.shape, strict=True)
+        ]
+        missing = [
+            (first - start, stop - last)
+            for (start, stop), (first, last) in zip(wanted, there, strict=True)
+        ]
+        plan, window = self.plan, Window.from_slices(*there)
+        with explained(self.path):
+            read = self.dataset.read(plan.bands_read, window=window)
+            masks = None
+            if plan.mask_bands:
+                masks = self.dataset.read_masks(plan.mask_bands, window=window)
+        valid, values = plan.valid(read, masks), read[: len(plan.bands)].astype(np.float32)
+        if any(map(any, missing)):
+            is_long = min(values.shape[1:]) > 1
+            how: Any = {"mode": "reflect", "reflect_type": "odd"} if is_long else {"mode": "edge"}
+            values = np.pad(values, [(0, 0), *missing], **how)
+            valid = None if valid is None else np.pad(valid, missing, mode="edge")
+        return values, valid
+
+
+class BandStack:
+    """The bands of a scene, read rectangle by rectangle.
+
+    Values have the units of their files, or of what is derived of them; `levels` brings them to
+    where 0 and 255 are the ends of their ranges.
+
+    Args:
+        path: of the scene.
+        dataset: the scene, opened.
+        preprocessing: with a composition, and the files of its layers.
+        datasets: closes the layers.
+
+    Raises:
+        DataError: a file has other bands than the composition needs; a layer is missing, cannot be
+            read, or cannot be laid on the scene; bands of terrain need a GSD that is not known.
+    """
+
+    def __init__(
+        self, path: Path, dataset: Any, preprocessing: Preprocessing, datasets: ExitStack
+    ) -> None:
+        if preprocessing.composition is None:
+            raise ValueError("a stack of bands needs a composition")
+        self._path = path
+        self.composition: Composition = preprocessing.composition
+        self.height, self.width = int(dataset.height), int(dataset.width)
+        numbers = self.composition.numbers(None)
+        self.scene = _File(path, dataset, plan_file(path, dataset, numbers, preprocessing))
+        self._files: dict[str | None, _File] = {None: self.scene}
+        named = dict(preprocessing.layers)
+        place = georeference_of(dataset)
+        for layer in self.composition.layers:
+            if layer not in named:
+                raise DataError(f"{path}: has no file for the layer {layer}; set source.layers")
+            beside = Path(named[layer])
+            margin = self.composition.halo
+            aligned, covered = _aligned(path, dataset, place, layer, beside, margin, datasets)
+            numbers = self.composition.numbers(layer)
+            plan = plan_file(beside, aligned, numbers, preprocessing)
+            margin = margin if aligned.shape != dataset.shape else 0
+            self._files[layer] = _File(beside, aligned, plan, margin, covered)
+        self._pixel = preprocessing.gsd_of(place, self.height, self.width)
+        terrain = [band for band in self.composition.bands if band.derived in OF_TERRAIN]
+        if terrain and self._pixel is None:
+            raise DataError(
+                f"{path}: has no georeference, so {terrain[0].name} needs its GSD; set source.gsd"
+            )
+        if self.composition.takes_all and len(numbers) != len(self.scene.others):
+            raise DataError(
+                f"{path}: has {counted(len(self.scene.others), 'band')} where `bands` in the "
+                f"profile lists {len(numbers)}; give each entry its `band`, or take other images"
+            )
+        self.clipped = np.zeros(len(self.composition.inputs), np.int64)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type that holds the values of all inputs: that of the scene, or float32."""
+        kinds = {
+            self.scene.dataset.dtypes[band.number - 1] if band.is_of_scene else "float32"
+            for band in self.composition.inputs
+        }
+        return np.dtype(kinds.pop() if len(kinds) == 1 and kinds <= _STORED else np.float32)
+
+    @property
+    def encoding(self) -> Encoding:
+        """Black, white and a grey level in the numbers of the scene's file."""
+        dtype = np.dtype(self.scene.dataset.dtypes[self.scene.plan.bands[0] - 1])
+        if dtype == np.uint8:
+            return Encoding(0.0, 255.0, 1.0)
+        most = float(np.iinfo(dtype).max) if dtype.kind in "iu" else float("inf")
+        return Encoding(0.0, most, 0.0)
+
+    def read(self, rows: Span, cols: Span) -> tuple[Floats, Bools | None]:
+        """Read the inputs in their own values, (bands, rows, cols), and tell which hold data."""
+        halo = self.composition.halo
+        wide = [(start - halo, stop + halo) for start, stop in (rows, cols)]
+        values: dict[str, Floats] = {}
+        known: list[Bools] = []
+        for layer, file in self._files.items():
+            if file.plan.bands:
+                self._read_file(layer, file, wide, values, known)
+        for band in self.composition.bands:
+            if band.derived is not None:
+                values[band.name] = derive(band, values, self._pixel)
+        height, width = rows[1] - rows[0], cols[1] - cols[0]
+        inside = slice(halo, halo + height), slice(halo, halo + width)
+        inputs = np.stack([values[band.name][inside] for band in self.composition.inputs])
+        known = [one[inside] for one in known]
+        if not self.scene.plan.is_whole or len(self._files) > 1:
+            known.append(np.isfinite(inputs).all(axis=0))
+        valid = np.logical_and.reduce(known) if known else None
+        return inputs, None if valid is None or valid.all() else valid
+
+    def _read_file(
+        self,
+        layer: str | None,
+        file: _File,
+        spans: Sequence[Span],
+        values: dict[str, Floats],
+        known: list[Bools],
+    ) -> None:
+        """Read the bands of a file into `values` by their names, and what holds data there."""
+        planes, valid = file.read(*spans)
+        if valid is not None:
+            known.append(valid)
+            if layer is not None:
+                planes[:, ~valid] = np.nan  # what is derived of it has no data either
+        for band in self.composition.bands:
+            if band.derived is None and band.layer == layer:
+                values[band.name] = planes[file.plan.bands.index(band.number)]
+
+    def levels(self, values: Floats, valid: Bools | None) -> Floats:
+        """Scale the inputs, (bands, rows, cols), which are changed, to (rows, cols, bands) float32.
+
+        Raises:
+            DataError: values lie outside the range of a band that refuses such.
+        """
+        result = np.empty((*values.shape[1:], len(values)), np.float32)
+        for index, (band, plane) in enumerate(zip(self.composition.inputs, values, strict=True)):
+            ends = self.limits[index]
+            if ends is None:
+                raise DataError(
+                    f"{self._path}: nothing is known yet of the values of {band.name}; run "
+                    "`landslide prepare`, or give the band a range"
+                )
+            low, high = ends
+            known = plane if valid is None else plane[valid]
+            if band.scaling in ("range", "percentiles"):
+                outside = int(np.count_nonzero((known < low) | (known > high)))
+                if outside and not band.clipped:
+                    raise DataError(
+                        f"{self._path}: {band.name} has values from {known.min():g} to "
+                        f"{known.max():g}, outside its range [{low:g}, {high:g}]; widen it, or set "
+                        "outside: clip"
+                    )
+                self.clipped[index] += outside
+                np.clip(plane, low, high, out=plane)
+            result[..., index] = (plane - np.float32(low)) * np.float32(255.0 / (high - low))
+        return result
+
+    @cached_property
+    def limits(self) -> list[tuple[float, float] | None]:
+        """The values of each input that become 0 and 255; None where nothing tells them yet."""
+        inputs = self.composition.inputs
+        measured = None
+        if any(band.scaling == "percentiles" for band in inputs):
+            measured = self._sampled()
+        limits: list[tuple[float, float] | None] = []
+        for index, band in enumerate(inputs):
+            if band.scaling == "percentiles" and measured is not None:
+                low, high = np.percentile(measured[index], (band.low, band.high)).tolist()
+                limits.append((low, max(high, np.nextafter(np.float32(low), np.inf).item())))
+            elif band.scaling == "file":
+                limits.append(_told_limits(self.scene, band))
+            elif band.is_implied:
+                limits.append(_implied_limits(self._files[band.layer], band))
+            else:
+                limits.append(None if band.scaling == "auto" else band.limits)
+        return limits
+
+    def _sampled(self) -> Floats:
+        """Read the values with data in windows all over the scene, (bands, pixels)."""
+        parts = []
+        for rows, cols in sampled_windows(self.height, self.width):
+            values, valid = self.read(rows, cols)
+            parts.append(values.reshape(len(values), -1) if valid is None else values[:, valid])
+        sampled = np.concatenate(parts, axis=1)
+        if not sampled.shape[1]:
+            return np.array([[0.0, 1.0]] * len(sampled), np.float32)
+        return sampled
+
+    def warnings(self) -> Iterator[str]:
+        """Say what of the layers makes a poor result likely."""
+        for layer, file in self._files.items():
+            if layer is None:
+                continue
+            if file.covered < _COVERED:
+                yield (
+                    f"{file.path.name} has data on {file.covered:.0%} of the scene; the rest is "
+                    f"taken for no data (layer {layer})"
+                )
+        for layer, (right, down) in self._shifts():
+            length = float(np.hypot(right, down))
+            if length > _TOLD_SHIFT:
+                ways = _way(right, "right", "left"), _way(down, "down", "up")
+                yield (
+                    f"{self._files[layer].path.name} is shifted by {length:.1f} pixels against the "
+                    f"scene ({', '.join(way for way in ways if way)}); align the two"
+                )
+
+    def _shifts(self) -> Iterator[tuple[str, tuple[float, float]]]:
+        """Measure how far layers lie beside the scene that a difference is computed of.
+
+        By phase correlation (Kuglin and Hines, 1975) of the middle of the two.
+
+        Yields:
+            The layer, and by how many pixels it lies to the right and below.
+        """
+        by_name = {band.name: band for band in self.composition.bands}
+        told: set[str] = set()
+        for band in self.composition.bands:
+            pair = [by_name[name] for name in band.of] if band.derived == "difference" else []
+            layers = [one.layer for one in pair if one.layer is not None]
+            if len(layers) != 1 or layers[0] in told or not any(one.is_of_scene for one in pair):
+                continue
+            told.add(layers[0])
+            scene, other = sorted(pair, key=lambda one: one.layer is not None)
+            planes = [self._middle(one) for one in (scene, other)]
+            if min(planes[0].shape) >= 16 and all(plane.std() > 0.0 for plane in planes):
+                window = cv2.createHanningWindow(planes[0].shape[::-1], cv2.CV_32F)
+                shift, _ = cv2.phaseCorrelate(*planes, window)
+                yield layers[0], (shift[0], shift[1])
+
+    def _middle(self, band: Band) -> Floats:
+        """Read the middle of one band; its mean where there is no data."""
+        spans = []
+        for length in (self.height, self.width):
+            side = min(length, _COMPARED)
+            spans.append(((length - side) // 2, (length - side) // 2 + side))
+        values: dict[str, Floats] = {}
+        known: list[Bools] = []
+        self._read_file(band.layer, self._files[band.layer], spans, values, known)
+        plane = values[band.name]
+        valid = np.logical_and.reduce([np.isfinite(plane), *known])
+        mean = float(plane[valid].mean()) if valid.any() else 0.0
+        return np.where(valid, plane - np.float32(mean), np.float32(0.0)).astype(np.float32)
+
+
+def _way(pixels: float, positive: str, negative: str) -> str:
+    amount = f"{abs(pixels):.1f}"
+    return "" if amount == "0.0" else f"{amount} {positive if pixels > 0 else negative}"
+
+
+def _implied_limits(file: _File, band: Band) -> tuple[float, float]:
+    """Return the values that become 0 and 255 where the profile does not say."""
+    implied = implied_range(file.dataset, band.number) if band.derived is None else None
+    if implied is None:
+        kind = "its values" if band.derived else f"{file.dataset.dtypes[band.number - 1]} values"
+        raise DataError(
+            f"{file.path}: nothing says which of {kind} of {band.name} become 0 and 255; give it a "
+            "range, percentiles, mean and std, or auto: true in `bands`"
+        )
+    return implied
+
+
+def _told_limits(file: _File, band: Band) -> tuple[float, float]:
+    """Return the values of a tile that become 0 and 255, by the scale and offset of its band."""
+    scale = file.dataset.scales[band.number - 1]
+    offset = file.dataset.offsets[band.number - 1]
+    return -offset / scale, (255.0 - offset) / scale
+
+
+def _covered(dataset: Any, place: Georeference, scene: Any, how: dict[str, Any]) -> float:
+    """Return the share of a scene on which a layer has data, seen at some of its pixels."""
+    step = ceil_div(max(scene.height, scene.width), _LOOKED_AT)
+    width, height = ceil_div(scene.width, step), ceil_div(scene.height, step)
+    transform = place.transform @ Affine.scale(scene.width / width, scene.height / height)
+    with WarpedVRT(dataset, transform=transform, width=width, height=height, **how) as reduced:
+        alpha = reduced.colorinterp[-1] == ColorInterp.alpha
+        return float(((reduced.read(reduced.count) if alpha else reduced.read_masks(1)) > 0).mean())
+
+
+def _aligned(
+    scene_path: Path,
+    scene: Any,
+    place: Georeference,
+    layer: str,
+    path: Path,
+    margin: int,
+    datasets: ExitStack,
+) -> tuple[Any, float]:
+    """Open a layer on the grid of the scene: by the georeference of both, or pixel for pixel.
+
+    By the georeference it shows `margin` pixels more than the scene on each side.
+
+    Returns:
+        The layer, and the share of the scene on which it has data.
+    """
+    require_file(path)
+    with explained(path):
+        # Not in a context of GDAL's that would have to be left before the scene's.
+        dataset = datasets.enter_context(open_to_decode(path))
+        require_bands(path, dataset)
+    own = georeference_of(dataset)
+    if not (place.is_known and own.is_known):
+        if dataset.shape == scene.shape:
+            return dataset, 1.0
+        lacking = path if place.is_known else scene_path
+        raise DataError(
+            f"{path}: is {dataset.width} x {dataset.height} pixels where {scene_path} is "
+            f"{scene.width} x {scene.height}, and {lacking.name} has no georeference to lay the "
+            f"layer {layer} by"
+        )
+    if place.is_local != own.is_local:
+        raise DataError(f"{path}: is in another CRS than {scene_path}, and one is local")
+    has_alpha = ColorInterp.alpha in dataset.colorinterp
+    has_nodata = any(value is not None for value in dataset.nodatavals)
+    how = {
+        "crs": CRS.from_wkt(str(place.crs)),
+        "add_alpha": not has_alpha and not has_nodata,
+        "dtype": "float32",
+    }
+    with explained(path):
+        covered = _covered(dataset, place, scene, how)
+        if not covered:
+            raise DataError(
+                f"{path}: does not overlap {scene_path} (layer {layer}): it covers "
+                f"{_extent(dataset, own)}, the scene {_extent(scene, place)}"
+            )
+        aligned = WarpedVRT(
+            dataset,
+            transform=place.transform @ Affine.translation(-margin, -margin),
+            width=scene.width + 2 * margin,
+            height=scene.height + 2 * margin,
+            resampling=Resampling.cubic,
+            **how,
+        )
+    return datasets.enter_context(aligned), covered
+
+
+def _extent(dataset: Any, place: Georeference) -> str:
+    left, bottom, right, top = dataset.bounds
+    name = CRS.from_wkt(str(place.crs)).to_authority()
+    crs = f" of {':'.join(name)}" if name else ""
+    return f"x {left:.10g} to {right:.10g}, y {bottom:.10g} to {top:.10g}{crs}"
