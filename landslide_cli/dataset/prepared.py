@@ -34,7 +34,10 @@ SCENES = "scenes"
 LABELS = "labels"
 
 # The keys of a source that its prepared scenes follow from, beside their files.
-READING = ("name", "gsd", "scale", "bands", "value_range", "layers", "colours", "mask_nodata")
+READING = (
+    *("name", "gsd", "scale", "bands", "value_range", "key", "mask_key", "layers"),
+    *("colours", "mask_nodata"),
+)
 
 
 def synthetic_folder(profile: Profile, source: int = 0) -> Path:
@@ -367,7 +370,7 @@ def _scenes_of(profile: Profile, index: int, limit: int | None, are_drawn: bool)
         return labelled_scenes(str(folder / IMAGES), str(folder / MASKS), limit)
     if source.labels is not None and source.images is not None:
         folder = labels_folder(profile, index)
-        scenes = background_scenes(source.images, limit)
+        scenes = background_scenes(source.images, limit, source.key)
         scenes = [replace(scene, mask=label_mask(folder, scene.name)) for scene in scenes]
         masks = [scene.mask for scene in scenes if scene.mask is not None]
         if are_drawn and not all(mask.exists() for mask in masks):
@@ -381,8 +384,8 @@ def _scenes_of(profile: Profile, index: int, limit: int | None, are_drawn: bool)
             f"for example with --set {key}.images='data/Landslide*.tif'"
         )
     if source.is_background:
-        return background_scenes(source.images, limit)
-    return labelled_scenes(source.images, source.masks, limit)
+        return background_scenes(source.images, limit, source.key)
+    return labelled_scenes(source.images, source.masks, limit, source.key, source.mask_key)
 
 
 def scenes_named(profile: Profile, names: Sequence[str]) -> list[Scene]:

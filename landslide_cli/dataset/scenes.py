@@ -13,7 +13,7 @@ from landslide_cli.dataset.pairing import keyed, names_of, paired, partnerless, 
 from landslide_cli.errors import DataError, LandslideError, in_lines, listed
 from landslide_cli.imagery.raster.images import probe
 from landslide_cli.imagery.raster.laying import lies_elsewhere
-from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden
+from landslide_cli.imagery.raster.recognition import SUFFIXES, array_in, is_hidden
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,13 @@ class Scene:
         return [self.image, *([] if self.mask is None else [self.mask]), *layers]
 
 
-def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[Scene]:
+def labelled_scenes(
+    images: str,
+    masks: str,
+    limit: int | None = None,
+    key: str | None = None,
+    mask_key: str | None = None,
+) -> list[Scene]:
     """Find images and masks, pair them, and check their headers.
 
     An image and a mask are a pair if the wildcards of the two globs match the same text. Where the
@@ -53,6 +59,8 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
         images: glob or folder of the images.
         masks: glob or folder of the masks.
         limit: use only the first images, by name, and check no other file.
+        key: the array in files of arrays that is the image.
+        mask_key: likewise of masks.
 
     Returns:
         The scenes, in the order of their names.
@@ -74,7 +82,11 @@ def labelled_scenes(images: str, masks: str, limit: int | None = None) -> list[S
     image_keys, mask_keys = paired(image_files, images, mask_files, masks)
     names = names_of(image_keys)
     wanted = sorted(image_keys, key=names.__getitem__)[:limit]
-    scenes = [Scene(names[k], image_keys[k], mask_keys[k]) for k in wanted if k in mask_keys]
+    scenes = [
+        Scene(names[k], array_in(image_keys[k], key), array_in(mask_keys[k], mask_key))
+        for k in wanted
+        if k in mask_keys
+    ]
     strays = partnerless(image_keys, mask_keys, wanted, is_whole=limit is None)
     if not scenes and not strays.contested:
         raise _no_pair(images, masks, image_files[0], mask_files[0])
@@ -94,21 +106,22 @@ def _no_pair(images: str, masks: str, image: Path, mask: Path) -> DataError:
     )
 
 
-def background_scenes(images: str, limit: int | None = None) -> list[Scene]:
+def background_scenes(images: str, limit: int | None = None, key: str | None = None) -> list[Scene]:
     """Find images that have no masks, as all of them is background, and check their headers.
 
     Args:
         images: glob or folder of the images.
         limit: use only the first images, by name.
+        key: the array in files of arrays that is the image.
 
     Raises:
         DataError: the glob matches nothing, or files cannot be read.
     """
     files = _scenes_at(images)
-    keys = keyed(files, images if wildcards(images) else None)
-    names = names_of(keys)
-    wanted = sorted(keys, key=names.__getitem__)[:limit]
-    scenes = [Scene(names[key], keys[key], None) for key in wanted]
+    by_key = keyed(files, images if wildcards(images) else None)
+    names = names_of(by_key)
+    wanted = sorted(by_key, key=names.__getitem__)[:limit]
+    scenes = [Scene(names[own], array_in(by_key[own], key), None) for own in wanted]
     problems = _problems(scenes, decode=False)
     if problems:
         raise bad_files({*problems, *_problems(scenes, decode=True)})

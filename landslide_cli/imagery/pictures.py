@@ -52,7 +52,7 @@ def stretched(image: NDArray[Any]) -> Picture:
         return np.zeros(image.shape, np.uint8)
     low, high = np.percentile(image[known], (2, 98), axis=0)
     scaled = (np.where(known[..., None], image, low) - low) * (255.0 / np.maximum(high - low, 1e-6))
-    picture = np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+    picture = np.asarray(np.rint(np.clip(scaled, 0.0, 255.0)), np.uint8)
     picture[~known] = 0
     return picture
 

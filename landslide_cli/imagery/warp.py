@@ -1,16 +1,18 @@
 """Offline augmentation: further copies of a tile, image and mask moved alike."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask
 from landslide_cli.core.tiling.resampling import by_bands
 
 Floats = NDArray[np.floating]
+# (rows, cols, bands), of tiles in their own values too.
+Image = NDArray[Any]
 
 # Width of the noise that the experiment's distortion field is smoothed with, in pixels.
 FIELD_SIGMA = 40.0
@@ -124,13 +126,13 @@ def sharpened(image: Image, factor: float) -> Image:
     def blur(bands: Image) -> Image:
         edges = cv2.BORDER_REFLECT_101
         blurred = cv2.GaussianBlur(bands, (0, 0), SHARPENING_SIGMA, borderType=edges)
-        return blurred.reshape(bands.shape)
+        return np.asarray(blurred.reshape(bands.shape), image.dtype)
 
     changed = image + factor * (image.astype(np.float32) - by_bands(image, blur))
-    if image.dtype.kind == "f":
-        return changed.astype(image.dtype)
-    ends = np.iinfo(image.dtype)
-    return np.clip(np.round(changed), ends.min, ends.max).astype(image.dtype)
+    if image.dtype.kind != "f":
+        ends = np.iinfo(image.dtype.name)
+        changed = np.clip(np.round(changed), ends.min, ends.max)
+    return np.asarray(changed, image.dtype)
 
 
 def _remapped(image: Image, mask: Mask, map_x: Floats, map_y: Floats) -> tuple[Image, Mask]:
@@ -139,7 +141,7 @@ def _remapped(image: Image, mask: Mask, map_x: Floats, map_y: Floats) -> tuple[I
 
     def move(bands: Image) -> Image:
         moved = cv2.remap(bands, map_x, map_y, cv2.INTER_LINEAR, borderMode=edges)
-        return moved.reshape(bands.shape)
+        return np.asarray(moved.reshape(bands.shape), image.dtype)
 
     moved_mask = cv2.remap(mask, map_x, map_y, cv2.INTER_NEAREST, borderMode=edges)
     return by_bands(image, move), moved_mask

@@ -10,6 +10,7 @@ from landslide_cli.profile.base import Settings, wrong
 from landslide_cli.profile.labels import LabelSettings
 
 Channel = Annotated[int, Field(ge=0, le=255)]
+ArrayKey = Annotated[str, Field(pattern=r"^\w[\w./ -]*$", max_length=200)]
 EventName = Annotated[str, Field(min_length=1, max_length=80)]
 # Of a name in tables, files and maps.
 TEXT_NAME = r"^\w[\w .()+-]*$"
@@ -102,6 +103,14 @@ class SourceSettings(Settings):
         None,
         description="Pixel values that become 0 and 255. Default: all of 8 bits, or of those bits "
         "that the file says it uses (NBITS); other images need it.",
+    )
+    key: ArrayKey | None = Field(
+        None,
+        description="The array in HDF5 or NumPy files of images that is the image, where they hold "
+        "several; its bands lie along the last axis, or along the first if that is the shortest.",
+    )
+    mask_key: ArrayKey | None = Field(
+        None, description="Likewise in those of masks; one-hot masks are taken for their classes."
     )
     layers: dict[BandName, Annotated[str, Field(min_length=1)]] | None = Field(
         None,

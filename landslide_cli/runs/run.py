@@ -15,6 +15,7 @@ from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.documents import damaged_file, read_json, restored
 from landslide_cli.errors import LandslideError, ModelError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
+from landslide_cli.imagery.raster.recognition import array_in
 from landslide_cli.profile import ExternalSettings, InferSettings, Profile, SourceSettings
 from landslide_cli.records import check_file
 from landslide_cli.runs.files import (
@@ -230,7 +231,7 @@ def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Pr
         if source.scale is not None and is_unknown and preprocessing.resized_by == "gsd or scale":
             own = replace(own, scale=source.scale, resized_by="scale")
         files = find_files(source.images) if source.images is not None else []
-        result |= {_real(path): own for path in files}
+        result |= {_real(array_in(path, source.key)): own for path in files}
     return result | _of_layered(profile, result)
 
 

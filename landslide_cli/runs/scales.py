@@ -9,6 +9,7 @@ from landslide_cli.errors import LandslideError, listed
 from landslide_cli.imagery.raster.georeference import gsd_of
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.imagery.raster.recognition import stem_of
 from landslide_cli.reporting import Reporter
 
 # GSDs that differ by no more than this share count as equal.
@@ -92,7 +93,7 @@ def scales_of(
         preprocessing = preprocessing_of(image)
         try:
             with SceneReader(image, preprocessing) as scene:
-                scales[image.stem] = scale_of(scene, preprocessing)
+                scales[stem_of(image)] = scale_of(scene, preprocessing)
         except LandslideError:
             continue  # reported when the scene is predicted
     return scales

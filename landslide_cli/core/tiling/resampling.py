@@ -7,9 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Value = TypeVar("Value", np.uint8, np.float32)
-
-Number = TypeVar("Number", bound=np.generic)
+Value = TypeVar("Value", bound=np.generic)
 
 # The most bands that OpenCV's area averaging and its warps accept at once.
 _MAX_BANDS = 4
@@ -37,14 +35,14 @@ def resample(values: NDArray[Value], width: int, height: int) -> NDArray[Value]:
 
     def resize(chunk: NDArray[Value]) -> NDArray[Value]:
         resized = cv2.resize(chunk, (width, height), interpolation=interpolation)
-        return resized.reshape(height, width, -1)
+        return np.asarray(resized.reshape(height, width, -1), values.dtype)
 
     return by_bands(values, resize)
 
 
 def by_bands(
-    image: NDArray[Number], change: Callable[[NDArray[Number]], NDArray[Number]]
-) -> NDArray[Number]:
+    image: NDArray[Value], change: Callable[[NDArray[Value]], NDArray[Value]]
+) -> NDArray[Value]:
     """Apply what OpenCV does to an image of up to four bands to one of any number.
 
     Args:

@@ -28,7 +28,7 @@ def derive(band: Band, values: Mapping[str, Floats], pixel: tuple[float, float] 
     if band.derived == "normalized_difference":
         total = first + others[0]
         ratio = np.divide(first - others[0], total, out=np.zeros_like(total), where=total != 0)
-        return np.clip(ratio, -1.0, 1.0)
+        return np.asarray(np.clip(ratio, -1.0, 1.0), np.float32)
     if band.derived == "difference":
         return first - others[0]
     down, across = gradient(first, pixel or (1.0, 1.0))

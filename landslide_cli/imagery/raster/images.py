@@ -26,7 +26,7 @@ from landslide_cli.imagery.raster.orientation import refuse_turned
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.ranges import suggested_range
 from landslide_cli.imagery.raster.reader import SceneReader
-from landslide_cli.imagery.raster.recognition import marked
+from landslide_cli.imagery.raster.recognition import ARRAYS, file_of, marked
 
 
 @dataclass(frozen=True)
@@ -229,6 +229,8 @@ def read_mask_values(path: Path, window: Window | None = None) -> MaskValues:
     missing = np.zeros(clear.shape, np.bool_) if told is None else told.missing(values)
     void = missing & ~clear
     clear |= missing
+    if file_of(path)[0].suffix.lower() in ARRAYS and (classes := _one_hot(values)) is not None:
+        values, bands, missing = classes[None], [1], np.zeros(clear.shape, np.bool_)
     if values.dtype.kind == "f":
         unknown = np.isnan(values).any(axis=0)
         values[:, unknown] = 0
@@ -250,6 +252,12 @@ def read_mask_values(path: Path, window: Window | None = None) -> MaskValues:
     grays = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     colours = grays if len(bands) == 1 else None
     return MaskValues(whole, clear, void, void_class, colours, False, place)
+
+
+def _one_hot(values: NDArray[Any]) -> NDArray[np.uint8] | None:
+    from landslide_cli.imagery.raster.array_files import one_hot_classes
+
+    return one_hot_classes(values)
 
 
 def _window(window: Window) -> windows.Window:

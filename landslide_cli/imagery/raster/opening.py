@@ -4,9 +4,9 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import rasterio
 
@@ -15,7 +15,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from landslide_cli.errors import DataError, counted
-from landslide_cli.imagery.raster.recognition import require_file
+from landslide_cli.imagery.raster.recognition import ARRAYS, file_of, require_file
 
 # GDAL's cache of decoded blocks, in megabytes; its default, 5 % of the memory, grows with the
 # machine. It is shared by the process: rasterio.Env would set it for all threads and reset it when
@@ -48,19 +48,29 @@ def opened(path: Path) -> Iterator[Any]:
         DataError: the file is missing, unreadable, truncated or not an image.
     """
     require_file(path)
-    with explained(path), rasterio.open(path) as dataset:
+    with explained(path), _dataset(path) as dataset:
         require_bands(path, dataset)
         yield dataset
 
 
-def open_to_decode(path: Path) -> Any:
+def _dataset(path: Path) -> AbstractContextManager[Any]:
+    if file_of(path)[0].suffix.lower() in ARRAYS:
+        from landslide_cli.imagery.raster.array_files import array_raster
+
+        return array_raster(path)
+    return cast(AbstractContextManager[Any], rasterio.open(path))
+
+
+def open_to_decode(path: Path) -> AbstractContextManager[Any]:
     """Open a raster, with all processors for what decodes in parallel at no cost in total."""
+    if file_of(path)[0].suffix.lower() in ARRAYS:
+        return _dataset(path)
     dataset = rasterio.open(path)
     packed = "COMPRESSION" in dataset.tags(ns="IMAGE_STRUCTURE")
     if dataset.driver != "GTiff" or not packed or dataset.width * dataset.height < _LARGE:
-        return dataset
+        return cast(AbstractContextManager[Any], dataset)
     dataset.close()
-    return rasterio.open(path, num_threads="all_cpus")
+    return cast(AbstractContextManager[Any], rasterio.open(path, num_threads="all_cpus"))
 
 
 def require_bands(path: Path, dataset: Any) -> None:

@@ -17,9 +17,13 @@ from landslide_cli.errors import DataError, printable
 SUFFIXES = frozenset(
     {
         *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k", ".vrt", ".bmp"),
-        *(".webp", ".gif"),
+        *(".webp", ".gif", ".h5", ".hdf5", ".npz"),
     }
 )
+
+# Files of arrays: HDF5's, and NumPy's.
+HDF5 = frozenset({".h5", ".hdf5"})
+ARRAYS = HDF5 | {".npz"}
 
 # Files with these are none, although GDAL may open them: what lies beside a raster, and texts.
 _NO_IMAGES = frozenset(
@@ -44,6 +48,28 @@ _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _PNG_HEADER = 33  # bytes of the signature and of the first chunk
 
 
+def file_of(path: Path) -> tuple[Path, str | None]:
+    """Return the file that a raster lies in, and the name of an array in it, None where none is.
+
+    `chip.h5/img` is the array `img` of chip.h5.
+    """
+    if path.suffix.lower() not in ARRAYS:
+        for parent in path.parents:
+            if parent.suffix.lower() in ARRAYS and parent.is_file():
+                return parent, path.relative_to(parent).as_posix()
+    return path, None
+
+
+def array_in(path: Path, key: str | None) -> Path:
+    """Return the array of that name in a file of arrays; any other file as it is."""
+    return path / key if key is not None and path.suffix.lower() in ARRAYS else path
+
+
+def stem_of(path: Path) -> str:
+    """Return what a scene is called after: the name of its file without suffix."""
+    return file_of(path)[0].stem
+
+
 def require_file(path: Path) -> None:
     """Refuse what cannot be a raster, without opening it: opening a pipe would wait for ever.
 
@@ -53,6 +79,7 @@ def require_file(path: Path) -> None:
     """
     if not has_utf8_name(path):
         raise DataError(f"{printable(path)}: its name is not UTF-8; rename it")
+    path, _ = file_of(path)
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
@@ -91,6 +118,8 @@ def pixel_type(path: Path) -> str | None:
     """Return the type of a file's pixels; None if GDAL takes it for no raster."""
     try:
         require_file(path)
+        if path.suffix.lower() in ARRAYS:
+            return None  # not told without reading it
         with rasterio.open(path) as dataset:
             return str(dataset.dtypes[0]) if dataset.count else None
     except (DataError, RasterioError, ValueError, LookupError, TypeError):

@@ -13,6 +13,8 @@ from pathlib import Path
 import rasterio
 from rasterio.errors import RasterioError
 
+from landslide_cli.imagery.raster.recognition import ARRAYS, file_of
+
 # What GDAL takes from beside a file, by what is added to its name ...
 _ADDED = (".aux.xml", ".msk", ".msk.ovr", ".ovr", ".ovr.aux.xml", ".gcp")
 # ... or to its name without suffix.
@@ -45,7 +47,7 @@ def files_of(images: Iterable[Path]) -> list[Path]:
         Files that exist. Those of archives and of the network are left out.
     """
     found: dict[Path, None] = {}
-    waiting = list(images)[::-1]
+    waiting = [file_of(image)[0] for image in images][::-1]
     while waiting:
         path = waiting.pop()
         if path in found:
@@ -103,7 +105,7 @@ def _says_something(path: Path) -> bool:
 
 def _sources(path: Path) -> list[Path]:
     """List the files that an image is composed of."""
-    if path.suffix.lower() in _SINGLE and not _is_xml(path):
+    if path.suffix.lower() in _SINGLE | ARRAYS and not _is_xml(path):
         return []
     names = _files_by_gdal(path)
     if _is_xml(path):

@@ -10,7 +10,7 @@ from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.errors import DataError, LandslideError, OutputError, in_lines, listed, printable
-from landslide_cli.imagery.raster.recognition import is_map, require_file
+from landslide_cli.imagery.raster.recognition import array_in, is_map, require_file, stem_of
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages.infer.folder import MapFolder
@@ -56,7 +56,8 @@ def choose_scenes(
         DataError: there is none at all.
     """
     choice = Choice()
-    asked = _asked(patterns, choice, reporter) if patterns else _scenes_of(profile)
+    key = profile.sources[0].key
+    asked = _asked(patterns, key, choice, reporter) if patterns else _scenes_of(profile)
     files = list({_place(scene.image): scene for scene in asked}.values())[:limit]
     taken: dict[str, Path] = {}
     for scene in files:
@@ -97,7 +98,9 @@ def _together(reasons: Sequence[str]) -> str:
     return reasons[0] if len(reasons) == 1 else in_lines(reasons)
 
 
-def _asked(patterns: Sequence[str], choice: Choice, reporter: Reporter) -> list[SceneFile]:
+def _asked(
+    patterns: Sequence[str], key: str | None, choice: Choice, reporter: Reporter
+) -> list[SceneFile]:
     """List the scenes of all patterns; refuse patterns that there are no scenes for.
 
     Maps of this program are left out even where they are named, as a shell does by `scenes/*.tif`,
@@ -123,7 +126,7 @@ def _asked(patterns: Sequence[str], choice: Choice, reporter: Reporter) -> list[
         reporter.note(f"left out maps and pictures of an earlier run ({names})")
     elif maps:
         reporter.warn(f"{maps[0]}: is a map of this program, and mapped as it is named")
-    return [SceneFile(path.stem, path) for path in scenes or maps]
+    return [SceneFile(path.stem, array_in(path, key)) for path in scenes or maps]
 
 
 def _is_picture(path: Path) -> bool:
@@ -157,14 +160,15 @@ def _test_scenes(profile: Profile) -> list[SceneFile]:
     labelled = labelled_scenes_of(profile)
     names: dict[str, str] = {}
     for scene in labelled:
-        names.setdefault(_whole(scene).image.stem, _whole(scene).name)
+        names.setdefault(stem_of(_whole(scene).image), _whole(scene).name)
     scenes = [scene for scene in labelled if scene.mask is not None]
     test = scene_names(profile, "test")
     if test is not None:
         scenes = [scene for scene in scenes if scene.name in set(test)]
     return [
         SceneFile(
-            scene.image.stem if names[scene.image.stem] == scene.name else scene.name, scene.image
+            stem_of(scene.image) if names[stem_of(scene.image)] == scene.name else scene.name,
+            scene.image,
         )
         for scene in map(_whole, scenes)
     ]

@@ -49,6 +49,7 @@ from landslide_cli.imagery.raster.images import (
     write_picture,
 )
 from landslide_cli.imagery.raster.masks import read_mask
+from landslide_cli.imagery.raster.recognition import stem_of
 from landslide_cli.imagery.vector.polygon_files import read_areas
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
@@ -352,7 +353,7 @@ def _masks_of(scenes: Sequence[Scene], maps: Path) -> dict[str, Path]:
     masks: dict[str, Path] = {}
     for scene in scenes:
         whole = scene.whole or scene
-        for name in (whole.image.stem, whole.name):
+        for name in (stem_of(whole.image), whole.name):
             path = mask_path(maps, name)
             if scene.mask is not None and path.exists() and _is_of(path, whole, images.get(name)):
                 masks.setdefault(scene.name, path)

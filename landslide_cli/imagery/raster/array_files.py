@@ -1,0 +1,140 @@
+"""Arrays in HDF5 and NumPy files as rasters: what is in the file, and which axis has the bands.
+
+HDF5 files with one image each, as Landslide4Sense has, hold no raster by GDAL's rules; they are
+read by h5py, and NumPy's archives by NumPy. Either is put into the memory of the process, so they
+are for chips, not for orthophotos.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.io import MemoryFile
+
+from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster.recognition import HDF5, file_of
+
+# Values of an array that are read at most: 1 GB of float32.
+_MOST_VALUES = 2**28
+
+# Types that GDAL has no name for, and those that hold their values.
+_WIDENED = {"bool": "uint8", "float16": "float32"}
+
+
+@contextmanager
+def array_raster(path: Path) -> Iterator[Any]:
+    """Open an array as a raster in memory.
+
+    An array of three axes has its bands along the last one, unless the first is shorter.
+
+    Args:
+        path: of an HDF5 or NumPy file; or, where it holds several arrays, that and the name of one,
+            as `chip.h5/img`.
+
+    Raises:
+        DataError: the file is damaged, holds no such array or several, or the array is no image.
+    """
+    file, key = file_of(path)
+    values = _read(file, key)
+    if values.dtype.name in _WIDENED:
+        values = values.astype(_WIDENED[values.dtype.name])
+    if values.ndim == 2:
+        bands = values[None]
+    elif values.shape[0] < min(values.shape[1:]):
+        bands = values
+    else:
+        bands = np.moveaxis(values, -1, 0)
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            count=bands.shape[0],
+            height=bands.shape[1],
+            width=bands.shape[2],
+            dtype=values.dtype.name,
+            photometric="minisblack",
+            alpha="no",
+            bigtiff="if_safer",
+        ) as dataset:
+            dataset.write(np.ascontiguousarray(bands))
+        with memory.open() as dataset:
+            yield dataset
+
+
+def _read(file: Path, key: str | None) -> NDArray[Any]:
+    if file.suffix.lower() in HDF5:
+        try:
+            with h5py.File(file, "r") as document:
+                return _of_document(file, document, key)
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise DataError(f"{file}: is damaged or cut short ({_first_line(error)})") from error
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            name = _chosen(file, list(archive.files), key)
+            return _checked(file, name, archive[name])
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{file}: is damaged or cut short ({_first_line(error)})") from error
+
+
+def _of_document(file: Path, document: Any, key: str | None) -> NDArray[Any]:
+    names: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim >= 2:
+            names.append(name)
+
+    if key is not None and isinstance(document.get(key), h5py.Dataset):
+        name = key
+    else:
+        document.visititems(visit)
+        name = _chosen(file, names, key)
+    dataset = document[name]
+    _checked(file, name, dataset)
+    return np.asarray(dataset[()])
+
+
+def _chosen(file: Path, names: list[str], key: str | None) -> str:
+    """Return the array that is meant, the only one where none is named."""
+    if key in names:
+        return str(key)
+    found = listed(names, most=5) if names else "no array of two axes or more"
+    if key is not None:
+        raise DataError(f"{file}: has no array '{key}', but {found}; set source.key to one of them")
+    if len(names) != 1:
+        raise DataError(f"{file}: holds {found}; set source.key to the one that is the image")
+    return names[0]
+
+
+def _checked(file: Path, name: str, array: Any) -> Any:
+    """Check that an array can be an image, before it is read."""
+    dtype = array.dtype
+    if dtype.names is not None or dtype.kind not in "biuf":
+        kind = "compound values" if dtype.names is not None else f"{dtype.name} values"
+        raise DataError(f"{file}: '{name}' holds {kind}, which make no image; choose another array")
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        shape = " x ".join(map(str, array.shape))
+        raise DataError(
+            f"{file}: '{name}' is {shape or 'a single value'}; an image has two axes, or three "
+            "with its bands"
+        )
+    if array.size > _MOST_VALUES:
+        raise DataError(f"{file}: '{name}' is too large for an array file; convert it to GeoTIFF")
+    return array
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def one_hot_classes(bands: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Return the classes of a one-hot mask, (bands, rows, cols), as (rows, cols).
+
+    None if it is none. A pixel whose bands are all 0 is of the first class.
+    """
+    if len(bands) < 2 or not np.isin(bands, (0, 1)).all() or (bands.sum(axis=0) > 1).any():
+        return None
+    return np.asarray(bands.argmax(axis=0), np.uint8)
