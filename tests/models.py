@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 from pyogrio import raw as ogr
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.core.parts import PARTS
 from landslide_cli.core.tiling.streaming import Predict
@@ -283,8 +284,8 @@ def seen_windows(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
     def watching(self: OpenVinoEngine, shape: Shape, precision: Precision) -> Predict:
         predict = compiled(self, shape, precision)
 
-        def watched(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-            seen.append(windows.copy())
+        def watched(windows: Image) -> NDArray[np.float32]:
+            seen.append(np.array(windows, np.uint8))
             return predict(windows)
 
         return watched

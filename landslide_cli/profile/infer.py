@@ -106,6 +106,11 @@ class InferSettings(Settings):
         description="Landslides as polygons: a format or a list. GeoPackage in the scene's CRS, "
         "GeoJSON or KML in WGS 84, CSV with coordinates.",
     )
+    submission: bool = Field(
+        False,
+        description="Also write the masks of all scenes into `masks_h5.zip`, as HDF5 files with "
+        "the key `mask`, in the form of the Landslide4Sense challenge.",
+    )
     elevation: Path | None = Field(
         None,
         description="Elevation model in metres, any georeferenced raster: polygons get lowest and "

@@ -111,7 +111,8 @@ def _windows(run: Run, scenes: Sequence[Path], side: int) -> Iterator[Image]:
 
 
 def _changed_share(engine: Engine, windows: Sequence[Image]) -> float:
-    shape = Shape(1, *windows[0].shape[:2], is_float=windows[0].dtype != np.uint8)
+    rows, cols, _ = windows[0].shape
+    shape = Shape(1, rows, cols, windows[0].dtype != np.uint8)
     models = [engine.compiled(shape, precision) for precision in ("float32", "bfloat16")]
     shares = []
     for window in windows:

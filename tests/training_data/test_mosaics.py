@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from landslide_cli.core.arrays import MEAN
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.core.tiling.standardize import MEAN
 from landslide_cli.profile import TrainSettings
 from landslide_cli.training_data.examples import Pair
 from landslide_cli.training_data.mosaics import Ground, MosaicExamples

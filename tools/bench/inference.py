@@ -233,9 +233,9 @@ def _untrained(folder: Path, name: str) -> Profile:
     profile = load_profile(Path(f"configs/{name}.yaml"), [f"run={run}"])
     if not run.exists():
         run.mkdir()
-        build_model(profile.model, profile.bands, 2).save(run / MODEL)
+        build_model(profile.model, profile.model_inputs, 2).save(run / MODEL)
         scale = profile.prepare.scale or 1.0
-        preprocessing = asdict(Preprocessing(profile.bands, scale=scale))
+        preprocessing = asdict(Preprocessing(profile.model_inputs, scale=scale))
         (run / RUN_RECORD).write_text(json.dumps({"result": {"preprocessing": preprocessing}}))
         # Its masks are noise; a few specks are all that the polygons should cost.
         (run / THRESHOLD).write_text(json.dumps({"threshold": 0.999}))

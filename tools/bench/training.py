@@ -211,11 +211,11 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
 
     settings = profile.train
     examples = examples_of(profile, files_of_part(profile, "train", None), None)
-    batches = Batches(examples, profile.bands, settings.batch, wraps=True)
+    batches = Batches(examples, profile.model_inputs, settings.batch, wraps=True)
     if what == "fit":
         return _fit(profile, batches)
     enable_determinism()
-    model = build_model(profile.model, profile.bands, 2, settings.seed, settings.precision)
+    model = build_model(profile.model, profile.model_inputs, 2, settings.seed, settings.precision)
     if what != "plain":
         model = with_fused_normalization(model)
     stepper = Stepper(model, settings, 2, Workers(WorkerRank(0, 1)))
@@ -252,7 +252,7 @@ def _fit(profile: Profile, batches: Any) -> dict[str, float]:
     settings, times = profile.train, [0.0]
     pairs = [(images.numpy(), masks.numpy()) for images, masks in batches.epoch(1)]
     images, masks = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    model = build_model(profile.model, profile.bands, 2, settings.seed)
+    model = build_model(profile.model, profile.model_inputs, 2, settings.seed)
     loss = make_loss(settings)
     model.compile(
         optimizer=keras.optimizers.Adam(settings.learning_rate, clipvalue=settings.clip_value),

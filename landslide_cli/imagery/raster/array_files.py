@@ -5,6 +5,7 @@ read by h5py, and NumPy's archives by NumPy. Either is put into the memory of th
 are for chips, not for orthophotos.
 """
 
+import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def _read(file: Path, key: str | None) -> NDArray[Any]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             name = _chosen(file, list(archive.files), key)
-            return _checked(file, name, archive[name])
+            return np.asarray(_checked(file, name, archive[name]))
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{file}: is damaged or cut short ({_first_line(error)})") from error
 
@@ -128,6 +129,14 @@ def _checked(file: Path, name: str, array: Any) -> Any:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def hdf5_bytes(key: str, values: NDArray[Any]) -> bytes:
+    """Return an HDF5 file with one array."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as document:
+        document.create_dataset(key, data=values, compression="gzip")
+    return content.getvalue()
 
 
 def one_hot_classes(bands: NDArray[Any]) -> NDArray[np.uint8] | None:

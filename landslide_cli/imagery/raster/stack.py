@@ -181,7 +181,7 @@ class BandStack:
         inputs = np.stack([values[band.name][inside] for band in self.composition.inputs])
         known = [one[inside] for one in known]
         if not self.scene.plan.is_whole or len(self._files) > 1:
-            known.append(np.isfinite(inputs).all(axis=0))
+            known.append(np.asarray(np.isfinite(inputs).all(axis=0)))
         valid = np.logical_and.reduce(known) if known else None
         return inputs, None if valid is None or valid.all() else valid
 
@@ -302,7 +302,7 @@ class BandStack:
             planes = [self._middle(one) for one in (scene, other)]
             if min(planes[0].shape) >= 16 and all(plane.std() > 0.0 for plane in planes):
                 window = cv2.createHanningWindow(planes[0].shape[::-1], cv2.CV_32F)
-                shift, _ = cv2.phaseCorrelate(*planes, window)
+                shift, _ = cv2.phaseCorrelate(planes[0], planes[1], window)
                 yield layers[0], (shift[0], shift[1])
 
     def _middle(self, band: Band) -> Floats:

@@ -36,12 +36,13 @@ from landslide_cli.stages.infer.outputs import FORMATS, SETTINGS, Outputs
 from landslide_cli.stages.infer.result import FailedScene, InferResult, MappedScene, reason_of
 from landslide_cli.stages.infer.revise import revise, tell_work
 from landslide_cli.stages.infer.scenes import Choice, SceneFile, choose_scenes, protect_maps
+from landslide_cli.stages.infer.submission import write_submission
 
 # While a scene is predicted, the next is read and the previous one is written.
 _SCENES_AT_ONCE = 3
 
 # Settings that the probabilities of a scene do not depend on.
-_IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory", *SETTINGS)
+_IMMATERIAL = ("infer.scenes", "infer.output", "infer.memory", "infer.submission", *SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,9 @@ def infer_tiled(
             return result
         merge = profile.infer.duplicates == "merge"
         inventory = update_inventory(folder, merge, overwrite, profile.palette, reporter)
+        if profile.infer.submission:
+            names = [scene.scene for scene in result.scenes]
+            write_submission(folder.folder, names, overwrite, reporter)
         return replace(result, table=folder.write_table(), inventory=inventory)
 
 
@@ -202,7 +206,12 @@ def _made_from(profile: Profile, run: Run, fingerprint: str) -> dict[str, Any]:
     """Describe what the probabilities follow from, as far as it may change between two calls."""
     settings = profile.settings("infer", "classes", "bands")
     settings |= profile.source_settings("gsd", "scale", "bands", "value_range", "layers")
-    relevant = {key: value for key, value in settings.items() if key not in _IMMATERIAL}
+    relevant = {
+        key: value
+        for key, value in settings.items()
+        # Maps of versions before there were layers are none of these either.
+        if key not in _IMMATERIAL and not (value is None and key.endswith(".layers"))
+    }
     sizes = {key: getattr(run.preprocessing, key) for key in ("scale", "gsd", "gsd_range")}
     return relevant | {"model": fingerprint} | sizes
 

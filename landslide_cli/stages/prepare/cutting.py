@@ -153,7 +153,8 @@ def _write_tile(
     name = f"{scene}_r{window.row_off:05d}_c{window.col_off:05d}"
     image, limits = cut(prepared.image, window), prepared.limits
     if prepared.valid is not None:
-        mask = np.where(cut(prepared.valid[..., None], window)[..., 0], mask, np.uint8(_NO_DATA))
+        is_valid = cut(prepared.valid.astype(np.uint8), window) > 0
+        mask = np.where(is_valid, mask, np.uint8(_NO_DATA))
     seed = (profile.prepare.seed, zlib.crc32(name.encode()))
     augmented = copies(image, mask, seed, **profile.prepare.augment.model_dump())
     for kind, copy_image, copy_mask in [("", image, mask), *augmented]:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image
+from landslide_cli.core.arrays import DEVIATION, MEAN, Image
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import predict_scene
 from landslide_cli.core.tiling.source import ImageSource, Piece
-from landslide_cli.core.tiling.standardize import DEVIATION, MEAN, local_statistics, standardize
+from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.core.tiling.windows import View, views
 
 WHOLE = (1.0, 1.0)

@@ -47,6 +47,7 @@ class Scene:
     valid: NDArray[np.bool_]
     read_to: int = 0
     standardized: bool = False
+    kept: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         self.image = self.image * self.valid[..., None].astype(np.uint8)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.tta import Symmetries, average_views
 
 KINDS: tuple[Symmetries, ...] = ("none", "flips", "symmetries")
@@ -19,7 +20,7 @@ class Counted:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def __call__(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def __call__(self, windows: Image) -> NDArray[np.float32]:
         assert windows.flags.c_contiguous
         assert windows.dtype == np.uint8
         self.shapes.append(windows.shape)
@@ -30,7 +31,7 @@ class Counted:
         return np.stack([1 - score, score], axis=-1)
 
 
-def symmetric(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+def symmetric(windows: Image) -> NDArray[np.float32]:
     """A model that sees each pixel alone."""
     bright = windows[..., 0].astype(np.float32) / 256
     return np.stack([1 - bright, bright], axis=-1)

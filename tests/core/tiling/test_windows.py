@@ -10,13 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Image
+from landslide_cli.core.arrays import MEAN, Image
 from landslide_cli.core.tiling import windows
 from landslide_cli.core.tiling.grid import Window, cut
 from landslide_cli.core.tiling.layout import Layout, Tiling
 from landslide_cli.core.tiling.scaling import to_model
 from landslide_cli.core.tiling.source import ImageSource, Piece
-from landslide_cli.core.tiling.standardize import MEAN
 from landslide_cli.core.tiling.windows import Ground, View
 
 SCALES: list[float | tuple[float, float]] = [
@@ -48,6 +47,7 @@ class Scene:
     reads: list[tuple[int, int]] = field(default_factory=list)
     widths: set[int] = field(default_factory=set)
     standardized: bool = False
+    kept: tuple[int, ...] = ()
 
     @property
     def height(self) -> int:

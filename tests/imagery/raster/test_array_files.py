@@ -45,7 +45,7 @@ def image_of(path: Path, bands: int = BANDS) -> np.ndarray:
 
 
 def levels(values: np.ndarray) -> np.ndarray:
-    return (np.clip(values, -1.0, 4.0) + 1.0) * 51.0
+    return np.asarray((np.clip(values, -1.0, 4.0) + 1.0) * 51.0)
 
 
 def message_of(path: Path, bands: int = BANDS) -> str:

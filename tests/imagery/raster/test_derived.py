@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from landslide_cli.core.composition import Band
+from landslide_cli.core.composition import Band, Derived
 from landslide_cli.imagery.raster.derived import derive, gradient
 
 
 def plane(down: float, across: float, rows: int = 9, cols: int = 7) -> np.ndarray:
     y, x = np.mgrid[:rows, :cols].astype(np.float32)
-    return down * y + across * x
+    return np.asarray(down * y + across * x)
 
 
-def of_plane(kind: str, down: float, across: float, pixel: tuple[float, float]) -> np.ndarray:
+def of_plane(kind: Derived, down: float, across: float, pixel: tuple[float, float]) -> np.ndarray:
     return derive(Band("it", derived=kind, of=("z",)), {"z": plane(down, across)}, pixel)
 
 

@@ -43,7 +43,7 @@ def test_blocks_have_the_pixels_and_labels_of_their_scene_but_for_the_rim(
     seen, labels = np.zeros((64, 96, 3), np.uint8), np.zeros((64, 96), np.uint8)
     for scene in labelled_scenes_of(profile):
         pixels, truth = prepared_pair(profile, scene)
-        placed_on(seen, scene, pixels)
+        placed_on(seen, scene, np.asarray(pixels, np.uint8))
         placed_on(labels, scene, truth)
     np.testing.assert_array_equal(seen, read_image(image, 3))
     expected = read_mask(mask, palette).mask

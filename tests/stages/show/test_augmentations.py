@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay
+from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, shown
 from landslide_cli.imagery.raster.images import read_image
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import Reporter
@@ -60,7 +60,7 @@ def pictured(
 
 def first_picture(profile: Profile, palette: Palette) -> Picture:
     image, mask = examples_of(profile, files_of_part(profile, "train", None), None).example(1, 0)
-    return hatched(overlay(image, mask, palette), mask == IGNORE)
+    return hatched(overlay(shown(image, None), mask, palette), mask == IGNORE)
 
 
 def test_rows_are_examples_and_columns_the_draws(tiles: ProfileOf, palette: Palette) -> None:

@@ -28,8 +28,12 @@ def ground() -> dict[str, tuple[Image, Mask]]:
     """Seven scenes of 192 pixels: a, b and c overlap in a chain, the others lie elsewhere."""
     canvas, mask = draw_scene(5, 0, 480, 200)
     windows = {name: np.s_[4:196, left : left + 192] for name, left in CHAIN.items()}
-    overlapping = {name: (canvas[window], mask[window]) for name, window in windows.items()}
-    apart = {name: draw_scene(5, index, 192, 192) for index, name in enumerate("defg", start=1)}
+    overlapping: dict[str, tuple[Image, Mask]] = {
+        name: (canvas[window], mask[window]) for name, window in windows.items()
+    }
+    apart: dict[str, tuple[Image, Mask]] = {
+        name: draw_scene(5, index, 192, 192) for index, name in enumerate("defg", start=1)
+    }
     return overlapping | apart
 
 

@@ -38,7 +38,7 @@ def start(trained: Profile, trained_folder: Path, tmp_path: Path) -> Start:
 
 def started(profile: Profile, reporter: RecordingReporter, standardized: bool = False) -> Any:
     """Build the profile's model, and give it the weights that it starts from."""
-    model = build_model(profile.model, profile.bands, profile.model_outputs)
+    model = build_model(profile.model, profile.model_inputs, profile.model_outputs)
     file = start_file(profile)
     assert file is not None
     start_from(profile, file, model, standardized, reporter)
