@@ -54,6 +54,11 @@ class Band:
         return self.layer is None and self.derived is None
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether values beyond its limits are cut off, or refused."""
+        return self.scaling in ("range", "percentiles")
+
+    @property
     def is_implied(self) -> bool:
         """Whether its file has to tell which values become 0 and 255."""
         return self.scaling == "range" and not self.low < self.high
@@ -109,6 +114,12 @@ class Composition:
         names = [band.name.lower() for band in self.inputs]
         wanted = ("red", "green", "blue")
         return tuple(map(names.index, wanted)) if set(wanted) <= set(names) else None
+
+    @property
+    def alike(self) -> tuple[int | None, ...]:
+        """Which of red, green and blue, 0 to 2, each input is; None if it is none of them."""
+        colours = {"red": 0, "green": 1, "blue": 2}
+        return tuple(colours.get(band.name.lower()) for band in self.inputs)
 
     @property
     def pictured(self) -> tuple[int, ...]:

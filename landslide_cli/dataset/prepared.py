@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,8 @@ class PreparedScene:
     The image is (rows, cols, bands), the mask of `reading` (rows, cols). `scale` is the factor by
     which the columns were resized. Where the image is of a composition's own values, not scaled,
     `limits` are those of each band that become 0 and 255, None where the training set tells them;
-    `valid` tells which pixels hold data, None for all.
+    `valid` tells which pixels hold data, None for all; `clipped` counts the values that lie outside
+    the range of their band, by its name.
     """
 
     image: NDArray[Any]
@@ -170,6 +171,7 @@ class PreparedScene:
     scale: float
     limits: list[tuple[float, float] | None] | None = None
     valid: Valid = None
+    clipped: dict[str, int] = field(default_factory=dict)
 
 
 def prepared_scene(
@@ -213,7 +215,7 @@ def prepared_values(profile: Profile, scene: Scene) -> PreparedScene:
     """
     with SceneReader(scene.image, reading_of(profile, scene)) as reader:
         values, valid = reader.read_values()
-        limits = reader.limits
+        limits, clipped = reader.limits, reader.clipped
         reading = read_truth(profile, scene, (reader.height, reader.width))
     if valid is not None:
         reading.mask[~valid] = IGNORE
@@ -222,7 +224,7 @@ def prepared_values(profile: Profile, scene: Scene) -> PreparedScene:
     if size != (cols, rows):
         values, valid = _resized_values(values, valid, size)
         reading = _resized_mask(reading, size)
-    return PreparedScene(values, reading, size[0] / cols, limits, valid)
+    return PreparedScene(values, reading, size[0] / cols, limits, valid, clipped)
 
 
 def _resized_mask(reading: MaskReading, size: tuple[int, int]) -> MaskReading:

@@ -13,7 +13,7 @@ from landslide_cli.dataset.pairing import keyed, names_of, paired, partnerless, 
 from landslide_cli.errors import DataError, LandslideError, in_lines, listed
 from landslide_cli.imagery.raster.images import probe
 from landslide_cli.imagery.raster.laying import lies_elsewhere
-from landslide_cli.imagery.raster.recognition import SUFFIXES, array_in, is_hidden
+from landslide_cli.imagery.raster.recognition import SUFFIXES, array_in, file_of, is_hidden
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,14 @@ class Scene:
 
     @property
     def files(self) -> list[Path]:
-        """The image, the mask if there is one, and the layers."""
+        """The files of the image, of the mask if there is one, and of the layers."""
         layers = [Path(path) for _, path in self.layers]
-        return [self.image, *([] if self.mask is None else [self.mask]), *layers]
+        return [file_of(path)[0] for path in (*self.rasters, *layers)]
+
+    @property
+    def rasters(self) -> list[Path]:
+        """The image, and the mask if there is one."""
+        return [self.image] if self.mask is None else [self.image, self.mask]
 
 
 def labelled_scenes(
@@ -172,7 +177,7 @@ def _problems(scenes: Sequence[Scene], decode: bool) -> list[str]:
 
 def _problems_of(scene: Scene, decode: bool) -> Iterator[str]:
     headers = []
-    for path in scene.files:
+    for path in scene.rasters:
         try:
             headers.append(probe(path, decode))
         except LandslideError as error:

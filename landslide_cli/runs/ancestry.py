@@ -26,6 +26,7 @@ from landslide_cli.imagery.overlap import (
     sketch_to_text,
 )
 from landslide_cli.imagery.raster.images import read_preview
+from landslide_cli.imagery.raster.recognition import file_of
 from landslide_cli.profile import Profile
 from landslide_cli.records import Input, Record
 from landslide_cli.runs.files import LANDSLIDE, MODEL, PACKAGED, RUN_RECORD
@@ -118,7 +119,7 @@ def learned_from(
     return [
         Learned(name, file.size, file.digest, sketch_to_text(sketch))
         for (name, image), sketch in zip(images.items(), sketches, strict=True)
-        for file in [inputs.get(str(image)) or Input.of(image)]
+        for file in [inputs.get(str(file_of(image)[0])) or Input.of(file_of(image)[0])]
     ]
 
 
@@ -231,7 +232,7 @@ def _same_files(lineage: Sequence[Ancestor], images: Sequence[tuple[str, Path]])
     sizes = {scene.size for model in lineage for scene in model.scenes}
     # A large file is read only if one of the same size was learned from.
     digest_of = {
-        image: Input.of(image).digest
+        image: Input.of(file_of(image)[0]).digest
         for image in {image for _, image in images}
         if image.stat().st_size in sizes
     }

@@ -4,6 +4,7 @@ An encoder takes images (batch, rows, cols, bands) of 0 to 255, rows and cols mu
 returns features at strides 2, 4, 8, 16 and 32. The names of its layers begin with `ENCODER`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,16 @@ def encoder_features(
     return _APPLICATIONS[name].features(image, bands, momentum, synchronized)
 
 
-def load_encoder(settings: EncoderSettings, model: Any) -> None:
+def load_encoder(
+    settings: EncoderSettings, model: Any, alike: Sequence[int | None] | None = None
+) -> None:
     """Load the pretrained weights of a network's encoder, if the profile names any.
+
+    Args:
+        settings: of the network.
+        model: the network.
+        alike: which of red, green and blue, 0 to 2, each of its bands is; None for another band.
+            Default: the bands are taken for these in turn.
 
     Raises:
         ModelError: the weights cannot be loaded, or are of another encoder.
@@ -153,7 +162,7 @@ def load_encoder(settings: EncoderSettings, model: Any) -> None:
         weights = packaged_weights(settings.encoder)
     else:
         weights = read_weights(Path(source))
-    unmatched = assign_weights(model, weights)
+    unmatched = assign_weights(model, weights, alike)
     missing = [name for name in unmatched if name.startswith(f"{ENCODER}_")]
     if missing:
         raise ModelError(

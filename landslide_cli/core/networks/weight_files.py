@@ -6,7 +6,7 @@ two and more dimensions are in half precision, all others in single precision.
 
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from landslide_cli.errors import ModelError
 from landslide_cli.weights import FOLDER
 
 Arrays = dict[str, NDArray[Any]]
+
+# Bands of the images that encoders have learned from: red, green and blue.
+_COLOURS = 3
 
 
 def read_weights(path: Path) -> Arrays:
@@ -54,12 +57,19 @@ def weights_of(model: Any) -> Arrays:
     return {name: np.asarray(variable.numpy(), np.float32) for name, variable in _variables(model)}
 
 
-def assign_weights(model: Any, weights: Mapping[str, NDArray[Any]]) -> list[str]:
+def assign_weights(
+    model: Any, weights: Mapping[str, NDArray[Any]], alike: Sequence[int | None] | None = None
+) -> list[str]:
     """Assign the weights whose name and shape match those of a network.
 
     A kernel that was trained on another number of bands is adapted: the network's bands take the
     kernel's in turn, or their mean if the network has fewer. It is rescaled so that an image of
     equal bands has about the same features as before.
+
+    Args:
+        model: the network.
+        weights: by name.
+        alike: which of the kernel's bands each of the network's takes instead, None for their mean.
 
     Returns:
         The names of the network's weights that were not assigned.
@@ -67,9 +77,11 @@ def assign_weights(model: Any, weights: Mapping[str, NDArray[Any]]) -> list[str]
     unmatched = []
     for name, variable in _variables(model):
         values = weights.get(name)
-        if values is not None and values.shape != tuple(variable.shape):
-            takes_bands = variable.ndim == 4 and variable.shape[2] == model.input_shape[-1]
-            values = _adapt_bands(values, tuple(variable.shape)) if takes_bands else None
+        takes_bands = variable.ndim == 4 and variable.shape[2] == model.input_shape[-1]
+        is_other = values is not None and values.shape != tuple(variable.shape)
+        if values is not None and (is_other or (takes_bands and alike is not None)):
+            shape = tuple(variable.shape)
+            values = _adapt_bands(values, shape, alike) if takes_bands else None
         if values is None:
             unmatched.append(name)
         else:
@@ -91,11 +103,17 @@ def _variables(model: Any) -> list[tuple[str, Any]]:
     return named
 
 
-def _adapt_bands(kernel: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
+def _adapt_bands(
+    kernel: NDArray[Any], shape: tuple[int, ...], alike: Sequence[int | None] | None
+) -> NDArray[Any] | None:
     """Adapt a kernel (rows, cols, bands, filters) to the bands of `shape`, if all else is equal."""
     if kernel.ndim != 4 or kernel.shape[:2] != shape[:2] or kernel.shape[3] != shape[3]:
         return None
     trained, bands = kernel.shape[2], shape[2]
+    if alike is not None and trained == _COLOURS:
+        mean = kernel.mean(axis=2)
+        taken = [mean if band is None else kernel[:, :, band] for band in alike]
+        return np.asarray(np.stack(taken, axis=2) * (trained / bands))
     if bands < trained:
         kernel = kernel.mean(axis=2, keepdims=True).repeat(trained, axis=2)
     return np.asarray(kernel[:, :, np.arange(bands) % trained] * (trained / bands))

@@ -7,10 +7,11 @@ are for chips, not for orthophotos.
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -20,8 +21,13 @@ from rasterio.io import MemoryFile
 from landslide_cli.errors import DataError, listed
 from landslide_cli.imagery.raster.recognition import HDF5, file_of
 
+Value = TypeVar("Value")
+
 # Values of an array that are read at most: 1 GB of float32.
 _MOST_VALUES = 2**28
+
+# What h5py and NumPy raise of damaged files.
+_DAMAGED = (OSError, RuntimeError, KeyError, ValueError, EOFError, zipfile.BadZipFile)
 
 # Types that GDAL has no name for, and those that hold their values.
 _WIDENED = {"bool": "uint8", "float16": "float32"}
@@ -40,16 +46,13 @@ def array_raster(path: Path) -> Iterator[Any]:
     Raises:
         DataError: the file is damaged, holds no such array or several, or the array is no image.
     """
-    file, key = file_of(path)
-    values = _read(file, key)
+    values = _read(*file_of(path), np.asarray)
     if values.dtype.name in _WIDENED:
         values = values.astype(_WIDENED[values.dtype.name])
     if values.ndim == 2:
         bands = values[None]
-    elif values.shape[0] < min(values.shape[1:]):
-        bands = values
     else:
-        bands = np.moveaxis(values, -1, 0)
+        bands = values if _has_bands_first(values.shape) else np.moveaxis(values, -1, 0)
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff",
@@ -66,36 +69,64 @@ def array_raster(path: Path) -> Iterator[Any]:
             yield dataset
 
 
-def _read(file: Path, key: str | None) -> NDArray[Any]:
-    if file.suffix.lower() in HDF5:
-        try:
-            with h5py.File(file, "r") as document:
-                return _of_document(file, document, key)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise DataError(f"{file}: is damaged or cut short ({_first_line(error)})") from error
+@dataclass(frozen=True)
+class ArrayInfo:
+    """The size of an image in a file of arrays, in pixels, and the type of its values."""
+
+    width: int
+    height: int
+    bands: int
+    dtype: str
+
+
+def array_info(path: Path) -> ArrayInfo:
+    """Describe an array without reading it where it lies in an HDF5 file.
+
+    Raises:
+        DataError: as `array_raster`.
+    """
+
+    def describe(array: Any) -> ArrayInfo:
+        shape, name = array.shape, array.dtype.name
+        dtype = _WIDENED.get(name, name)
+        if len(shape) == 2:
+            return ArrayInfo(shape[1], shape[0], 1, dtype)
+        if _has_bands_first(shape):
+            return ArrayInfo(shape[2], shape[1], shape[0], dtype)
+        return ArrayInfo(shape[1], shape[0], shape[2], dtype)
+
+    return _read(*file_of(path), describe)
+
+
+def _has_bands_first(shape: Sequence[int]) -> bool:
+    return shape[0] < min(shape[1:])
+
+
+def _read(file: Path, key: str | None, use: Callable[[Any], Value]) -> Value:
+    """Find an array, check that it can be an image, and return what is made of it."""
     try:
+        if file.suffix.lower() in HDF5:
+            with h5py.File(file, "r") as document:
+                name = _chosen_dataset(file, document, key)
+                return use(_checked(file, name, document[name]))
         with np.load(file, allow_pickle=False) as archive:
             name = _chosen(file, list(archive.files), key)
-            return np.asarray(_checked(file, name, archive[name]))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            return use(_checked(file, name, archive[name]))
+    except _DAMAGED as error:
         raise DataError(f"{file}: is damaged or cut short ({_first_line(error)})") from error
 
 
-def _of_document(file: Path, document: Any, key: str | None) -> NDArray[Any]:
+def _chosen_dataset(file: Path, document: Any, key: str | None) -> str:
+    if key is not None and isinstance(document.get(key), h5py.Dataset):
+        return key
     names: list[str] = []
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.ndim >= 2:
             names.append(name)
 
-    if key is not None and isinstance(document.get(key), h5py.Dataset):
-        name = key
-    else:
-        document.visititems(visit)
-        name = _chosen(file, names, key)
-    dataset = document[name]
-    _checked(file, name, dataset)
-    return np.asarray(dataset[()])
+    document.visititems(visit)
+    return _chosen(file, names, key)
 
 
 def _chosen(file: Path, names: list[str], key: str | None) -> str:

@@ -26,7 +26,7 @@ from landslide_cli.imagery.raster.orientation import refuse_turned
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.ranges import suggested_range
 from landslide_cli.imagery.raster.reader import SceneReader
-from landslide_cli.imagery.raster.recognition import ARRAYS, file_of, marked
+from landslide_cli.imagery.raster.recognition import ARRAYS, file_of, marked, require_file
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def probe(path: Path, decode: bool = False) -> RasterInfo:
     Raises:
         DataError: as `opened` and `refuse_turned`.
     """
+    if file_of(path)[0].suffix.lower() in ARRAYS and not decode:
+        return _probed_array(path)
     with opened(path) as dataset:
         refuse_turned(path, dataset)
         bands = 3 if is_palette(dataset) else len(colour_bands(dataset))
@@ -54,6 +56,14 @@ def probe(path: Path, decode: bool = False) -> RasterInfo:
         return RasterInfo(
             dataset.width, dataset.height, bands, dataset.dtypes[0], georeference_of(dataset)
         )
+
+
+def _probed_array(path: Path) -> RasterInfo:
+    from landslide_cli.imagery.raster.array_files import array_info
+
+    require_file(path)
+    info = array_info(path)
+    return RasterInfo(info.width, info.height, info.bands, info.dtype, Georeference())
 
 
 def value_range_for(path: Path) -> tuple[float, float] | None:

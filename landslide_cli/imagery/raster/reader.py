@@ -181,7 +181,7 @@ class SceneReader:
             there is no data. And which pixels hold data, (rows, cols), None for all.
 
         Raises:
-            DataError: the file is damaged.
+            DataError: the file is damaged, or has values that a band refuses.
             ValueError: the preprocessing has no composition.
         """
         if self._stack is None:
@@ -190,6 +190,7 @@ class SceneReader:
         with explained(self._path):
             values, valid = self._stack.read(rows, cols)
         valid = self._without_border(valid, rows, cols)
+        self._stack.count_outside(values, valid)
         if valid is not None:
             values[:, ~valid] = 0
         return np.ascontiguousarray(np.moveaxis(values, 0, -1), self._stack.dtype), valid

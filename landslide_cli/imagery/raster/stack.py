@@ -207,8 +207,9 @@ class BandStack:
         """Scale the inputs, (bands, rows, cols), which are changed, to (rows, cols, bands) float32.
 
         Raises:
-            DataError: values lie outside the range of a band that refuses such.
+            DataError: as `count_outside`; or nothing tells the range of a band yet.
         """
+        self.count_outside(values, valid)
         result = np.empty((*values.shape[1:], len(values)), np.float32)
         for index, (band, plane) in enumerate(zip(self.composition.inputs, values, strict=True)):
             ends = self.limits[index]
@@ -217,20 +218,31 @@ class BandStack:
                     f"{self._path}: nothing is known yet of the values of {band.name}; run "
                     "`landslide prepare`, or give the band a range"
                 )
+            if band.is_bounded:
+                np.clip(plane, *ends, out=plane)
             low, high = ends
-            known = plane if valid is None else plane[valid]
-            if band.scaling in ("range", "percentiles"):
-                outside = int(np.count_nonzero((known < low) | (known > high)))
-                if outside and not band.clipped:
-                    raise DataError(
-                        f"{self._path}: {band.name} has values from {known.min():g} to "
-                        f"{known.max():g}, outside its range [{low:g}, {high:g}]; widen it, or set "
-                        "outside: clip"
-                    )
-                self.clipped[index] += outside
-                np.clip(plane, low, high, out=plane)
             result[..., index] = (plane - np.float32(low)) * np.float32(255.0 / (high - low))
         return result
+
+    def count_outside(self, values: Floats, valid: Bools | None) -> None:
+        """Count the values of the inputs, (bands, rows, cols), that lie outside of their ranges.
+
+        Raises:
+            DataError: there are such of a band that refuses them.
+        """
+        for index, (band, plane) in enumerate(zip(self.composition.inputs, values, strict=True)):
+            ends = self.limits[index] if band.is_bounded else None
+            if ends is None:
+                continue
+            (low, high), known = ends, plane if valid is None else plane[valid]
+            outside = int(np.count_nonzero((known < low) | (known > high)))
+            if outside and not band.clipped:
+                raise DataError(
+                    f"{self._path}: {band.name} has values from {known.min():g} to "
+                    f"{known.max():g}, outside its range [{low:g}, {high:g}]; widen it, or set "
+                    "outside: clip"
+                )
+            self.clipped[index] += outside
 
     @cached_property
     def limits(self) -> list[tuple[float, float] | None]:

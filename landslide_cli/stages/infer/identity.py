@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.imagery.raster.recognition import file_of
 from landslide_cli.imagery.raster.scene_files import beside, files_of
 from landslide_cli.records import Input
 
@@ -32,6 +33,7 @@ def identity_of(image: Path, layers: Sequence[Path] = ()) -> dict[str, Any]:
     Raises:
         OSError: a file cannot be read.
     """
+    image, _ = file_of(image)
     files = files_of([image.absolute(), *(layer.absolute() for layer in layers)])
     most = _share(len(files))
     described = {str(file): list(astuple(Input.of(file, most=most))) for file in files}
@@ -44,7 +46,7 @@ def is_unchanged(image: Path, identity: Mapping[str, Any]) -> bool:
     A file that is listed and is no more, or was changed, or has another beside it that GDAL would
     take into account, makes it another image.
     """
-    before, here = Path(identity["image"]), image.absolute()
+    before, here = Path(identity["image"]), file_of(image)[0].absolute()
     known = {
         _moved(Path(name), before, here): Input(*file) for name, file in identity["files"].items()
     }

@@ -123,7 +123,7 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
         changed=prepared.reading.changed,
         unlabelled=unlabelled,
         moments=_moments(profile, prepared),
-        note=note,
+        note=note or _clipped(prepared),
         warning=warning,
     )
 
@@ -133,6 +133,15 @@ def _prepared(profile: Profile, scene: Scene) -> PreparedScene:
     if profile.composition is None or profile.prepare.standardize:
         return prepared_scene(profile, scene)
     return prepared_values(profile, scene)
+
+
+def _clipped(prepared: PreparedScene) -> str | None:
+    """Say which bands have values outside of their ranges; None if there are none."""
+    if not prepared.clipped:
+        return None
+    pixels = prepared.reading.mask.size / prepared.scale**2
+    told = [f"{count / pixels:.2%} of {band}" for band, count in prepared.clipped.items()]
+    return f"values outside of their range are cut off: {', '.join(told)}"
 
 
 def _moments(profile: Profile, prepared: PreparedScene) -> Moments | None:

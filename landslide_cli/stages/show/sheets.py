@@ -49,7 +49,7 @@ from landslide_cli.imagery.raster.images import (
     write_picture,
 )
 from landslide_cli.imagery.raster.masks import read_mask
-from landslide_cli.imagery.raster.recognition import stem_of
+from landslide_cli.imagery.raster.recognition import file_of, stem_of
 from landslide_cli.imagery.vector.polygon_files import read_areas
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
@@ -362,7 +362,7 @@ def _masks_of(scenes: Sequence[Scene], maps: Path) -> dict[str, Path]:
 
 def _is_of(mask: Path, scene: Scene, image: Path | None) -> bool:
     """Whether a mask is of a scene: by the image that it was made from, if known, and by size."""
-    if image is not None and image.exists() and not image.samefile(scene.image):
+    if image is not None and image.exists() and not image.samefile(file_of(scene.image)[0]):
         return False
     mapped, own = probe(mask), probe(scene.image)
     return (mapped.height, mapped.width) == (own.height, own.width)

@@ -19,7 +19,7 @@ from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.scene_files import files_of
 from landslide_cli.locks import refuse_work_in, refusing
 from landslide_cli.outputs import write_text
-from landslide_cli.profile import Profile, dump_profile
+from landslide_cli.profile import EncoderSettings, Profile, dump_profile
 from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.ancestry import document_of, learned_from
@@ -260,6 +260,7 @@ def _model(
     """Build the model, with its first weights unless a checkpoint has them."""
     from landslide_cli.core.networks.batch_norm import with_fused_normalization
     from landslide_cli.core.networks.build import build_model
+    from landslide_cli.core.networks.encoders import load_encoder
 
     start = start_file(profile)
     with workers.strategy.scope():
@@ -271,6 +272,9 @@ def _model(
             profile.train.precision,
             synchronized=workers.replicas > 1,
         )
+        composition = profile.composition
+        if is_new and composition is not None and isinstance(profile.model, EncoderSettings):
+            load_encoder(profile.model, model, composition.alike)
         if start is not None and is_new:
             start_from(profile, start, model, preprocessing.standardized, reporter)
         return with_fused_normalization(model)

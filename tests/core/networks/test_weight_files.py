@@ -92,3 +92,11 @@ def test_pickled_arrays_are_not_read(tmp_path: Path) -> None:
     np.savez(path, first=np.array([object()], dtype=object))
     with pytest.raises(ModelError, match="not a weights file"):
         read_weights(path)
+
+
+def test_a_kernel_gives_each_band_what_is_alike() -> None:
+    three, other = network(3), network(4)
+    assert assign_weights(other, weights_of(three), (2, None, 0, 1)) == []
+    kernel, adapted = (weights_of(model)["first/kernel"] for model in (three, other))
+    expected = np.stack([kernel[:, :, 2], kernel.mean(axis=2), *np.moveaxis(kernel, 2, 0)[:2]], 2)
+    np.testing.assert_allclose(adapted, expected * 0.75, rtol=1e-6)
