@@ -13,6 +13,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from landslide_cli.profile.augment import Kind
+from landslide_cli.profile.bands import BandSettings
 from landslide_cli.profile.base import Settings
 from landslide_cli.profile.extending import PACKAGED_PROFILE
 from landslide_cli.profile.model import ARCHITECTURES
@@ -51,6 +52,9 @@ GROUPS = {
     }
 }
 
+# Keys of an entry that are told in one cell of a table.
+_MOST_CHILDREN = 8
+
 _WORDS = {
     "integer": "whole number",
     "number": "number",
@@ -88,6 +92,10 @@ def _section_text(prefix: str, model: type[Settings], node: Any, schema: Any) ->
                 head = f"## `{key}`, `architecture: {architecture}`"
                 sections.append(f"{head}\n\n{settings.__doc__}\n\n{text}")
             continue
+        if name == "bands" and not prefix:
+            own = _resolved({"$ref": f"#/$defs/{BandSettings.__name__}"}, schema)
+            text = _section_text("bands.N.", BandSettings, own, schema)
+            sections.append(f"## `bands`, an entry\n\n{BandSettings.__doc__}\n\n{text}")
         inner = _section(field)
         if inner is None:
             meaning = _in_a_table(str(field.description))
@@ -146,10 +154,12 @@ def _values(node: Any, schema: Any) -> str:
         each = _values(items[0] if items else node["items"], schema)
         return f"list of {len(items)}: {each}" if items else f"list of {each}"
     if node["type"] == "object" and "properties" not in node:
-        return f"mapping of names to {_values(node['additionalProperties'], schema)}"
+        values = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+        return f"mapping of names to {_values(next(filter(None, values)), schema)}"
     if node["type"] == "object":
         children = node["properties"].items()
-        return ", ".join(f"`{name}` ({_values(child, schema)})" for name, child in children)
+        each = [f"`{name}` ({_values(child, schema)})" for name, child in children]
+        return ", ".join(each) if len(each) <= _MOST_CHILDREN else "entries, as below"
     kind = str(node["type"])
     return _WORDS.get(kind, kind) + _range(node)
 
