@@ -14,7 +14,7 @@ OF_TERRAIN = frozenset({"slope", "aspect", "hillshade"})
 # `range`: `low` and `high` become 0 and 255. `percentiles`: so do these percentiles of the scene.
 # `deviations`: the mean `low` becomes the model's mean, and the deviation `high` its deviation.
 # `auto`: so do mean and deviation of the training set. `file`: the file itself says it, by the
-# scale and offset of its bands.
+# scale and offset of its bands; `low` and `high` are the percentiles if it was scaled by such.
 Scaling = Literal["range", "percentiles", "deviations", "auto", "file"]
 
 
@@ -56,7 +56,8 @@ class Band:
     @property
     def is_bounded(self) -> bool:
         """Whether values beyond its limits are cut off, or refused."""
-        return self.scaling in ("range", "percentiles")
+        of_percentiles = self.scaling == "file" and self.low < self.high
+        return of_percentiles or self.scaling in ("range", "percentiles")
 
     @property
     def is_implied(self) -> bool:
@@ -168,8 +169,8 @@ class Composition:
                     scaling="file"
                     if standardized or band.scaling == "percentiles" or band.is_implied
                     else band.scaling,
-                    low=band.low,
-                    high=band.high,
+                    low=0.0 if standardized else band.low,
+                    high=0.0 if standardized else band.high,
                     clipped=band.clipped,
                     is_standardized=band.is_standardized,
                 )
