@@ -16,6 +16,7 @@ from pathlib import Path
 from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.documents import read_json
 from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster.addresses import is_virtual
 from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden, is_image, is_map
 
 Form = Callable[[str], str]
@@ -99,6 +100,8 @@ def images_in(folder: Path) -> list[Path]:
 
 def existing(pattern: str) -> Path | None:
     """Return the file or folder of this very name, if there is one, as its folder writes it."""
+    if is_virtual(pattern) and not os.path.lexists(pattern):
+        return Path(pattern)  # GDAL knows whether there is one
     for name in (pattern, os.path.expanduser(pattern)):  # noqa: PTH111 - never an error
         if os.path.lexists(name):
             return Path(name)

@@ -247,11 +247,14 @@ class Profile(Settings):
 
     @model_validator(mode="after")
     def _colours_are_there_to_change(self) -> Self:
-        composition = self.composition
-        if (self.model_inputs != 3) if composition is None else (composition.colours is None):
-            for name in self.train.augment.switched_on():
-                if name in COLOUR_KINDS:
-                    raise wrong(f"train.augment.{name}", "needs red, green and blue among `bands`")
+        composition, told = self.composition, None
+        if composition is None and self.model_inputs != 3:
+            told = f"needs images of 3 bands, not of {self.model_inputs}"
+        if composition is not None and composition.colours is None:
+            told = "needs red, green and blue among `bands`"
+        for name in self.train.augment.switched_on() if told is not None else ():
+            if name in COLOUR_KINDS:
+                raise wrong(f"train.augment.{name}", str(told))
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from landslide_cli.errors import DataError, counted
+from landslide_cli.imagery.raster.addresses import gdal_name
 from landslide_cli.imagery.raster.recognition import ARRAYS, file_of, require_file
 
 # GDAL's cache of decoded blocks, in megabytes; its default, 5 % of the memory, grows with the
@@ -58,19 +59,19 @@ def _dataset(path: Path) -> AbstractContextManager[Any]:
         from landslide_cli.imagery.raster.array_files import array_raster
 
         return array_raster(path)
-    return cast(AbstractContextManager[Any], rasterio.open(path))
+    return cast(AbstractContextManager[Any], rasterio.open(gdal_name(path)))
 
 
 def open_to_decode(path: Path) -> AbstractContextManager[Any]:
     """Open a raster, with all processors for what decodes in parallel at no cost in total."""
     if file_of(path)[0].suffix.lower() in ARRAYS:
         return _dataset(path)
-    dataset = rasterio.open(path)
+    dataset = rasterio.open(gdal_name(path))
     packed = "COMPRESSION" in dataset.tags(ns="IMAGE_STRUCTURE")
     if dataset.driver != "GTiff" or not packed or dataset.width * dataset.height < _LARGE:
         return cast(AbstractContextManager[Any], dataset)
     dataset.close()
-    return cast(AbstractContextManager[Any], rasterio.open(path, num_threads="all_cpus"))
+    return cast(AbstractContextManager[Any], rasterio.open(gdal_name(path), num_threads="all_cpus"))
 
 
 def require_bands(path: Path, dataset: Any) -> None:

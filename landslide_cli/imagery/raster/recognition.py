@@ -12,6 +12,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from landslide_cli.errors import DataError, printable
+from landslide_cli.imagery.raster.addresses import is_virtual, name_of
 
 # Files with these are images, whatever is in them: one that cannot be read is an error.
 SUFFIXES = frozenset(
@@ -67,7 +68,7 @@ def array_in(path: Path, key: str | None) -> Path:
 
 def stem_of(path: Path) -> str:
     """Return what a scene is called after: the name of its file without suffix."""
-    return file_of(path)[0].stem
+    return name_of(path) if is_virtual(path) else file_of(path)[0].stem
 
 
 def require_file(path: Path) -> None:
@@ -79,6 +80,8 @@ def require_file(path: Path) -> None:
     """
     if not has_utf8_name(path):
         raise DataError(f"{printable(path)}: its name is not UTF-8; rename it")
+    if is_virtual(path):
+        return  # GDAL tells
     path, _ = file_of(path)
     try:
         status = path.stat()

@@ -13,6 +13,7 @@ from pathlib import Path
 import rasterio
 from rasterio.errors import RasterioError
 
+from landslide_cli.imagery.raster.addresses import gdal_name, is_virtual
 from landslide_cli.imagery.raster.recognition import ARRAYS, file_of
 
 # What GDAL takes from beside a file, by what is added to its name ...
@@ -44,10 +45,11 @@ def files_of(images: Iterable[Path]) -> list[Path]:
         images: rasters; what they are composed of is followed through any number of VRTs.
 
     Returns:
-        Files that exist. Those of archives and of the network are left out.
+        Files that exist; of what lies in an archive the archive. Those of the network are left out.
     """
     found: dict[Path, None] = {}
-    waiting = [file_of(image)[0] for image in images][::-1]
+    images = [_on_disk(gdal_name(image)) if is_virtual(image) else image for image in images]
+    waiting = [file_of(image)[0] for image in images if image is not None][::-1]
     while waiting:
         path = waiting.pop()
         if path in found:

@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.imagery.raster.addresses import is_virtual
 from landslide_cli.imagery.raster.recognition import file_of
 from landslide_cli.imagery.raster.scene_files import beside, files_of
 from landslide_cli.records import Input
@@ -33,11 +34,11 @@ def identity_of(image: Path, layers: Sequence[Path] = ()) -> dict[str, Any]:
     Raises:
         OSError: a file cannot be read.
     """
-    image, _ = file_of(image)
-    files = files_of([image.absolute(), *(layer.absolute() for layer in layers)])
+    image = _absolute(image)
+    files = files_of([image, *(_absolute(layer) for layer in layers)])
     most = _share(len(files))
     described = {str(file): list(astuple(Input.of(file, most=most))) for file in files}
-    return {"image": str(image.absolute()), "files": described}
+    return {"image": str(image), "files": described}
 
 
 def is_unchanged(image: Path, identity: Mapping[str, Any]) -> bool:
@@ -46,7 +47,7 @@ def is_unchanged(image: Path, identity: Mapping[str, Any]) -> bool:
     A file that is listed and is no more, or was changed, or has another beside it that GDAL would
     take into account, makes it another image.
     """
-    before, here = Path(identity["image"]), file_of(image)[0].absolute()
+    before, here = Path(identity["image"]), _absolute(image)
     known = {
         _moved(Path(name), before, here): Input(*file) for name, file in identity["files"].items()
     }
@@ -74,6 +75,10 @@ def _is_same(file: Path, before: Input, most: int) -> bool:
         return False
 
 
+def _absolute(image: Path) -> Path:
+    return image if is_virtual(image) else file_of(image)[0].absolute()
+
+
 def _share(files: int) -> int:
     """Return how many bytes of each file are read."""
-    return max(_LEAST, _MOST // files)
+    return max(_LEAST, _MOST // max(1, files))

@@ -10,6 +10,7 @@ from typing import Any
 
 from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.documents import read_json, restored
+from landslide_cli.imagery.raster.addresses import is_virtual
 from landslide_cli.imagery.raster.recognition import file_of
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
@@ -133,6 +134,8 @@ def version_of(path: Path) -> tuple[int, ...] | None:
 def is_of(entry: Mapping[str, Any], image: Path) -> bool:
     """Whether a scene was mapped from this file, or from one that was moved to here."""
     before, image = Path(entry["input"]["image"]), file_of(image)[0]
+    if is_virtual(image) or is_virtual(before):
+        return before == image
     if before.exists() and image.exists():
         return os.path.samefile(before, image)  # noqa: PTH121 - either may be a link
     described = entry["input"]["files"].get(str(before), [])

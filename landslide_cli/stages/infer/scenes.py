@@ -126,7 +126,7 @@ def _asked(
         reporter.note(f"left out maps and pictures of an earlier run ({names})")
     elif maps:
         reporter.warn(f"{maps[0]}: is a map of this program, and mapped as it is named")
-    return [SceneFile(path.stem, array_in(path, key)) for path in scenes or maps]
+    return [SceneFile(stem_of(path), array_in(path, key)) for path in scenes or maps]
 
 
 def _is_picture(path: Path) -> bool:

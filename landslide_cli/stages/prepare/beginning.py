@@ -177,7 +177,10 @@ def _source(
         yield "# gsd: 0.5"
     most = max(info.bands for info in infos)
     if most > 3:
-        notes.append(f"check source.bands: which of {most} bands are red, green and blue")
+        notes.append(
+            f"check source.bands: which of {most} bands are red, green and blue; a model of all of "
+            "them is trained anew (docs/bands.md)"
+        )
         yield "bands: [1, 2, 3]"
     ranges = [
         ends for scene in scenes[:_MASKS] if (ends := value_range_for(scene.image)) is not None
