@@ -81,9 +81,9 @@ def require_bands(path: Path, dataset: Any) -> None:
         DataError: it has none.
     """
     if dataset.count == 0:
-        parts = len(dataset.subdatasets)
-        inside = f", but {counted(parts, 'raster')} in it" if parts else ""
-        raise DataError(f"{path}: has no bands{inside}; convert what is to be mapped to GeoTIFF")
+        parts = list(dataset.subdatasets)
+        inside = f", but {counted(len(parts), 'raster')} in it; name one, as {parts[0]}"
+        raise DataError(f"{path}: has no bands{inside if parts else '; choose another image'}")
 
 
 @contextmanager
