@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.core.tiling.standardize import DEVIATION, LEAST_DEVIATION, MEAN
+from landslide_cli.core.arrays import DEVIATION, MEAN
+from landslide_cli.core.tiling.standardize import LEAST_DEVIATION
 from landslide_cli.errors import ModelError, UsageError, listed
 from landslide_cli.runs.engines import import_openvino
 
