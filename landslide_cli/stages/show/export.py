@@ -45,6 +45,11 @@ def export_onnx(profile: Profile, path: Path, reporter: Reporter) -> Path:
         partial.write_bytes(content)
     if run.preprocessing.gsd is None:
         reporter.note("the model's metres per pixel are not known: say them where you use it")
+    if run.preprocessing.composition is not None:
+        reporter.note(
+            "the model takes its bands as `bands` in the profile derives and scales them, divided "
+            "by 255: other programs have to do that before"
+        )
     if standardized:
         reporter.note(
             "each tile is standardized by itself, where infer-tiled has statistics that change "
