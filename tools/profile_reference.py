@@ -158,8 +158,8 @@ def _values(node: Any, schema: Any) -> str:
         return f"mapping of names to {_values(next(filter(None, values)), schema)}"
     if node["type"] == "object":
         children = node["properties"].items()
-        each = [f"`{name}` ({_values(child, schema)})" for name, child in children]
-        return ", ".join(each) if len(each) <= _MOST_CHILDREN else "entries, as below"
+        keys = [f"`{name}` ({_values(child, schema)})" for name, child in children]
+        return ", ".join(keys) if len(keys) <= _MOST_CHILDREN else "entries, as below"
     kind = str(node["type"])
     return _WORDS.get(kind, kind) + _range(node)
 

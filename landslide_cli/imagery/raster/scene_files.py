@@ -48,8 +48,8 @@ def files_of(images: Iterable[Path]) -> list[Path]:
         Files that exist; of what lies in an archive the archive. Those of the network are left out.
     """
     found: dict[Path, None] = {}
-    images = [_on_disk(gdal_name(image)) if is_virtual(image) else image for image in images]
-    waiting = [file_of(image)[0] for image in images if image is not None][::-1]
+    files = [_on_disk(gdal_name(image)) if is_virtual(image) else image for image in images]
+    waiting = [file_of(file)[0] for file in files if file is not None][::-1]
     while waiting:
         path = waiting.pop()
         if path in found:

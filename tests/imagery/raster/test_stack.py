@@ -45,8 +45,7 @@ def message_of(path: Path, preprocessing: Preprocessing) -> str:
 
 def values_of(dtype: Any, bands: int = 3) -> np.ndarray:
     rng = np.random.default_rng(7)
-    values: np.ndarray = rng.integers(100, 4000, (ROWS, COLS, bands)).astype(dtype)
-    return values
+    return np.asarray(rng.integers(100, 4000, (ROWS, COLS, bands)).astype(dtype))
 
 
 @pytest.fixture

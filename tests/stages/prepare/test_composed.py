@@ -155,6 +155,7 @@ def test_chips_of_landslide4sense_are_prepared_and_split(tmp_path: Path) -> None
     split(profile)
     examples = examples_of(profile, files_of_part(profile, "train", None), None)
     image, mask = examples.example(0, 0)
-    assert (image.shape, image.dtype) == ((128, 128, 14), np.float32)
+    assert image.shape == (128, 128, 14)
+    assert image.dtype == np.float32
     np.testing.assert_allclose(image.mean(axis=(0, 1)), 110.0, atol=2.0)
     assert 0 < (mask == 1).sum() < mask.size
