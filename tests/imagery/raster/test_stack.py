@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 
 from landslide_cli.core.composition import Band, Composition
 from landslide_cli.errors import DataError
@@ -43,7 +44,7 @@ def message_of(path: Path, preprocessing: Preprocessing) -> str:
     return str(caught.value)
 
 
-def values_of(dtype: Any, bands: int = 3) -> np.ndarray:
+def values_of(dtype: Any, bands: int = 3) -> NDArray[Any]:
     rng = np.random.default_rng(7)
     return np.asarray(rng.integers(100, 4000, (ROWS, COLS, bands)).astype(dtype))
 
