@@ -162,8 +162,8 @@ class PreparedScene:
     The image is (rows, cols, bands), the mask of `reading` (rows, cols). `scale` is the factor by
     which the columns were resized. Where the image is of a composition's own values, not scaled,
     `limits` are those of each band that become 0 and 255, None where the training set tells them;
-    `valid` tells which pixels hold data, None for all; `clipped` counts the values that lie outside
-    the range of their band, by its name.
+    `valid` tells which pixels hold data, None for all; `clipped` is the share of a band's values
+    that lie outside of its range, by its name.
     """
 
     image: NDArray[Any]
@@ -171,7 +171,7 @@ class PreparedScene:
     scale: float
     limits: list[tuple[float, float] | None] | None = None
     valid: Valid = None
-    clipped: dict[str, int] = field(default_factory=dict)
+    clipped: dict[str, float] = field(default_factory=dict)
 
 
 def prepared_scene(

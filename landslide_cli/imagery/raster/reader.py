@@ -207,12 +207,9 @@ class SceneReader:
         return None if self._stack is None else self._stack.limits
 
     @property
-    def clipped(self) -> dict[str, int]:
-        """How many values read so far lay outside the range of their band, by its name."""
-        if self._stack is None:
-            return {}
-        counts = zip(self._stack.composition.inputs, self._stack.clipped.tolist(), strict=True)
-        return {band.name: count for band, count in counts if count}
+    def clipped(self) -> dict[str, float]:
+        """Which share of the values read so far lay outside the range of a band, by its name."""
+        return {} if self._stack is None else self._stack.clipped
 
     def _check_inside(self, rows: tuple[int, int], cols: tuple[int, int]) -> None:
         if not (0 <= rows[0] < rows[1] <= self.height and 0 <= cols[0] < cols[1] <= self.width):

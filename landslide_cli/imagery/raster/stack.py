@@ -1,6 +1,6 @@
 """Reading the bands of a scene from all the files that they lie in, and deriving others of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,7 +144,15 @@ class BandStack:
                 f"{path}: has {counted(len(self.scene.others), 'band')} where `bands` in the "
                 f"profile lists {len(numbers)}; give each entry its `band`, or take other images"
             )
-        self.clipped = np.zeros(len(self.composition.inputs), np.int64)
+        self._outside = np.zeros(len(self.composition.inputs), np.int64)
+        self._seen = np.zeros(len(self.composition.inputs), np.int64)
+
+    @property
+    def clipped(self) -> dict[str, float]:
+        """Which share of the values read so far lay outside the range of a band, by its name."""
+        shares = (self._outside / np.maximum(self._seen, 1)).tolist()
+        named = zip(self.composition.inputs, shares, strict=True)
+        return {band.name: share for band, share in named if share > 0.0}
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -242,7 +250,8 @@ class BandStack:
                     f"{known.max():g}, outside its range [{low:g}, {high:g}]; widen it, or set "
                     "outside: clip"
                 )
-            self.clipped[index] += outside
+            self._outside[index] += outside
+            self._seen[index] += known.size
 
     @cached_property
     def limits(self) -> list[tuple[float, float] | None]:
@@ -330,6 +339,12 @@ class BandStack:
         valid = np.logical_and.reduce([np.isfinite(plane), *known])
         mean = float(plane[valid].mean()) if valid.any() else 0.0
         return np.where(valid, plane - np.float32(mean), np.float32(0.0)).astype(np.float32)
+
+
+def clipped_note(clipped: Mapping[str, float]) -> str:
+    """Say which shares of bands' values lie outside of their ranges."""
+    told = [f"{max(share, 1e-4):.2%} of {band}" for band, share in clipped.items()]
+    return f"values outside of their range are cut off: {', '.join(told)}"
 
 
 def _way(pixels: float, positive: str, negative: str) -> str:

@@ -25,7 +25,7 @@ from landslide_cli.runs.run import Run, check_fold, find_run
 from landslide_cli.runs.scale_choice import with_chosen_scales
 from landslide_cli.runs.scales import SceneScale, report_scales, scale_of
 from landslide_cli.runs.scene_predictor import load_predictor
-from landslide_cli.stages.infer.borders import tell_borders
+from landslide_cli.stages.infer.borders import tell_borders, tell_clipped
 from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.inventory import update_inventory
 from landslide_cli.stages.infer.left_out import tell_left_out
@@ -177,6 +177,7 @@ def _infer(
         if (finished := folder.finished(scene.name, scene.image)) is not None
     ]
     tell_borders(mapped, reporter)
+    tell_clipped(mapped, reporter)
     tell_left_out(mapped, profile.infer, reporter)
     return InferResult(
         folder=folder.folder,
@@ -392,4 +393,5 @@ def _mapped(
         unit=summary.unit,
         unchanged=unchanged,
         border=summary.border,
+        clipped=summary.clipped,
     )

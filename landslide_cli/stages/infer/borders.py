@@ -1,7 +1,8 @@
-"""What is said of borders that were taken for no data although the files do not declare them."""
+"""What is said of pixels that were not taken as they are: undeclared borders, cut off values."""
 
 from collections.abc import Sequence
 
+from landslide_cli.imagery.raster.stack import clipped_note
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages.infer.result import MappedScene
 
@@ -31,6 +32,13 @@ def tell_borders(scenes: Sequence[MappedScene], reporter: Reporter) -> None:
             f"{len(borders)} scenes: a border of {_percent(min(shares))} to "
             f"{_percent(max(shares))} of {values} {remedy}"
         )
+
+
+def tell_clipped(scenes: Sequence[MappedScene], reporter: Reporter) -> None:
+    """Note which bands of mapped scenes had values outside of their ranges."""
+    for scene in scenes:
+        if scene.clipped:
+            reporter.note(f"{scene.scene}: {clipped_note(scene.clipped)}")
 
 
 def _named(values: Sequence[Sequence[float]]) -> str:

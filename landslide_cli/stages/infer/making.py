@@ -37,7 +37,8 @@ def make_maps(
         scale: how the model saw it.
         folder: of the maps.
         bands_of: gives the bands.
-        before: what is known of the scene if the model does not run: its date and its border.
+        before: what is known of the scene if the model does not run: its date, its border, and what
+            of its values was cut off.
 
     Raises:
         DataError: the scene cannot be read, or changes meanwhile.
@@ -57,7 +58,8 @@ def make_maps(
                 for band in bands:
                     maps.add(band)
             border = _told(reader) if before is None else before.border
-        summary = replace(maps.finish(), border=border)
+            clipped = reader.clipped if before is None else before.clipped
+        summary = replace(maps.finish(), border=border, clipped=clipped)
         if not is_unchanged(image, identity):
             raise DataError(f"{image}: was changed while it was mapped; map it again")
         finished = FinishedScene(image, facts.width, facts.height, scale, summary, outputs)

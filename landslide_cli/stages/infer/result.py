@@ -1,7 +1,7 @@
 """What `infer-tiled` returns: the maps of each scene, and the settings they were made with."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ class MappedScene:
     scene's own in metres, None if it is not known; `scale` how the model saw it. `class_shares`
     are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
     are of its polygons. `unchanged` scenes had been mapped before. `border` is the `share` and the
-    `values` of an undeclared border that was taken for no data, None if there is none.
+    `values` of an undeclared border that was taken for no data, None if there is none; `clipped`
+    the share of a band's values that lay outside of its range, by its name.
     """
 
     scene: str
@@ -36,6 +37,7 @@ class MappedScene:
     unit: str
     unchanged: bool
     border: dict[str, Any] | None = None
+    clipped: dict[str, float] = field(default_factory=dict)
 
     @property
     def mask(self) -> Path:

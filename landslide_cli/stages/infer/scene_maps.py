@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -125,9 +125,9 @@ class SceneSummary:
 
     `files` gives each file's name by its kind; `class_shares` are of the pixels with data, of which
     there are `pixels`; `unit` is that of the areas; `gsd` is None if it is not known. `mapped` is
-    the date at which the model ran. `border`
-    are the `share` and the `values` of a border that was taken for no data although the file does
-    not say so.
+    the date at which the model ran. `border` are the `share` and the `values` of a border that was
+    taken for no data although the file does not say so; `clipped` is the share of a band's values
+    that lay outside of its range, by its name.
     """
 
     files: dict[str, str]
@@ -138,6 +138,7 @@ class SceneSummary:
     gsd: float | None
     mapped: str
     border: dict[str, Any] | None = None
+    clipped: dict[str, float] = field(default_factory=dict)
 
 
 class SceneMaps:

@@ -21,6 +21,7 @@ from landslide_cli.dataset.scenes import Scene, bad_files
 from landslide_cli.dataset.tiles import IMAGES, MASKS, Tile, tile_suffix
 from landslide_cli.errors import LandslideError
 from landslide_cli.imagery.raster.images import write_image, write_mask, write_values
+from landslide_cli.imagery.raster.stack import clipped_note
 from landslide_cli.imagery.warp import copies
 from landslide_cli.processes import in_processes
 from landslide_cli.profile import Profile
@@ -137,11 +138,7 @@ def _prepared(profile: Profile, scene: Scene) -> PreparedScene:
 
 def _clipped(prepared: PreparedScene) -> str | None:
     """Say which bands have values outside of their ranges; None if there are none."""
-    if not prepared.clipped:
-        return None
-    pixels = prepared.reading.mask.size / prepared.scale**2
-    told = [f"{count / pixels:.2%} of {band}" for band, count in prepared.clipped.items()]
-    return f"values outside of their range are cut off: {', '.join(told)}"
+    return clipped_note(prepared.clipped) if prepared.clipped else None
 
 
 def _moments(profile: Profile, prepared: PreparedScene) -> Moments | None:
