@@ -17,7 +17,7 @@ from landslide_cli.core.arrays import Image
 from landslide_cli.core.composition import Composition
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.palette import IGNORE, Mask
-from landslide_cli.errors import DataError, counted
+from landslide_cli.errors import DataError
 from landslide_cli.imagery.warp import SHARPENING_SIGMA, distort, through_lens
 from landslide_cli.profile.augment import COLOUR_KINDS, OnlineAugmentSettings
 
@@ -176,11 +176,12 @@ class Augmenter:
                 f"train.augment.rotate90 needs square images, not {cols} x {rows} pixels; "
                 "train.augment.rotate turns any"
             )
-        colours = self._bands.colours
-        if settings.needs_colour and (colours is None or bands <= max(colours)):
+        has_colours = bands == 3 if self._bands.lit is None else self._bands.colours is not None
+        if settings.needs_colour and not has_colours:
+            among = f", not {bands}" if self._bands.lit is None else " called red, green and blue"
             raise DataError(
-                "train.augment.saturation and .hue need images with red, green and blue among "
-                f"their {counted(bands, 'band')}; switch them off"
+                f"train.augment.saturation and .hue need images of three bands{among}; "
+                "switch them off"
             )
 
 

@@ -137,7 +137,7 @@ def test_too_few_groups_say_what_to_do(
     profile = profile_with(*BLOCKS)
     prepare(profile)
     message = error_of(DataError, profile)
-    assert message.startswith("1 group of 9 scenes cannot be split into train, valid, test; lands")
+    assert message.startswith("1 group of 9 scenes cannot be split into train, valid, test; foreg")
     assert "make split.block smaller" in message
     assert "--set split.by=scene" in message
     assert not (profile.dataset / "blocks.gpkg").exists()
