@@ -142,10 +142,11 @@ class EvaluateResult(Result):
 
     def _class_table(self) -> Table:
         rows: list[tuple[str, ...]] = []
-        background, *others = self.classes
-        in_order = [*others, background] if background not in self._foreground else self.classes
         foreground = list(self._foreground)
-        for name in [*foreground, *(name for name in in_order if name not in foreground)]:
+        others = [name for name in self.classes if name not in foreground]
+        if not self.palette.ignores_background:
+            others = [*others[1:], others[0]]  # the background last
+        for name in [*foreground, *others]:
             report = self.classes[name]
             scores = [f"{getattr(report, key):.4f}" for key in SCORE_NAMES]
             rows.append((name, *(scores if name not in self._nowhere else "----")))

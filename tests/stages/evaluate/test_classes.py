@@ -215,6 +215,15 @@ def test_a_class_that_is_nowhere_is_shown_without_scores() -> None:
     assert "mean of 8 classes" in text
 
 
+@pytest.mark.parametrize(("ignores", "last"), [(False, "background"), (True, "people")])
+def test_the_foreground_comes_first_and_the_background_last(ignores: bool, last: str) -> None:
+    palette = replace(DRONE, chosen=(2, 7), ignores_background=ignores)
+    table = result_of(scenes(palette), palette).tables()[0]
+    names = [row[0] for row in table.rows if row[0] in NAMES]
+    assert names[:2] == ["buildings", "wheeled vehicles"]
+    assert (names[-1], len(names)) == (last, 9 if ignores else 10)
+
+
 def test_one_class_is_called_by_its_name() -> None:
     palette = Palette(("background", "buildings"), ((0, 0, 0), (1, 0, 0)))
     masks = [tuple((mask == 2).astype(np.uint8) for mask in drone_scene(i)) for i in range(9)]
