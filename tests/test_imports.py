@@ -60,7 +60,7 @@ OWNERS: dict[str, set[str]] = {
     "tensorflow": {"core.networks.backend", "stages.train.workers"},
     "keras": {"core.networks.backend"},
     "openvino": {"runs.engines", "runs.onnx_model", "runs.openvino_model"},
-    "onnx": {"runs.onnx_model"},
+    "onnx": {"runs.onnx_model", "runs.onnx_operations"},
     "rasterio": {"imagery"},
     "shapely": {"imagery"},
     "affine": {"imagery"},

@@ -91,9 +91,41 @@ def pooled(x: Any) -> Any:
     return ops.concat([highest.output(0), mean], 1)
 
 
+def padded(x: Any) -> Any:
+    constant = ops.pad(x, [0, 0, 1, 0], [0, 0, 2, 0], "constant", np.float32(0.5))
+    return ops.pad(
+        ops.pad(constant, [0, 0, 0, 2], [0, 0, 0, 1], "reflect"), [0] * 4, [1] * 4, "edge"
+    )
+
+
 def weighed(x: Any) -> Any:
     mean = ops.reduce_mean(x, [2, 3], True)
     return ops.softmax(ops.multiply(x, ops.sigmoid(ops.subtract(x, mean))), 1)
+
+
+def dilated_by_parts(x: Any) -> Any:
+    # As TensorFlow dilates: every third row and column is convolved by itself, of 39 with padding.
+    block, none = np.array([1, 1, 3, 3]), np.zeros(4, int)
+    parts = ops.space_to_batch(x, block, np.array([0, 0, 3, 3]), np.array([0, 0, 4, 4]))
+    answers = ops.convolution(parts, weights(4, BANDS, 3, 3), [1, 1], [0, 0], [0, 0], [1, 1])
+    return ops.batch_to_space(answers, block, none, np.array([0, 0, 1, 1]))
+
+
+def attended(x: Any) -> Any:
+    flat = ops.reshape(x, ops.constant(np.array([1, BANDS, SIDE * SIDE])), False)
+    likeness = ops.erf(ops.matmul(flat, flat, False, True))
+    far = ops.power(ops.squared_difference(flat, np.float32(0.4)), np.float32(1.5))
+    answer = ops.swish(ops.negative(ops.matmul(likeness, ops.exp(far), True, False)))
+    return ops.reshape(answer, ops.constant(np.array([1, BANDS, SIDE, SIDE])), False)
+
+
+def shared_out(x: Any) -> Any:
+    # A softmax by its logarithm, as Keras's attention has it.
+    scores = ops.einsum([x, ops.constant(weights(BANDS, BANDS))], "bihw,ij->bjhw")
+    highest = ops.reduce_max(scores, [3], True)
+    highest = ops.select(ops.is_finite(highest), highest, np.float32(0))
+    total = ops.reduce_sum(ops.exp(ops.subtract(scores, highest)), [3], True)
+    return ops.exp(ops.subtract(scores, ops.add(ops.log(total), highest)))
 
 
 BODIES: dict[str, Body] = {
@@ -106,8 +138,12 @@ BODIES: dict[str, Body] = {
     "transposed": lambda x: enlarged_by_weights(x, 2, "same_lower"),
     "transposed, wide": lambda x: enlarged_by_weights(x, 3, "same_lower"),
     "transposed, wider": lambda x: enlarged_by_weights(x, 4, "same_upper"),
+    "dilated by parts": dilated_by_parts,
+    "attention": attended,
+    "softmax by parts": shared_out,
     "repetition": enlarged_by_repetition,
     "pools": pooled,
+    "padding": padded,
     "weights of the image": weighed,
 }
 
@@ -147,6 +183,6 @@ def test_metadata_are_stored(tmp_path: Path) -> None:
 
 
 def test_operation_without_a_translation_is_named(tmp_path: Path) -> None:
-    network = network_of(ops.erf, tmp_path / "model.xml")
-    with pytest.raises(ModelError, match="Erf cannot be exported to ONNX"):
+    network = network_of(ops.sin, tmp_path / "model.xml")
+    with pytest.raises(ModelError, match="Sin cannot be exported to ONNX"):
         onnx_model(network, SIDE, standardized=False, metadata={})
