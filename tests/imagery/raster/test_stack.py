@@ -46,7 +46,8 @@ def message_of(path: Path, preprocessing: Preprocessing) -> str:
 
 def values_of(dtype: Any, bands: int = 3) -> NDArray[Any]:
     rng = np.random.default_rng(7)
-    return np.asarray(rng.integers(100, 4000, (ROWS, COLS, bands)).astype(dtype))
+    values: NDArray[Any] = rng.integers(100, 4000, (ROWS, COLS, bands)).astype(dtype)
+    return values
 
 
 @pytest.fixture
