@@ -50,6 +50,8 @@ def predicted_array(
     Raises:
         DataError: it does not fit the model.
     """
+    if profile.composition is not None:
+        raise DataError("image: the profile composes its bands of files; give the path of a raster")
     _check_image(image, valid, profile.model_inputs)
     image = np.ascontiguousarray(image)
     if valid is not None:
