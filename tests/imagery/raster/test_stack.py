@@ -54,7 +54,7 @@ def values_of(dtype: Any, bands: int = 3) -> NDArray[Any]:
 def height() -> np.ndarray:
     """Heights on the grid of a scene: a plane that falls to the south-east, and a hill."""
     y, x = np.mgrid[:ROWS, :COLS].astype(np.float32)
-    return 500.0 - 2.0 * y - x + 30.0 * np.exp(-((y - 20) ** 2 + (x - 25) ** 2) / 200.0)
+    return np.asarray(500.0 - 2.0 * y - x + 30.0 * np.exp(-((y - 20) ** 2 + (x - 25) ** 2) / 200.0))
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32, np.float32, np.float64])
