@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from landslide_cli.core.diagram import Block
-from landslide_cli.outputs import whole_file
+from landslide_cli.imagery.figures import save_figure
 
 # Of a box and of the place that it has, in inches.
 _WIDTH, _HEIGHT = 1.7, 0.62
@@ -32,7 +32,7 @@ def plot_network(path: Path, title: str, blocks: Sequence[Block]) -> None:
     """Draw the blocks of a network from left to right, a row for each size of features.
 
     Args:
-        path: the PNG to write.
+        path: the file to write, by its suffix PNG, PDF or SVG.
         title: written above them.
         blocks: in the order in which they run.
     """
@@ -53,8 +53,7 @@ def plot_network(path: Path, title: str, blocks: Sequence[Block]) -> None:
             _draw_arrow(axes, *places, bent=_has_between(blocks, blocks[source], block))
     for block in blocks:
         _draw_box(axes, block, _corner(block, tops))
-    with whole_file(path) as partial:
-        figure.savefig(partial, dpi=_DOTS_PER_INCH, format="png")
+    save_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _lanes(blocks: Sequence[Block]) -> dict[int, int]:

@@ -18,8 +18,9 @@ Picture = NDArray[np.uint8]
 Item = TypeVar("Item")
 LegendEntry = tuple[str, tuple[int, int, int]]
 
-# True positives green, misses blue, false alarms red: told apart on brown and green ground.
-HIT, MISS, FALSE_ALARM = (0, 200, 80), (40, 120, 255), (255, 50, 30)
+# Of the colours that Okabe and Ito chose for all kinds of sight, those that are seen on brown and
+# green ground: yellow, sky blue and vermilion.
+HIT, MISS, FALSE_ALARM = (240, 228, 66), (86, 180, 233), (213, 94, 0)
 LEGEND = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
 OPACITY = 0.45
 OUTLINE = (255, 220, 0)

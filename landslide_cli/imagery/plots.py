@@ -1,18 +1,19 @@
-"""Curves and bars as PNG."""
+"""Curves, bars and distributions as figures."""
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from landslide_cli.core.frequency_area import Estimate, FrequencyArea
+from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.errors import counted
-from landslide_cli.imagery.raster.recognition import MARK
-from landslide_cli.outputs import whole_file
+from landslide_cli.imagery.figures import save_figure
 
 # More bars than these have no room for their names.
 _MOST_NAMES = 60
@@ -21,28 +22,43 @@ _LONGEST_NAME = 24
 _MOST_CELLS = 30
 _BINS_A_DECADE = 5
 _COLOURS = {"train": "#8a6d3b", "valid": "#1b6ca8"}
+_SETS = {"train": "training set", "valid": "validation set"}
+# What is logged, in words; "published metric" is the mean probability of the true class.
+_WORDS = {
+    "loss": "loss",
+    "dice": "Dice",
+    "iou": "IoU",
+    "dice_coef_multiclass": "published metric (background included)",
+    "learning_rate": "learning rate",
+}
+_CURVES_A_ROW = 3
+_FITS = {"power_law": "#d55e00", "inverse_gamma": "#000000"}
+
+Values = NDArray[np.float64]
 
 
 def plot_curves(path: Path, history: Sequence[Mapping[str, float]], best_epoch: int) -> None:
     """Draw every logged value over the epochs, training and validation together.
 
     Args:
-        path: the PNG to write.
+        path: the file to write, by its suffix PNG, PDF or SVG.
         history: a row an epoch: `epoch`, `learning_rate`, and each value with its `valid_` twin.
         best_epoch: marked with a line.
     """
     skipped = {"epoch", "seconds", "images_per_second", "input_wait"}
     names = [name for name in history[0] if name not in skipped and not name.startswith("valid_")]
-    figure = Figure(figsize=(4.2 * len(names), 3.4), layout="constrained")
+    cols = min(_CURVES_A_ROW, len(names))
+    rows = ceil_div(len(names), cols)
+    figure = Figure(figsize=(3.6 * cols, 2.9 * rows), layout="constrained")
     epochs = [row["epoch"] for row in history]
     for index, name in enumerate(names):
-        axes = figure.add_subplot(1, len(names), index + 1)
+        axes = figure.add_subplot(rows, cols, index + 1)
         for part, key in (("train", name), ("valid", f"valid_{name}")):
             if key in history[0]:
                 values = [row[key] for row in history]
-                axes.plot(epochs, values, color=_COLOURS[part], label=part, marker=".")
+                axes.plot(epochs, values, color=_COLOURS[part], label=_SETS[part], marker=".")
         axes.axvline(best_epoch, color="0.7", linestyle=":", zorder=0)
-        axes.set_title(name)
+        axes.set_title(_WORDS.get(name, name), fontsize="medium")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
@@ -50,14 +66,14 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]], best_epoch: 
             axes.legend()
         if name == "learning_rate":
             axes.set_yscale("log")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_shares(path: Path, title: str, shares: Mapping[str, Mapping[str, float]]) -> None:
     """Draw stacked bars of class shares, in per cent, a bar per part.
 
     Args:
-        path: the PNG to write.
+        path: the file to write, by its suffix PNG, PDF or SVG.
         title: what is shown.
         shares: for each bar, the share of each class, in [0, 1].
     """
@@ -75,7 +91,7 @@ def plot_shares(path: Path, title: str, shares: Mapping[str, Mapping[str, float]
     axes.invert_yaxis()
     axes.set_title(title)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_histogram(path: Path, title: str, shares: Sequence[float]) -> None:
@@ -86,14 +102,14 @@ def plot_histogram(path: Path, title: str, shares: Sequence[float]) -> None:
     axes.set_xlabel("foreground, % of the tile")
     axes.set_ylabel("tiles")
     axes.set_title(title)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_bars(path: Path, title: str, values: Mapping[str, float], pooled: float) -> None:
     """Draw a bar per scene, from the best to the worst, and a line at the pooled value.
 
     Args:
-        path: the PNG to write.
+        path: the file to write, by its suffix PNG, PDF or SVG.
         title: what is shown.
         values: of each scene, in [0, 1].
         pooled: the value of all scenes together.
@@ -112,7 +128,7 @@ def plot_bars(path: Path, title: str, values: Mapping[str, float], pooled: float
     axes.set_ylim(0, 1)
     axes.set_title(title)
     axes.legend(loc="lower left")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_precision_recall(
@@ -125,7 +141,7 @@ def plot_precision_recall(
     """Draw the precision-recall curve with the chosen threshold, over lines of equal Dice.
 
     Args:
-        path: the PNG to write.
+        path: the file to write, by its suffix PNG, PDF or SVG.
         recall: of each threshold, in [0, 1]; points with none are left out.
         precision: of each threshold, in [0, 1].
         chosen: recall and precision of the masks.
@@ -146,14 +162,14 @@ def plot_precision_recall(
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
     axes.set_title("precision and recall of the foreground")
     axes.legend(loc="lower left")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(path: Path, names: Sequence[str], counts: NDArray[np.int64]) -> None:
     """Draw a confusion matrix: of each true class, what share is predicted as which class.
 
     Args:
-        path: the PNG to write.
+        path: the file to write, by its suffix PNG, PDF or SVG.
         names: of the classes.
         counts: (classes, classes) pixels, true classes by rows.
     """
@@ -173,14 +189,14 @@ def plot_confusion(path: Path, names: Sequence[str], counts: NDArray[np.int64]) 
         axes.text(col, row, text, ha="center", va="center", color=ink, fontsize=8)
     figure.colorbar(image, label="% of the true class", shrink=0.8)
     axes.set_title("confusion of the classes")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str) -> None:
     """Draw how often pixels of a probability are foreground, and how many pixels have it.
 
     Args:
-        path: the PNG to write.
+        path: the file to write, by its suffix PNG, PDF or SVG.
         bins: `probability`, `frequency`, both in [0, 1], and `pixels` of each bin.
         name: of the foreground.
     """
@@ -203,51 +219,96 @@ def plot_reliability(path: Path, bins: Sequence[Mapping[str, float]], name: str)
     )
     share.set_yscale("log")
     share.set(xlabel=f"predicted probability of {name}", ylabel="pixels")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def plot_frequency_area(path: Path, areas: ArrayLike, unit: str, thing: str = "landslide") -> None:
+def plot_frequency_area(
+    path: Path,
+    areas: ArrayLike,
+    unit: str,
+    fitted: FrequencyArea | None = None,
+    thing: str = "landslide",
+) -> None:
     """Draw how many landslides there are of each size, by which inventories are judged.
 
-    The probability density of the areas in bins of equal width on a logarithmic scale, after
-    Malamud et al., "Landslide inventories and their statistical properties", Earth Surface
-    Processes and Landforms 29 (2004), doi:10.1002/esp.1064; with the median area. Complete
-    inventories rise to a maximum and fall off as a power of the area.
+    To the left the probability density of the areas in bins of equal width on a logarithmic scale,
+    after Malamud et al., "Landslide inventories and their statistical properties", Earth Surface
+    Processes and Landforms 29 (2004), doi:10.1002/esp.1064, with the median area: complete
+    inventories rise to a maximum and fall off as a power of the area. To the right how many
+    landslides have at least an area. Over both, what was fitted.
 
     Args:
-        path: the PNG to write.
+        path: the file to write.
         areas: of all landslides, above 0; at least one.
         unit: of the areas, such as m².
+        fitted: the fits to these areas, if any.
         thing: what they are, in the singular.
     """
-    values = np.asarray(areas, np.float64)
-    low, high = np.log10(values.min()), np.log10(values.max())
+    values = np.sort(np.asarray(areas, np.float64))
+    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+    density, cumulative = figure.subplots(1, 2)
+    _draw_density(density, values, unit)
+    _draw_numbers(cumulative, values, thing)
+    if fitted is not None:
+        _draw_fits(density, cumulative, values, fitted, unit)
+    for axes in (density, cumulative):
+        axes.set(xscale="log", yscale="log", xlabel=f"area of a {thing} ({unit})")
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="lower left", fontsize="small")
+    figure.suptitle(f"frequency and area of {counted(len(values), thing)}")
+    save_figure(figure, path)
+
+
+def _draw_density(axes: Axes, values: Values, unit: str) -> None:
+    low, high = np.log10(values[0]), np.log10(values[-1])
     bins = np.logspace(
         low - 1e-6, high + 1e-6, 1 + max(1, math.ceil(_BINS_A_DECADE * (high - low)))
     )
     counts, edges = np.histogram(values, bins)
-    density = counts / np.diff(edges) / len(values)
+    shares = counts / np.diff(edges) / len(values)
     middles, filled = np.sqrt(edges[:-1] * edges[1:]), counts > 0
-    figure = Figure(figsize=(5.8, 4.6), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(middles[filled], density[filled], "o-", color=_COLOURS["valid"])
+    axes.plot(middles[filled], shares[filled], "o-", color=_COLOURS["valid"])
     median = float(np.median(values))
     label = f"median: {median:,.0f} {unit}"
     axes.axvline(median, color=_COLOURS["train"], linestyle="--", label=label)
-    axes.set(xscale="log", yscale="log", xlabel=f"area, {unit}")
-    axes.set_ylabel(f"probability density, 1/{unit}", parse_math=False)
-    axes.grid(alpha=0.3)
-    axes.set_title(f"frequency and area of {counted(len(values), thing)}")
-    axes.legend()
-    _save(figure, path)
+    axes.set_ylabel(f"probability density (per {unit})", parse_math=False)
+    if filled.sum() > 1:
+        # The curve of a fit may leave the bins far behind.
+        axes.set_ylim(shares[filled].min() / 4.0, shares[filled].max() * 4.0)
+
+
+def _draw_numbers(axes: Axes, values: Values, thing: str) -> None:
+    numbers = np.arange(len(values), 0, -1)
+    # Evenly on the logarithmic axis, whatever their number.
+    shown = np.unique(len(values) - np.geomspace(1, len(values), 400).round().astype(int))
+    axes.plot(values[shown], numbers[shown], ".", color=_COLOURS["valid"], markersize=4)
+    axes.set_ylabel(f"{thing}s of at least this area")
+
+
+def _draw_fits(
+    density: Axes, cumulative: Axes, values: Values, fitted: FrequencyArea, unit: str
+) -> None:
+    if fitted.inverse_gamma is not None:
+        areas = np.geomspace(values[0], values[-1], 400)
+        areas = areas[areas > fitted.inverse_gamma.s.value]
+        label = f"inverse gamma: exponent {_written(fitted.inverse_gamma.exponent)}"
+        curve = fitted.inverse_gamma.density(areas)
+        density.plot(areas, curve, color=_FITS["inverse_gamma"], label=label)
+    if fitted.power_law is not None:
+        law = fitted.power_law
+        ends = np.array([law.lower_bound.value, values[-1]])
+        label = f"power law: exponent {_written(law.exponent)}"
+        colour = _FITS["power_law"]
+        density.plot(ends, law.density(ends, len(values)), "-.", color=colour, label=label)
+        label = f"power law from {law.lower_bound.value:,.0f} {unit} on"
+        cumulative.plot(ends, law.number(ends), "-.", color=colour, label=label)
+
+
+def _written(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return f"{estimate.value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as partial, warnings.catch_warnings():
-        # Scenes may have names in any script; the font draws boxes for what it lacks.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(partial, dpi=110, metadata={"Software": MARK})

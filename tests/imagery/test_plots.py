@@ -1,4 +1,4 @@
-"""Plots are PNG files that can be read, whatever there is to draw."""
+"""Plots are files that can be read, whatever there is to draw."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from landslide_cli.core.frequency_area import frequency_area
 from landslide_cli.imagery.plots import (
     plot_bars,
     plot_confusion,
@@ -70,7 +71,7 @@ def test_bars_descend_from_the_best_scene_to_the_worst(path: Path) -> None:
     assert heights == sorted(heights)
     assert len(set(heights)) == 3
     high, middle, low = sorted(set(heights))
-    assert middle - high == pytest.approx(low - middle, abs=2)
+    assert middle - high == pytest.approx(low - middle, abs=4)
 
 
 def test_the_pooled_value_is_a_line_across_the_bars(path: Path) -> None:
@@ -90,8 +91,8 @@ def test_bars_of_any_number_of_scenes_fit_the_plot(path: Path, count: int) -> No
     values = {f"scene-{i:04d}": (i + 1) / count for i in range(count)}
     plot_bars(path, "Dice by scene", values, 0.5)
     picture = drawn(path)
-    assert 200 < picture.shape[0] < 1000
-    assert 400 < picture.shape[1] < 1700
+    assert 600 < picture.shape[0] < 2700
+    assert 1000 < picture.shape[1] < 4500
     heights = tops(picture)
     assert heights[0] == min(heights)
     assert (picture[0] == 255).all()
@@ -120,13 +121,13 @@ def test_the_curve_and_the_chosen_point_lie_where_their_values_are(path: Path) -
     plot_precision_recall(path, recall, np.full(100, 0.9), (0.75, 0.5), "threshold 0.4")
     picture = drawn(path)
     rows, cols = np.nonzero(where(picture, BLUE))
-    assert np.ptp(rows) < 5
+    assert np.ptp(rows) < 12
     assert np.ptp(cols) > 300
     spots = where(picture, BROWN)
     # The legend repeats the point near the lower left corner.
     spots[int(picture.shape[0] * 0.8) :] = False
     row, col = np.argwhere(spots).mean(axis=0)
-    assert col == pytest.approx(np.interp(0.75, [0.05, 1.0], [cols.min(), cols.max()]), abs=10)
+    assert col == pytest.approx(np.interp(0.75, [0.05, 1.0], [cols.min(), cols.max()]), abs=25)
     assert row > rows.max() + 100
 
 
@@ -203,6 +204,7 @@ def power_law(count: int) -> NDArray[np.float64]:
 def test_areas_of_a_power_law_lie_on_a_falling_straight_line(path: Path) -> None:
     plot_frequency_area(path, power_law(20_000), "m²")
     blue = where(drawn(path), BLUE)
+    blue = blue[:, : blue.shape[1] // 2]  # the density; the numbers are beside it
     cols = np.flatnonzero(blue.any(axis=0))
     rows = np.array([np.flatnonzero(blue[:, col]).mean() for col in cols])
     # The last bins hold few landslides.
@@ -266,12 +268,36 @@ def test_the_title_counts_the_landslides(
     path: Path, figures: list[Figure], count: int, title: str
 ) -> None:
     plot_frequency_area(path, power_law(count), "m²")
-    assert figures[0].axes[0].get_title() == f"frequency and area of {title}"
+    assert figures[0].get_suptitle() == f"frequency and area of {title}"
 
 
 def test_density_does_not_depend_on_how_many_landslides_there_are(path: Path) -> None:
     plots = []
     for count in (1, 7):
         plot_frequency_area(path, np.tile(power_law(500), count), "pixels")
-        plots.append(where(drawn(path), BLUE))
+        # To the left; the numbers beside it do depend on it.
+        plots.append(np.array_split(where(drawn(path), BLUE), 2, axis=1)[0])
     np.testing.assert_array_equal(plots[0], plots[1])
+
+
+def test_fits_are_drawn_over_the_areas(path: Path) -> None:
+    areas = power_law(200)
+    plain, fitted = [], frequency_area(areas, draws=2)
+    for fits in (None, fitted):
+        plot_frequency_area(path, areas, "m²", fits)
+        picture = drawn(path)
+        plain.append(where(picture, (0xD5, 0x5E, 0x00)).any(axis=0))
+    assert not plain[0].any()
+    # In both panels.
+    assert all(half.any() for half in np.array_split(plain[1], 2))
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".pdf", b"%PDF-"), (".svg", b"<?xml")])
+def test_plots_are_written_for_print_and_are_the_same_each_time(
+    tmp_path: Path, suffix: str, start: bytes
+) -> None:
+    files = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for file in files:
+        plot_bars(file, "Dice by scene", {"a": 0.5}, 0.5)
+    assert files[0].read_bytes().startswith(start)
+    assert files[0].read_bytes() == files[1].read_bytes()

@@ -19,7 +19,7 @@ from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.bands import colour_bands, colour_table, is_palette
-from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
+from landslide_cli.imagery.raster.georeference import Georeference, georeference_of, gsd_of
 from landslide_cli.imagery.raster.nodata import NoData, mask_bands
 from landslide_cli.imagery.raster.opening import opened
 from landslide_cli.imagery.raster.orientation import refuse_turned
@@ -64,6 +64,32 @@ def _probed_array(path: Path) -> RasterInfo:
     require_file(path)
     info = array_info(path)
     return RasterInfo(info.width, info.height, info.bands, info.dtype, Georeference())
+
+
+def ground_width(path: Path, cols: int | None = None) -> float | None:
+    """Return the width in metres of the ground that a raster shows, or that so many columns do.
+
+    None without a georeference, or with one that has no place on the Earth.
+
+    Raises:
+        DataError: as `probe`.
+    """
+    raster = probe(path)
+    try:
+        sides = gsd_of(raster.georeference, raster.width, raster.height)
+    except DataError:
+        return None
+    return None if sides is None else sides[1] * (cols or raster.width)
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """Read what a raster's header says of itself, by keys.
+
+    Raises:
+        DataError: as `opened`.
+    """
+    with opened(path) as dataset:
+        return dict(dataset.tags())
 
 
 def value_range_for(path: Path) -> tuple[float, float] | None:
@@ -130,8 +156,8 @@ class Preview:
     height: int
 
 
-def read_preview(path: Path, longest: int) -> Preview:
-    """Read a raster of any size reduced, without ever holding all its pixels.
+def read_preview(path: Path, longest: int, window: Window | None = None) -> Preview:
+    """Read a raster of any size, or a window in it, reduced; all its pixels are never held.
 
     Values other than 8-bit are stretched between their 2nd and 98th percentile: good for looking
     and for comparing, not for the model. Of many bands the first three are taken.
@@ -139,21 +165,27 @@ def read_preview(path: Path, longest: int) -> Preview:
     Args:
         path: any raster that GDAL reads.
         longest: the longer side of the copy, in pixels; smaller rasters keep their size.
+        window: what to read; it must lie inside.
 
     Raises:
         DataError: as `opened`.
     """
     with opened(path) as dataset:
-        size = _reduced_size(dataset, longest)
+        there = None if window is None else _window(window)
+        size = _reduced_size(window or dataset, longest)
         if is_palette(dataset):
-            values = _painted(path, dataset, size)[..., :3]
+            values = _painted(path, dataset, size, there)[..., :3]
         else:
             bands = colour_bands(dataset)
             bands = bands[:3] if len(bands) >= 3 else bands[:1]
             if "complex" in dataset.dtypes[0]:
                 raise DataError(f"{path}: holds complex values, which make no picture")
             reduced = dataset.read(
-                bands, out_shape=(len(bands), *size), resampling=Resampling.average, masked=True
+                bands,
+                window=there,
+                out_shape=(len(bands), *size),
+                resampling=Resampling.average,
+                masked=True,
             )
             values = np.moveaxis(reduced, 0, -1)
         return Preview(_stretched(values), dataset.width, dataset.height)
@@ -174,10 +206,10 @@ def read_class_preview(path: Path, longest: int) -> Mask:
         return indices
 
 
-def _reduced_size(dataset: Any, longest: int) -> tuple[int, int]:
+def _reduced_size(whole: Any, longest: int) -> tuple[int, int]:
     """Return the rows and columns of a copy of a raster that is no longer than `longest`."""
-    factor = min(1.0, longest / max(dataset.width, dataset.height))
-    return max(1, round(dataset.height * factor)), max(1, round(dataset.width * factor))
+    factor = min(1.0, longest / max(whole.width, whole.height))
+    return max(1, round(whole.height * factor)), max(1, round(whole.width * factor))
 
 
 def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -330,6 +362,16 @@ def write_mask(path: Path, mask: Mask, palette: Palette) -> None:
     path.write_bytes(_encoded(colours, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]))
 
 
+def encoded_jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:
+    """Return (rows, cols, 1 or 3) uint8 as a JPEG of a quality from 0 to 100."""
+    return _encoded(picture, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+
+
+def encoded_png(picture: NDArray[np.uint8]) -> bytes:
+    """Return (rows, cols, 1, 3 or 4) uint8 as a PNG, as small as it gets."""
+    return _encoded(picture, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
 def _encoded(image: NDArray[np.uint8], suffix: str, options: list[int]) -> bytes:
     # OpenCV has blue first. Encoding in memory leaves the writing, and its errors, to Python.
     bands = image.shape[-1]
@@ -402,7 +444,13 @@ def image_suffix(bands: int) -> str:
     return ".png" if bands in (1, 3) else ".tif"
 
 
-def _painted(path: Path, dataset: Any, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def _painted(
+    path: Path,
+    dataset: Any,
+    size: tuple[int, int] | None = None,
+    window: windows.Window | None = None,
+) -> NDArray[np.uint8]:
     """Read a palette image as (rows, cols, 4), red, green, blue, alpha; of the size if given."""
-    painted: NDArray[np.uint8] = colour_table(path, dataset)[dataset.read(1, out_shape=size)]
+    indices = dataset.read(1, window=window, out_shape=size)
+    painted: NDArray[np.uint8] = colour_table(path, dataset)[indices]
     return painted
