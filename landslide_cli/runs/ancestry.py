@@ -25,7 +25,7 @@ from landslide_cli.imagery.overlap import (
     sketch_of,
     sketch_to_text,
 )
-from landslide_cli.imagery.raster.images import read_preview
+from landslide_cli.imagery.raster.previews import read_preview
 from landslide_cli.imagery.raster.recognition import file_of
 from landslide_cli.profile import Profile
 from landslide_cli.records import Input, Record

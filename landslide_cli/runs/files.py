@@ -1,5 +1,7 @@
 """Where a run and all that is derived from it lie on disk."""
 
+import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +19,7 @@ CURVES = "curves.png"
 THRESHOLD = "threshold.json"
 PRECISION = "precision.json"
 EVALUATION = "evaluation.json"
+PER_SCENE = "per_scene.csv"
 
 # Those whose digests are in `run.json`, so that none is exchanged or cut short.
 TIED = (MODEL, METRICS, THRESHOLD)
@@ -51,12 +54,18 @@ STYLES = ("mask_style", "probability_style")
 
 
 @dataclass(frozen=True)
-class WorstScene:
-    """A scene with one of the lowest scores; `fold` is that of the run that predicted it."""
+class SceneScore:
+    """A scene with its score; `fold` is that of the run that predicted it."""
 
     scene: str
     fold: int | None
     dice: float
+
+
+@dataclass(frozen=True)
+class WorstScene(SceneScore):
+    """A scene with one of the lowest scores, and its share of true foreground."""
+
     true_share: float
 
 
@@ -141,11 +150,22 @@ def mapped_images(folder: Path) -> dict[str, Path]:
         return {}
 
 
-def polygon_files(folder: Path) -> list[Path]:
-    """List the files of polygons that are in a folder of maps, by name."""
-    suffixes = [map_suffixes(name) for name in POLYGONS]
-    endings = [suffix[kind] for suffix in suffixes for kind in ("gpkg", "geojson")]
-    return sorted(path for ending in endings for path in folder.glob(f"*{ending}"))
+def polygon_files(folder: Path, polygons: str) -> dict[str, Path]:
+    """Return the files of polygons in a folder of maps by the name of the scene.
+
+    Of a scene that has several, the GeoPackage.
+
+    Args:
+        folder: of the maps.
+        polygons: what the files are called after, `landslides` or `polygons`.
+    """
+    endings = [map_suffixes(polygons)[kind] for kind in ("geojson", "gpkg")]
+    files = {
+        path.name.removesuffix(ending): path
+        for ending in endings
+        for path in sorted(folder.glob(f"*{ending}"))
+    }
+    return dict(sorted(files.items()))
 
 
 def worst_scenes(run: Path) -> list[WorstScene]:
@@ -160,3 +180,25 @@ def worst_scenes(run: Path) -> list[WorstScene]:
         return []
     evaluated = restored(_Evaluated, document, path, others=True)
     return evaluated.worst if evaluated.units == "scenes" else []
+
+
+def best_scenes(run: Path, names: Sequence[str], worst: Sequence[SceneScore]) -> list[SceneScore]:
+    """Return the scenes with the highest Dice by the last evaluation, the best first.
+
+    Args:
+        run: its folder.
+        names: of the foreground's classes, whose mean Dice counts.
+        worst: scenes to leave out.
+    """
+    path, left_out = run / PER_SCENE, {(entry.scene, entry.fold) for entry in worst}
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    scenes = []
+    for line in lines:
+        fold = int(line["fold"]) if line["fold"] else None
+        values = [float(line[key]) for name in names if line.get(key := f"{name}_dice")]
+        if values and (line["scene"], fold) not in left_out:
+            scenes.append(SceneScore(line["scene"], fold, sum(values) / len(values)))
+    return sorted(scenes, key=lambda entry: -entry.dice)

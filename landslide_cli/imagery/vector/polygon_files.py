@@ -32,7 +32,7 @@ _CLASS_OPACITY = 0.35
 
 # How the confidence of a landslide is drawn: as the probabilities, from light to dark, so that the
 # colour-blind tell it too.
-_CONFIDENCE = (
+CONFIDENCE = (
     Category("high", "high confidence", (189, 0, 38), 0.0, 0.6),
     Category("medium", "medium confidence", (253, 141, 60), 0.0, 0.5),
     Category("low", "low confidence", (254, 217, 118), 0.0, 0.5, "dash"),
@@ -124,7 +124,7 @@ def _layer_name(palette: Palette | None) -> str:
 def _categories(palette: Palette | None) -> tuple[str, Sequence[Category]]:
     """Return the field that polygons are drawn by, and how those of each value are."""
     if palette is None or len(palette.foreground) == 1:
-        return "confidence", _CONFIDENCE
+        return "confidence", CONFIDENCE
     names = [(palette.names[index], palette.colours[index]) for index in palette.foreground]
     return "class", [Category(name, name, colour, _CLASS_OPACITY) for name, colour in names]
 
@@ -186,7 +186,10 @@ def _kml_file(path: Path, table: LandslideTable, palette: Palette | None) -> byt
 
 
 def read_table(path: Path) -> LandslideTable:
-    """Read the polygons in a GeoPackage of `write_polygons`.
+    """Read the polygons in a GeoPackage or a GeoJSON file of `write_polygons`.
+
+    Those of GeoJSON are in longitude and latitude if they have a place on the Earth; otherwise they
+    have no `crs` and the scene's own coordinates. Without any polygon such a file has no columns.
 
     Raises:
         DataError: the file cannot be read, or is no file of polygons of this program.
@@ -194,15 +197,22 @@ def read_table(path: Path) -> LandslideTable:
     from pyogrio import raw
     from pyogrio.errors import DataLayerError, DataSourceError
 
+    is_geojson = path.suffix == ".geojson"
     try:
-        meta, _, geometries, values = raw.read(path, layer=layer_of(path))
+        layer = 0 if is_geojson else layer_of(path)
+        meta, _, geometries, values = raw.read(path, layer=layer)
     except (DataSourceError, DataLayerError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     columns = dict(zip(meta["fields"].tolist(), values, strict=True))
     fields = {name: column for name, column in columns.items() if name not in _BOUNDS}
+    if is_geojson and len(geometries) == 0:
+        return LandslideTable(np.zeros(0, object), {}, None)
     if not {"id", "scene", "mapped", "confidence"} <= fields.keys():
         raise DataError(f"{path}: is no file of polygons of this program")
-    crs = None if "area_px" in fields else str(meta["crs"])
+    if is_geojson:
+        crs = LONGITUDE_LATITUDE if "longitude" in fields else None
+    else:
+        crs = None if "area_px" in fields else str(meta["crs"])
     fields["mapped"] = fields["mapped"].astype("datetime64[D]")
     return LandslideTable(np.asarray(shapely.from_wkb(geometries), object), fields, crs)
 
@@ -217,31 +227,6 @@ def layer_of(path: Path) -> str:
 
     names = {str(name) for name, _ in pyogrio.list_layers(path)}
     return next((name for name in _LAYERS if name in names), LAYER)
-
-
-def read_areas(path: Path) -> tuple[NDArray[np.float64], str]:
-    """Read the areas of the polygons in a file of `write_polygons`, and their unit: m2 or px.
-
-    An empty GeoJSON does not tell its unit; m2 is returned.
-
-    Raises:
-        DataError: the file cannot be read, or has no areas.
-    """
-    from pyogrio import raw
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    areas = ["area_m2", "area_px"]
-    try:
-        meta, ids, _, values = raw.read(
-            path, layer=0, read_geometry=False, columns=areas, return_fids=True
-        )
-    except (DataSourceError, DataLayerError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-    if len(values) > 0:
-        return np.asarray(values[0], np.float64), str(meta["fields"][0]).removeprefix("area_")
-    if len(ids) > 0:
-        raise DataError(f"{path}: has no areas of landslides: no field {' or '.join(areas)}")
-    return np.zeros(0), "m2"
 
 
 def _bounds(geometries: Geometries, decimals: int | None = None) -> Fields:

@@ -1,5 +1,6 @@
 """`landslide show`: pictures of the data, the maps and the run, or the layers of the network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -7,10 +8,20 @@ from landslide_cli.dataset.prepared import changed_since_prepare
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
-from landslide_cli.runs.files import MODEL, run_home
+from landslide_cli.runs.files import MODEL, maps_folder, run_home
 from landslide_cli.stages.show.augmentations import draw_augmentations
 from landslide_cli.stages.show.export import NAME, export_onnx
+from landslide_cli.stages.show.history import history_of
+from landslide_cli.stages.show.landslides import (
+    Distribution,
+    Landslides,
+    distributions,
+    landslides_of,
+    tables_of,
+)
 from landslide_cli.stages.show.layers import list_layers
+from landslide_cli.stages.show.report import MapContents, write_report
+from landslide_cli.stages.show.report.runs import run_part
 from landslide_cli.stages.show.result import ShowResult
 from landslide_cli.stages.show.sheets import Sheets
 
@@ -30,7 +41,7 @@ def show(
     """Draw the scenes, the maps, the tiles, the statistics of the dataset and the run's curves.
 
     Where there is a model or a map, its masks are compared with the ground truth. What there is is
-    drawn: after `infer-tiled` alone, the maps.
+    drawn: after `infer-tiled` alone, the maps. Of a map and of a run there is also `report.html`.
 
     Args:
         profile: its `show` and all folders are used.
@@ -49,16 +60,19 @@ def show(
     folder = output or profile.show.output or _default_folder(profile)
     if model:
         with reporter.working("loading TensorFlow and the network"):
-            return list_layers(profile, folder / "network.png")
+            return list_layers(profile, folder / f"network.{profile.show.format}")
     if augmentations:
-        path = folder / "augmentations.png"
+        path = folder / f"augmentations.{profile.show.format}"
         draw_augmentations(profile, path, limit, reporter)
         return ShowResult([path])
     if export is not None:
         return ShowResult([export_onnx(profile, folder / NAME, reporter)])
     for text in changed_since_prepare(profile):
         reporter.warn(text)
-    sheets = Sheets(profile, folder)
+    sheets, history = Sheets(profile, folder), history_of(profile)
+    tables = tables_of(maps_folder(profile), profile.palette.polygons, reporter)
+    groups = landslides_of(tables)
+    found = _sizes(groups, reporter)
     files = [
         *sheets.scenes(limit),
         *sheets.maps(limit, reporter),
@@ -66,15 +80,23 @@ def show(
         *sheets.statistics(limit, reporter),
         *sheets.overlaps(limit, reporter),
         *sheets.worst(limit, reporter),
-        *sheets.landslides(),
-        *sheets.curves(),
+        *sheets.landslides(found),
+        *sheets.curves(history),
     ]
+    contents = MapContents(tables, groups, found)
+    run = run_part(profile, history, sheets.scored)
+    files += write_report(profile, folder / "report.html", contents, run, limit, reporter)
     if not files:
         nothing = DataError("nothing to show yet; run `landslide prepare` first")
         raise sheets.without_scenes or nothing
     if sheets.without_scenes is not None:
         reporter.note(f"without labelled scenes: {sheets.without_scenes}")
-    return ShowResult(files)
+    return ShowResult(files, sizes=[distribution.document() for distribution in found])
+
+
+def _sizes(groups: Sequence[Landslides], reporter: Reporter) -> list[Distribution]:
+    with reporter.working("fitting the sizes of the landslides"):
+        return distributions(groups)
 
 
 def _default_folder(profile: Profile) -> Path:

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from landslide_cli.core.palette import IGNORE, Mask, Palette
-from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, sheet, shown, spread
-from landslide_cli.imagery.raster.images import write_picture
-from landslide_cli.outputs import whole_file
+from landslide_cli.imagery.figures import SheetRow, write_sheet
+from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, shown, spread
 from landslide_cli.profile import Profile
 from landslide_cli.profile.augment import OnlineAugmentSettings
 from landslide_cli.reporting import Reporter
@@ -54,12 +53,11 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
                 picture = shown(changed.numpy(), composition)
                 pictures.append(_picture(picture, moved.numpy(), palette))
             name = examples.name(first, position)
-            rows.append((name if settings.crop else Path(name).stem, pictures))
+            rows.append(SheetRow(name if settings.crop else Path(name).stem, pictures))
             advance()
     columns = ["as it is", *(f"draw {draw}" for draw in _DRAWS)]
     legend = [*zip(palette.names[1:], palette.colours[1:], strict=True), ("no label", HATCHING)]
-    with whole_file(path) as partial:
-        write_picture(partial, sheet(columns, rows, profile.show.cell, legend))
+    write_sheet(path, columns, rows, profile.show.cell, legend)
 
 
 def _picture(image: Picture, mask: Mask, palette: Palette) -> Picture:

@@ -12,7 +12,8 @@ from landslide_cli.reporting import Result, Table
 class ShowResult(Result):
     """The pictures written, and the layers of the network if they were asked for.
 
-    `gflop` is the work of a forward pass over a square tile with sides of `tile` pixels.
+    `gflop` is the work of a forward pass over a square tile with sides of `tile` pixels. `sizes`
+    are the distributions of the areas of mapped landslides, one per unit, with what fits them.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -20,6 +21,7 @@ class ShowResult(Result):
     parameters: int = 0
     gflop: float = 0.0
     tile: int = 0
+    sizes: list[dict[str, Any]] = field(default_factory=list)
 
     def headline(self) -> str:
         """Return the size of the network, if it was asked for, and the paths of the pictures."""
@@ -53,7 +55,7 @@ class ShowResult(Result):
         """Return all of it."""
         files = {"files": [str(path) for path in self.files]}
         if not self.layers:
-            return files
+            return files | ({"sizes": self.sizes} if self.sizes else {})
         return {
             "tile": self.tile,
             "parameters": self.parameters,

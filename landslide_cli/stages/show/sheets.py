@@ -1,6 +1,5 @@
 """The pictures of scenes, tiles, maps and runs, on sheets and as plots."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask, Palette
 from landslide_cli.core.parts import PARTS, Part
+from landslide_cli.core.scores.confusion import confusion, foreground_scores
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.dataset.band_statistics import tile_composition
 from landslide_cli.dataset.groups import Evidence
@@ -22,15 +22,17 @@ from landslide_cli.dataset.prepared import (
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.dataset.split_record import shared_ground
 from landslide_cli.dataset.tiles import TileFiles, part_tiles
+from landslide_cli.documents import write_json
 from landslide_cli.errors import LandslideError
+from landslide_cli.imagery.figures import SheetRow, write_sheet
 from landslide_cli.imagery.pictures import (
     LEGEND,
     Picture,
     as_rgb,
     comparison,
+    fitted,
     outlined,
     overlay,
-    sheet,
     shown,
     spread,
 )
@@ -40,31 +42,19 @@ from landslide_cli.imagery.plots import (
     plot_histogram,
     plot_shares,
 )
-from landslide_cli.imagery.raster.images import (
-    Preview,
-    probe,
-    read_class_preview,
-    read_preview,
-    read_tile,
-    write_picture,
-)
+from landslide_cli.imagery.raster.images import ground_width, probe, read_tile
 from landslide_cli.imagery.raster.masks import read_mask
+from landslide_cli.imagery.raster.previews import Preview, read_class_preview, read_preview
 from landslide_cli.imagery.raster.recognition import file_of, stem_of
-from landslide_cli.imagery.vector.polygon_files import read_areas
-from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
-from landslide_cli.profile.train import higher_is_better
-from landslide_cli.records import check_file
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import (
-    METRICS,
     MODEL,
-    RUN_RECORD,
+    best_scenes,
     mapped_images,
     maps_folder,
     mask_path,
     overlay_path,
-    polygon_files,
     run_home,
     uses_packaged,
     worst_scenes,
@@ -72,9 +62,14 @@ from landslide_cli.runs.files import (
 from landslide_cli.runs.run import find_run
 from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.runs.scene_predictor import ScenePredictor, load_predictor
+from landslide_cli.stages.show.history import History
+from landslide_cli.stages.show.landslides import UNITS, Distribution
+from landslide_cli.stages.show.report.runs import ScoredScene
 
 # Longest side at which the scenes of a pair are read, in pixels.
 _PREVIEW = 768
+# Scenes with the highest scores that are shown beside those with the lowest.
+_BEST = 3
 
 
 class Sheets:
@@ -91,6 +86,7 @@ class Sheets:
         self._predictors: dict[int | None, ScenePredictor] = {}
         self._drawn: set[Path] = set()
         self.without_scenes: LandslideError | None = None
+        self.scored: list[ScoredScene] = []
         self._parts = {part: tiles for part in PARTS if (tiles := _tiles_if_any(profile, part))}
 
     def scenes(self, limit: int | None) -> list[Path]:
@@ -105,10 +101,9 @@ class Sheets:
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
             window = None if scene.division is None else scene.division.window
             prediction = self._mask(masks[scene.name], window=window) if mapped else None
-            rows.append(
-                (scene.name, _row(self._shown(image), truth.mask, prediction, self._palette))
-            )
-        return self._sheet("scenes.png", rows)
+            metres = ground_width(scene.image, image.shape[1])
+            rows.append(self._row(scene.name, self._shown(image), truth.mask, prediction, metres))
+        return self._sheet("scenes", rows)
 
     def maps(self, limit: int | None, reporter: Reporter) -> list[Path]:
         """Draw what `infer-tiled` has mapped besides the labelled scenes: image, map, outlines."""
@@ -128,9 +123,11 @@ class Sheets:
                 classes = read_class_preview(mask_path(folder, name), _PREVIEW)
                 outlines = read_preview(overlay_path(folder, name), _PREVIEW).image
                 picture = read_preview(image, _PREVIEW).image if there else outlines
-                rows.append((name, [as_rgb(picture), self._palette.colourise(classes), outlines]))
+                pictures = [as_rgb(picture), self._palette.colourise(classes), outlines]
+                mask = mask_path(folder, name)
+                rows.append(SheetRow(name, pictures, metres=ground_width(mask)))
                 advance()
-        return self._sheet("maps.png", rows, ["image", "map", "map on image"])
+        return self._sheet("maps", rows, ["image", "map", "map on image"])
 
     def tiles(self, limit: int | None, reporter: Reporter) -> list[Path]:
         """Draw tiles of the test, else the validation, else the training set, with predictions."""
@@ -151,11 +148,9 @@ class Sheets:
                 if run is not None and predictor is not None:
                     prediction = predictor.predict(tile.image).mask(run.threshold)
                 truth = self._mask(tile.mask, tile.image)
-                rows.append(
-                    (tile.image.stem, _row(self._shown(image), truth, prediction, self._palette))
-                )
+                rows.append(self._row(tile.image.stem, self._shown(image), truth, prediction))
                 advance()
-        return self._sheet(f"tiles-{part}.png", rows)
+        return self._sheet(f"tiles-{part}", rows)
 
     def _shown(self, image: Image) -> Picture:
         return shown(image, self._profile.composition)
@@ -179,7 +174,7 @@ class Sheets:
                     advance()
                 values, names = (total / max(1, total.sum())).tolist(), self._palette.names
                 shares[part] = {names[i]: values[i] for i in self._palette.meaningful}
-        bars, histogram = self._folder / "classes.png", self._folder / "foreground.png"
+        bars, histogram = self._path("classes"), self._path("foreground")
         plot_shares(bars, "classes of the tiles", shares)
         plot_histogram(histogram, "tiles by their foreground", foreground)
         return [bars, histogram]
@@ -194,16 +189,24 @@ class Sheets:
         with reporter.track("drawing overlaps", len(chosen)) as advance:
             for pair in chosen:
                 caption = f"{pair.first} and {pair.second}: {pair}"
-                rows.append((caption, _outlined(pair, images[pair.first], images[pair.second])))
+                first, second = images[pair.first], images[pair.second]
+                pictures = _outlined(pair, first, second)
+                rows.append(SheetRow(caption, pictures, metres=ground_width(first)))
                 advance()
-        return self._sheet("overlaps.png", rows, ["first scene", "second scene"])
+        return self._sheet("overlaps", rows, ["first scene", "second scene"])
 
     def worst(self, limit: int | None, reporter: Reporter) -> list[Path]:
-        """Draw the scenes with the lowest scores of the last evaluation on the test set."""
-        entries = worst_scenes(run_home(self._profile))
-        listed = self._labelled(None) if entries else []
+        """Draw the scenes with the lowest scores of the last evaluation on the test set.
+
+        They and the scenes with the highest scores are kept in `scored`, for the report.
+        """
+        home = run_home(self._profile)
+        worst = worst_scenes(home)[:limit]
+        names = [self._palette.names[index] for index in self._palette.foreground]
+        best = best_scenes(home, names, worst)[: limit or _BEST] if worst else []
+        listed = self._labelled(None) if worst else []
         scenes = {scene.name: scene for scene in listed}
-        entries = [entry for entry in entries if entry.scene in scenes][:limit]
+        entries = [entry for entry in (*worst, *best) if entry.scene in scenes]
         if entries:
             # The runs of all folds were trained alike.
             profile = self._profile.model_copy(update={"fold": entries[0].fold})
@@ -215,48 +218,34 @@ class Sheets:
                 scene = scenes[entry.scene]
                 image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
                 prediction = self._predict(scene, entry.fold, reporter)
-                caption = f"{scene.name}: Dice {entry.dice:.3f}"
-                rows.append(
-                    (caption, _row(self._shown(image), truth.mask, prediction, self._palette))
-                )
+                metres = ground_width(scene.image, image.shape[1])
+                row = self._row(scene.name, self._shown(image), truth.mask, prediction, metres)
+                picture, *_, compared = (fitted(drawn, _PREVIEW) for drawn in row.pictures)
+                self.scored.append(ScoredScene(scene.name, entry.dice, picture, compared))
+                if entry in worst:
+                    rows.append(row)
                 advance()
-        return self._sheet("worst.png", rows)
+        return self._sheet("worst", rows)
 
-    def landslides(self) -> list[Path]:
+    def landslides(self, found: Sequence[Distribution]) -> list[Path]:
         """Plot the areas of the polygons that `infer-tiled` mapped, one picture per unit."""
-        areas: dict[str, list[NDArray[np.float64]]] = {}
-        for path in polygon_files(maps_folder(self._profile)):
-            areas_of_file, unit = read_areas(path)
-            areas.setdefault(unit, []).append(areas_of_file)
-        files = []
-        for unit, arrays in sorted(areas.items()):
-            values = np.concatenate(arrays)
-            if values.size:
-                files.append(self._folder / f"frequency_area_{unit}.png")
-                thing = self._palette.polygons[:-1]
-                plot_frequency_area(files[-1], values, {"m2": "m²", "px": "pixels"}[unit], thing)
+        files, thing = [], self._palette.polygons[:-1]
+        for distribution in found:
+            files.append(self._path(f"frequency_area_{distribution.unit}"))
+            unit = UNITS[distribution.unit]
+            areas, fitted = distribution.areas, distribution.fitted
+            plot_frequency_area(files[-1], areas, unit, fitted, thing)
+        if found:
+            files.append(self._folder / "frequency_area.json")
+            write_json(files[-1], {entry.unit: entry.document() for entry in found})
         return files
 
-    def curves(self) -> list[Path]:
+    def curves(self, history: History | None) -> list[Path]:
         """Plot the learning curves of the run."""
-        try:
-            path = self._profile.run_folder / METRICS
-            check_file(path, path.with_name(RUN_RECORD))
-            with path.open(newline="", encoding="utf-8") as file:
-                history = [
-                    {name: float(value) for name, value in row.items()}
-                    for row in csv.DictReader(file)
-                ]
-        except OSError:
+        if history is None:
             return []
-        path = self._folder / "curves.png"
-        monitored = self._profile.train.watch
-        if monitored in history[0]:
-            choose = max if higher_is_better(monitored) else min
-            best = choose(history, key=lambda row: row[monitored])
-        else:
-            best = history[-1]  # trained without a validation set
-        plot_curves(path, history, round(best["epoch"]))
+        path = self._path("curves")
+        plot_curves(path, *history)
         return [path]
 
     def _labelled(self, limit: int | None) -> list[Scene]:
@@ -282,24 +271,40 @@ class Sheets:
             self._predictors = {fold: load_predictor(profile, run, [scene.image], reporter)}
         return self._predictors[fold].predict(scene.image).mask(run.threshold)
 
-    def _sheet(
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.{self._profile.show.format}"
+
+    def _row(
         self,
         name: str,
-        rows: Sequence[tuple[str, list[Picture]]],
-        columns: Sequence[str] | None = None,
+        image: Picture,
+        truth: Mask,
+        prediction: Mask | None,
+        metres: float | None = None,
+    ) -> SheetRow:
+        """Put the pictures of a scene into a row, with its scores if it was predicted."""
+        palette = self._palette
+        pictures = [as_rgb(image), palette.colourise(truth)]
+        if prediction is None:
+            return SheetRow(name, [*pictures, overlay(image, truth, palette)], metres=metres)
+        of_foreground = palette.only_foreground(truth), palette.only_foreground(prediction)
+        pictures += [palette.colourise(prediction), comparison(image, *of_foreground)]
+        return SheetRow(name, pictures, _scores(truth, prediction, palette), metres)
+
+    def _sheet(
+        self, name: str, rows: Sequence[SheetRow], columns: Sequence[str] | None = None
     ) -> list[Path]:
         if not rows:
             return []
-        has_predictions = len(rows[0][1]) == 4
+        has_predictions = len(rows[0].pictures) == 4
         if columns is None:
             columns = self._columns(has_predictions)
         legend = LEGEND if has_predictions else []
         if len(self._palette) > 2:
             names, colours = self._palette.names, self._palette.colours
             legend = [*legend, *((names[i], colours[i]) for i in self._palette.meaningful)]
-        path = self._folder / name
-        with whole_file(path) as partial:
-            write_picture(partial, sheet(columns, rows, self._profile.show.cell, legend))
+        path = self._path(name)
+        write_sheet(path, columns, rows, self._profile.show.cell, legend)
         return [path]
 
     def _columns(self, has_predictions: bool) -> list[str]:
@@ -309,12 +314,15 @@ class Sheets:
         return ["image", "mask", prediction, "comparison"]
 
 
-def _row(image: Picture, truth: Mask, prediction: Mask | None, palette: Palette) -> list[Picture]:
-    pictures = [as_rgb(image), palette.colourise(truth)]
-    if prediction is None:
-        return [*pictures, overlay(image, truth, palette)]
-    of_foreground = palette.only_foreground(truth), palette.only_foreground(prediction)
-    return [*pictures, palette.colourise(prediction), comparison(image, *of_foreground)]
+def _scores(truth: Mask, prediction: Mask, palette: Palette) -> str:
+    """Write the scores of the foreground; or that it is neither true nor mapped."""
+    foreground, subject = list(palette.foreground), palette.subject
+    counts = confusion(truth, prediction, max(2, len(palette)))
+    if not counts[foreground].sum() + counts[:, foreground].sum():
+        return f"no {subject}, and none mapped"
+    scores = foreground_scores(counts, foreground)
+    values = zip(("Dice", "IoU", "precision", "recall"), scores, strict=True)
+    return f"{subject}: " + ", ".join(f"{name} {value:.3f}" for name, value in values)
 
 
 def _outlined(pair: Evidence, first: Path, second: Path) -> list[Picture]:

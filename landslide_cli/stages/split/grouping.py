@@ -15,7 +15,7 @@ from landslide_cli.imagery.overlap import (
     extract,
     find_overlaps,
 )
-from landslide_cli.imagery.raster.images import read_preview
+from landslide_cli.imagery.raster.previews import read_preview
 from landslide_cli.imagery.vector.footprints import footprint_of, overlapping
 from landslide_cli.processes import in_processes
 from landslide_cli.profile import Profile

@@ -9,8 +9,9 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from landslide_cli.imagery.raster.images import read_image, read_preview
+from landslide_cli.imagery.raster.images import read_image
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
+from landslide_cli.imagery.raster.previews import read_preview
 from landslide_cli.imagery.raster.reader import SceneReader
 from tests.imagery.raster.rasters import noise, read_whole
 

@@ -15,10 +15,10 @@ from landslide_cli.imagery.raster.images import (
     probe,
     read_image,
     read_mask_values,
-    read_preview,
     write_image,
     write_mask,
 )
+from landslide_cli.imagery.raster.previews import read_preview
 from tests.imagery.raster.images import (
     COLORMAP,
     WRITERS,

@@ -29,12 +29,7 @@ from landslide_cli.errors import DataError, OutputError
 from landslide_cli.imagery.provenance import Provenance
 from landslide_cli.imagery.raster.georeference import Georeference, reprojected
 from landslide_cli.imagery.vector.attributes import LandslideTable, table_of
-from landslide_cli.imagery.vector.polygon_files import (
-    layer_of,
-    read_areas,
-    read_table,
-    write_polygons,
-)
+from landslide_cli.imagery.vector.polygon_files import layer_of, read_table, write_polygons
 from landslide_cli.outputs import whole_file
 from tests.imagery.vector.shapes import (
     DEGREES,
@@ -81,7 +76,7 @@ def test_polygons_of_other_classes_are_called_so_and_several_are_drawn_by_class(
         assert ("#class-1" in text, "#high" in text) == (by_class, not by_class)
         return
     assert pyogrio.list_layers(path)[0][0] == layer_of(path) == "polygons"
-    assert len(read_table(path).geometries) == len(found) == len(read_areas(path)[0])
+    assert len(read_table(path).geometries) == len(found)
     with closing(sqlite3.connect(path)) as database:
         ((style,),) = database.execute("SELECT styleQML FROM layer_styles").fetchall()
     assert f'attr="{"class" if by_class else "confidence"}"' in style
@@ -286,36 +281,39 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
 @pytest.mark.parametrize(("place", "unit"), [(UTM, "m2"), (Georeference(), "px")])
-def test_areas_are_read_back_with_their_unit(
+def test_landslides_are_read_back_in_either_format(
     tmp_path: Path, suffix: str, place: Georeference, unit: str
 ) -> None:
     path = written(tmp_path / f"a{suffix}", squares(2, 5, 9), place)
-    areas, unit_read = read_areas(path)
-    assert unit_read == unit
-    assert areas.dtype == np.float64
+    table = read_table(path)
     expected = [landslide.area for landslide in landslides_in(squares(2, 5, 9), place)]
-    np.testing.assert_allclose(areas, expected, atol=0.06)
+    np.testing.assert_allclose(table.fields[f"area_{unit}"], expected, atol=0.06)
+    assert table.fields["mapped"].dtype == "datetime64[D]"
+    assert table.is_on_earth == (unit == "m2")
+    middles = shapely.get_coordinates(shapely.centroid(table.geometries))
+    if suffix == ".geojson" and unit == "m2":
+        there = np.column_stack([table.fields["longitude"], table.fields["latitude"]])
+        np.testing.assert_allclose(middles, there, atol=1e-5)
 
 
-@pytest.mark.parametrize(("suffix", "unit"), [(".gpkg", "px"), (".geojson", "m2")])
-def test_areas_of_an_empty_file_are_none(tmp_path: Path, suffix: str, unit: str) -> None:
-    path = written(tmp_path / f"a{suffix}", np.zeros((5, 5), np.uint8), Georeference())
-    areas, unit_read = read_areas(path)
-    assert (len(areas), unit_read) == (0, unit)
+def test_geojson_without_landslides_is_read_as_an_empty_table(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.geojson", np.zeros((5, 5), np.uint8), Georeference())
+    table = read_table(path)
+    assert (len(table.geometries), table.fields) == (0, {})
 
 
-def test_areas_of_other_files_are_refused(tmp_path: Path) -> None:
+def test_other_files_are_not_read_as_landslides(tmp_path: Path) -> None:
     missing, other = tmp_path / "a.gpkg", tmp_path / "b.geojson"
     with pytest.raises(DataError, match="cannot be read"):
-        read_areas(missing)
+        read_table(missing)
     missing.write_text("no database")
     with pytest.raises(DataError, match="cannot be read"):
-        read_areas(missing)
+        read_table(missing)
     point = {"type": "Point", "coordinates": [1, 2]}
     feature = {"type": "Feature", "properties": {"name": "x"}, "geometry": point}
     other.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    with pytest.raises(DataError, match="area_m2"):
-        read_areas(other)
+    with pytest.raises(DataError, match="no file of polygons"):
+        read_table(other)
 
 
 def test_pyogrio_is_imported_only_to_read_and_write() -> None:

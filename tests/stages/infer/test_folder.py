@@ -211,12 +211,15 @@ def test_folder_below_a_file_has_no_record(tmp_path: Path, image: Path) -> None:
         folder.start(PLAN)
 
 
-def test_polygons_of_a_folder_are_listed(tmp_path: Path) -> None:
-    for name in ("b_landslides.gpkg", "a_landslides.geojson", "a_mask.tif", "landslides.csv"):
+def test_polygons_of_a_folder_are_listed_by_scene(tmp_path: Path) -> None:
+    own = {"a": "a_landslides.geojson", "b": "b_landslides.gpkg"}
+    # Of a scene in both formats, the GeoPackage.
+    for name in (*own.values(), "b_landslides.geojson", "a_mask.tif", "landslides.csv"):
         (tmp_path / name).touch()
-    names = [path.name for path in polygon_files(tmp_path)]
-    assert names == ["a_landslides.geojson", "b_landslides.gpkg"]
-    assert polygon_files(tmp_path / "nowhere") == []
+    assert polygon_files(tmp_path, "landslides") == {
+        scene: tmp_path / name for scene, name in own.items()
+    }
+    assert polygon_files(tmp_path / "nowhere", "landslides") == {}
 
 
 def test_polygons_of_other_classes_are_called_so(tmp_path: Path, image: Path) -> None:
@@ -229,7 +232,8 @@ def test_polygons_of_other_classes_are_called_so(tmp_path: Path, image: Path) ->
         folder.refuse_overwrite(["scene"], overwrite=False)
     assert folder.write_table() == maps / "polygons.csv"
     assert (maps / "polygons.csv").read_text().startswith("scene,class,polygons,area")
-    assert polygon_files(maps) == [maps / "scene_landslides.gpkg", maps / "scene_polygons.gpkg"]
+    for name in ("landslides", "polygons"):
+        assert polygon_files(maps, name) == {"scene": maps / f"scene_{name}.gpkg"}
 
 
 @pytest.mark.parametrize("attempt", range(20))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.figures import GAP, LINE
 from landslide_cli.imagery.pictures import HATCHING, Picture, hatched, overlay, shown
 from landslide_cli.imagery.raster.images import read_image
 from landslide_cli.profile import Profile, load_profile
@@ -20,7 +21,6 @@ from landslide_cli.training_data.inputs import examples_of, files_of_part
 from tests.conftest import RecordingReporter
 
 DRAWS = 5
-GAP, LINE = 6, 22  # pixels, of a sheet
 
 ProfileOf = Callable[..., Profile]
 WriteScene = Callable[..., tuple[Path, Path]]

@@ -10,6 +10,7 @@ from affine import Affine
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.figures import GAP, LINE
 from landslide_cli.imagery.pictures import FALSE_ALARM, HIT, MISS, OUTLINE
 from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.imagery.raster.masks import read_mask
@@ -31,8 +32,11 @@ UTM = Affine(0.5, 0, 500_000, 0, -0.5, 3_400_000)
 def test_trained_run_is_pictured_in_full(trained: Profile, tmp_path: Path) -> None:
     result = show(trained, output=tmp_path / "show")
     names = [path.name for path in result.files]
-    assert names == ["scenes.png", "tiles-test.png", "classes.png", "foreground.png", "curves.png"]
-    for path in result.files:
+    assert names == [
+        *("scenes.png", "tiles-test.png", "classes.png", "foreground.png", "curves.png"),
+        "report.html",
+    ]
+    for path in result.files[:-1]:
         assert read_image(path, 3).std() > 1.0
     assert result.headline().splitlines() == [str(path) for path in result.files]
 
@@ -65,9 +69,9 @@ def test_mask_of_infer_tiled_is_pictured_as_the_prediction(
     page = read_image(show(profile, output=tmp_path / "show").files[0], 3)
     # One scene has been mapped: a row of image, mask, prediction and comparison.
     cell = trained.show.cell
-    row = page[-cell - 22 - 6 : -22 - 6]
+    row = page[2 * LINE : 2 * LINE + cell]
     _, second, third, fourth = (
-        row[:, 6 + col * (cell + 6) :][:, :cell].astype(int) for col in range(4)
+        row[:, GAP + col * (cell + GAP) :][:, :cell].astype(int) for col in range(4)
     )
     assert page.shape[0] < 2 * cell
     np.testing.assert_array_equal(second, third)
@@ -97,16 +101,21 @@ def test_sizes_of_the_mapped_landslides_are_drawn(
     nowhere = plant("nowhere.tif", (96, 160), places[:2])
     profile = bright(f"infer.polygons={kind}")
     for scenes, names in (
-        ([here], ["maps.png", "frequency_area_m2.png"]),
-        ([nowhere], ["maps.png", "frequency_area_px.png"]),
-        ([here, nowhere], ["maps.png", "frequency_area_m2.png", "frequency_area_px.png"]),
+        ([here], ["frequency_area_m2.png"]),
+        ([nowhere], ["frequency_area_px.png"]),
+        ([here, nowhere], ["frequency_area_m2.png", "frequency_area_px.png"]),
     ):
         folder = tmp_path / "-".join(scene.stem for scene in scenes)
         mapped = map_scenes(profile, folder / "maps", *scenes)
         result = show(mapped, output=folder / "show")
-        assert [path.name for path in result.files] == names
-        for path in result.files:
+        expected = ["maps.png", *names, "frequency_area.json", "report.html"]
+        assert [path.name for path in result.files] == expected
+        for path in result.files[:-2]:
             assert read_image(path, 3).std() > 1.0
+        document = result.document()
+        assert [entry["unit"] for entry in document["sizes"]] == [
+            name.removesuffix(".png").removeprefix("frequency_area_") for name in names
+        ]
 
 
 def test_without_landslides_no_sizes_are_drawn(
@@ -115,10 +124,10 @@ def test_without_landslides_no_sizes_are_drawn(
     empty = plant("empty.tif", (96, 160), [], crs="EPSG:32648", transform=UTM)
     profile = map_scenes(bright(), tmp_path / "maps", empty)
     assert (tmp_path / "maps" / "empty_landslides.gpkg").is_file()
-    assert names_of(show(profile, output=tmp_path / "show").files) == ["maps.png"]
+    assert names_of(show(profile, output=tmp_path / "show").files) == ["maps.png", "report.html"]
     full = plant("full.tif", crs="EPSG:32648", transform=UTM)
     profile = map_scenes(bright("infer.polygons=none"), tmp_path / "other", full)
-    assert names_of(show(profile, output=tmp_path / "other").files) == ["maps.png"]
+    assert names_of(show(profile, output=tmp_path / "other").files) == ["maps.png", "report.html"]
 
 
 def test_maps_of_own_scenes_are_pictured_without_any_source(
@@ -137,8 +146,8 @@ def test_maps_of_own_scenes_are_pictured_without_any_source(
     assert any("none/*.png: no image found" in note for note in reporter.notes)
     # A row of image, map and map on image, with the landslide in the middle half.
     cell = profile.show.cell
-    row = read_image(path, 3)[44 : 44 + 96 * cell // 160].astype(int)
-    image, classes, outlines = (row[:, 6 + col * (cell + 6) :][:, :cell] for col in range(3))
+    row = read_image(path, 3)[2 * LINE : 2 * LINE + 96 * cell // 160].astype(int)
+    image, classes, outlines = (row[:, GAP + col * (cell + GAP) :][:, :cell] for col in range(3))
     middle = np.s_[cell * 40 // 160, cell // 2]
     np.testing.assert_array_equal(classes[middle], palette.colours[1])
     np.testing.assert_array_equal(classes[2, 2], palette.colours[0])
@@ -178,11 +187,12 @@ def test_scenes_that_share_ground_are_pictured_with_each_others_outline(
     split(profile)
     files = {path.name: path for path in show(profile).files}
     page = read_image(files["overlaps.png"], 3).astype(int)
-    lower = np.asarray((abs(page - OUTLINE) < 40).all(axis=-1))[-180:-6]
+    lower = np.asarray((abs(page - OUTLINE) < 40).all(axis=-1))[-174 - GAP : -GAP]
     # On a the frame of b begins at 108 of 192 columns; on b that of a ends at 84.
-    assert lower[:, 6 + 103 : 6 + 113].any(axis=1).mean() > 0.8
-    assert lower[:, 198 + 6 + 79 : 198 + 6 + 89].any(axis=1).mean() > 0.8
-    assert not lower[:, 6 + 20 : 6 + 90].any()
+    first, second = GAP, 192 + 2 * GAP
+    assert lower[:, first + 103 : first + 113].any(axis=1).mean() > 0.8
+    assert lower[:, second + 79 : second + 89].any(axis=1).mean() > 0.8
+    assert not lower[:, first + 20 : first + 90].any()
 
 
 def test_limit_takes_the_first_tiles(trained: Profile, tmp_path: Path) -> None:
