@@ -399,3 +399,28 @@ def test_pictures_have_the_format_of_the_profile(
     numbers = json.loads((tmp_path / "show" / "frequency_area.json").read_text())["m2"]
     assert numbers["landslides"] + sum(numbers["left_out"].values()) == 9
     assert numbers["power_law"] is None
+
+
+def test_scores_of_several_foreground_classes_are_told_apart(
+    write_profile: Callable[[str], Path], tmp_path: Path
+) -> None:
+    names = ("background", "slide", "flow")
+    classes = "".join(
+        f"  - {{name: {name}, colour: [{index}, 0, 0]}}\n" for index, name in enumerate(names)
+    )
+    text = f"name: tiny\nrun: '{tmp_path / 'run'}'\nclasses:\n{classes}"
+    profile = load_profile(write_profile(text))
+    profile.run.mkdir()
+    stored = evaluation()
+    means = {
+        "mean_dice": 0.75,
+        "mean_iou": 0.6,
+        "mean_intervals": {"dice": None, "iou": [0.5, 0.7]},
+    }
+    report = stored.pop("landslide")
+    write_json(profile.run / EVALUATION, stored | means | {"slide": report, "flow": report})
+    part = run_part(profile, None, [])
+    assert part is not None
+    assert part.scores[1] == ("IoU, mean of the classes", "0.600", "0.500 to 0.700")
+    assert ("flow: IoU", "0.667", "0.500 to 0.700") in part.scores
+    assert "slide: Dice 0.800" in expectation_of(profile)
