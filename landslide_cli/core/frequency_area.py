@@ -253,17 +253,18 @@ class _Origin:
         inverse, means, rho, scale = self._gamma(place, weights)
         mean, mean_log = means
         likelihood = rho * math.log(scale) - math.lgamma(rho) + (rho + 1.0) * mean_log - rho
-        mean_square = float(weights @ inverse**2) / float(weights.sum())
+        mean_square = float((weights * inverse**2).sum() / weights.sum())
         return likelihood, math.exp(place) * (scale * mean_square - (rho + 1.0) * mean)
 
     def _gamma(
         self, place: float, weights: Values
     ) -> tuple[Values, tuple[float, float], float, float]:
         """Return 1 / (A - s), its mean and that of its logarithm, and rho and a of an origin."""
+        # Sums, not products of matrices: their threads would wait for each other on a busy machine.
         inverse = 1.0 / (self._values - self._values[0] + math.exp(place))
         total = float(weights.sum())
-        mean = float(weights @ inverse) / total
-        mean_log = float(weights @ np.log(inverse)) / total
+        mean = float((weights * inverse).sum()) / total
+        mean_log = float((weights * np.log(inverse)).sum()) / total
         rho = _gamma_shape(math.log(mean) - mean_log)
         return inverse, (mean, mean_log), rho, rho / mean
 
