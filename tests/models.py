@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pyogrio import raw as ogr
 
@@ -20,7 +21,7 @@ from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.core.parts import PARTS
 from landslide_cli.core.tiling.streaming import Predict
 from landslide_cli.documents import read_json, write_json
-from landslide_cli.imagery.raster.images import write_image, write_mask
+from landslide_cli.imagery.raster.images import write_image, write_mask, write_picture
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.records import Record
 from landslide_cli.reporting import SilentReporter
@@ -50,6 +51,34 @@ def conversion_without_a_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(openvino_model, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
         yield
+
+
+_printed = Figure.savefig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plots_left_empty() -> Iterator[None]:
+    """Have empty pictures in the place of plots, whose drawing took a tenth of all time.
+
+    Tests of the plots themselves take `printed_figures`.
+    """
+
+    def sketched(self: Figure, path: Any, **options: Any) -> None:
+        # Sheets of pictures are laid out by themselves.
+        if self.get_layout_engine() is None or Path(path).suffix != ".png":
+            _printed(self, path, **options)
+        else:
+            write_picture(Path(path), np.zeros((8, 8, 3), np.uint8))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", sketched)
+        yield
+
+
+@pytest.fixture
+def printed_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have figures drawn as the program does."""
+    monkeypatch.setattr(Figure, "savefig", _printed)
 
 
 @pytest.fixture

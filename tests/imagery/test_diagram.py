@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from landslide_cli.core.diagram import Block
 from landslide_cli.imagery.diagram import plot_network
+
+pytestmark = pytest.mark.usefixtures("printed_figures")
 
 
 def chain(count: int) -> list[Block]:

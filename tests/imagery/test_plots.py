@@ -20,7 +20,10 @@ from landslide_cli.imagery.plots import (
 )
 
 # A warning would reach the user's terminal in the middle of the tables.
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [
+    pytest.mark.filterwarnings("error"),
+    pytest.mark.usefixtures("printed_figures"),
+]
 
 # The colours of the plots, as they are drawn without a blend.
 BLUE, BROWN = (0x1B, 0x6C, 0xA8), (0x8A, 0x6D, 0x3B)

@@ -230,6 +230,7 @@ def test_the_worst_come_first(on_tiles: EvaluateResult) -> None:
     assert {tile["scene"] for tile in on_tiles.worst} == {f"t{index}" for index in range(5)}
 
 
+@pytest.mark.usefixtures("printed_figures")
 def test_pictures_of_the_numbers_are_drawn(on_tiles: EvaluateResult) -> None:
     for path in on_tiles.files[3:]:
         assert read_image(path, 3).std() > 0

@@ -29,6 +29,7 @@ WriteScene = Callable[..., tuple[Path, Path]]
 UTM = Affine(0.5, 0, 500_000, 0, -0.5, 3_400_000)
 
 
+@pytest.mark.usefixtures("printed_figures")
 def test_trained_run_is_pictured_in_full(trained: Profile, tmp_path: Path) -> None:
     result = show(trained, output=tmp_path / "show")
     names = [path.name for path in result.files]
@@ -93,6 +94,7 @@ def map_scenes(profile: Profile, maps: Path, *scenes: Path) -> Profile:
 
 
 @pytest.mark.parametrize("kind", ["gpkg", "geojson"])
+@pytest.mark.usefixtures("printed_figures")
 def test_sizes_of_the_mapped_landslides_are_drawn(
     bright: ProfileWith, plant: Callable[..., Path], tmp_path: Path, kind: str
 ) -> None:
