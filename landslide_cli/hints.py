@@ -16,7 +16,7 @@ _PROFILES = (".yaml", ".yml")
 IMAGES = frozenset(
     {
         *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k", ".vrt", ".bmp"),
-        *(".webp", ".gif"),
+        *(".webp", ".gif", ".h5", ".hdf5", ".npz"),
     }
 )
 
