@@ -19,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from landslide_cli.app import main
+from tests.forked import Forked
+
 Weights = dict[str, NDArray[Any]]
 
 
@@ -35,6 +38,12 @@ def start_training(
     )
 
 
+def fork_training(profile: Path, *arguments: str) -> Forked:
+    """Start `landslide train` in a process that has TensorFlow loaded already."""
+    errors = profile.with_name(f"{profile.stem}.stderr")
+    return Forked(main, ["train", str(profile), *arguments], errors=errors)
+
+
 def stop_training(
     profile: Path,
     folder: Path,
@@ -42,6 +51,7 @@ def stop_training(
     rng: random.Random,
     longest: float,
     *arguments: str,
+    start: Callable[..., Any] = start_training,
 ) -> tuple[int, str]:
     """Start a training, and send it a signal at a random moment after its first checkpoint.
 
@@ -52,19 +62,24 @@ def stop_training(
         rng: of the moment.
         longest: it comes at most so many seconds after the first checkpoint of this process.
         arguments: further arguments of the command.
+        start: `start_training` or `fork_training`.
 
     Returns:
         The exit status, and what was written to stderr.
     """
     before = _names(folder / "checkpoints")
-    process = start_training(profile, *arguments)
+    process = start(profile, *arguments)
     while _names(folder / "checkpoints") <= before and process.poll() is None:
         time.sleep(0.01)
     time.sleep(rng.uniform(0.0, longest))
     process.send_signal(number)
-    _, text = process.communicate()
+    if isinstance(process, Forked):
+        status, text = process.end()
+    else:
+        _, text = process.communicate()
+        status = process.returncode
     check_readable(folder)
-    return process.returncode, text
+    return status, text
 
 
 def train_with_kills(

@@ -13,7 +13,14 @@ import pytest
 from landslide_cli.app import main
 from landslide_cli.profile import Profile, dump_profile
 from landslide_cli.stages.train import train
-from tests.killing import assert_same_bits, check_readable, logged, stop_training, weights_of
+from tests.killing import (
+    assert_same_bits,
+    check_readable,
+    fork_training,
+    logged,
+    stop_training,
+    weights_of,
+)
 from tests.stages.train.tiny_training import changed
 
 # Averages, a plateau, dropout, augmentation, decoded tiles on disk.
@@ -51,7 +58,9 @@ def test_a_training_stopped_at_random_moments_ends_with_the_same_bits_and_whole_
     path, unfinished = tmp_path / "profile.yaml", profile.run.with_name("run.unfinished")
     path.write_text(dump_profile(profile), encoding="utf-8")
     rng = random.Random(4)  # noqa: S311
-    status, text = stop_training(path, unfinished, signal.SIGKILL, rng, longest=0.3)
+    status, text = stop_training(
+        path, unfinished, signal.SIGKILL, rng, longest=0.3, start=fork_training
+    )
     assert status == -signal.SIGKILL, text
 
     for number, expected in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
