@@ -186,7 +186,10 @@ class Profile(Settings):
                     raise wrong(f"bands.{index}.name", f"two bands are called '{entry.name}'")
                 names.add(entry.name)
                 if entry.auto and self.prepare.standardize:
-                    raise wrong(f"bands.{index}.auto", "does not go with prepare.standardize")
+                    raise wrong(
+                        f"bands.{index}.auto",
+                        "does not go with prepare.standardize; set that to false",
+                    )
             if not any(entry.input for entry in self.bands):
                 raise wrong("bands.0.input", "is false for all bands: the model sees none")
         return self

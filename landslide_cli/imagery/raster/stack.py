@@ -149,10 +149,13 @@ class BandStack:
 
     @property
     def clipped(self) -> dict[str, float]:
-        """Which share of the values read so far lay outside the range of a band, by its name."""
+        """Which share of the values read so far lay outside the range of a band, by its name.
+
+        Of bands that percentiles scale, some always do.
+        """
         shares = (self._outside / np.maximum(self._seen, 1)).tolist()
         named = zip(self.composition.inputs, shares, strict=True)
-        return {band.name: share for band, share in named if share > 0.0}
+        return {band.name: share for band, share in named if share and band.scaling == "range"}
 
     @property
     def dtype(self) -> np.dtype[Any]:
