@@ -49,7 +49,7 @@ def truth_in(
         # Masks that were drawn from polygons leave it out already.
         with SceneReader(scene.image, reading_of(profile, scene)) as reader:
             rows, cols = (window.row_off, window.row_stop), (window.col_off, window.col_stop)
-            valid = reader.read(rows, cols).valid
+            valid = reader.read_valid(rows, cols)
         if valid is not None:
             mask[~valid] = IGNORE
     return mask

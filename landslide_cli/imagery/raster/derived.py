@@ -10,14 +10,25 @@ from landslide_cli.core.composition import Band
 
 Floats = NDArray[np.float32]
 
+# Where rows and columns of a raster lead on the ground: unit vectors (east, north) of a step across
+# and of a step down.
+Axes = tuple[tuple[float, float], tuple[float, float]]
+NORTH_UP: Axes = ((1.0, 0.0), (0.0, -1.0))
 
-def derive(band: Band, values: Mapping[str, Floats], pixel: tuple[float, float] | None) -> Floats:
+
+def derive(
+    band: Band,
+    values: Mapping[str, Floats],
+    pixel: tuple[float, float] | None,
+    axes: Axes = NORTH_UP,
+) -> Floats:
     """Compute a derived band.
 
     Args:
         band: which one.
         values: of the bands that it is of, (rows, cols).
         pixel: sides of a pixel in metres, down and across, for those of terrain.
+        axes: where rows and columns lead, likewise.
 
     Returns:
         (rows, cols): degrees of slope; degrees of aspect from north over east, 0 on level ground;
@@ -31,14 +42,13 @@ def derive(band: Band, values: Mapping[str, Floats], pixel: tuple[float, float] 
         return np.asarray(np.clip(ratio, -1.0, 1.0), np.float32)
     if band.derived == "difference":
         return first - others[0]
-    down, across = gradient(first, pixel or (1.0, 1.0))
+    south, east = _by_compass(*gradient(first, pixel or (1.0, 1.0)), axes)
     if band.derived == "slope":
-        return np.degrees(np.arctan(np.hypot(down, across)))
-    if band.derived == "aspect":
-        # Of the way down: rows grow to the south.
-        aspect = np.degrees(np.arctan2(-across, down)) % 360.0
-        return np.where((down == 0.0) & (across == 0.0), np.float32(0.0), aspect)
-    return hillshade(down, across)
+        return np.degrees(np.arctan(np.hypot(south, east)))
+    if band.derived == "aspect":  # of the way down
+        aspect = np.degrees(np.arctan2(-east, south)) % 360.0
+        return np.where((south == 0.0) & (east == 0.0), np.float32(0.0), aspect)
+    return hillshade(south, east)
 
 
 def gradient(heights: Floats, pixel: tuple[float, float]) -> tuple[Floats, Floats]:
@@ -61,20 +71,29 @@ def gradient(heights: Floats, pixel: tuple[float, float]) -> tuple[Floats, Float
     return down, across
 
 
+def _by_compass(down: Floats, across: Floats, axes: Axes) -> tuple[Floats, Floats]:
+    """Return how heights rise to the south and to the east, of how they rise down and across."""
+    (across_east, across_north), (down_east, down_north) = axes
+    area = across_east * down_north - down_east * across_north
+    east = (down_north * across - across_north * down) / area
+    south = (down_east * across - across_east * down) / area
+    return south, east
+
+
 def hillshade(
-    down: Floats, across: Floats, azimuth: float = 315.0, altitude: float = 45.0
+    south: Floats, east: Floats, azimuth: float = 315.0, altitude: float = 45.0
 ) -> Floats:
     """Shade a relief by its gradient, 0 to 255: the cosine between ground and light.
 
     Args:
-        down: rise of the heights down, as `gradient` returns it.
-        across: likewise.
+        south: rise of the heights to the south, in metres a metre.
+        east: likewise.
         azimuth: of the light, in degrees from north over east.
         altitude: of the light over the horizon, in degrees.
     """
     turn, height = np.radians(azimuth), np.radians(altitude)
-    towards = np.sin(height) - np.cos(height) * (np.sin(turn) * across - np.cos(turn) * down)
-    shade = towards / np.sqrt(1.0 + down**2 + across**2)
+    towards = np.sin(height) - np.cos(height) * (np.sin(turn) * east - np.cos(turn) * south)
+    shade = towards / np.sqrt(1.0 + south**2 + east**2)
     return np.asarray(255.0 * np.clip(shade, 0.0, 1.0), np.float32)
 
 

@@ -173,6 +173,26 @@ class SceneReader:
             image[~valid] = 0
         return Piece(image, valid)
 
+    def read_valid(self, rows: tuple[int, int], cols: tuple[int, int]) -> Bools | None:
+        """Tell which pixels of a rectangle hold data, (rows, cols); None if all do.
+
+        Of bands that a composition scales, nothing has to be known but where they lie.
+
+        Args:
+            rows: first row, and the row after the last.
+            cols: likewise.
+
+        Raises:
+            DataError: as `read`.
+            ValueError: likewise.
+        """
+        if self._stack is None:
+            return self.read(rows, cols).valid
+        self._check_inside(rows, cols)
+        with explained(self._path):
+            _, valid = self._stack.read(rows, cols)
+        return self._without_border(valid, rows, cols)
+
     def read_values(self) -> tuple[NDArray[Any], Bools | None]:
         """Read the bands of a composition in their own values, not scaled.
 

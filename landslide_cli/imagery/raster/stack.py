@@ -1,5 +1,6 @@
 """Reading the bands of a scene from all the files that they lie in, and deriving others of them."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from landslide_cli.core.composition import OF_TERRAIN, Band, Composition
 from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.bands import BandPlan, colour_bands, plan_file
-from landslide_cli.imagery.raster.derived import derive
+from landslide_cli.imagery.raster.derived import NORTH_UP, Axes, derive
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.opening import explained, open_to_decode, require_bands
@@ -118,8 +119,8 @@ class BandStack:
         self._path = path
         self.composition: Composition = preprocessing.composition
         self.height, self.width = int(dataset.height), int(dataset.width)
-        numbers = self.composition.numbers(None)
-        self.scene = _File(path, dataset, plan_file(path, dataset, numbers, preprocessing))
+        own = self.composition.numbers(None)
+        self.scene = _File(path, dataset, plan_file(path, dataset, own, preprocessing))
         self._files: dict[str | None, _File] = {None: self.scene}
         named = dict(preprocessing.layers)
         place = georeference_of(dataset)
@@ -134,15 +135,16 @@ class BandStack:
             margin = margin if aligned.shape != dataset.shape else 0
             self._files[layer] = _File(beside, aligned, plan, margin, covered)
         self._pixel = preprocessing.gsd_of(place, self.height, self.width)
+        self._axes = _axes(place, self.height, self.width)
         terrain = [band for band in self.composition.bands if band.derived in OF_TERRAIN]
         if terrain and self._pixel is None:
             raise DataError(
                 f"{path}: has no georeference, so {terrain[0].name} needs its GSD; set source.gsd"
             )
-        if self.composition.takes_all and len(numbers) != len(self.scene.others):
+        if self.composition.takes_all and len(own) != len(self.scene.others):
             raise DataError(
                 f"{path}: has {counted(len(self.scene.others), 'band')} where `bands` in the "
-                f"profile lists {len(numbers)}; give each entry its `band`, or take other images"
+                f"profile lists {len(own)}; give each entry its `band`, or take other images"
             )
         self._outside = np.zeros(len(self.composition.inputs), np.int64)
         self._seen = np.zeros(len(self.composition.inputs), np.int64)
@@ -186,7 +188,7 @@ class BandStack:
                 self._read_file(layer, file, wide, values, known)
         for band in self.composition.bands:
             if band.derived is not None:
-                values[band.name] = derive(band, values, self._pixel)
+                values[band.name] = derive(band, values, self._pixel, self._axes)
         height, width = rows[1] - rows[0], cols[1] - cols[0]
         inside = slice(halo, halo + height), slice(halo, halo + width)
         inputs = np.stack([values[band.name][inside] for band in self.composition.inputs])
@@ -208,7 +210,7 @@ class BandStack:
         planes, valid = file.read(*spans)
         if valid is not None:
             known.append(valid)
-            if layer is not None:
+            if layer is not None or self.composition.halo:
                 planes[:, ~valid] = np.nan  # what is derived of it has no data either
         for band in self.composition.bands:
             if band.derived is None and band.layer == layer:
@@ -372,6 +374,19 @@ def _told_limits(file: _File, band: Band) -> tuple[float, float]:
     scale = file.dataset.scales[band.number - 1]
     offset = file.dataset.offsets[band.number - 1]
     return -offset / scale, (255.0 - offset) / scale
+
+
+def _axes(place: Georeference, height: int, width: int) -> Axes:
+    """Return where rows and columns lead on the ground; north is up where that is not known."""
+    if not place.is_known:
+        return NORTH_UP
+    crs, transform = CRS.from_wkt(str(place.crs)), place.transform
+    _, north = transform @ (width / 2.0, height / 2.0)
+    # A degree to the east is shorter than one to the north.
+    narrower = math.cos(math.radians(north)) if crs.is_geographic else 1.0
+    steps = (transform.a * narrower, transform.d), (transform.b * narrower, transform.e)
+    (across, down) = ((x / math.hypot(x, y), y / math.hypot(x, y)) for x, y in steps)
+    return across, down
 
 
 def _covered(dataset: Any, place: Georeference, scene: Any, how: dict[str, Any]) -> float:

@@ -126,6 +126,13 @@ def test_a_scene_has_as_many_bands_as_are_listed(write_raster: WriteRaster) -> N
     assert bands.composition is not None
     counted = replace(bands, composition=replace(bands.composition, takes_all=True))
     assert "has 4 bands where `bands` in the profile lists 3" in message_of(path, counted)
+    layer = write_raster("dem.tif", values_of(np.float32, 1))
+    entries = *bands.composition.bands, ranged("z", 1, 0.0, 1.0, layer="dem")
+    beside = composed(*entries, layers=(("dem", str(layer)),))
+    counted = replace(beside, composition=Composition(entries, takes_all=True))
+    assert "has 4 bands where `bands` in the profile lists 3" in message_of(path, counted)
+    three = write_raster("three.tif", values_of(np.uint16, 3))
+    assert read(three, counted).image.shape[-1] == 4
     assert read(path, bands).image.shape[-1] == 3
     assert "reads band 5" in message_of(path, composed(ranged("red", 5, 0.0, 1.0)))
 
@@ -140,6 +147,16 @@ def test_no_data_in_one_band_is_no_data(write_raster: WriteRaster) -> None:
     missing[2, 3] = missing[5, 6] = True
     np.testing.assert_array_equal(~piece.valid, missing)
     assert (piece.image[missing] == 0).all()
+
+
+def test_where_data_lie_is_known_before_their_statistics(write_raster: WriteRaster) -> None:
+    values = values_of(np.float32, 1)
+    values[2, 3] = np.nan
+    path = write_raster("scene.tif", values)
+    with SceneReader(path, composed(Band("red", 1, scaling="auto"))) as scene:
+        valid = scene.read_valid((0, ROWS), (0, COLS))
+    assert valid is not None
+    np.testing.assert_array_equal(valid, np.isfinite(values[..., 0]))
 
 
 def test_a_layer_lies_where_its_georeference_says(
@@ -178,6 +195,51 @@ def test_slope_is_the_same_in_any_part(write_raster: WriteRaster, height: np.nda
     down, across = np.gradient(height, 10.0)
     expected = np.degrees(np.arctan(np.hypot(down, across)))[3:-3, 3:-3]
     np.testing.assert_allclose(whole[3:-3, 3:-3, 0] * 90.0 / 255.0, expected, atol=0.3)
+
+
+@pytest.mark.parametrize(
+    "turned",
+    [
+        Affine(10.0, 0, 400_000, 0, 10.0, 3_400_000),
+        Affine.translation(400_000, 3_400_000) @ Affine.rotation(-30) @ Affine.scale(10, -10),
+    ],
+    ids=["south up", "turned"],
+)
+def test_aspect_is_by_the_compass_however_the_scene_is_turned(
+    write_raster: WriteRaster, turned: Affine
+) -> None:
+    path = write_raster("scene.tif", values_of(np.uint16, 1), crs=UTM["crs"], transform=turned)
+    y, x = np.mgrid[:150, :150].astype(np.float32)
+    north_up = Affine(10.0, 0, 399_500, 0, -10.0, 3_400_500)
+    layer = write_raster("dem.tif", 3.0 * y - 4.0 * x, crs=UTM["crs"], transform=north_up)
+    terrain = [Band(kind, derived=kind, of=("z",)) for kind in ("slope", "aspect", "hillshade")]
+    bands = composed(
+        Band("z", 1, layer="dem", is_input=False), *terrain, layers=(("dem", str(layer)),)
+    )
+    with SceneReader(path, bands) as scene:
+        slope, aspect, shade = np.moveaxis(scene.read_values()[0], -1, 0)
+    rise_south, rise_east = 0.3, -0.4
+    np.testing.assert_allclose(slope, np.degrees(np.arctan(0.5)), atol=0.1)
+    np.testing.assert_allclose(aspect, np.degrees(np.arctan2(-rise_east, rise_south)), atol=0.2)
+    lit = (np.sqrt(0.5) + 0.5 * (rise_east + rise_south)) / np.sqrt(1.25)
+    np.testing.assert_allclose(shade, 255.0 * lit, atol=0.5)
+
+
+def test_no_slope_beside_heights_of_the_scene_that_are_no_data(
+    write_raster: WriteRaster, height: np.ndarray
+) -> None:
+    """Otherwise the nodata value would be a cliff."""
+    heights = height.copy()
+    heights[10:20, 10:20] = -9999.0
+    path = write_raster("scene.tif", heights, nodata=-9999.0, **UTM)
+    slope = Band("slope", derived="slope", of=("z",), scaling="range", high=90.0)
+    with SceneReader(path, composed(Band("z", 1, is_input=False), slope)) as scene:
+        values, valid = scene.read_values()
+    assert valid is not None
+    missing = np.zeros((ROWS, COLS), bool)
+    missing[9:21, 9:21] = True
+    assert np.array_equal(~valid | missing, missing)
+    assert values[valid].max() < 30.0
 
 
 def test_slope_of_the_scene_without_a_gsd_is_an_error(
