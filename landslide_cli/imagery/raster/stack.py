@@ -311,7 +311,8 @@ class BandStack:
     def _shifts(self) -> Iterator[tuple[str, tuple[float, float]]]:
         """Measure how far layers lie beside the scene that a difference is computed of.
 
-        By phase correlation (Kuglin and Hines, 1975) of the middle of the two.
+        By phase correlation (Kuglin and Hines, 1975) of the middle of the two. Where much has
+        changed it can find a peak of noise: a shift by which they agree less is none.
 
         Yields:
             The layer, and by how many pixels it lies to the right and below.
@@ -328,8 +329,9 @@ class BandStack:
             planes = [self._middle(one) for one in (scene, other)]
             if min(planes[0].shape) >= 16 and all(plane.std() > 0.0 for plane in planes):
                 window = cv2.createHanningWindow(planes[0].shape[::-1], cv2.CV_32F)
-                shift, _ = cv2.phaseCorrelate(planes[0], planes[1], window)
-                yield layers[0], (shift[0], shift[1])
+                (right, down), _ = cv2.phaseCorrelate(planes[0], planes[1], window)
+                if _agreement(planes, round(right), round(down)) > _agreement(planes, 0, 0):
+                    yield layers[0], (right, down)
 
     def _middle(self, band: Band) -> Floats:
         """Read the middle of one band; its mean where there is no data."""
@@ -350,6 +352,18 @@ def clipped_note(clipped: Mapping[str, float]) -> str:
     """Say which shares of bands' values lie outside of their ranges."""
     told = [f"{max(share, 1e-4):.2%} of {band}" for band, share in clipped.items()]
     return f"values outside of their range are cut off: {', '.join(told)}"
+
+
+def _agreement(planes: Sequence[Floats], right: int, down: int) -> float:
+    """Return the correlation of two images where the second is moved back by a shift."""
+    height, width = planes[0].shape
+    rows, cols = height - abs(down), width - abs(right)
+    top, left = max(0, -down), max(0, -right)
+    first = planes[0][top : top + rows, left : left + cols].ravel()
+    second = planes[1][top + down : top + down + rows, left + right : left + right + cols].ravel()
+    if min(rows, cols) < 2 or not (first.std() > 0.0 and second.std() > 0.0):
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _way(pixels: float, positive: str, negative: str) -> str:
