@@ -13,7 +13,7 @@ from landslide_cli.dataset.finding import find_files
 from landslide_cli.dataset.layers import LayerFinder
 from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.documents import damaged_file, read_json, restored
-from landslide_cli.errors import LandslideError, ModelError, UsageError
+from landslide_cli.errors import LandslideError, ModelError, ProfileError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
 from landslide_cli.imagery.raster.recognition import array_in
 from landslide_cli.profile import ExternalSettings, InferSettings, Profile, SourceSettings
@@ -158,6 +158,7 @@ def find_run(
     Raises:
         ModelError: there is no model.
         DataError: what the run has stored is damaged.
+        ProfileError: `infer.layers` names one that no band of the model is read from.
     """
     if folder is None:
         check_trained(profile)
@@ -167,11 +168,13 @@ def find_run(
         check_file(folder / name, folder / RUN_RECORD)
     stored, infer = stored or stored_preprocessing(folder, profile.model_inputs), profile.infer
     order = _order(profile, profile.sources[0]) or stored.order
+    composition = _composition(profile, stored, order)
+    _check_layers(infer, composition)
     preprocessing = replace(
         stored,
         bands=profile.model_inputs,
         order=order,
-        composition=_composition(profile, stored, order),
+        composition=composition,
         value_range=profile.sources[0].value_range,
         scale=infer.scale or stored.scale,
         gsd=infer.gsd if isinstance(infer.gsd, float) else stored.gsd,
@@ -179,7 +182,7 @@ def find_run(
         nodata=infer.nodata,
     )
     threshold = infer.threshold if infer.threshold is not None else _threshold(folder)
-    of_sources = _of_sources(profile, preprocessing)
+    of_sources = _of_sources(profile, stored, preprocessing)
     return Run(
         folder,
         home,
@@ -204,13 +207,23 @@ def _composition(
     return composition.with_order(order)
 
 
+def _check_layers(infer: InferSettings, composition: Composition | None) -> None:
+    read = () if composition is None else composition.layers
+    for name in infer.layers or {}:
+        if name not in read:
+            known = f"it reads {', '.join(read)}" if read else "it reads none"
+            raise ProfileError(f"infer.layers.{name}: the model has no such layer; {known}")
+
+
 def architecture_path(profile: Profile) -> str | None:
     """Return the path of the function that builds the profile's model; None for one of ours."""
     model = profile.model
     return model.architecture if isinstance(model, ExternalSettings) else None
 
 
-def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Preprocessing]:
+def _of_sources(
+    profile: Profile, stored: Preprocessing, preprocessing: Preprocessing
+) -> dict[Path, Preprocessing]:
     """Return what the scenes of each source go through, where it is not the same for all.
 
     `infer` takes precedence over what the sources say.
@@ -220,9 +233,11 @@ def _of_sources(profile: Profile, preprocessing: Preprocessing) -> dict[Path, Pr
         return {}
     result: dict[Path, Preprocessing] = {}
     for source in profile.sources:
+        order = _order(profile, source)
         own = replace(
             preprocessing,
-            order=_order(profile, source),
+            order=order,
+            composition=_composition(profile, stored, order),
             value_range=source.value_range,
             own_gsd=source.gsd,
         )

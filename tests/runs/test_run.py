@@ -1,16 +1,19 @@
 """What a run has recorded of its training, by this version and by earlier ones."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from landslide_cli.errors import DataError, LandslideError
+from landslide_cli.errors import DataError, LandslideError, ProfileError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.profile import Profile
 from landslide_cli.runs.run import find_run, stored_preprocessing
+
+WriteRaster = Callable[..., Path]
 
 BEFORE = {"bands": 4, "order": None, "value_range": [0, 9], "scale": 0.5, "gsd": None}
 
@@ -74,3 +77,42 @@ def test_run_of_which_a_file_is_not_its_own_is_refused(
 def test_record_of_another_form_is_refused(tmp_path: Path, result: Mapping[str, Any]) -> None:
     with pytest.raises(DataError, match=r"run\.json: cannot be read as a record"):
         read(tmp_path, result)
+
+
+BANDS = {
+    "bands": [
+        {"name": "red", "band": 1, "range": (0, 9)},
+        {"name": "nir", "band": 4, "range": (0, 9)},
+        {"name": "height", "layer": "dem", "range": (0, 9)},
+    ]
+}
+
+
+def test_scenes_of_each_source_are_read_by_its_own_bands(
+    write_raster: WriteRaster, tmp_path: Path
+) -> None:
+    images = [
+        write_raster(f"{name}/a.tif", np.ones((8, 8, 6), np.uint16)) for name in ("one", "two")
+    ]
+    sources = [
+        {"name": image.parent.name, "images": str(image), "masks": "none", "layers": {"dem": "d"}}
+        for image in images
+    ]
+    profile = Profile.model_validate(
+        BANDS | {"source": [sources[0], sources[1] | {"bands": [2, 6]}]}
+    )
+    composition = profile.composition
+    run = find_run(profile, tmp_path, Preprocessing(3, composition=composition))
+    numbers = [
+        None if own.composition is None else own.composition.numbers(None)
+        for own in (run.of_sources[image.resolve()] for image in images)
+    ]
+    assert numbers == [(1, 4), (2, 6)]
+
+
+def test_a_layer_that_the_model_does_not_read_is_refused(tmp_path: Path) -> None:
+    source = {"images": "i/*.tif", "masks": "m/*.tif", "layers": {"dem": "dem.tif"}}
+    document = BANDS | {"source": source, "infer": {"layers": {"dme": "new.tif"}}}
+    profile = Profile.model_validate(document)
+    with pytest.raises(ProfileError, match=r"infer\.layers\.dme: .* it reads dem$"):
+        find_run(profile, tmp_path, Preprocessing(3, composition=profile.composition))
