@@ -58,7 +58,7 @@ def labelled_scenes(
     globs differ in their number of wildcards, or are folders, they are a pair if their names
     without suffix are equal, or if those of all masks are equal to them but for one beginning and
     one ending, such as `_mask`. Names that differ in case alone are equal where no others are. A
-    file that the masks' glob matches is never an image.
+    file that the masks' glob matches is never an image, unless the two are arrays in it.
 
     Args:
         images: glob or folder of the images.
@@ -75,7 +75,11 @@ def labelled_scenes(
             mask does not lie on its image; up to ten of these files are named.
     """
     mask_files = find_files(masks)
-    are_masks = {os.path.realpath(path) for path in mask_files}
+    are_masks = {
+        os.path.realpath(path)
+        for path in mask_files
+        if None in (key, mask_key) or array_in(path, key) == array_in(path, mask_key)
+    }
     image_files = [p for p in _scenes_at(images) if os.path.realpath(p) not in are_masks]
     if not mask_files:
         raise _none_found(masks)

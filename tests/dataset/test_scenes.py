@@ -338,3 +338,14 @@ def test_images_in_folders_below_are_told_with_the_pattern_that_finds_them(
     assert f"folders below (north, south); write {tmp_path}/i/**/*.png" in message
     scenes = labelled_scenes(f"{tmp_path}/i/**/*.png", f"{tmp_path}/m/**/*.png")
     assert len(scenes) == 2
+
+
+def test_image_and_mask_may_be_arrays_of_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    mask = np.zeros((6, 8), np.uint8)
+    np.savez(path, image=np.zeros((6, 8, 3), np.uint8), mask=mask)
+    pattern = str(tmp_path / "*.npz")
+    (scene,) = labelled_scenes(pattern, pattern, key="image", mask_key="mask")
+    assert (scene.name, scene.image, scene.mask) == ("a", path / "image", path / "mask")
+    with pytest.raises(DataError, match="does not take for a mask"):
+        labelled_scenes(pattern, pattern, key="image", mask_key="image")
