@@ -77,7 +77,7 @@ def _by_compass(down: Floats, across: Floats, axes: Axes) -> tuple[Floats, Float
     area = across_east * down_north - down_east * across_north
     east = (down_north * across - across_north * down) / area
     south = (down_east * across - across_east * down) / area
-    return south, east
+    return np.asarray(south, np.float32), np.asarray(east, np.float32)
 
 
 def hillshade(
