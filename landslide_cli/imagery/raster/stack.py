@@ -8,27 +8,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, Resampling
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from landslide_cli.core.composition import OF_TERRAIN, Band, Composition
-from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.errors import DataError, counted
+from landslide_cli.imagery.raster.aligned import aligned_layer
 from landslide_cli.imagery.raster.bands import BandPlan, colour_bands, plan_file
 from landslide_cli.imagery.raster.derived import NORTH_UP, Axes, derive
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
-from landslide_cli.imagery.raster.opening import explained, open_to_decode, require_bands
+from landslide_cli.imagery.raster.opening import explained
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.ranges import implied_range
-from landslide_cli.imagery.raster.recognition import require_file
 from landslide_cli.imagery.raster.sampling import sampled_windows
+from landslide_cli.imagery.raster.shift import shift_between
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -41,9 +37,8 @@ _STORED = frozenset({"uint8", "uint16", "int16"})
 # the shift from which on it is told.
 _COMPARED, _TOLD_SHIFT = 1024, 1.0
 
-# The least share of a scene that a layer covers without being told, and the pixels along its longer
-# side at which that is looked up.
-_COVERED, _LOOKED_AT = 0.999, 512
+# The least share of a scene that a layer covers without being told.
+_COVERED = 0.999
 
 
 @dataclass(frozen=True)
@@ -129,7 +124,7 @@ class BandStack:
                 raise DataError(f"{path}: has no file for the layer {layer}; set source.layers")
             beside = Path(named[layer])
             margin = self.composition.halo
-            aligned, covered = _aligned(path, dataset, place, layer, beside, margin, datasets)
+            aligned, covered = aligned_layer(path, dataset, place, layer, beside, margin, datasets)
             numbers = self.composition.numbers(layer)
             plan = plan_file(beside, aligned, numbers, preprocessing)
             margin = margin if aligned.shape != dataset.shape else 0
@@ -192,11 +187,11 @@ class BandStack:
         height, width = rows[1] - rows[0], cols[1] - cols[0]
         inside = slice(halo, halo + height), slice(halo, halo + width)
         inputs = np.stack([values[band.name][inside] for band in self.composition.inputs])
-        known = [one[inside] for one in known]
+        known = [valid[inside] for valid in known]
         if not self.scene.plan.is_whole or len(self._files) > 1:
             known.append(np.asarray(np.isfinite(inputs).all(axis=0)))
-        valid = np.logical_and.reduce(known) if known else None
-        return inputs, None if valid is None or valid.all() else valid
+        both = np.logical_and.reduce(known) if known else None
+        return inputs, None if both is None or both.all() else both
 
     def _read_file(
         self,
@@ -311,8 +306,7 @@ class BandStack:
     def _shifts(self) -> Iterator[tuple[str, tuple[float, float]]]:
         """Measure how far layers lie beside the scene that a difference is computed of.
 
-        By phase correlation (Kuglin and Hines, 1975) of the middle of the two. Where much has
-        changed it can find a peak of noise: a shift by which they agree less is none.
+        The middle of the two is compared.
 
         Yields:
             The layer, and by how many pixels it lies to the right and below.
@@ -321,17 +315,15 @@ class BandStack:
         told: set[str] = set()
         for band in self.composition.bands:
             pair = [by_name[name] for name in band.of] if band.derived == "difference" else []
-            layers = [one.layer for one in pair if one.layer is not None]
-            if len(layers) != 1 or layers[0] in told or not any(one.is_of_scene for one in pair):
+            layers = [operand.layer for operand in pair if operand.layer is not None]
+            of_scene = [operand for operand in pair if operand.is_of_scene]
+            if len(layers) != 1 or layers[0] in told or not of_scene:
                 continue
             told.add(layers[0])
-            scene, other = sorted(pair, key=lambda one: one.layer is not None)
-            planes = [self._middle(one) for one in (scene, other)]
-            if min(planes[0].shape) >= 16 and all(plane.std() > 0.0 for plane in planes):
-                window = cv2.createHanningWindow(planes[0].shape[::-1], cv2.CV_32F)
-                (right, down), _ = cv2.phaseCorrelate(planes[0], planes[1], window)
-                if _agreement(planes, round(right), round(down)) > _agreement(planes, 0, 0):
-                    yield layers[0], (right, down)
+            other = next(operand for operand in pair if operand.layer is not None)
+            shift = shift_between(self._middle(of_scene[0]), self._middle(other))
+            if shift is not None:
+                yield layers[0], shift
 
     def _middle(self, band: Band) -> Floats:
         """Read the middle of one band; its mean where there is no data."""
@@ -352,18 +344,6 @@ def clipped_note(clipped: Mapping[str, float]) -> str:
     """Say which shares of bands' values lie outside of their ranges."""
     told = [f"{max(share, 1e-4):.2%} of {band}" for band, share in clipped.items()]
     return f"values outside of their range are cut off: {', '.join(told)}"
-
-
-def _agreement(planes: Sequence[Floats], right: int, down: int) -> float:
-    """Return the correlation of two images where the second is moved back by a shift."""
-    height, width = planes[0].shape
-    rows, cols = height - abs(down), width - abs(right)
-    top, left = max(0, -down), max(0, -right)
-    first = planes[0][top : top + rows, left : left + cols].ravel()
-    second = planes[1][top + down : top + down + rows, left + right : left + right + cols].ravel()
-    if min(rows, cols) < 2 or not (first.std() > 0.0 and second.std() > 0.0):
-        return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _way(pixels: float, positive: str, negative: str) -> str:
@@ -401,78 +381,3 @@ def _axes(place: Georeference, height: int, width: int) -> Axes:
     steps = (transform.a * narrower, transform.d), (transform.b * narrower, transform.e)
     (across, down) = ((x / math.hypot(x, y), y / math.hypot(x, y)) for x, y in steps)
     return across, down
-
-
-def _covered(dataset: Any, place: Georeference, scene: Any, how: dict[str, Any]) -> float:
-    """Return the share of a scene on which a layer has data, seen at some of its pixels."""
-    step = ceil_div(max(scene.height, scene.width), _LOOKED_AT)
-    width, height = ceil_div(scene.width, step), ceil_div(scene.height, step)
-    transform = place.transform @ Affine.scale(scene.width / width, scene.height / height)
-    with WarpedVRT(dataset, transform=transform, width=width, height=height, **how) as reduced:
-        alpha = reduced.colorinterp[-1] == ColorInterp.alpha
-        return float(((reduced.read(reduced.count) if alpha else reduced.read_masks(1)) > 0).mean())
-
-
-def _aligned(
-    scene_path: Path,
-    scene: Any,
-    place: Georeference,
-    layer: str,
-    path: Path,
-    margin: int,
-    datasets: ExitStack,
-) -> tuple[Any, float]:
-    """Open a layer on the grid of the scene: by the georeference of both, or pixel for pixel.
-
-    By the georeference it shows `margin` pixels more than the scene on each side.
-
-    Returns:
-        The layer, and the share of the scene on which it has data.
-    """
-    require_file(path)
-    with explained(path):
-        # Not in a context of GDAL's that would have to be left before the scene's.
-        dataset = datasets.enter_context(open_to_decode(path))
-        require_bands(path, dataset)
-    own = georeference_of(dataset)
-    if not (place.is_known and own.is_known):
-        if dataset.shape == scene.shape:
-            return dataset, 1.0
-        lacking = path if place.is_known else scene_path
-        raise DataError(
-            f"{path}: is {dataset.width} x {dataset.height} pixels where {scene_path} is "
-            f"{scene.width} x {scene.height}, and {lacking.name} has no georeference to lay the "
-            f"layer {layer} by"
-        )
-    if place.is_local != own.is_local:
-        raise DataError(f"{path}: is in another CRS than {scene_path}, and one is local")
-    has_alpha = ColorInterp.alpha in dataset.colorinterp
-    has_nodata = any(value is not None for value in dataset.nodatavals)
-    how = {
-        "crs": CRS.from_wkt(str(place.crs)),
-        "add_alpha": not has_alpha and not has_nodata,
-        "dtype": "float32",
-    }
-    with explained(path):
-        covered = _covered(dataset, place, scene, how)
-        if not covered:
-            raise DataError(
-                f"{path}: does not overlap {scene_path} (layer {layer}): it covers "
-                f"{_extent(dataset, own)}, the scene {_extent(scene, place)}"
-            )
-        aligned = WarpedVRT(
-            dataset,
-            transform=place.transform @ Affine.translation(-margin, -margin),
-            width=scene.width + 2 * margin,
-            height=scene.height + 2 * margin,
-            resampling=Resampling.cubic,
-            **how,
-        )
-    return datasets.enter_context(aligned), covered
-
-
-def _extent(dataset: Any, place: Georeference) -> str:
-    left, bottom, right, top = dataset.bounds
-    name = CRS.from_wkt(str(place.crs)).to_authority()
-    crs = f" of {':'.join(name)}" if name else ""
-    return f"x {left:.10g} to {right:.10g}, y {bottom:.10g} to {top:.10g}{crs}"

@@ -70,7 +70,7 @@ def compare_inventories(
         inventory: a layer of polygons, named as in `source.labels.files`.
         part: compare only the scenes of this part. Default: all scenes of the source.
         limit: take only the first scenes, by name.
-        reporter: shown the progress, and told what becomes of the polygons.
+        reporter: shown the progress, and told how many polygons were taken.
 
     Raises:
         UsageError: the scenes of a part are split into folds and none is named.
@@ -161,7 +161,7 @@ def _placed(scenes: Sequence[Scene], reporter: Reporter) -> list[tuple[Scene, Pl
 
 
 def _tell(layer: PolygonLayer, outside: int, reporter: Reporter) -> None:
-    """Say what becomes of the inventory's polygons."""
+    """Say how many of the inventory's polygons were taken, repaired or left out."""
     said = [f"{layer.name}: {counted(len(layer.geometries), 'polygon')}"]
     said += [f"{layer.repaired} repaired"] if layer.repaired else []
     said += [f"{outside} on no scene"] if outside else []
