@@ -8,6 +8,8 @@ import numpy as np
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.dataset.finding import existing, find_files
 from landslide_cli.errors import DataError, counted, listed
+from landslide_cli.imagery.raster.addresses import is_virtual
+from landslide_cli.imagery.raster.scene_files import files_of
 from landslide_cli.imagery.vector.label_masks import ClassedLayer, LabelRules
 from landslide_cli.imagery.vector.layers import divide_layer, read_polygons
 from landslide_cli.profile import ClassFieldSettings, LabelSettings, Profile
@@ -32,10 +34,12 @@ def layer_names(labels: LabelSettings) -> list[str]:
 
 
 def layer_files(name: str) -> list[Path]:
-    """Return the files of a layer: several of a shapefile, none of a service."""
+    """Return the files of a layer: several of a shapefile, none of a service or an address."""
     path = existing(divide_layer(name)[0])
     if path is None:
         return []
+    if is_virtual(path) and not path.exists():
+        return files_of([path])
     if path.is_dir():
         return sorted(inner for inner in path.iterdir() if inner.is_file())
     if path.suffix.lower() != ".shp":

@@ -281,6 +281,11 @@ def placed(points: Points, transform: Affine) -> Points:
     )
 
 
+def is_same_crs(one: str, other: str) -> bool:
+    """Whether coordinates of two CRS, each named by WKT, PROJ string or authority, are the same."""
+    return one == other or CRS.from_user_input(one) == CRS.from_user_input(other)
+
+
 def reprojected(geometries: Geometries, source: str, target: str) -> Geometries:
     """Take geometries from one CRS to another, each named by its WKT, PROJ string or authority.
 
@@ -302,6 +307,9 @@ def _warped(points: Points, source: str, target: str) -> Points:
 
 
 def _warped_at_once(points: Points, source: str, target: str) -> Points:
+    for crs in (source, target):
+        if _LOCAL.match(crs):
+            raise DataError("a local CRS has no place on the Earth; give it the CRS of the ground")
     try:
         x, y = warp.transform(source, target, points[:, 0], points[:, 1])
     except (CPLE_BaseError, RasterioError) as error:

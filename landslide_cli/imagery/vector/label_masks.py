@@ -19,6 +19,7 @@ from landslide_cli.imagery.raster.georeference import (
     Georeference,
     georeference_of,
     gsd_of,
+    is_same_crs,
     outline,
     reprojected,
 )
@@ -95,7 +96,7 @@ class PlacedScene:
         """Return the edge of the scene in a CRS, as the only entry of an array."""
         own = str(self.georeference.crs)
         edge = np.array([outline(self.georeference, self.width, self.height)], object)
-        return edge if own == crs else reprojected(edge, own, crs)
+        return edge if is_same_crs(own, crs) else reprojected(edge, own, crs)
 
     def on_pixels(self, layer: PolygonLayer) -> tuple[Geometries, NDArray[np.intp]]:
         """Return what of a layer may lie on the scene, in pixels, and its positions there."""
@@ -109,8 +110,13 @@ def polygons_on_no_scene(layer: PolygonLayer, scenes: Sequence[PlacedScene]) -> 
     Raises:
         DataError: all of them.
     """
-    edges = np.concatenate([scene.edge_in(layer.crs) for scene in scenes])
-    return count_outside(layer.name, layer.geometries, edges)
+    edges = []
+    for scene in scenes:
+        try:
+            edges.append(scene.edge_in(layer.crs))
+        except DataError as error:
+            raise DataError(f"{layer.name}: cannot be laid on {scene.path}: {error}") from error
+    return count_outside(layer.name, layer.geometries, np.concatenate(edges))
 
 
 def write_label_mask(

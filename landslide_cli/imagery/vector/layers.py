@@ -1,6 +1,5 @@
 """Vector layers that people drew: their polygons, with one attribute, as GDAL reads them."""
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,15 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
-from landslide_cli.errors import DataError, listed
+from landslide_cli.errors import DataError, counted, listed
 from landslide_cli.imagery.raster.georeference import Geometries
+from landslide_cli.imagery.vector.vector_files import explained, layers_of, refuse_cut_short
+
+# The numbers of these types of geometry.
+_POLYGONS, _COLLECTION = (3, 6), 7
 
 # Between a file and its layer, as QGIS writes sources.
 _LAYER = "|layername="
@@ -24,8 +29,8 @@ class PolygonLayer:
 
     `geometries` are valid polygons and multipolygons in the CRS `crs`, `values` those of the field
     that was asked for, as text, None for null. `repaired` counts the polygons that were not valid,
-    `others` the points, lines and empty geometries that were left out, `filtered` the features that
-    the filter left out.
+    `others` the points, lines and geometries without an area that were left out, `filtered` the
+    features that the filter left out.
     """
 
     name: str
@@ -55,17 +60,14 @@ MOST_VALUES = 12
 
 def is_vector(name: str) -> bool:
     """Whether a name is that of a vector layer, or of a file with layers."""
-    import pyogrio
-    from pyogrio.errors import DataSourceError
-
     file, layer = divide_layer(name)
     if layer is not None:
         return True
     if Path(file).is_dir() and Path(file).suffix.lower() != ".gdb":
         return False  # GDAL takes a folder of shapefiles for one source
     try:
-        return len(pyogrio.list_layers(file)) > 0
-    except DataSourceError:
+        return len(layers_of(name, file)) > 0
+    except DataError:
         return False
 
 
@@ -75,9 +77,7 @@ def layer_info(name: str) -> LayerInfo:
     Raises:
         DataError: it cannot be read, or the file has several layers and none is named.
     """
-
-    file, layer = divide_layer(name)
-    layer = layer or _only_layer(name, file)
+    file, layer = _divided(name)
     meta, _, columns = _read(name, file, layer, None, None, geometries=False)
     values = {}
     for field, column in zip(meta["fields"], columns, strict=True):
@@ -119,31 +119,55 @@ def read_polygons(
             landslide are.
 
     Raises:
-        DataError: the layer cannot be read, has no CRS, no such field or no polygon.
+        DataError: the layer cannot be read, has no CRS that is known, no such field, no polygon, or
+            polygons with corners that have no place.
     """
-    file, layer = divide_layer(name)
-    layer = layer or _only_layer(name, file)
+    file, layer = _divided(name)
     if field is not None:
         _require_field(name, file, layer, field)
     fields = [] if field is None else [field]
     meta, wkb, columns = _read(name, file, layer, fields, where)
-    own = meta["crs"] or crs
-    if own is None:
-        key = "" if section is None else f", or {section}.crs"
-        raise DataError(f"{name}: has no CRS; set it in the file{key}")
-    # What is no geometry becomes None.
-    shapes = np.asarray(shapely.force_2d(shapely.from_wkb(wkb, on_invalid="ignore")), object)
-    are_polygons = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)
+    own = _known_crs(name, meta["crs"], crs, section)
+    with np.errstate(invalid="ignore"):  # NaN among the coordinates is said below
+        # What is no geometry becomes None.
+        shapes = np.asarray(shapely.force_2d(shapely.from_wkb(wkb, on_invalid="ignore")), object)
+    _require_places(name, shapes)
+    collections = shapely.get_type_id(shapes) == _COLLECTION
+    shapes[collections] = [repaired(shape) for shape in shapes[collections]]
+    are_polygons = np.isin(shapely.get_type_id(shapes), _POLYGONS) & ~shapely.is_empty(shapes)
+    invalid = are_polygons & ~shapely.is_valid(shapes)
+    shapes[invalid] = [repaired(polygon) for polygon in shapes[invalid]]
+    are_polygons &= ~shapely.is_empty(shapes)
     if not are_polygons.any() and (len(shapes) or not may_be_empty):
         raise DataError(f"{name}: {_why_none(len(shapes), where)}")
     values = _texts(columns[0]) if columns else [None] * len(shapes)
-    polygons = shapes[are_polygons]
-    invalid = ~shapely.is_valid(polygons)
-    polygons[invalid] = [repaired(polygon) for polygon in polygons[invalid]]
     kept = [value for value, is_one in zip(values, are_polygons, strict=True) if is_one]
-    others = int((~are_polygons).sum())
+    repairs, others = int((invalid & are_polygons).sum()), int((~are_polygons).sum())
     filtered = 0 if where is None else _count(file, layer) - len(shapes)
-    return PolygonLayer(name, own, polygons, kept, int(invalid.sum()), others, filtered)
+    return PolygonLayer(name, own, shapes[are_polygons], kept, repairs, others, filtered)
+
+
+def _known_crs(name: str, own: str | None, given: str | None, section: str | None) -> str:
+    """Return the CRS of a layer, or else the one that the profile gives."""
+    if own is None and given is None:
+        key = "" if section is None else f", or {section}.crs"
+        raise DataError(f"{name}: has no CRS; set it in the file{key}")
+    try:
+        CRS.from_user_input(own or given)
+    except CRSError as error:
+        whose = f"{name}: its CRS is unknown" if own else f"{section}.crs: no CRS is '{given}'"
+        raise DataError(f"{whose}; give one such as EPSG:4326") from error
+    return str(own or given)
+
+
+def _require_places(name: str, shapes: Geometries) -> None:
+    points, owners = shapely.get_coordinates(shapes, return_index=True)
+    lost = owners[~np.isfinite(points).all(axis=1)]
+    if len(lost):
+        raise DataError(
+            f"{name}: {counted(len(np.unique(lost)), 'feature')}, the first in row {lost[0] + 1}, "
+            "with a corner that has no place (NaN or infinite); draw it again or delete it"
+        )
 
 
 def read_fields(
@@ -154,8 +178,8 @@ def read_fields(
     Raises:
         DataError: the layer cannot be read.
     """
-    file, layer = divide_layer(name)
-    meta, wkb, columns = _read(name, file, layer or _only_layer(name, file), list(fields), None)
+    file, layer = _divided(name)
+    meta, wkb, columns = _read(name, file, layer, list(fields), None)
     if set(fields) - set(meta["fields"]):
         return None
     shapes = np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), object)
@@ -168,32 +192,29 @@ def _count(file: str, layer: str) -> int:
     return int(pyogrio.read_info(file, layer=layer, force_feature_count=True)["features"])
 
 
-def _only_layer(name: str, file: str) -> str:
-    """Return the layer of a file that has one."""
-    import pyogrio
-    from pyogrio.errors import DataSourceError
-
-    try:
-        layers = [str(layer) for layer, _ in pyogrio.list_layers(file)]
-    except DataSourceError as error:
-        raise DataError(f"{name}: cannot be read as a vector file: {_words(error)}") from None
+def _divided(name: str) -> tuple[str, str]:
+    """Return the file and the layer that a name means."""
+    file, layer = divide_layer(name)
+    refuse_cut_short(file)
     # QGIS keeps its styles in a layer beside those that they are of.
-    layers = [layer for layer in layers if layer != "layer_styles"]
+    layers = [known for known in layers_of(name, file) if known != "layer_styles"]
+    if layer is not None:
+        if layer not in layers:
+            told = listed(layers, most=5) or "none"
+            raise DataError(f"{name}: has no layer '{layer}'; there is {told}")
+        return file, layer
     if len(layers) != 1:
         number = f"{len(layers)} layers ({listed(layers, most=5)})" if layers else "no layer"
         first = layers[0] if layers else "…"
         raise DataError(f"{name}: has {number}; name one, as in {file}{_LAYER}{first}")
-    return layers[0]
+    return file, layers[0]
 
 
 def _require_field(name: str, file: str, layer: str, field: str) -> None:
     import pyogrio
-    from pyogrio.errors import DataLayerError, DataSourceError
 
-    try:
+    with explained(name):
         fields = [str(known) for known in pyogrio.read_info(file, layer=layer)["fields"]]
-    except (DataSourceError, DataLayerError) as error:
-        raise DataError(f"{name}: cannot be read: {_words(error)}") from None
     if field not in fields:
         raise DataError(f"{name}: has no field '{field}'; there are {listed(fields, most=10)}")
 
@@ -207,31 +228,20 @@ def _read(
     geometries: bool = True,
 ) -> tuple[dict[str, Any], NDArray[Any], Sequence[NDArray[Any]]]:
     from pyogrio import raw
-    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            meta, _, wkb, values = raw.read(
-                file, layer=layer, columns=columns, where=where, read_geometry=geometries
-            )
-    except (ValueError, DataSourceError, DataLayerError, FeatureError, GeometryError) as error:
-        # A filter that cannot be understood is one of several errors, by the file's form.
-        doubt = "" if where is None else ", or source.labels.where cannot be used"
-        raise DataError(f"{name}: cannot be read{doubt}: {_words(error)}") from None
+    # A filter that cannot be understood is one of several errors, by the file's form.
+    with explained(name, "" if where is None else ", or source.labels.where cannot be used"):
+        meta, _, wkb, values = raw.read(
+            file, layer=layer, columns=columns, where=where, read_geometry=geometries
+        )
     if wkb is None and geometries:
         raise DataError(f"{name}: is a table without geometries")
     return meta, wkb, values
 
 
-def _words(error: Exception) -> str:
-    """Return the first line of an error of GDAL's."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def _why_none(count: int, where: str | None) -> str:
     if count:
-        return "holds points or lines, or empty geometries, but no polygon"
+        return "holds points or lines, or geometries without an area, but no polygon"
     if where:
         return "has no polygon for which source.labels.where holds"
     return "has no polygon; for ground without landslides set source.masks: none"
@@ -240,7 +250,7 @@ def _why_none(count: int, where: str | None) -> str:
 def repaired(polygon: shapely.Geometry) -> shapely.Geometry:
     """Make a polygon valid, without the lines and points that this may leave."""
     parts = shapely.get_parts(shapely.make_valid(polygon))
-    areas = parts[np.isin(shapely.get_type_id(parts), (3, 6))]
+    areas = parts[np.isin(shapely.get_type_id(parts), _POLYGONS)]
     return shapely.union_all(areas)
 
 

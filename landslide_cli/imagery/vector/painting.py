@@ -15,6 +15,7 @@ from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import (
     Geometries,
     Georeference,
+    is_same_crs,
     outline,
     placed,
     reprojected,
@@ -47,7 +48,7 @@ def on_pixels(
     """
     edge = np.array([outline(georeference, width, height)], object)
     target = str(georeference.crs)
-    is_same = crs == target
+    is_same = is_same_crs(crs, target)
     (around,) = edge if is_same else reprojected(edge, target, crs)
     # The sides of the edge are bent a little between its vertices.
     left, bottom, right, top = shapely.bounds(around)
@@ -179,10 +180,10 @@ def count_outside(layer: str, geometries: Geometries, scenes: Geometries) -> int
         )
     raise DataError(
         f"{layer}: no polygon lies on a scene; the layer covers {_extent(geometries)}, "
-        f"the scenes {_extent(scenes)}, both in the layer's CRS"
+        f"the scenes {_extent(scenes)}, both in the layer's CRS; if it is wrong, set it in the file"
     )
 
 
 def _extent(geometries: Geometries) -> str:
     left, bottom, right, top = shapely.total_bounds(geometries).tolist()
-    return f"x {left:.6g} to {right:.6g}, y {bottom:.6g} to {top:.6g}"
+    return f"x {left:.8g} to {right:.8g}, y {bottom:.8g} to {top:.8g}"

@@ -167,7 +167,9 @@ def _tell(layer: PolygonLayer, outside: int, reporter: Reporter) -> None:
     said += [f"{outside} on no scene"] if outside else []
     reporter.note("; ".join(said))
     if layer.others:
-        reporter.warn(f"{layer.name}: left out {layer.others} points, lines or empty geometries")
+        reporter.warn(
+            f"{layer.name}: left out {layer.others} points, lines or geometries without an area"
+        )
 
 
 def _overlaps(

@@ -114,7 +114,9 @@ def _tell(
     said += [f"{filtered} left out by source.labels.where, as background"] if filtered else []
     reporter.note("; ".join(said))
     if others:
-        reporter.warn(f"source.labels: left out {others} points, lines or empty geometries")
+        reporter.warn(
+            f"source.labels: left out {others} points, lines or geometries without an area"
+        )
     if small and not labels.all_touched:
         reporter.warn(
             f"source.labels: {counted(small, 'polygon')} of less than a pixel, lost where no "

@@ -37,17 +37,25 @@ def test_polygons_and_values_are_read_from_files_of_every_form(tmp_path: Path, s
 
 def test_invalid_polygons_are_repaired_and_counted(tmp_path: Path) -> None:
     bow = shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)])
-    spike = shapely.Polygon([(0, 0), (10, 0), (10, 10), (10, 0), (0, 0)])
+    spike = shapely.Polygon([(0, 0), (15, 0), (10, 0), (10, 10), (5, 0), (0, 10)])
     layer = read_polygons(str(write_layer(tmp_path / "a.gpkg", [bow, spike, SQUARE])))
-    assert layer.repaired == 2
-    assert shapely.area(layer.geometries).tolist() == [50.0, 0.0, 100.0]
+    assert shapely.area(layer.geometries).tolist() == [50.0, 50.0, 100.0]
+    assert (layer.repaired, layer.others) == (2, 0)
 
 
-def test_points_lines_and_empty_geometries_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_what_has_no_area_is_left_out_and_counted(tmp_path: Path) -> None:
     line = shapely.LineString([(0, 0), (1, 1)])
-    shapes = [shapely.Point(1, 1), SQUARE, line, shapely.Polygon(), None]
-    layer = read_polygons(str(write_layer(tmp_path / "a.gpkg", shapes)))
-    assert (len(layer.geometries), layer.others) == (1, 4)
+    flat = shapely.Polygon([(0, 0), (10, 0), (10, 10), (10, 0), (0, 0)])
+    shapes = [shapely.Point(1, 1), SQUARE, line, shapely.Polygon(), None, flat]
+    layer = read_polygons(str(write_layer(tmp_path / "a.gpkg", shapes)), "kind")
+    assert (len(layer.geometries), layer.others, layer.repaired) == (1, 5, 0)
+    assert layer.values == ["slide"]
+
+
+def test_polygons_of_collections_are_taken(tmp_path: Path) -> None:
+    mixed = shapely.GeometryCollection([SQUARE, shapely.Point(1, 1)])
+    layer = read_polygons(str(write_layer(tmp_path / "a.gpkg", [mixed])))
+    assert shapely.equals(layer.geometries[0], SQUARE)
 
 
 def test_numbers_are_values_as_people_write_them(tmp_path: Path) -> None:
@@ -100,19 +108,30 @@ def broken(tmp_path: Path) -> dict[str, tuple[str, dict[str, Any], str]]:
     table.write_text("id,kind\n1,slide\n")
     bare = write_layer(tmp_path / "bare.shp", [SQUARE], geometry_type="Polygon")
     bare.with_suffix(".prj").unlink()
+    short = write_layer(tmp_path / "short.shp", [SQUARE] * 9, geometry_type="Polygon")
+    short.write_bytes(short.read_bytes()[:-100])
     points = write_layer(tmp_path / "points.gpkg", [shapely.Point(1, 1)])
+    nowhere = shapely.Polygon([(0, 0), (np.inf, 0), (10, 10)])
+    lost = write_layer(tmp_path / "lost.gpkg", [SQUARE, nowhere])
     empty = write_layer(tmp_path / "empty.gpkg", [])
     (tmp_path / "folder.gpkg").mkdir()
     return {
         "missing": (f"{tmp_path}/none.gpkg", {}, "cannot be read as a vector file"),
         "cut": (str(cut), {}, "cannot be read"),
-        "text": (str(text), {}, "cannot be read as a vector file"),
+        "text": (str(text), {}, "is no vector file of a known format"),
         "half": (str(half), {}, "cannot be read"),
-        "nothing": (str(nothing), {}, "cannot be read as a vector file"),
-        "folder": (str(tmp_path / "folder.gpkg"), {}, "cannot be read as a vector file"),
+        "nothing": (str(nothing), {}, "is no vector file of a known format"),
+        "folder": (str(tmp_path / "folder.gpkg"), {}, "is no vector file of a known format"),
         "table": (str(table), {}, "is a table without geometries"),
         "no crs": (str(bare), {}, "has no CRS; set it in the file, or source.labels.crs"),
-        "points": (str(points), {}, "holds points or lines, or empty geometries, but no polygon"),
+        "short": (str(short), {}, "is cut short"),
+        "points": (str(points), {}, "holds points or lines, or geometries without an area"),
+        "no place": (
+            str(lost),
+            {},
+            "1 feature, the first in row 2, with a corner that has",
+        ),
+        "no driver": ("PG:dbname=x", {}, "GDAL has no driver for PG here; export the layer"),
         "empty": (str(empty), {}, "has no polygon"),
         "filtered": (str(good), {"where": "kind = 'x'"}, "for which source.labels.where holds"),
         "several": (
@@ -125,7 +144,7 @@ def broken(tmp_path: Path) -> dict[str, tuple[str, dict[str, Any], str]]:
             {"section": None},
             "has no CRS; set it in the file",
         ),
-        "no layer": (f"{good}|layername=x", {}, "cannot be read"),
+        "no layer": (f"{good}|layername=x", {}, "has no layer 'x'; there is slides"),
         "no layer's name": (f"{good}|layername=", {}, "is no name of a layer"),
         "other words": (f"{good}|subset=kind", {}, "is no name of a layer"),
         "no field": (str(good), {"field": "x"}, "has no field 'x'; there are kind"),
@@ -142,6 +161,7 @@ def broken(tmp_path: Path) -> dict[str, tuple[str, dict[str, Any], str]]:
     "case",
     [
         *("missing", "cut", "text", "half", "nothing", "folder", "table", "no crs", "points"),
+        *("short", "no place", "no driver"),
         *(
             "no crs and no key for it",
             "empty",
@@ -168,3 +188,13 @@ def test_a_layer_without_a_crs_takes_that_of_the_profile(tmp_path: Path) -> None
     bare = write_layer(tmp_path / "bare.shp", [SQUARE], geometry_type="Polygon")
     bare.with_suffix(".prj").unlink()
     assert read_polygons(str(bare), crs="EPSG:32648").crs == "EPSG:32648"
+    with pytest.raises(DataError, match=r"source\.labels\.crs: no CRS is 'EPSG:999999'"):
+        read_polygons(str(bare), crs="EPSG:999999")
+
+
+def test_a_layer_on_a_server_is_read_by_its_address(tmp_path: Path, served: str) -> None:
+    write_layer(tmp_path / "a.geojson", [SQUARE], crs="EPSG:4326")
+    layer = read_polygons(f"{served}/a.geojson")
+    assert shapely.equals(layer.geometries[0], SQUARE)
+    with pytest.raises(DataError, match=r"b\.geojson: cannot be read as a vector file: .*404"):
+        read_polygons(f"{served}/b.geojson")

@@ -258,9 +258,9 @@ def unusable(tmp_path: Path) -> dict[str, tuple[str, str]]:
     (tmp_path / "bare.prj").unlink()
     return {
         "missing": ("none.gpkg", "none.gpkg: no such file; name a vector file in --inventory"),
-        "no layer of that name": ("other.gpkg|layername=x", "Layer 'x' could not be opened"),
-        "text": ("text.gpkg", "cannot be read as a vector file"),
-        "points": ("points.gpkg", "holds points or lines, or empty geometries, but no polygon"),
+        "no layer of that name": ("other.gpkg|layername=x", "has no layer 'x'; there is"),
+        "text": ("text.gpkg", "is no vector file of a known format"),
+        "points": ("points.gpkg", "holds points or lines, or geometries without an area, but no"),
         "elsewhere": ("far.gpkg", "no polygon lies on a scene; the layer covers x 506000"),
         "no CRS": ("bare.shp", "bare.shp: has no CRS; set it in the file"),
     }

@@ -46,7 +46,9 @@ def write_orthophoto(path: Path, left: float = LEFT, crs: str | None = "EPSG:326
         file.write(image)
 
 
-def write_layer(path: Path, shapes: list[Any], kinds: list[Any] | None = None) -> None:
+def write_layer(
+    path: Path, shapes: list[Any], kinds: list[Any] | None = None, crs: str = "EPSG:32648"
+) -> None:
     fields = {} if kinds is None else {"kind": np.array(kinds, object)}
     raw.write(
         path,
@@ -54,7 +56,7 @@ def write_layer(path: Path, shapes: list[Any], kinds: list[Any] | None = None) -
         list(fields.values()),
         list(fields),
         driver="GPKG",
-        crs="EPSG:32648",
+        crs=crs,
         geometry_type="Unknown",
     )
 
@@ -165,6 +167,19 @@ def test_scenes_without_georeference_take_no_polygons(
     write_layer(tmp_path / "slides.gpkg", [ground(20, 20, 9, 9)])
     with pytest.raises(DataError, match=r"a\.tif: has no georeference"):
         prepare(profile_with())
+
+
+def test_polygons_of_a_local_crs_lie_on_scenes_of_it_alone(
+    tmp_path: Path, profile_with: ProfileWith
+) -> None:
+    site = 'LOCAL_CS["site",UNIT["metre",1]]'
+    write_orthophoto(tmp_path / "images" / "a.tif", crs=site)
+    write_layer(tmp_path / "slides.gpkg", [ground(20, 30, 40, 10)], crs=site)
+    result = prepare(profile_with())
+    assert result.class_pixels["slide"] == 400
+    write_orthophoto(tmp_path / "images" / "a.tif")
+    with pytest.raises(DataError, match=r"slides\.gpkg: cannot be laid on .*a\.tif: a local CRS"):
+        prepare(profile_with(), overwrite=True)
 
 
 def test_edited_polygons_are_noticed_and_laid_anew_on_request(
