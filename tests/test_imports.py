@@ -64,7 +64,7 @@ OWNERS: dict[str, set[str]] = {
     "rasterio": {"imagery"},
     "shapely": {"imagery"},
     "affine": {"imagery"},
-    "pyogrio": {"imagery.vector", "core.networks.backend"},
+    "pyogrio": {"imagery.vector", "imagery.raster.addresses", "core.networks.backend"},
     "cv2": {"core", "imagery", "dataset", "training_data", "processes"},
     "matplotlib": {"imagery.diagram", "imagery.figures", "imagery.plots"},
     "jinja2": {"stages.show.report.page"},

@@ -16,7 +16,7 @@ from pathlib import Path
 from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.documents import read_json
 from landslide_cli.errors import DataError, listed
-from landslide_cli.imagery.raster.addresses import is_virtual
+from landslide_cli.imagery.raster.addresses import in_archive, is_virtual
 from landslide_cli.imagery.raster.recognition import SUFFIXES, is_hidden, is_image, is_map
 
 Form = Callable[[str], str]
@@ -101,7 +101,8 @@ def images_in(folder: Path) -> list[Path]:
 def existing(pattern: str) -> Path | None:
     """Return the file or folder of this very name, if there is one, as its folder writes it."""
     if is_virtual(pattern) and not os.path.lexists(pattern):
-        return Path(pattern)  # GDAL knows whether there is one
+        # GDAL knows whether there is one.
+        return Path(pattern) if _archived(pattern) is None else None
     for name in (pattern, os.path.expanduser(pattern)):  # noqa: PTH111 - never an error
         if os.path.lexists(name):
             return Path(name)
@@ -132,7 +133,9 @@ def _images(pattern: str) -> Iterator[tuple[Path, bool]]:
     """Yield the images of a folder or a pattern; and, as False, rasters that are none."""
     folder = existing(pattern)
     suffix = "" if folder is not None else Path(pattern).suffix
-    matched = sorted(folder.iterdir()) if folder is not None else _matching(*divided(pattern))
+    matched = _archived(pattern)
+    if matched is None:
+        matched = sorted(folder.iterdir()) if folder is not None else _matching(*divided(pattern))
     for path in dict.fromkeys(matched):
         # Who writes `*.dat` means those files, even one that cannot be read.
         is_meant = suffix != "" and suffix == path.suffix and not path.is_dir()
@@ -152,6 +155,32 @@ def _matching(folder: Path, parts: Sequence[str], form: Form = composed) -> list
     name = _written(head, folder, form)
     names = [name] if name is not None else _matched(head, folder, form)
     return [path for name in names for path in _matching(folder / name, rest, form)]
+
+
+def _archived(pattern: str) -> list[Path] | None:
+    """List what a pattern, or a folder of several files, stands for in an archive.
+
+    None for other patterns, and for a name that GDAL opens itself.
+    """
+    parts = Path(pattern).parts
+    first = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    folder = Path(*parts[:first])
+    members = in_archive(folder) if is_virtual(pattern) else None
+    if members is None or Path(pattern) in members:
+        return None
+    wanted = parts[first:] or ("*",)
+    found = [path for path in members if _fits(path.parts[first:], wanted)]
+    return None if first == len(parts) and len(found) < 2 else sorted(found)
+
+
+def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether the names of a file and of its folders match the parts of a pattern."""
+    if not parts or not names:
+        return not parts and not names
+    if parts[0] == "**":
+        return any(_fits(names[i:], parts[1:] or ("*",)) for i in range(len(names)))
+    is_one = fnmatch.fnmatchcase(composed(names[0]), composed(parts[0]))
+    return is_one and _fits(names[1:], parts[1:])
 
 
 def _written(name: str, folder: Path, form: Form) -> str | None:

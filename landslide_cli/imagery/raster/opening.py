@@ -15,7 +15,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from landslide_cli.errors import DataError, counted
-from landslide_cli.imagery.raster.addresses import gdal_name
+from landslide_cli.imagery.raster.addresses import gdal_name, is_virtual, shown
 from landslide_cli.imagery.raster.recognition import ARRAYS, file_of, require_file
 
 # GDAL's cache of decoded blocks, in megabytes; its default, 5 % of the memory, grows with the
@@ -97,7 +97,7 @@ def explained(path: Path) -> Iterator[None]:
         try:
             yield
         except (RasterioError, CPLE_BaseError) as error:
-            raise DataError(f"{path}: {_why_unreadable(path, error)}") from error
+            raise DataError(f"{shown(path)}: {_why_unreadable(path, error)}") from error
         except _NOT_UNDERSTOOD as error:
             reason = " ".join(str(error).split())
             raise DataError(
@@ -106,7 +106,11 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
+    reason = str(error.__cause__ or error).splitlines()[0].removeprefix(f"{path.name}: ")
+    if is_virtual(path) and not path.exists():
+        is_missing = "not recognized" in str(error) or "No such file" in reason
+        why = "no such raster, or of no format that GDAL reads here" if is_missing else reason
+        return f"cannot be opened by GDAL ({why}); check the name"
     if "not recognized" in str(error):
         return "is not an image of a known format; replace it or take it away"
-    reason = str(error.__cause__ or error).splitlines()[0].removeprefix(f"{path.name}: ")
     return f"is damaged or cut short ({reason}); replace it"
