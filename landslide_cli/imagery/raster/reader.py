@@ -231,6 +231,15 @@ class SceneReader:
         """Which share of the values read so far lay outside the range of a band, by its name."""
         return {} if self._stack is None else self._stack.clipped
 
+    @property
+    def clipped_counts(self) -> NDArray[np.int64] | None:
+        """What `clipped` is a share of, to be added to by those who read elsewhere.
+
+        (2, bands): the values outside of the range of each, and all that were read; None without a
+        composition.
+        """
+        return None if self._stack is None else self._stack.counts
+
     def _check_inside(self, rows: tuple[int, int], cols: tuple[int, int]) -> None:
         if not (0 <= rows[0] < rows[1] <= self.height and 0 <= cols[0] < cols[1] <= self.width):
             raise ValueError(f"rows {rows}, cols {cols} of {self.height} x {self.width} pixels")

@@ -141,8 +141,8 @@ class BandStack:
                 f"{path}: has {counted(len(self.scene.others), 'band')} where `bands` in the "
                 f"profile lists {len(own)}; give each entry its `band`, or take other images"
             )
-        self._outside = np.zeros(len(self.composition.inputs), np.int64)
-        self._seen = np.zeros(len(self.composition.inputs), np.int64)
+        # Of each input: the values outside of its range, and all.
+        self.counts = np.zeros((2, len(self.composition.inputs)), np.int64)
 
     @property
     def clipped(self) -> dict[str, float]:
@@ -150,7 +150,8 @@ class BandStack:
 
         Of bands that percentiles scale, some always do.
         """
-        shares = (self._outside / np.maximum(self._seen, 1)).tolist()
+        outside, seen = self.counts
+        shares = (outside / np.maximum(seen, 1)).tolist()
         named = zip(self.composition.inputs, shares, strict=True)
         return {band.name: share for band, share in named if share and band.scaling == "range"}
 
@@ -250,8 +251,7 @@ class BandStack:
                     f"{known.max():g}, outside its range [{low:g}, {high:g}]; widen it, or set "
                     "outside: clip"
                 )
-            self._outside[index] += outside
-            self._seen[index] += known.size
+            self.counts[:, index] += outside, known.size
 
     @cached_property
     def limits(self) -> list[tuple[float, float] | None]:

@@ -38,12 +38,16 @@ _POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class _MappedBlock:
-    """A block as it comes from a worker: mask and probability packed, the picture reduced."""
+    """A block as it comes from a worker: mask and probability packed, the picture reduced.
+
+    `clipped` is `SceneReader.clipped_counts` of what was read for it.
+    """
 
     mask: bytes
     probability: NDArray[np.float32]
     pieces: list[tuple[int, int, Image]]
     seconds: float
+    clipped: NDArray[np.int64] | None
 
 
 class ClusterMapper:
@@ -136,6 +140,8 @@ class ClusterMapper:
                 block, future = submitted.popleft()
                 mapped = self._result(future, path)
                 self.seconds += mapped.seconds
+                if scene.clipped_counts is not None and mapped.clipped is not None:
+                    scene.clipped_counts[:] += mapped.clipped
                 for piece in mapped.pieces:
                     picture.place(*piece)
                 yield _unpacked(block, mapped)
@@ -250,13 +256,14 @@ def _mapped_block(
 
     with recipe.opened(path) as scene:
         layout = recipe.plan.layout(scene)
+        clipped = scene.clipped_counts
         for band in mapper.block_bands(scene, layout, block, reduce):
             rows = slice(band.row_off - block.row_off, None)
             mask[rows][: len(band.mask)] = band.mask
             probability[rows][: len(band.mask)] = band.probability
     sent = probability.ravel() if whole else probability[is_foreground(mask)]
     packed = zlib.compress(mask.tobytes(), 1)
-    return _MappedBlock(packed, sent, pieces, mapper.seconds - before)
+    return _MappedBlock(packed, sent, pieces, mapper.seconds - before, clipped)
 
 
 def _unpacked(block: Window, mapped: _MappedBlock) -> Band:

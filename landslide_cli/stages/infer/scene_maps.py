@@ -296,7 +296,8 @@ class SceneMaps:
         totals = []
         for name in (names[index] for index in self._palette.foreground):
             areas = [landslide.area for landslide in landslides if landslide.class_name == name]
-            share = sum(areas) / ground if ground else 0.0
+            # Polygons are measured in another plane than pixels.
+            share = min(1.0, sum(areas) / ground) if ground else 0.0
             totals.append(ClassTotal(name, len(areas), float(sum(areas)), share))
         shares = (counts / max(1, pixels)).tolist()
         return SceneSummary(

@@ -126,6 +126,19 @@ def test_two_workers_make_the_same_bytes_as_one_process(
     assert workers() == before
 
 
+def test_values_cut_off_on_workers_are_told(
+    bright: Bright, scenes: Path, tmp_path: Path, reporter: Any, running_cluster: str
+) -> None:
+    profile = bright("bands=[{name: red, range: [0, 127]}, {name: green}, {name: blue}]")
+    scene = str(scenes / "small.tif")
+    infer_tiled(profile, [scene], output=tmp_path / "alone", reporter=reporter)
+    (said,) = [note for note in reporter.notes if "cut off" in note]
+    infer_tiled(
+        profile, [scene], output=tmp_path / "spread", reporter=reporter, scheduler=running_cluster
+    )
+    assert [note for note in reporter.notes if "cut off" in note] == [said] * 2
+
+
 def workers() -> set[int]:
     """Return the processes of workers below this one."""
     return {

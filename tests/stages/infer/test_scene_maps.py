@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyogrio
 import rasterio
+from affine import Affine
 
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.imagery.raster.georeference import Georeference
@@ -48,3 +49,17 @@ def test_polygons_are_of_the_foreground_and_the_mask_of_all_classes(tmp_path: Pa
     style = (tmp_path / summary.files["mask_style"]).read_text(encoding="utf-8")
     assert 'label="roads"' in style
     assert 'label="none"' not in style
+
+
+def test_polygons_cover_at_most_all_of_a_scene(tmp_path: Path) -> None:
+    # In degrees the polygons are measured in another plane than the pixels.
+    place = Georeference("EPSG:4326", Affine(0.01, 0, 100, 0, -0.01, 60))
+    facts = SceneFacts(ORIGIN.scene, 24, 32, place, ORIGIN)
+    maps = SceneMaps(tmp_path, facts, PALETTE, Outputs(formats=("gpkg",)))
+    maps.picture.put(0, 0, np.zeros((24, 32, 3), np.uint8))
+    mask, probability = np.full((24, 32), 1, np.uint8), np.full((24, 32), 0.9, np.float32)
+    mask[5:9, 5:9] = IGNORE
+    with maps:
+        maps.add(Band(0, 0, mask, probability))
+    (roofs, _) = maps.finish().totals
+    assert 0.9 < roofs.share <= 1.0
