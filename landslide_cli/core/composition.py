@@ -11,6 +11,9 @@ Derived = Literal["slope", "aspect", "hillshade", "normalized_difference", "diff
 # Computed from the neighbours of a pixel too.
 OF_TERRAIN = frozenset({"slope", "aspect", "hillshade"})
 
+# Whose values depend on where north is in the image.
+OF_DIRECTIONS = frozenset({"aspect", "hillshade"})
+
 # `range`: `low` and `high` become 0 and 255. `percentiles`: so do these percentiles of the scene.
 # `deviations`: the mean `low` becomes the model's mean, and the deviation `high` its deviation.
 # `auto`: so do mean and deviation of the training set. `file`: the file itself says it, by the
@@ -93,6 +96,20 @@ class Composition:
         """The names of the files beside a scene, in the order of the bands."""
         names = (band.layer for band in self.bands if band.layer is not None)
         return tuple(dict.fromkeys(names))
+
+    def told_of_turning(self, turns: Sequence[str]) -> str | None:
+        """Say which inputs keep their values while augmentation turns the pixels; None if none.
+
+        Args:
+            turns: the kinds of augmentation that turn or mirror.
+        """
+        kept = [band.name for band in self.inputs if band.derived in OF_DIRECTIONS]
+        if not kept or not turns:
+            return None
+        return (
+            f"{' and '.join(turns)} turn the pixels of {', '.join(kept)}, and not the directions "
+            "in their values: these remain those of the ground"
+        )
 
     @property
     def halo(self) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from landslide_cli.dataset.finding import find_files
 from landslide_cli.dataset.pairing import Key, keyed, paired, wildcards
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.recognition import ARRAYS, array_in, file_of
 
 # The files of a scene's layers by the layers' names, as `Preprocessing` has them.
 LayerFiles = tuple[tuple[str, str], ...]
@@ -19,7 +20,8 @@ class LayerFinder:
     with a beginning and an ending that all have.
 
     Args:
-        layers: glob, folder or file of each layer.
+        layers: glob, folder or file of each layer; of files with several arrays with the name of
+            one, as `chips/*.h5/dem`.
         names: of the layers that are needed.
         images: the glob or folder that the scenes were found by; None where they were named.
     """
@@ -34,15 +36,17 @@ class LayerFinder:
         Raises:
             DataError: a layer is not given, or no file of it belongs to the scene.
         """
-        return tuple((name, str(self._file_of(image, name))) for name in self._names)
+        own, _ = file_of(image)
+        return tuple((name, str(self._file_of(own, name))) for name in self._names)
 
     def _file_of(self, image: Path, name: str) -> Path:
-        pattern = self._layers.get(name)
-        if pattern is None:
+        given = self._layers.get(name)
+        if given is None:
             raise DataError(
                 f"{image}: the model needs the layer {name}; give its files, as "
                 f"--set infer.layers.{name}='{name}/*.tif'"
             )
+        pattern, key = _divided(given)
         if name not in self._listed:
             self._listed[name] = find_files(pattern)
         files = self._listed[name]
@@ -54,7 +58,16 @@ class LayerFinder:
                 f"{image}: none of the {len(files)} files of the layer {name} ({pattern}) is "
                 f"called like it, as {files[0].name}"
             )
-        return found
+        return array_in(found, key)
+
+
+def _divided(pattern: str) -> tuple[str, str | None]:
+    """Divide `chips/*.h5/dem` into the pattern of the files and the name of the array in them."""
+    path = Path(pattern)
+    for parent in path.parents:
+        if parent.suffix.lower() in ARRAYS and not parent.is_dir():
+            return str(parent), path.relative_to(parent).as_posix()
+    return pattern, None
 
 
 def _partner(image: Path, images: str | None, files: Sequence[Path], pattern: str) -> Path | None:

@@ -27,6 +27,9 @@ Sigma = Annotated[float, Field(gt=0.0, le=10.0)]
 GrayLevels = Annotated[float, Field(ge=0.0, le=128.0)]
 
 
+# Kinds after which north is elsewhere in the image.
+TURNING_KINDS = ("hflip", "vflip", "rotate90", "rotate")
+
 # Kinds that only images of three bands can have.
 COLOUR_KINDS = ("saturation", "hue")
 
@@ -223,6 +226,11 @@ class OnlineAugmentSettings(Settings):
         for name, kind in self:
             if kind.probability > 0.0:
                 yield name
+
+    @property
+    def turns(self) -> list[str]:
+        """The kinds that happen at all after which north is elsewhere in the image."""
+        return [name for name in self.switched_on() if name in TURNING_KINDS]
 
     @property
     def is_off(self) -> bool:

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from landslide_cli.profile.augment import LensCoefficient
+from landslide_cli.profile.augment import TURNING_KINDS, LensCoefficient
 from landslide_cli.profile.base import Settings, wrong
 
 
@@ -29,6 +29,11 @@ class OfflineAugmentSettings(Settings):
     sharpen: list[Annotated[float, Field(gt=0.0, le=5.0)]] = Field(
         [], max_length=8, description="Add a copy sharpened by each factor (unsharp masking)."
     )
+
+    @property
+    def turns(self) -> list[str]:
+        """The copies in which north is elsewhere."""
+        return [name for name in TURNING_KINDS if getattr(self, name, False)]
 
 
 class PrepareSettings(Settings):

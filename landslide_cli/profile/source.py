@@ -115,8 +115,9 @@ class SourceSettings(Settings):
     layers: dict[BandName, Annotated[str, Field(min_length=1)]] | None = Field(
         None,
         description="Rasters beside the scenes that `bands` read, by the name of the layer: a file "
-        "for all scenes, or a glob with one for each, called like the scene. They are laid on it "
-        "by their georeference.",
+        "for all scenes, or a glob with one for each, called like the scene; of files with several "
+        "arrays with the array's name, `chips/*.h5/dem`. They are laid on the scene by their "
+        "georeference.",
     )
     colours: dict[str, tuple[Channel, Channel, Channel]] | None = Field(
         None,

@@ -50,6 +50,13 @@ def test_names_are_equal_or_differ_in_an_affix(tmp_path: Path, touch: Touch, pat
     assert found(tmp_path, "a/s2.tif", pattern) == "dems/s2.tif"
 
 
+def test_an_array_of_files_with_several_is_named(tmp_path: Path, touch: Touch) -> None:
+    touch("a/chip_1.h5", "a/chip_2.h5")
+    pattern, images = "a/chip_*.h5/terrain/dem", "a/chip_*.h5"
+    assert found(tmp_path, "a/chip_2.h5/img", pattern, images) == "a/chip_2.h5/terrain/dem"
+    assert found(tmp_path, "s.tif", "a/chip_1.h5/dem") == "a/chip_1.h5/dem"
+
+
 def test_what_is_missing_is_told(tmp_path: Path, touch: Touch) -> None:
     with pytest.raises(DataError, match="needs the layer dem; give its files"):
         LayerFinder({}, ["dem"], None).of(tmp_path / "s1.tif")

@@ -134,10 +134,12 @@ def _chosen(file: Path, names: list[str], key: str | None) -> str:
     if key in names:
         return str(key)
     found = listed(names, most=5) if names else "no array of two axes or more"
+    how = "by source.key, for masks source.mask_key, for a layer as in"
     if key is not None:
-        raise DataError(f"{file}: has no array '{key}', but {found}; set source.key to one of them")
+        has = f"has no array '{key}', but {found}"
+        raise DataError(f"{file}: {has}; name one {how} {file.name}/ARRAY")
     if len(names) != 1:
-        raise DataError(f"{file}: holds {found}; set source.key to the one that is the image")
+        raise DataError(f"{file}: holds {found}; name one {how} {file.name}/ARRAY")
     return names[0]
 
 

@@ -1,5 +1,6 @@
 """The choice of a raster's bands: which a model sees, and what tells pixels without data."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -272,3 +273,17 @@ def colour_bands(dataset: Any) -> list[int]:
 
 def _colours(dataset: Any, bands: list[int]) -> tuple[ColorInterp, ...]:
     return tuple(dataset.colorinterp[band - 1] for band in bands)
+
+
+def named_bands(dataset: Any) -> dict[str, int]:
+    """Return the numbers of the bands of an opened raster that are not alpha, by their names.
+
+    These are their colours, or else what the file says of them, or their numbers.
+    """
+    names: dict[str, int] = {}
+    for band in colour_bands(dataset):
+        told = re.sub(r"\W+", "_", dataset.descriptions[band - 1] or "").strip("_").lower()
+        colour = dataset.colorinterp[band - 1]
+        name = colour.name if colour in _COLOURS else told[:40]
+        names[name if name and name not in names else f"band{band}"] = band
+    return names

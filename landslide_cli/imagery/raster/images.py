@@ -17,7 +17,12 @@ from landslide_cli.core.composition import Composition
 from landslide_cli.core.palette import IGNORE, Colours, Mask, Palette
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError, counted
-from landslide_cli.imagery.raster.bands import colour_bands, colour_table, is_palette
+from landslide_cli.imagery.raster.bands import (
+    colour_bands,
+    colour_table,
+    is_palette,
+    named_bands,
+)
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of, gsd_of
 from landslide_cli.imagery.raster.nodata import NoData, mask_bands
 from landslide_cli.imagery.raster.opening import opened
@@ -79,6 +84,16 @@ def ground_width(path: Path, cols: int | None = None) -> float | None:
     except DataError:
         return None
     return None if sides is None else sides[1] * (cols or raster.width)
+
+
+def bands_by_name(path: Path) -> dict[str, int]:
+    """Return the numbers of a raster's bands by their names, as `named_bands`.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with opened(path) as dataset:
+        return named_bands(dataset)
 
 
 def read_tags(path: Path) -> dict[str, str]:

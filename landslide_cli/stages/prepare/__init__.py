@@ -75,7 +75,7 @@ def _prepare(
         return PrepareResult.of(finished, folder)
     if not step.path.exists():
         refuse_overwrite([folder], overwrite)
-    _warn_of_defaults(profile, reporter)
+    _warn_of_settings(profile, reporter)
     _warn_of_large(scenes, reporter)
     with whole_folder(folder) as partial:
         cuttings = cut_scenes(scenes, profile, partial, reporter)
@@ -88,8 +88,12 @@ def _prepare(
     return result
 
 
-def _warn_of_defaults(profile: Profile, reporter: Reporter) -> None:
-    """Warn where a profile of own images leaves out the recipe, probably unknowingly."""
+def _warn_of_settings(profile: Profile, reporter: Reporter) -> None:
+    """Warn of what the profile says, or leaves out, probably unknowingly."""
+    composition, turns = profile.composition, profile.prepare.augment.turns
+    turned = None if composition is None else composition.told_of_turning(turns)
+    if turned is not None:
+        reporter.warn(f"prepare.augment: {turned}")
     has_images = any(source.images is not None for source in profile.sources)
     if has_images and "model" not in profile.model_fields_set:
         reporter.warn(

@@ -16,6 +16,7 @@ from landslide_cli.errors import DataError, OutputError, counted, listed
 from landslide_cli.imagery.raster.georeference import gsd_of
 from landslide_cli.imagery.raster.images import (
     RasterInfo,
+    bands_by_name,
     probe,
     read_mask_values,
     value_range_for,
@@ -39,6 +40,13 @@ _NEAR, _LEAST_SHARE = 48, 0.1
 
 # Below this many scenes a split by scene leaves a part with hardly any.
 _FEW = 3
+
+# Bands of the packaged model, and the side of its crops.
+_COLOURS_OF_MODEL, _CROP = 3, 256
+
+# Fields that name polygons, and values that are days: neither tells a class.
+_NO_CLASS = re.compile(r"(?i)(?:\w*_)?(?:fid|[gou]?id|objectid|uuid|name|label)(?:_\d+)?")
+_DATE = re.compile(r"\d{4}[-/]\d\d[-/]\d\d")
 
 _BACKGROUND, _LANDSLIDE = (0, 0, 0), (255, 0, 255)
 
@@ -100,16 +108,17 @@ def write_first_profile(
     else:
         lines = [f"masks: {_text(labels)}"]
         classes, is_blurred = _of_masks(scenes, notes)
+    is_listed = max(info.bands for info in infos) not in (1, _COLOURS_OF_MODEL)
     source = [
         f"# {_seen(infos)}",
         f"images: {_text(images)}",
         *lines,
-        *_source(scenes, infos, notes),
+        *_source(scenes, infos, is_listed, notes),
     ]
+    rest = _listed_bands(scenes, infos, notes) if is_listed else []
+    prepare = ["# The masks hold more colours than these.", "nearest_colour: true"]
     lines = list(_document(name, path, source, classes, notes))
-    if is_blurred:
-        lines += ["", "# The masks hold more colours than these.", "prepare:"]
-        lines += ["  nearest_colour: true"]
+    lines += [*rest, *_prepare(infos, is_listed, prepare if is_blurred else [])]
     write_text(path, "\n".join(lines) + "\n")
     try:
         load_profile(path)
@@ -130,7 +139,7 @@ def _document(
 ) -> Iterator[str]:
     yield "# Written by `landslide prepare --init`. Look through it, then:"
     yield f"#   landslide prepare {path}; landslide split {path}; landslide train {path}"
-    yield "# All else is as in the packaged profile: the training goes on from the packaged model."
+    yield "# All else is as in the packaged profile, which it extends."
     for note in notes:
         yield f"# To do: {note}"
     yield "extends: landslide"
@@ -169,21 +178,16 @@ def _gsd(info: RasterInfo) -> float | None:
 
 
 def _source(
-    scenes: Sequence[Scene], infos: Sequence[RasterInfo], notes: list[str]
+    scenes: Sequence[Scene], infos: Sequence[RasterInfo], is_listed: bool, notes: list[str]
 ) -> Iterator[str]:
-    """Yield the lines on GSD, bands and values, as far as the data ask for any."""
+    """Yield the lines on GSD and values, as far as the data ask for any."""
     if any(_gsd(info) is None for info in infos):
         notes.append("give source.gsd, the metres per pixel of the images without georeference")
         yield "# gsd: 0.5"
-    most = max(info.bands for info in infos)
-    if most > 3:
-        notes.append(
-            f"check source.bands: which of {most} bands are red, green and blue; a model of all of "
-            "them is trained anew (docs/bands.md)"
-        )
-        yield "bands: [1, 2, 3]"
     ranges = [
-        ends for scene in scenes[:_MASKS] if (ends := value_range_for(scene.image)) is not None
+        ends
+        for scene in ([] if is_listed else scenes[:_MASKS])
+        if (ends := value_range_for(scene.image)) is not None
     ]
     if ranges:
         low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
@@ -194,6 +198,44 @@ def _source(
             f"{counted(len(scenes), 'scene')} cannot be divided into training, validation and test "
             "sets as wholes: set split.block (docs/labels.md, One orthophoto)"
         )
+
+
+def _listed_bands(
+    scenes: Sequence[Scene], infos: Sequence[RasterInfo], notes: list[str]
+) -> list[str]:
+    """Return the lines on bands and model where the packaged model does not take the images."""
+    names = max((bands_by_name(scene.image) for scene in scenes[:_MASKS]), key=len)
+    scaling = "" if all(info.dtype == "uint8" for info in infos) else ", auto: true"
+    lines = ["", "# In the order of the model; `auto`: scaled by the training set (docs/bands.md)."]
+    lines += ["bands:"]
+    lines += [f"  - {{name: {name}, band: {n}{scaling}}}" for name, n in names.items()]
+    told = "name the bands"
+    if not {"red", "green", "blue"} <= set(names):
+        told += "; pictures and the encoder's weights need red, green and blue"
+    if len(names) >= _COLOURS_OF_MODEL:
+        told += (
+            ". The packaged model takes these three alone: to go on from it, set source.bands to "
+            "their numbers, and source.value_range, instead of bands, model and prepare"
+        )
+    notes.append(told)
+    lines += ["", "# Trained anew: the packaged model takes three bands."]
+    lines += ["model: {weights: null, encoder: efficientnet_lite0}", "", "train:"]
+    side = min(min(info.width, info.height) for info in infos)
+    lines += [f"  crop: {min(_CROP, max(32, side // 32 * 32))}"]
+    if not {"red", "green", "blue"} <= set(names):
+        lines += ["  # These need red, green and blue.", "  augment:"]
+        lines += [f"    {kind}: {{probability: 0}}" for kind in ("saturation", "hue")]
+    return lines
+
+
+def _prepare(infos: Sequence[RasterInfo], is_listed: bool, lines: Sequence[str]) -> list[str]:
+    """Return the section `prepare`, empty where nothing asks for it."""
+    own = list(lines)
+    if is_listed:
+        gsds = sorted(gsd for info in infos if (gsd := _gsd(info)) is not None)
+        size = f"gsd: {gsds[len(gsds) // 2]:.3g}" if gsds else "gsd: null"
+        own += ["# As they are, neither resized nor standardized.", size, "standardize: false"]
+    return ["", "prepare:", *(f"  {line}" for line in own)] if own else []
 
 
 def _of_layer(labels: str, notes: list[str]) -> tuple[list[str], list[tuple[str, Colour]]]:
@@ -213,9 +255,10 @@ def _of_layer(labels: str, notes: list[str]) -> tuple[list[str], list[tuple[str,
 
 
 def _fields(info: LayerInfo) -> Iterator[str]:
-    """Suggest the classes that fields of few values would give."""
+    """Suggest the classes that fields would give whose values are of several polygons each."""
     for field, counts in info.values.items():
-        if len(counts) > 1:
+        is_class = 1 < len(counts) <= info.features / 2 and not _NO_CLASS.fullmatch(field)
+        if is_class and not any(_DATE.match(value) for value in counts):
             told = listed([f"{value} ({count})" for value, count in counts.items()])
             values = ", ".join(f"{_text(value)}: landslide" for value in counts)
             yield f"# Classes by the field {field}: {told}"

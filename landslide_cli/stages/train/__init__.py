@@ -157,6 +157,7 @@ def _lead(
     with unfinished(folder, step, machine, checkpoint is None, reporter):
         write_text(folder / PROFILE, dump_profile(profile))
         warn_of_known(profile, ancestors, reporter)
+        _warn_of_turning(profile, reporter)
         # Before hours in which files may change.
         learned = learned_from(profile, parts[0].named_images, step.inputs)
         loop = _run_loop(profile, parts, checkpoint, workers, reporter)
@@ -164,6 +165,13 @@ def _lead(
         document = result.document() | document_of(learned, ancestors)
         finish_run(folder, step, document, profile.run_folder, reporter)
     return result
+
+
+def _warn_of_turning(profile: Profile, reporter: Reporter) -> None:
+    composition, turns = profile.composition, profile.train.augment.turns
+    told = None if composition is None else composition.told_of_turning(turns)
+    if told is not None:
+        reporter.warn(f"train.augment: {told}")
 
 
 def _run_loop(

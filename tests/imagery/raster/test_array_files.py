@@ -67,7 +67,7 @@ def test_bands_lie_along_the_last_or_the_shortest_first_axis(
 
 def test_an_array_is_named_where_there_are_several(write_h5: Callable[..., Path]) -> None:
     path = write_h5(data__img=chip(), data__other=chip() + 1.0, count=np.array([1, 2]))
-    assert "holds data/img, data/other; set source.key" in message_of(path)
+    assert "holds data/img, data/other; name one by source.key" in message_of(path)
     np.testing.assert_allclose(image_of(path / "data/img"), levels(chip()), rtol=1e-5, atol=1e-4)
     assert "has no array 'slope', but data/img, data/other" in message_of(path / "slope")
 

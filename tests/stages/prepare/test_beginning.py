@@ -6,7 +6,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import rasterio
 import shapely
+from affine import Affine
+from rasterio.enums import ColorInterp
 
 from landslide_cli.app import main
 from landslide_cli.errors import LandslideError, OutputError
@@ -59,26 +62,27 @@ def painted(*classes: tuple[int, int, int]) -> Array:
 def test_the_profile_of_an_orthophoto_and_its_inventory_prepares_them(here: Path) -> None:
     write_orthophoto(here / "images" / "valley.tif")
     shapes = [ground(20, 20, 30, 20), ground(70, 70, 20, 20), ground(90, 10, 10, 10)]
-    write_layer(here / "inventory.gpkg", shapes, ["slide", "flow", "slide"])
+    shapes += [ground(110, 110, 4, 4)]
+    write_layer(here / "inventory.gpkg", shapes, ["slide", "flow", "slide", "slide"])
     profile, result, notes = begun(images="images/valley.tif", labels="inventory.gpkg")
     assert result.profile == Path("valley.yaml")
     text = result.profile.read_text()
     assert "0.5 m a pixel" in text
-    assert "kind: slide (2), flow (1)" in text
+    assert "kind: slide (3), flow (1)" in text
     assert any("1 scene cannot be divided" in note for note in notes)
     pixels = prepare(profile).class_pixels["landslide"]  # of 2 m, of an orthophoto of half a metre
-    assert pixels == pytest.approx((30 * 20 + 20 * 20 + 10 * 10) / 16, rel=0.1)
+    assert pixels == pytest.approx((30 * 20 + 20 * 20 + 10 * 10 + 4 * 4) / 16, rel=0.1)
 
 
 def test_classes_by_a_field_can_be_had_by_uncommenting_a_line(here: Path) -> None:
     write_orthophoto(here / "images" / "valley.tif")
-    shapes = [ground(20, 20, 30, 20), ground(70, 70, 9, 9)]
-    write_layer(here / "inventory.gpkg", shapes, ["1", "2"])
+    shapes = [ground(20, 20, 30, 20), ground(70, 70, 9, 9), *[ground(90, 10, 5, 5)] * 2]
+    write_layer(here / "inventory.gpkg", shapes, ["1", "2", "1", "2"])
     _, result, _ = begun(images="images/valley.tif", labels="inventory.gpkg")
     text = result.profile.read_text().replace("# class: {", "class: {")
     result.profile.write_text(text)
     pixels = prepare(load_profile(result.profile)).class_pixels["landslide"]
-    assert pixels == pytest.approx((30 * 20 + 9 * 9) / 16, rel=0.1)
+    assert pixels == pytest.approx((30 * 20 + 9 * 9 + 5 * 5) / 16, rel=0.1)
 
 
 def test_colours_of_masks_become_classes_and_a_missing_gsd_is_asked_for(here: Path) -> None:
@@ -121,6 +125,57 @@ def test_values_of_16_bits_get_a_range(here: Path) -> None:
     (source,) = profile.sources
     assert source.value_range == (0, 2047)
     assert any("value_range" in note for note in notes)
+
+
+def test_fields_that_tell_no_class_are_not_suggested(here: Path) -> None:
+    write_orthophoto(here / "images" / "valley.tif")
+    fields: dict[str, list[Any]] = {
+        "id": ["1", "2", "3", "3"],
+        "area": ["10", "20", "30", "40"],
+        "seen": ["2018-01-01", "2018-01-01", "2018-01-02", "2018-01-02"],
+        "kind": ["slide", "slide", "flow", None],
+    }
+    write_layer(here / "inventory.gpkg", [ground(20, 20, 9, 9)] * 4, fields)
+    _, result, _ = begun(images="images/valley.tif", labels="inventory.gpkg")
+    suggested = [line for line in result.profile.read_text().splitlines() if "Classes by" in line]
+    assert suggested == []
+    fields["kind"][3] = "flow"
+    (here / "inventory.gpkg").unlink()
+    write_layer(here / "inventory.gpkg", [ground(20, 20, 9, 9)] * 4, fields)
+    _, result, _ = begun("b.yaml", images="images/valley.tif", labels="inventory.gpkg")
+    assert "Classes by the field kind: slide (2), flow (2)" in result.profile.read_text()
+
+
+@pytest.mark.parametrize("has_colours", [True, False])
+def test_bands_of_a_satellite_are_listed_and_prepared(here: Path, has_colours: bool) -> None:
+    for number, name in enumerate("abcd"):
+        write_satellite(here / f"images/{name}.tif", number, has_colours)
+        cv2.imwrite(f"masks/{name}.png", painted((255, 0, 255)))
+    profile, _, notes = begun()
+    assert profile.composition is not None
+    bands = [(band.name, band.number) for band in profile.composition.inputs]
+    colours = ["red", "green", "blue"] if has_colours else ["band1", "band2", "band3"]
+    numbers = [3, 2, 1] if has_colours else [1, 2, 3]
+    assert bands == [*zip(colours, numbers, strict=True), ("nir", 4)]
+    assert profile.prepare.gsd == 3.0
+    assert profile.model.weights is None
+    assert profile.train.crop == 64
+    assert (profile.train.augment.hue.probability > 0) == has_colours
+    assert any("name the bands" in note for note in notes)
+    assert prepare(profile).scenes == 4
+
+
+def write_satellite(path: Path, seed: int, has_colours: bool) -> None:
+    """Four bands of 12 bits in 16, of 3 m, of which the file describes the last."""
+    values = np.random.default_rng(seed).integers(0, 3000, (4, 64, 64), np.uint16)
+    how = {"width": 64, "height": 64, "count": 4, "dtype": "uint16", "photometric": "minisblack"}
+    place = {"crs": "EPSG:32648", "transform": Affine(3, 0, 4e5 + 1000 * seed, 0, -3, 3.4e6)}
+    with rasterio.open(path, "w", driver="GTiff", alpha="NO", **how, **place) as file:
+        if has_colours:
+            kinds = ("blue", "green", "red", "undefined")
+            file.colorinterp = [ColorInterp[kind] for kind in kinds]
+        file.set_band_description(4, "NIR")
+        file.write(values)
 
 
 @pytest.mark.parametrize(

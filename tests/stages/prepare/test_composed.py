@@ -122,6 +122,17 @@ def test_values_outside_of_a_range_are_told(profile: Profile, reporter: Any) -> 
     assert any("% of green" in note for note in reporter.notes)
 
 
+def test_directions_that_copies_do_not_turn_are_told(profile: Profile, reporter: Any) -> None:
+    prepare(profile, reporter=reporter)
+    assert not any("directions" in text for text in reporter.warnings)  # a slope has none
+    assert not isinstance(profile.bands, int)
+    bands = list(profile.bands)
+    bands[-1] = bands[-1].model_copy(update={"derive": "aspect", "name": "way"})
+    prepare(profile.model_copy(update={"bands": bands}), overwrite=True, reporter=reporter)
+    (told,) = [text for text in reporter.warnings if "directions" in text]
+    assert told.startswith("prepare.augment: hflip turn the pixels of way, and not")
+
+
 def test_a_layer_that_is_gone_is_told(profile: Profile, tmp_path: Path) -> None:
     (tmp_path / "dem.tif").unlink()
     with pytest.raises(DataError, match="no file found for the layer dem"):

@@ -47,13 +47,17 @@ def write_orthophoto(path: Path, left: float = LEFT, crs: str | None = "EPSG:326
 
 
 def write_layer(
-    path: Path, shapes: list[Any], kinds: list[Any] | None = None, crs: str = "EPSG:32648"
+    path: Path,
+    shapes: list[Any],
+    kinds: list[Any] | dict[str, list[Any]] | None = None,
+    crs: str = "EPSG:32648",
 ) -> None:
-    fields = {} if kinds is None else {"kind": np.array(kinds, object)}
+    """Write polygons with the values of the field `kind`, or of several fields by their names."""
+    fields = kinds if isinstance(kinds, dict) else {} if kinds is None else {"kind": kinds}
     raw.write(
         path,
         shapely.to_wkb(shapes),
-        list(fields.values()),
+        [np.array(values, object) for values in fields.values()],
         list(fields),
         driver="GPKG",
         crs=crs,
