@@ -92,7 +92,7 @@ class EvaluateResult(Result):
             **{name: asdict(scores) for name, scores in self.classes.items()},
             "mean_dice": means.scores["dice"],
             "mean_iou": means.scores["iou"],
-            "mean_intervals": {k: means.intervals.get(k) for k in ("dice", "iou")},
+            "mean_intervals": {k: v for k, v in means.intervals.items() if k in ("dice", "iou")},
             "confusion": {"classes": list(self.classes), "pixels": means.confusion.tolist()},
             "part": self.part,
             "folds": self.folds,

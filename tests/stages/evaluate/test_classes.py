@@ -244,3 +244,8 @@ def test_the_document_holds_means_and_confusion() -> None:
     low, high = document["mean_intervals"]["iou"]
     assert low < document["mean_iou"] < high
     assert "background" not in document
+
+
+def test_few_groups_have_no_intervals_of_means_either() -> None:
+    document = result_of(scenes(DRONE)[:5], DRONE).document()
+    assert document["mean_intervals"] == {}

@@ -415,7 +415,7 @@ def test_scores_of_several_foreground_classes_are_told_apart(
     means = {
         "mean_dice": 0.75,
         "mean_iou": 0.6,
-        "mean_intervals": {"dice": None, "iou": [0.5, 0.7]},
+        "mean_intervals": {"iou": [0.5, 0.7]},
     }
     report = stored.pop("landslide")
     write_json(profile.run / EVALUATION, stored | means | {"slide": report, "flow": report})
