@@ -1,8 +1,8 @@
 """Start-up, preparing, input, training and tiled inference, against the least that each could cost.
 
 It also times the search for shared ground among a thousand scenes, and an orthophoto of 20,480 x
-20,480 pixels in blocks. Run with `make bench`; it takes about forty-five minutes and writes nothing
-outside a temporary folder.
+20,480 pixels in blocks, and compares chips of 14 bands with NumPy arrays. Run with `make bench`; it
+takes about forty-five minutes and writes nothing outside a temporary folder.
 """
 
 import subprocess
@@ -21,6 +21,7 @@ from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import Result, Table
 from tools.bench.blocks import bench_blocks
+from tools.bench.chips import bench_chips
 from tools.bench.inference import bench_inference
 from tools.bench.overlaps import bench_overlaps
 from tools.bench.training import bench_training
@@ -140,6 +141,7 @@ def main() -> None:
             bench_inference,
             bench_overlaps,
             bench_blocks,
+            bench_chips,
         ):
             rows += bench(Path(name))
     show_result(Measured(rows), as_json="--json" in sys.argv)
