@@ -139,9 +139,10 @@ def background_scenes(images: str, limit: int | None = None, key: str | None = N
 
 def bad_files(problems: Collection[str]) -> DataError:
     """Combine the problems of several files into one error, with a line for each of the first."""
-    if len(problems) == 1:
-        return DataError(next(iter(problems)))
-    return DataError(f"{len(problems)} files cannot be used:\n{in_lines(sorted(problems))}")
+    each = sorted(set(problems))  # scenes share layers
+    if len(each) == 1:
+        return DataError(each[0])
+    return DataError(f"{len(each)} files cannot be used:\n{in_lines(each)}")
 
 
 def _scenes_at(images: str) -> list[Path]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
 from landslide_cli.errors import DataError, listed
+from landslide_cli.imagery.raster.addresses import is_virtual, shown
 from landslide_cli.imagery.raster.recognition import HDF5, file_of
 
 Value = TypeVar("Value")
@@ -104,16 +105,25 @@ def _has_bands_first(shape: Sequence[int]) -> bool:
 
 def _read(file: Path, key: str | None, use: Callable[[Any], Value]) -> Value:
     """Find an array, check that it can be an image, and return what is made of it."""
+    if is_virtual(file):
+        raise DataError(
+            f"{shown(file)}: HDF5 and NumPy files are read from disks of this machine; copy it here"
+        )
     try:
         if file.suffix.lower() in HDF5:
             with h5py.File(file, "r") as document:
                 name = _chosen_dataset(file, document, key)
                 return use(_checked(file, name, document[name]))
+        if not zipfile.is_zipfile(file):
+            raise DataError(f"{file}: is no archive of NumPy's, or cut short; replace it")
         with np.load(file, allow_pickle=False) as archive:
             name = _chosen(file, list(archive.files), key)
             return use(_checked(file, name, archive[name]))
     except _DAMAGED as error:
-        raise DataError(f"{file}: is damaged or cut short ({_first_line(error)})") from error
+        line = _first_line(error)
+        if "allow_pickle" in line:
+            raise DataError(f"{file}: holds Python objects, which make no image") from error
+        raise DataError(f"{file}: is damaged or cut short ({line}); replace it") from error
 
 
 def _chosen_dataset(file: Path, document: Any, key: str | None) -> str:

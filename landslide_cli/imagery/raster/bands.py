@@ -142,12 +142,7 @@ def plan_file(
     Raises:
         DataError: the raster has not these bands, or complex values or a palette.
     """
-    absent = [number for number in numbers if number > dataset.count]
-    if absent:
-        raise DataError(
-            f"{path}: has {counted(dataset.count, 'band')} where `bands` in the profile reads band "
-            f"{absent[0]}; give another `band`, or take other images"
-        )
+    require_numbers(path, dataset, numbers)
     if is_palette(dataset):
         raise DataError(f"{path}: is a palette image; convert it to RGB to read single bands")
     if not numbers:
@@ -170,6 +165,20 @@ def plan_file(
         mask_bands=mask_bands(dataset, numbers),
         floating=dtype.kind == "f",
     )
+
+
+def require_numbers(path: Path, dataset: Any, numbers: Sequence[int]) -> None:
+    """Refuse numbers of bands that an opened raster does not have.
+
+    Raises:
+        DataError: there are such.
+    """
+    absent = [number for number in numbers if number > dataset.count]
+    if absent:
+        raise DataError(
+            f"{path}: has {counted(dataset.count, 'band')} where `bands` in the profile reads band "
+            f"{absent[0]}; give another `band`, or take other images"
+        )
 
 
 def _nodata(

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from landslide_cli.core.composition import OF_TERRAIN, Band, Composition
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.aligned import aligned_layer
-from landslide_cli.imagery.raster.bands import BandPlan, colour_bands, plan_file
+from landslide_cli.imagery.raster.bands import BandPlan, colour_bands, plan_file, require_numbers
 from landslide_cli.imagery.raster.derived import NORTH_UP, Axes, derive
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
@@ -36,6 +36,9 @@ _STORED = frozenset({"uint8", "uint16", "int16"})
 # Side of the windows in which an image before the event is compared with the scene, in pixels, and
 # the shift from which on it is told.
 _COMPARED, _TOLD_SHIFT = 1024, 1.0
+
+# The share of a band's values outside of its range from which on the range is a mistake.
+_UNFIT = 0.5
 
 # The least share of a scene that a layer covers without being told.
 _COVERED = 0.999
@@ -126,6 +129,8 @@ class BandStack:
             margin = self.composition.halo
             aligned, covered = aligned_layer(path, dataset, place, layer, beside, margin, datasets)
             numbers = self.composition.numbers(layer)
+            # What lays a layer on the scene may add an alpha band.
+            require_numbers(beside, getattr(aligned, "src_dataset", aligned), numbers)
             plan = plan_file(beside, aligned, numbers, preprocessing)
             margin = margin if aligned.shape != dataset.shape else 0
             self._files[layer] = _File(beside, aligned, plan, margin, covered)
@@ -344,6 +349,11 @@ def clipped_note(clipped: Mapping[str, float]) -> str:
     """Say which shares of bands' values lie outside of their ranges."""
     told = [f"{max(share, 1e-4):.2%} of {band}" for band, share in clipped.items()]
     return f"values outside of their range are cut off: {', '.join(told)}"
+
+
+def is_mostly_clipped(clipped: Mapping[str, float]) -> bool:
+    """Whether the range of a band cannot be that of its values."""
+    return max(clipped.values(), default=0.0) > _UNFIT
 
 
 def _way(pixels: float, positive: str, negative: str) -> str:

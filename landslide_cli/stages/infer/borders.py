@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from landslide_cli.imagery.raster.stack import clipped_note
+from landslide_cli.imagery.raster.stack import clipped_note, is_mostly_clipped
 from landslide_cli.reporting import Reporter
 from landslide_cli.stages.infer.result import MappedScene
 
@@ -35,10 +35,11 @@ def tell_borders(scenes: Sequence[MappedScene], reporter: Reporter) -> None:
 
 
 def tell_clipped(scenes: Sequence[MappedScene], reporter: Reporter) -> None:
-    """Note which bands of mapped scenes had values outside of their ranges."""
+    """Say which bands of mapped scenes had values outside of their ranges."""
     for scene in scenes:
         if scene.clipped:
-            reporter.note(f"{scene.scene}: {clipped_note(scene.clipped)}")
+            say = reporter.warn if is_mostly_clipped(scene.clipped) else reporter.note
+            say(f"{scene.scene}: {clipped_note(scene.clipped)}")
 
 
 def _named(values: Sequence[Sequence[float]]) -> str:

@@ -21,7 +21,7 @@ from landslide_cli.dataset.scenes import Scene, bad_files
 from landslide_cli.dataset.tiles import IMAGES, MASKS, Tile, tile_suffix
 from landslide_cli.errors import LandslideError
 from landslide_cli.imagery.raster.images import write_image, write_mask, write_values
-from landslide_cli.imagery.raster.stack import clipped_note
+from landslide_cli.imagery.raster.stack import clipped_note, is_mostly_clipped
 from landslide_cli.imagery.warp import copies
 from landslide_cli.processes import in_processes
 from landslide_cli.profile import Profile
@@ -124,8 +124,8 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
         changed=prepared.reading.changed,
         unlabelled=unlabelled,
         moments=_moments(profile, prepared),
-        note=note or _clipped(prepared),
-        warning=warning,
+        note=note or (None if is_mostly_clipped(prepared.clipped) else _clipped(prepared)),
+        warning=warning or (_clipped(prepared) if is_mostly_clipped(prepared.clipped) else None),
     )
 
 

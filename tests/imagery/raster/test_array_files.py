@@ -1,5 +1,6 @@
 """Arrays in HDF5 and NumPy files, read as rasters."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,7 +89,19 @@ def test_what_is_no_image_is_told(tmp_path: Path, write_h5: Callable[..., Path])
     assert "has 14 bands where `bands`" in message_of(write_h5("e.h5", img=chip()), 13)
     pickled = tmp_path / "f.npz"
     np.savez(pickled, img=np.array([[{}]], object))
-    assert "f.npz: is damaged or cut short" in message_of(pickled)
+    assert "f.npz: holds Python objects, which make no image" in message_of(pickled)
+    text = tmp_path / "g.npz"
+    text.write_text("no archive")
+    assert "g.npz: is no archive of NumPy's, or cut short" in message_of(text)
+
+
+def test_an_array_file_in_an_archive_is_refused(
+    tmp_path: Path, write_h5: Callable[..., Path]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "chips.zip", "w") as archive:
+        archive.write(write_h5(img=chip()), "a.h5")
+    told = message_of(Path(f"/vsizip/{tmp_path}/chips.zip/a.h5"))
+    assert "HDF5 and NumPy files are read from disks of this machine" in told
 
 
 @pytest.mark.parametrize("name", ["image_1.h5", "image_1.npz"])
@@ -99,7 +112,9 @@ def test_a_file_that_is_cut_off_is_told(
     if name.endswith(".npz"):
         path = tmp_path / name
         np.savez(path, img=chip())
-    assert f"{name}: is damaged or cut short" in message_of(cut_short(path))
+    told = message_of(cut_short(path))
+    assert f"{name}: is " in told
+    assert "cut short" in told
 
 
 def test_masks_are_indices_or_one_hot(

@@ -266,6 +266,15 @@ def test_what_a_layer_does_not_cover_has_no_data(write_raster: WriteRaster) -> N
     assert piece.valid[:, : COLS // 2 - 1].all()
 
 
+def test_a_band_that_a_layer_does_not_have_is_told(write_raster: WriteRaster) -> None:
+    path = write_raster("scene.tif", values_of(np.uint16), **UTM)
+    layer = write_raster("dem.tif", values_of(np.float32, 1), **UTM)
+    bands = composed(ranged("z", 2, 0.0, 1.0, layer="dem"), layers=(("dem", str(layer)),))
+    assert "dem.tif: has 1 band where `bands` in the profile reads band 2" in message_of(
+        path, bands
+    )
+
+
 def test_layers_that_cannot_be_laid_on_the_scene_are_told(write_raster: WriteRaster) -> None:
     path = write_raster("scene.tif", values_of(np.uint16, 1), **UTM)
     bands = composed(ranged("z", 1, 0.0, 2.0, layer="dem"))

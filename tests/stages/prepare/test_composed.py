@@ -122,6 +122,23 @@ def test_values_outside_of_a_range_are_told(profile: Profile, reporter: Any) -> 
     assert any("% of green" in note for note in reporter.notes)
 
 
+def test_a_range_that_cannot_be_right_is_warned_of(profile: Profile, reporter: Any) -> None:
+    assert not isinstance(profile.bands, int)
+    bands = list(profile.bands)
+    bands[1] = bands[1].model_copy(update={"range": (10_000.0, 20_000.0)})
+    prepare(profile.model_copy(update={"bands": bands}), reporter=reporter)
+    assert any("cut off: 100.00% of green" in text for text in reporter.warnings)
+
+
+def test_a_shared_layer_that_is_damaged_is_told_once(
+    profile: Profile, tmp_path: Path, cut_short: Callable[..., Path]
+) -> None:
+    cut_short(tmp_path / "dem.tif")
+    with pytest.raises(DataError) as caught:
+        prepare(profile)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_directions_that_copies_do_not_turn_are_told(profile: Profile, reporter: Any) -> None:
     prepare(profile, reporter=reporter)
     assert not any("directions" in text for text in reporter.warnings)  # a slope has none
