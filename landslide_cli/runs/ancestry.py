@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from landslide_cli.dataset.prepared import scenes_named
+from landslide_cli.dataset.sources import scenes_named
 from landslide_cli.dataset.tiles import TILES, read_manifest
 from landslide_cli.documents import damaged_record, restored
 from landslide_cli.errors import LandslideError

@@ -11,7 +11,7 @@ from landslide_cli.core.composition import Composition
 from landslide_cli.dataset.band_statistics import composition_of
 from landslide_cli.dataset.finding import find_files
 from landslide_cli.dataset.layers import LayerFinder
-from landslide_cli.dataset.prepared import labelled_scenes_of
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.documents import damaged_file, read_json, restored
 from landslide_cli.errors import LandslideError, ModelError, ProfileError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy

@@ -10,8 +10,9 @@ from landslide_cli.core.palette import Mask
 from landslide_cli.core.parts import Part
 from landslide_cli.dataset.files import SPLIT_RECORD
 from landslide_cli.dataset.groups import user_groups
-from landslide_cli.dataset.prepared import labelled_scenes_of, read_truth, scenes_named
+from landslide_cli.dataset.prepared import read_truth
 from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.sources import labelled_scenes_of, scenes_named
 from landslide_cli.dataset.split_record import groups_of, scene_names
 from landslide_cli.dataset.tiles import MANIFEST, TILES, part_tiles, read_manifest
 from landslide_cli.errors import DataError, LandslideError

@@ -7,8 +7,9 @@ from pathlib import Path
 from landslide_cli.core.parts import Part
 from landslide_cli.dataset.band_statistics import tile_composition
 from landslide_cli.dataset.files import SPLIT_RECORD
-from landslide_cli.dataset.prepared import prepared_pair, prepared_scene, scenes_named
+from landslide_cli.dataset.prepared import prepared_pair, prepared_scene
 from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.sources import scenes_named
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.dataset.tiles import TileFiles, part_tiles, steps_to_parts
 from landslide_cli.errors import DataError

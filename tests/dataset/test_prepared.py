@@ -11,14 +11,9 @@ from affine import Affine
 
 from landslide_cli.core.palette import Palette
 from landslide_cli.dataset.files import PREPARE_RECORD
-from landslide_cli.dataset.prepared import (
-    changed_since_prepare,
-    labelled_scenes_of,
-    prepared_scale,
-    prepared_scene,
-    read_scene,
-)
+from landslide_cli.dataset.prepared import prepared_scale, prepared_scene, read_scene
 from landslide_cli.dataset.preprocessing import training_preprocessing
+from landslide_cli.dataset.sources import changed_since_prepare, labelled_scenes_of
 from landslide_cli.dataset.tiles import TILES
 from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.imagery.raster.images import write_image, write_mask

@@ -10,7 +10,7 @@ from landslide_cli.core.palette import Palette
 from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.calibration import precision_recall
 from landslide_cli.core.scores.confusion import foreground_scores, together
-from landslide_cli.dataset.prepared import changed_since_prepare
+from landslide_cli.dataset.sources import changed_since_prepare
 from landslide_cli.documents import write_json
 from landslide_cli.errors import DataError, UsageError
 from landslide_cli.locks import clear_leftovers, refusing

@@ -18,8 +18,8 @@ from landslide_cli.core.scores.objects import ObjectTally
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.dataset.finding import existing
 from landslide_cli.dataset.labels import layer_names, read_layer, read_rules
-from landslide_cli.dataset.prepared import delivered_scenes_of, scenes_named
 from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.sources import delivered_scenes_of, scenes_named
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.dataset.truth import form_of_mask, truth_in
 from landslide_cli.documents import write_json

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from landslide_cli.dataset.finding import differing_in_case, existing, find_scenes
-from landslide_cli.dataset.prepared import labelled_scenes_of
 from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.dataset.split_record import scene_names
 from landslide_cli.errors import DataError, LandslideError, OutputError, in_lines, listed, printable
 from landslide_cli.imagery.raster.recognition import array_in, is_map, require_file, stem_of

@@ -7,9 +7,10 @@ import numpy as np
 
 from landslide_cli.dataset.blocks import read_blocks
 from landslide_cli.dataset.files import DATASET_LOCK, PREPARE_RECORD
-from landslide_cli.dataset.prepared import READING, labelled_scenes_of
+from landslide_cli.dataset.prepared import READING
 from landslide_cli.dataset.preprocessing import of_leading_source
 from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.dataset.tiles import MANIFEST, TILES, write_manifest
 from landslide_cli.errors import listed
 from landslide_cli.imagery.raster.images import probe

@@ -24,13 +24,9 @@ from landslide_cli.dataset.blocks import (
     blocks_folder,
 )
 from landslide_cli.dataset.files import PREPARE_RECORD
-from landslide_cli.dataset.prepared import (
-    READING,
-    delivered_scenes_of,
-    prepared_scale,
-    scene_gsd,
-)
+from landslide_cli.dataset.prepared import READING, prepared_scale, scene_gsd
 from landslide_cli.dataset.scenes import Scene, bad_files
+from landslide_cli.dataset.sources import delivered_scenes_of
 from landslide_cli.dataset.tiles import IMAGES, MASKS
 from landslide_cli.dataset.truth import form_of_mask, truth_in
 from landslide_cli.errors import DataError, LandslideError, counted

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from landslide_cli.core.palette import Palette
 from landslide_cli.dataset.files import PREPARE_RECORD
-from landslide_cli.dataset.prepared import synthetic_folder
+from landslide_cli.dataset.sources import synthetic_folder
 from landslide_cli.dataset.tiles import IMAGES, MASKS
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.images import write_image, write_mask

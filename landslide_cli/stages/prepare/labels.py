@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from landslide_cli.dataset.files import PREPARE_RECORD
 from landslide_cli.dataset.labels import layer_files, layer_names, read_layer, read_rules
-from landslide_cli.dataset.prepared import label_mask, labels_folder
 from landslide_cli.dataset.scenes import background_scenes
+from landslide_cli.dataset.sources import label_mask, labels_folder
 from landslide_cli.errors import DataError, counted, listed
 from landslide_cli.imagery.vector.label_masks import (
     ClassedLayer,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from landslide_cli.dataset.prepared import changed_since_prepare
+from landslide_cli.dataset.sources import changed_since_prepare
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter

@@ -13,13 +13,9 @@ from landslide_cli.core.scores.confusion import confusion, foreground_scores
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.dataset.band_statistics import tile_composition
 from landslide_cli.dataset.groups import Evidence
-from landslide_cli.dataset.prepared import (
-    labelled_scenes_of,
-    labels_folder,
-    read_scene,
-    synthetic_folder,
-)
+from landslide_cli.dataset.prepared import read_scene
 from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.sources import labelled_scenes_of, labels_folder, synthetic_folder
 from landslide_cli.dataset.split_record import shared_ground
 from landslide_cli.dataset.tiles import TileFiles, part_tiles
 from landslide_cli.documents import write_json

@@ -6,7 +6,7 @@ from pathlib import Path
 from landslide_cli.core.parts import PARTS, fold_folder
 from landslide_cli.dataset.blocks import read_blocks
 from landslide_cli.dataset.files import DATASET_LOCK, PREPARE_RECORD, SPLIT_RECORD
-from landslide_cli.dataset.prepared import changed_since_prepare, source_of_scenes
+from landslide_cli.dataset.sources import changed_since_prepare, source_of_scenes
 from landslide_cli.dataset.tiles import (
     IMAGES,
     MANIFEST,

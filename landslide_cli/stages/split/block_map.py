@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from landslide_cli.core.parts import PARTS, Part
 from landslide_cli.dataset.blocks import Block, Blocks
 from landslide_cli.dataset.files import BLOCK_MAP
-from landslide_cli.dataset.prepared import delivered_scenes_of
+from landslide_cli.dataset.sources import delivered_scenes_of
 from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.raster.images import probe
 from landslide_cli.imagery.vector.placed import PlacedPolygon, rectangle, write_placed

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from landslide_cli.dataset.blocks import Blocks, read_blocks
 from landslide_cli.dataset.groups import Evidence, Group, user_groups
-from landslide_cli.dataset.prepared import scenes_named, source_of_scenes
 from landslide_cli.dataset.scenes import bad_files
+from landslide_cli.dataset.sources import scenes_named, source_of_scenes
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.overlap import (
     Features,

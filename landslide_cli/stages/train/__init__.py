@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landslide_cli.core.parts import Part
-from landslide_cli.dataset.prepared import READING, changed_since_prepare
+from landslide_cli.dataset.prepared import READING
 from landslide_cli.dataset.preprocessing import training_preprocessing
+from landslide_cli.dataset.sources import changed_since_prepare
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing

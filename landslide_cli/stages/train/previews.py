@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from landslide_cli.dataset.prepared import labelled_scenes_of, read_scene
+from landslide_cli.dataset.prepared import read_scene
 from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.errors import ProfileError, listed
 from landslide_cli.imagery.pictures import captioned, comparison, fitted, shown, strip, write_film
 from landslide_cli.imagery.raster.images import read_image, write_picture

@@ -15,7 +15,8 @@ from pyogrio import raw
 
 from landslide_cli.core.networks.predictor import predictor
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.dataset.prepared import labelled_scenes_of, read_scene
+from landslide_cli.dataset.prepared import read_scene
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.dataset.tiles import part_tiles
 from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import DataError, ModelError

@@ -9,8 +9,9 @@ import rasterio
 from numpy.typing import NDArray
 
 from landslide_cli.core.palette import IGNORE, Palette
-from landslide_cli.dataset.prepared import labelled_scenes_of, prepared_pair
+from landslide_cli.dataset.prepared import prepared_pair
 from landslide_cli.dataset.scenes import Scene
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.errors import ChangedError, DataError
 from landslide_cli.imagery.raster.images import read_image
 from landslide_cli.imagery.raster.masks import read_mask

@@ -11,7 +11,8 @@ import pytest
 import rasterio
 from affine import Affine
 
-from landslide_cli.dataset.prepared import labelled_scenes_of, prepared_scene
+from landslide_cli.dataset.prepared import prepared_scene
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.dataset.tiles import part_tiles
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile, load_profile

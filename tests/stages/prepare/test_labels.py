@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pyogrio import raw
 
 from landslide_cli.core.palette import IGNORE
-from landslide_cli.dataset.prepared import labelled_scenes_of, prepared_pair
+from landslide_cli.dataset.prepared import prepared_pair
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.errors import ChangedError, DataError
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.infer import infer_tiled

@@ -14,7 +14,8 @@ from affine import Affine
 from rasterio.enums import ColorInterp
 
 from landslide_cli.core.palette import IGNORE, Palette
-from landslide_cli.dataset.prepared import labelled_scenes_of, prepared_pair
+from landslide_cli.dataset.prepared import prepared_pair
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.dataset.tiles import Tile, read_manifest
 from landslide_cli.errors import ChangedError, DataError, OutputError, ProfileError
 from landslide_cli.imagery.raster.images import read_image, read_mask_values, write_image

@@ -13,7 +13,8 @@ from pyogrio import raw
 
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.parts import PARTS
-from landslide_cli.dataset.prepared import labelled_scenes_of, prepared_pair
+from landslide_cli.dataset.prepared import prepared_pair
+from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.dataset.split_record import shared_ground
 from landslide_cli.errors import DataError, ProfileError
 from landslide_cli.profile import Profile
