@@ -394,7 +394,7 @@ def check_fold(profile: Profile) -> None:
     if profile.split.folds is not None and profile.fold is None:
         raise UsageError(
             f"the dataset is split into folds (split.folds); name one with --fold 1 to "
-            f"{profile.split.folds}"
+            f"{profile.split.folds} (`evaluate --folds` pools all)"
         )
 
 
