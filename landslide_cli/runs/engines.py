@@ -16,6 +16,7 @@ from landslide_cli.core.memory import peak_size
 from landslide_cli.core.tiling.predict import model_channels
 from landslide_cli.core.tiling.streaming import Predict
 from landslide_cli.errors import ModelError
+from landslide_cli.runs.openvino_graph import rewrite
 from landslide_cli.runs.run import check_channels
 
 Precision = Literal["float32", "bfloat16"]
@@ -83,6 +84,7 @@ class OpenVinoEngine:
         ends = (*self._model.inputs, *self._model.outputs)
         channels = tuple(int(end.partial_shape[-1].get_length()) for end in ends)
         check_channels(network, channels, (bands, outputs))
+        rewrite(self._openvino, self._model, foreground_alone=not adds_background)
         self._bands = bands
         self._compiled = lru_cache(_KEPT)(self._compile)
 
