@@ -14,10 +14,11 @@ from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.raster.recognition import require_file
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
+from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import Run, check_fold, find_run
 from landslide_cli.runs.scale_choice import with_chosen_scale, with_chosen_scales
 from landslide_cli.runs.scales import gsd_warnings, report_scales, scales_of
-from landslide_cli.runs.scene_predictor import ScenePrediction, ScenePredictor, load_predictor
+from landslide_cli.runs.scene_predictor import ScenePrediction, ScenePredictor
 
 # How many models are kept loaded for the next call.
 _KEPT = 2

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter
 from landslide_cli.runs.mosaics import predicted_mosaics
+from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import Sample, Samples, truth_of
 from landslide_cli.runs.scene_predictor import (
     Prediction,
     ScenePredictor,
-    load_predictor,
     masked,
 )
 

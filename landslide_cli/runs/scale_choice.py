@@ -24,8 +24,9 @@ from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
+from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import Run
-from landslide_cli.runs.scene_predictor import ScenePredictor, load_predictor
+from landslide_cli.runs.scene_predictor import ScenePredictor
 
 # The scales that are tried, relative to the default one.
 _FACTORS = (8.0, 4.0, 2.0, 1.0, 0.5)

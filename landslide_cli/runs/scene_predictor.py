@@ -4,7 +4,7 @@ What `evaluate` scores is what `infer-tiled` maps: the same scale or GSD, bands,
 data, windows, test-time augmentation, engine and precision.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,10 +30,8 @@ from landslide_cli.core.tiling.windows import OnPixels
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
-from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import Engine, Shape
-from landslide_cli.runs.plan import Plan, load_engine, make_plan
-from landslide_cli.runs.run import Run
+from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.samples import Sample
 
 
@@ -208,33 +206,3 @@ class ScenePredictor:
     def _shape(self, layout: Layout) -> Shape:
         sides = layout.grid.rows.side, layout.grid.cols.side
         return Shape(self.plan.batch, *sides, self._is_float)
-
-
-def load_predictor(
-    profile: Profile,
-    run: Run,
-    scenes: Sequence[Path],
-    reporter: Reporter,
-    plan: Plan | None = None,
-) -> ScenePredictor:
-    """Load a run's model into the engine of a plan.
-
-    Args:
-        profile: its `infer`, `model`, `classes` and `tile_side` are used.
-        run: the trained model.
-        scenes: images that will be predicted; precisions are compared on the first, if they never
-            were.
-        reporter: warned if the engine is not the one asked for.
-        plan: of an earlier run. Default: `make_plan` makes one.
-
-    Raises:
-        ModelError: as `make_plan`.
-        UsageError: as `make_plan`.
-    """
-    if plan is None:
-        plan, engine = make_plan(profile, run, scenes, reporter)
-    else:
-        engine = load_engine(plan.engine, run, plan.threads, reporter)
-    return ScenePredictor(
-        profile, run.preprocessing_of, plan, engine, run.preprocessing.composition is not None
-    )

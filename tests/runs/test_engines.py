@@ -22,7 +22,7 @@ from landslide_cli.runs.engines import (
     TensorFlowEngine,
     processor_threads,
 )
-from landslide_cli.runs.plan import load_engine
+from landslide_cli.runs.planning import load_engine
 from landslide_cli.runs.run import Run, find_run
 from landslide_cli.stages.infer import infer_tiled
 

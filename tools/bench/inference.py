@@ -26,7 +26,7 @@ from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs.engines import Shape, processor_threads
 from landslide_cli.runs.files import MODEL, RUN_RECORD, THRESHOLD
-from landslide_cli.runs.plan import load_engine
+from landslide_cli.runs.planning import load_engine
 from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.infer.result import InferResult

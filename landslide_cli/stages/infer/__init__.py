@@ -20,11 +20,11 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Advance, Reporter, SilentReporter
 from landslide_cli.runs.files import maps_folder
 from landslide_cli.runs.openvino_model import fingerprint_of
-from landslide_cli.runs.plan import Plan, make_plan
+from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.planning import load_predictor, make_plan
 from landslide_cli.runs.run import Run, check_fold, find_run
 from landslide_cli.runs.scale_choice import with_chosen_scales
 from landslide_cli.runs.scales import SceneScale, report_scales, scale_of
-from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.borders import tell_borders, tell_clipped
 from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.inventory import update_inventory

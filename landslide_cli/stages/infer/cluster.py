@@ -22,7 +22,7 @@ from landslide_cli.errors import LandslideError, UsageError
 from landslide_cli.imagery.pictures import Reduced, reduced
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.reporting import Reporter, SilentReporter
-from landslide_cli.runs.scene_predictor import load_predictor
+from landslide_cli.runs.planning import load_predictor
 from landslide_cli.stages.infer.mapper import Band, LocalMapper, OnWindows, Recipe, Stopped
 
 # A block is at least so many pixels of the scene wide and high, and so many windows: what blocks

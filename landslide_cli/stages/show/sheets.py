@@ -55,9 +55,10 @@ from landslide_cli.runs.files import (
     uses_packaged,
     worst_scenes,
 )
+from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import find_run
 from landslide_cli.runs.scales import report_scales, scales_of
-from landslide_cli.runs.scene_predictor import ScenePredictor, load_predictor
+from landslide_cli.runs.scene_predictor import ScenePredictor
 from landslide_cli.stages.show.history import History
 from landslide_cli.stages.show.landslides import UNITS, Distribution
 from landslide_cli.stages.show.report.runs import ScoredScene

@@ -25,8 +25,8 @@ from landslide_cli.records import Step, refuse_overwrite
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.ancestry import document_of, learned_from
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, run_lock, unfinished_folder
+from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import architecture_path, check_fold, find_run
-from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
 from landslide_cli.stages.train.ancestors import ancestors_of, warn_of_known
 from landslide_cli.stages.train.checkpoints import Checkpoint

@@ -15,7 +15,7 @@ from landslide_cli.imagery.raster.images import read_image, write_picture
 from landslide_cli.outputs import whole_file
 from landslide_cli.profile import Profile
 from landslide_cli.runs.engines import TensorFlowEngine
-from landslide_cli.runs.plan import training_plan
+from landslide_cli.runs.planning import training_plan
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.scene_predictor import ScenePredictor
 

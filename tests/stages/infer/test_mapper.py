@@ -14,8 +14,8 @@ from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import find_run
-from landslide_cli.runs.scene_predictor import load_predictor
 from landslide_cli.stages.infer.mapper import LocalMapper, Recipe
 
 

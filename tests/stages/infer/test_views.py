@@ -15,7 +15,7 @@ from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.documents import read_json, write_json
 from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.profile import Profile
-from landslide_cli.runs.plan import training_plan
+from landslide_cli.runs.planning import training_plan
 from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
 from tests.stages.infer.cases import values_of, with_infer

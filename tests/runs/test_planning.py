@@ -14,10 +14,11 @@ from landslide_cli.core.tiling.layout import LARGEST
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
-from landslide_cli.runs import plan as planning
+from landslide_cli.runs import planning
 from landslide_cli.runs.engines import Precision, Shape
 from landslide_cli.runs.files import PRECISION
-from landslide_cli.runs.plan import Plan, load_engine, make_plan
+from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.planning import load_engine, make_plan
 from landslide_cli.runs.precision import MOST_CHANGED
 from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
@@ -216,7 +217,7 @@ def test_plan_is_kept_for_the_runs_that_go_on(
         raise AssertionError("there is a plan")
 
     with monkeypatch.context() as patch:
-        patch.setattr("landslide_cli.runs.scene_predictor.make_plan", planned)
+        patch.setattr("landslide_cli.runs.planning.make_plan", planned)
         second = infer_tiled(infer(memory=0.001), output=maps)
         assert second.plan == first.plan
         assert [scene.unchanged for scene in second.scenes] == [True, False]
