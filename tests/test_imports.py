@@ -59,7 +59,8 @@ ALLOWED: dict[str, set[str]] = {
 OWNERS: dict[str, set[str]] = {
     "tensorflow": {"core.networks.backend", "stages.train.workers"},
     "keras": {"core.networks.backend"},
-    "openvino": {"runs.engines", "runs.onnx_model", "runs.openvino_model"},
+    "openvino": {"runs.onnx_model", "runs.openvino_library"},
+    "nncf": {"runs.quantization"},
     "onnx": {"runs.onnx_model", "runs.onnx_operations"},
     "rasterio": {"imagery"},
     "shapely": {"imagery"},

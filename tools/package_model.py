@@ -27,7 +27,17 @@ from landslide_cli.runs.ancestry import (
     learned_from,
     lineage_of,
 )
-from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, PROFILE, RUN_RECORD, THRESHOLD
+from landslide_cli.runs.files import (
+    INT8,
+    MODEL,
+    PACKAGED,
+    PRECISION,
+    PROFILE,
+    RUN_RECORD,
+    THRESHOLD,
+)
+from landslide_cli.runs.int8_form import int8_record, read_int8_form, write_int8_form
+from landslide_cli.runs.openvino_library import import_openvino, openvino_core
 from landslide_cli.runs.openvino_model import converted
 from landslide_cli.runs.openvino_parts import PARTS, put_together
 from landslide_cli.runs.run import load_keras
@@ -65,6 +75,7 @@ def package(run: Path, target: Path = PACKAGED) -> None:
     take_apart(target / MODEL, target / PARTS)
     _copy_threshold(run, target)
     _copy_precision(run, target)
+    _copy_int8_form(run, target)
     files = [name for name in (MODEL, THRESHOLD) if (target / name).exists()]
     record = replace(_record(run), files=digests_of(target, files))
     # Thousands of scenes are learned from, and a line for each number would make it large.
@@ -161,6 +172,16 @@ def _copy_precision(run: Path, target: Path) -> None:
         write_json(target / PRECISION, document | {"model": Input.of(target / MODEL).digest})
     else:
         (target / PRECISION).unlink(missing_ok=True)
+
+
+def _copy_int8_form(run: Path, target: Path) -> None:
+    """Copy the int8 form, whose numbers are coarser than half precision."""
+    (target / INT8).unlink(missing_ok=True)
+    record = int8_record(run / INT8)
+    if record is not None and record.model == Input.of(run / MODEL).digest:
+        network = read_int8_form(run / INT8, openvino_core())
+        record = replace(record, model=Input.of(target / MODEL).digest)
+        write_int8_form(target / INT8, import_openvino(), network, record)
 
 
 def _deflate(source: Path, target: Path) -> None:

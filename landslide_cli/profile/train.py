@@ -191,6 +191,11 @@ class TrainSettings(Settings):
         description="Precision of the layers; weights and the kept model are float32. `float16` "
         "scales the loss.",
     )
+    int8: bool = Field(
+        False,
+        description="Make the model's int8 form when it is trained, for `infer.precision`; needs "
+        "NNCF, which `pip install 'landslide-cli[int8]'` installs.",
+    )
     jit: bool = Field(
         False,
         description="Compile the step with XLA; for a single processor or GPU, and not with "

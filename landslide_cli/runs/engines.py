@@ -2,10 +2,10 @@
 
 import math
 import os
-import sys
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,13 +13,16 @@ import numpy as np
 
 from landslide_cli.core.arrays import Image, Probabilities
 from landslide_cli.core.memory import peak_size
+from landslide_cli.core.processor import computes, is_allowed
 from landslide_cli.core.tiling.predict import model_channels
 from landslide_cli.core.tiling.streaming import Predict
 from landslide_cli.errors import ModelError
+from landslide_cli.runs.int8_form import read_int8_form
 from landslide_cli.runs.openvino_graph import rewrite
+from landslide_cli.runs.openvino_library import import_openvino, openvino_core
 from landslide_cli.runs.run import check_channels
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "int8"]
 EngineName = Literal["openvino", "tensorflow"]
 
 # (batch, rows, cols, channels); attention has more.
@@ -62,6 +65,7 @@ class OpenVinoEngine:
         outputs: channels of its output, by the profile.
         threads: to compute with; results are bit-identical only for the same number.
         adds_background: whether the network has no output for the background.
+        int8_form: file of its int8 form, if it has one.
 
     Raises:
         ModelError: the file cannot be read, or the network has other bands or classes.
@@ -74,8 +78,9 @@ class OpenVinoEngine:
         outputs: int,
         threads: int,
         adds_background: bool = False,
+        int8_form: Path | None = None,
     ) -> None:
-        self._openvino, self._core, self._threads = import_openvino(), _core(), threads
+        self._openvino, self._core, self._threads = import_openvino(), openvino_core(), threads
         self._adds_background = adds_background
         try:
             self._model = self._core.read_model(network)
@@ -85,8 +90,20 @@ class OpenVinoEngine:
         channels = tuple(int(end.partial_shape[-1].get_length()) for end in ends)
         check_channels(network, channels, (bands, outputs))
         rewrite(self._openvino, self._model, foreground_alone=not adds_background)
-        self._bands = bands
+        self._bands, self._int8_form, self._int8 = bands, int8_form, None
         self._compiled = lru_cache(_KEPT)(self._compile)
+
+    @property
+    def network(self) -> Any:
+        """The network as it is computed in floating point, an `openvino.Model`."""
+        return self._model
+
+    def with_int8(self, network: Any) -> "OpenVinoEngine":
+        """Return the same model with another int8 form, an `openvino.Model`."""
+        other = copy(self)
+        other._int8 = network
+        other._compiled = lru_cache(_KEPT)(other._compile)
+        return other
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -112,8 +129,13 @@ class OpenVinoEngine:
 
     def prefers(self) -> Sequence[Precision]:
         """Return the precisions that the processor computes natively, the fastest first."""
+        preferred: list[Precision] = ["int8"] if computes("int8") else []
+        return (*preferred, *self._floating_point())
+
+    def _floating_point(self) -> Sequence[Precision]:
         able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        return ("bfloat16", "float32") if "BF16" in able else ("float32",)
+        has_bfloat16 = "BF16" in able and is_allowed("bfloat16")
+        return ("bfloat16", "float32") if has_bfloat16 else ("float32",)
 
     def compiled(self, shape: Shape, precision: Precision) -> Predict:
         """Return the model for windows of one shape."""
@@ -122,8 +144,10 @@ class OpenVinoEngine:
 
     def _compile(self, shape: Shape, precision: Precision) -> Predict:
         openvino = self._openvino
-        model = self._model.clone()
+        model = (self._quantized() if precision == "int8" else self._model).clone()
         model.reshape([shape.batch, shape.rows, shape.cols, self._bands])
+        # Layers that are not quantized are computed as is fastest.
+        others = self._floating_point()[0] if precision == "int8" else precision
         prepost = openvino.preprocess.PrePostProcessor(model)
         kind = openvino.Type.f32 if shape.is_float else openvino.Type.u8
         prepost.input().tensor().set_element_type(kind)
@@ -132,7 +156,7 @@ class OpenVinoEngine:
             "CPU",
             {
                 # Without this it takes bfloat16 by itself where the processor has it.
-                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+                "INFERENCE_PRECISION_HINT": "bf16" if others == "bfloat16" else "f32",
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": self._threads,
             },
@@ -144,6 +168,13 @@ class OpenVinoEngine:
             return model_channels(np.asarray(answer, np.float32), self._adds_background)
 
         return predict
+
+    def _quantized(self) -> Any:
+        if self._int8 is None:
+            if self._int8_form is None:
+                raise ModelError("the model has no int8 form")
+            self._int8 = read_int8_form(self._int8_form, self._core)
+        return self._int8
 
 
 class TensorFlowEngine:
@@ -185,26 +216,6 @@ class TensorFlowEngine:
         if precision == "bfloat16":
             model = in_precision(model, precision)
         return predictor(model, self._adds_background)
-
-
-def import_openvino() -> Any:
-    """Import OpenVINO without the report of its use that it would send over the network."""
-    # Taken for not installed, its telemetry package is replaced by a stub.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
-
-
-@cache
-def _core() -> Any:
-    """Return OpenVINO's core, one for the whole process.
-
-    Its CPU plugin gives a stack for signal handlers to the thread that compiles first. Unloaded by
-    another thread, it would take that stack away, and the next Ctrl-C would be a segmentation
-    fault.
-    """
-    return import_openvino().Core()
 
 
 def may_have_gpu() -> bool:

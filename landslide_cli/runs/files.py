@@ -18,6 +18,7 @@ METRICS = "metrics.csv"
 CURVES = "curves.png"
 THRESHOLD = "threshold.json"
 PRECISION = "precision.json"
+INT8 = "int8.npz"
 EVALUATION = "evaluation.json"
 PER_SCENE = "per_scene.csv"
 

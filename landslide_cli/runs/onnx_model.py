@@ -11,8 +11,8 @@ from typing import Any
 from landslide_cli.core.arrays import DEVIATION, MEAN
 from landslide_cli.core.tiling.standardize import LEAST_DEVIATION
 from landslide_cli.errors import UsageError
-from landslide_cli.runs.engines import import_openvino
 from landslide_cli.runs.onnx_operations import Graph, translated
+from landslide_cli.runs.openvino_library import import_openvino
 
 # Read by ONNX Runtime from 1.13 (2022) on.
 _OPSET, _IR_VERSION = 17, 8

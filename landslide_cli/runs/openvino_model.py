@@ -16,7 +16,7 @@ from landslide_cli.outputs import whole_folder
 from landslide_cli.processes import end_with_parent, ending_children, without_the_script
 from landslide_cli.records import Input
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.engines import import_openvino
+from landslide_cli.runs.openvino_library import import_openvino
 from landslide_cli.runs.openvino_parts import put_together
 from landslide_cli.runs.run import load_keras
 

@@ -13,8 +13,9 @@ class Plan:
 
     `tile` is the largest side of a window in pixels of the model, None for whole scenes; `fitted`
     windows are smaller where the scene allows. Neighbours share `overlap` pixels, and sides are
-    multiples of `multiple`. `changed` is the share of pixels to which bfloat16 gives another class
-    than float32, None where it was not compared.
+    multiples of `multiple`. `changed` is the share of pixels to which the precision, if it is not
+    float32, or the bfloat16 that was compared, gives another class; None where nothing was
+    compared. `reason` says why this precision was taken, empty where the profile names it.
     """
 
     engine: EngineName
@@ -26,6 +27,7 @@ class Plan:
     multiple: int
     batch: int
     threads: int
+    reason: str = ""
 
     def layout(self, scene: SceneReader) -> Layout:
         """Lay out the windows over a scene.

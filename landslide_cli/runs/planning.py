@@ -12,15 +12,16 @@ from landslide_cli.runs.engines import (
     Engine,
     EngineName,
     OpenVinoEngine,
-    Precision,
     TensorFlowEngine,
-    import_openvino,
     may_have_gpu,
     processor_threads,
 )
+from landslide_cli.runs.int8_form import int8_form_of
+from landslide_cli.runs.openvino_library import import_openvino
 from landslide_cli.runs.openvino_model import converted
 from landslide_cli.runs.plan import Plan
-from landslide_cli.runs.precision import MOST_CHANGED, bfloat16_change
+from landslide_cli.runs.precision import Choice, choose_precision
+from landslide_cli.runs.quantization import Quantizer
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.scene_predictor import ScenePredictor
 
@@ -63,23 +64,26 @@ def make_plan(
     Args:
         profile: its `infer`, `model` and `tile_side` are used.
         run: the trained model.
-        scenes: images on whose first windows precisions are compared, if they never were.
+        scenes: images on whose first windows precisions are compared, if they never were, and on
+            which the int8 form is made that is asked for, if there is no training set.
         reporter: warned if the engine is not the one asked for.
 
     Raises:
-        ModelError: the model does not fit the profile, or the engine asked for cannot run it.
+        ModelError: the model does not fit the profile, the engine asked for cannot run it, or its
+            int8 form cannot be made.
         UsageError: the windows cannot be as asked for.
     """
     name, engine, on_gpu = _choose_engine(profile, run, reporter)
     batch = profile.infer.batch or (4 if on_gpu else 1)
     tile = _side(profile, engine, batch, on_gpu)
-    wanted, changed = profile.infer.precision, None
-    precision: Precision = "float32"
-    if wanted == "bfloat16" or (wanted == "auto" and "bfloat16" in engine.prefers()):
-        changed = bfloat16_change(name, engine, run, scenes, profile.tile_side, reporter)
-        if wanted == "bfloat16" or (changed is not None and changed < MOST_CHANGED):
-            precision = "bfloat16"
-    return _plan(profile, name, precision, changed, tile, batch), engine
+    plan = _plan(profile, name, Choice("float32"), tile, batch)
+    if profile.infer.precision == "int8" and int8_form_of(run) is None:
+        if not isinstance(engine, OpenVinoEngine):
+            raise ModelError(f"{run.file}: only OpenVINO runs a model in int8; {name} was chosen")
+        Quantizer(profile, run, plan, engine, scenes, reporter).make()
+        engine = load_engine(name, run, plan.threads, reporter)
+    choice = choose_precision(profile, name, engine, run, scenes, reporter)
+    return _plan(profile, name, choice, tile, batch), engine
 
 
 def training_plan(profile: Profile) -> Plan:
@@ -87,28 +91,28 @@ def training_plan(profile: Profile) -> Plan:
     tile = profile.infer.tile
     side = {"auto": LARGEST, "whole": None}[tile] if isinstance(tile, str) else tile
     batch = profile.infer.batch or 1
-    return _plan(profile, "tensorflow", "float32", None, side, batch)
+    return _plan(profile, "tensorflow", Choice("float32"), side, batch)
 
 
 def _plan(
     profile: Profile,
     engine: EngineName,
-    precision: Precision,
-    changed: float | None,
+    choice: Choice,
     tile: int | None,
     batch: int,
 ) -> Plan:
     infer = profile.infer
     return Plan(
         engine=engine,
-        precision=precision,
-        changed=changed,
+        precision=choice.precision,
+        changed=choice.changed,
         tile=tile,
         fitted=infer.tile == "auto",
         overlap=infer.overlap,
         multiple=profile.model.multiple,
         batch=batch,
         threads=processor_threads(),
+        reason=choice.reason,
     )
 
 
@@ -130,7 +134,10 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
     network = converted(run.file, reporter, run.home, run.architecture)
     with reporter.working("loading the model"):
         bands, outputs = run.preprocessing.bands, run.outputs
-        return OpenVinoEngine(network, bands, outputs, threads, run.adds_background)
+        form = int8_form_of(run)
+        return OpenVinoEngine(
+            network, bands, outputs, threads, run.adds_background, None if form is None else form[0]
+        )
 
 
 def _choose_engine(

@@ -1,6 +1,11 @@
-"""Whether bfloat16 gives the masks of float32: measured once per model, and stored with its run."""
+"""The precision in which a model computes, by what its processor can and what was measured.
 
-from collections.abc import Iterator, Sequence
+What bfloat16 changes is measured once per model on the first scenes, and what int8 does when that
+form is made. Both are stored with the run. No speed is measured, so that the same command gives the
+same bits however busy the machine is.
+"""
+
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -9,24 +14,33 @@ from pathlib import Path
 import numpy as np
 
 from landslide_cli.core.arrays import Image
-from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import mask_of
-from landslide_cli.core.tiling.windows import View, views
 from landslide_cli.documents import read_json, restored, write_json
-from landslide_cli.errors import DataError, LandslideError, OutputError
-from landslide_cli.imagery.raster.reader import SceneReader
+from landslide_cli.errors import DataError, OutputError
 from landslide_cli.locks import in_turn
+from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.engines import Engine, EngineName, Shape
+from landslide_cli.runs.engines import Engine, EngineName, Precision, Shape
+from landslide_cli.runs.example_windows import example_windows
 from landslide_cli.runs.files import PRECISION
+from landslide_cli.runs.int8_form import Int8Record, int8_form_of
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.run import Run
 
 # bfloat16 is taken if it changes less than this share of the compared pixels.
 MOST_CHANGED = 0.005
 
-# Windows that are compared; rows of a scene that are searched for them at once.
-_WINDOWS, _ROWS = 4, 4096
+# Windows that are compared.
+_WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A precision, and why it was taken; fields as those of `Plan`."""
+
+    precision: Precision
+    changed: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,53 @@ class _Compared:
     windows: int
 
 
-def bfloat16_change(
+def choose_precision(
+    profile: Profile,
+    name: EngineName,
+    engine: Engine,
+    run: Run,
+    scenes: Sequence[Path],
+    reporter: Reporter,
+) -> Choice:
+    """Choose the fastest precision that changes little, unless the profile names one.
+
+    Args:
+        profile: its `infer.precision` and `tile_side` are used.
+        name: of the engine.
+        engine: with the run's model.
+        run: the model; the int8 form that the profile asks for is there.
+        scenes: images on whose first windows bfloat16 is compared, if it never was.
+        reporter: warned if the comparison cannot be stored.
+    """
+    wanted, form, reason = profile.infer.precision, int8_form_of(run), ""
+    if form is not None and wanted in ("auto", "int8"):
+        _, record = form
+        left_out = None if wanted == "int8" else _why_not_int8(record, engine)
+        changed = None if record.change is None else record.change.changed
+        if left_out is None:
+            return Choice("int8", changed, "" if record.change is None else str(record.change))
+        reason = left_out
+    if wanted == "float32" or (wanted == "auto" and "bfloat16" not in engine.prefers()):
+        return Choice("float32", None, reason)
+    changed = _bfloat16_change(name, engine, run, scenes, profile.tile_side, reporter)
+    if changed is not None:
+        compared = f"bfloat16 changes {changed:.2%} of the compared pixels"
+        reason = f"{compared}; {reason}" if reason else compared
+    if wanted == "bfloat16" or (changed is not None and changed < MOST_CHANGED):
+        return Choice("bfloat16", changed, reason)
+    return Choice("float32", changed, reason)
+
+
+def _why_not_int8(record: Int8Record, engine: Engine) -> str | None:
+    """Say why a model's int8 form is not taken unasked; None if it is."""
+    if "int8" not in engine.prefers():
+        return "no int8, for which the processor has neither VNNI nor AMX"
+    if record.change is None:
+        return "no int8, whose scores are not known"
+    return None if record.is_sound else f"no int8: {record.change}"
+
+
+def _bfloat16_change(
     name: EngineName,
     engine: Engine,
     run: Run,
@@ -68,7 +128,7 @@ def bfloat16_change(
         stored = _stored(run, digest)
         if name in stored:
             return stored[name].changed
-        windows = list(islice(_windows(run, scenes, side), _WINDOWS))
+        windows = list(islice(example_windows(run, scenes, side), _WINDOWS))
         if not windows:
             return None
         with reporter.working("comparing bfloat16 with float32"):
@@ -92,22 +152,6 @@ def _stored(run: Run, digest: str) -> dict[str, _Compared]:
             if document.pop("model", None) == digest:
                 stored |= {name: restored(_Compared, one, path) for name, one in document.items()}
     return stored
-
-
-def _windows(run: Run, scenes: Sequence[Path], side: int) -> Iterator[Image]:
-    """Yield the windows with data of the scenes that can be read."""
-    for path in scenes:
-        try:
-            with SceneReader(path, run.preprocessing_of(path)) as scene:
-                tiling = Tiling(side, 0, scale=scene.scales)
-                layout = tiling.layout(scene.height, scene.width)
-                # Block by block: the local statistics of a whole scene take long to compute.
-                for block in layout.blocks(_ROWS, layout.width):
-                    for view in views(scene, layout, block):
-                        if isinstance(view, View) and view.pixels is not None:
-                            yield view.pixels
-        except LandslideError:
-            continue  # reported when the scene is mapped
 
 
 def _changed_share(engine: Engine, windows: Sequence[Image]) -> float:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.errors import ModelError
-from landslide_cli.runs.engines import import_openvino
 from landslide_cli.runs.onnx_model import onnx_model
+from landslide_cli.runs.openvino_library import import_openvino
 
 openvino = import_openvino()
 onnxruntime = pytest.importorskip("onnxruntime")

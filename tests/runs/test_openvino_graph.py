@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from landslide_cli.reporting import SilentReporter
-from landslide_cli.runs.engines import import_openvino
 from landslide_cli.runs.files import MODEL, PACKAGED
 from landslide_cli.runs.openvino_graph import rewrite
+from landslide_cli.runs.openvino_library import import_openvino
 from landslide_cli.runs.openvino_model import converted
 
 TO_CHANNELS_LAST = [0, 2, 3, 1]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from landslide_cli.records import Input
-from landslide_cli.runs.files import MODEL, PACKAGED
+from landslide_cli.runs.files import INT8, MODEL, PACKAGED
+from landslide_cli.runs.int8_form import int8_record
 from landslide_cli.runs.openvino_parts import PARTS, put_together
 from tools.package_model import take_apart
 
@@ -71,3 +72,11 @@ assert network.with_suffix(".bin").stat().st_size > 20e6
 assert "tensorflow" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_packaged_model_has_a_sound_int8_form() -> None:
+    record = int8_record(PACKAGED / INT8)
+    assert record is not None
+    assert record.model == Input.of(PACKAGED / MODEL).digest
+    assert record.calibrated_on == "train"
+    assert record.is_sound

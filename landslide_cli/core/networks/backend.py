@@ -10,12 +10,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 # TensorFlow's library exports its own SQLite to all libraries loaded after it. GDAL and Python's
 # module must be loaded first: that SQLite has no R-trees, so that GeoPackages would have no spatial
 # index, and leaves other bytes in space that is given up.
 import pyogrio  # noqa: F401
+
+from landslide_cli.core.processor import computes
 
 
 @contextmanager
@@ -70,11 +71,7 @@ def has_native_bfloat16() -> bool:
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         return bool(details.get("compute_capability", (0, 0)) >= (8, 0))
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return computes("bfloat16")
 
 
 def gpu_memory() -> int | None:

@@ -161,8 +161,8 @@ class InferResult(Result):
     def _settings(self) -> list[tuple[str, str]]:
         plan = self.plan
         precision: str = plan.precision
-        if plan.changed is not None:
-            precision += f" (bfloat16 changes {plan.changed:.2%} of the compared pixels)"
+        if plan.reason:
+            precision += f" ({plan.reason})"
         tile = "whole scenes" if plan.tile is None else f"{plan.tile} pixels"
         if plan.fitted:
             tile += " at most"

@@ -26,6 +26,7 @@ from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.ancestry import document_of, learned_from
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, run_lock, unfinished_folder
 from landslide_cli.runs.planning import load_predictor
+from landslide_cli.runs.quantization import check_can_quantize
 from landslide_cli.runs.run import architecture_path, check_fold, find_run
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
 from landslide_cli.stages.train.ancestors import ancestors_of, warn_of_known
@@ -52,7 +53,12 @@ if TYPE_CHECKING:
 BOTH: tuple[Part, Part] = ("train", "valid")
 
 # Settings that have no effect on the result.
-_WITHOUT_EFFECT = ("train.cache", "train.checkpoint_minutes", "train.tensorboard")
+_WITHOUT_EFFECT = (
+    "train.cache",
+    "train.checkpoint_minutes",
+    "train.int8",
+    "train.tensorboard",
+)
 
 
 def train(
@@ -149,6 +155,8 @@ def _lead(
     folder = unfinished_folder(profile.run_folder)
     with reporter.working("loading TensorFlow"):
         machine = _hardware() | _versions()
+    if profile.train.int8:
+        check_can_quantize()
     with workers.ending_together():
         ancestors = ancestors_of(profile)
         refuse_work_in(profile.run_folder)
@@ -298,7 +306,7 @@ def _finish(
     reporter: Reporter,
 ) -> TrainResult:
     """Write film strips, curves, threshold and the models for maps; return the run's numbers."""
-    state, preprocessing = loop.state, _preprocessing(profile, parts)
+    state, settings, preprocessing = loop.state, profile.train, _preprocessing(profile, parts)
     with reporter.working("drawing previews and curves"):
         loop.previews.finish(len(state.rows))
         plot_curves(folder / CURVES, state.rows, round(state.best["epoch"]))
@@ -311,6 +319,12 @@ def _finish(
         # The precision of the maps is decided with the run, not by whatever is mapped first.
         examined = run if training.scenes else run.for_tiles()
         load_predictor(profile, examined, training.images, reporter)
+    if settings.int8:
+        # Masks are compared at the threshold that was chosen.
+        finished = find_run(profile, folder, preprocessing)
+        in_int8 = profile.infer.model_copy(update={"precision": "int8", "engine": "openvino"})
+        quantized = profile.model_copy(update={"infer": in_int8})
+        load_predictor(quantized, finished, training.images, reporter)
     return TrainResult(
         run=profile.run_folder,
         epochs=len(state.rows),

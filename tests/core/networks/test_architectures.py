@@ -20,7 +20,8 @@ from landslide_cli.core.networks.build import (
     summarise_layers,
 )
 from landslide_cli.profile.model import network_settings
-from landslide_cli.runs.engines import OpenVinoEngine, import_openvino
+from landslide_cli.runs.engines import OpenVinoEngine
+from landslide_cli.runs.openvino_library import import_openvino
 
 # The smallest of each, of a thousandth of the parameters.
 TINY: dict[str, dict[str, Any]] = {
