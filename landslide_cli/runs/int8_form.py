@@ -6,6 +6,7 @@ It is made by `runs.quantization`, and read where a plan takes it.
 import json
 import tempfile
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,8 @@ from landslide_cli.runs.run import Run
 
 # It is taken unasked if the IoU falls by less than this.
 MOST_LOST = 0.005
+
+_BAD_ARCHIVES = (zipfile.BadZipFile, zlib.error)
 
 Kept = Literal["none", "the first two", "those that lose most"]
 
@@ -111,10 +114,11 @@ def write_int8_form(path: Path, openvino: Any, network: Any, record: Int8Record)
         openvino.save_model(network, description, compress_to_fp16=False)
         parts = [description.read_bytes(), description.with_suffix(".bin").read_bytes()]
     with whole_file(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(
+        # Weights of 8 bits hardly shrink, and large ones would take a second to inflate.
+        np.savez(
             file,
             record=np.array(json.dumps(asdict(record), allow_nan=False)),
-            description=np.frombuffer(parts[0], np.uint8),
+            description=np.frombuffer(zlib.compress(parts[0]), np.uint8),
             weights=np.frombuffer(parts[1], np.uint8),
         )
 
@@ -132,8 +136,8 @@ def read_int8_form(path: Path, core: Any) -> Any:
     try:
         with np.load(path, allow_pickle=False) as parts:
             description, weights = (parts[name].tobytes() for name in ("description", "weights"))
-        return core.read_model(description, weights)
-    except (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile):
+        return core.read_model(zlib.decompress(description), weights)
+    except (OSError, KeyError, ValueError, EOFError, RuntimeError, *_BAD_ARCHIVES):
         raise DataError(f"{path}: is damaged; delete it") from None
 
 
