@@ -10,6 +10,8 @@ from typing import Any
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.networks.build import rebuilt
 
+_SLOW_IN_BFLOAT16 = (keras.layers.DepthwiseConv2D, keras.layers.ReLU)
+
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Keras's layer with the fused operation in training, for float32 on a single device.
@@ -39,12 +41,21 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
 
 def with_fused_normalization(model: Any) -> Any:
-    """Copy a network with fused batch normalization, to train; see `with_plain_normalization`."""
+    """Copy a network for training; see `with_plain_normalization`.
+
+    Batch normalization is fused. Of a network in bfloat16 on a CPU it computes in float32, as do
+    the layers that TensorFlow is slow at in bfloat16 there: to convert features twice takes less.
+    """
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
 
     def fused(layer: Any) -> Any:
-        can_fuse = type(layer) is keras.layers.BatchNormalization and _has_fused_operation(layer)
-        layer_class = FusedBatchNormalization if can_fuse else type(layer)
-        return layer_class.from_config(layer.get_config())
+        config = layer.get_config()
+        is_normalization = type(layer) is keras.layers.BatchNormalization
+        can_fuse = is_normalization and _has_fused_operation(layer)
+        is_slow = can_fuse or type(layer) in _SLOW_IN_BFLOAT16
+        if is_slow and not has_gpu and layer.compute_dtype == "bfloat16":
+            config["dtype"] = "float32"
+        return (FusedBatchNormalization if can_fuse else type(layer)).from_config(config)
 
     return rebuilt(model, fused)
 

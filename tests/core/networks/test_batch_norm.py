@@ -9,7 +9,7 @@ from landslide_cli.core.networks.batch_norm import (
     with_fused_normalization,
     with_plain_normalization,
 )
-from landslide_cli.core.networks.build import build_model
+from landslide_cli.core.networks.build import build_model, in_precision
 from landslide_cli.profile import FlexUNetSettings
 
 layers = keras.layers
@@ -68,13 +68,22 @@ def test_layers_that_the_fused_operation_does_not_support_are_not_replaced(
     assert type(with_fused_normalization(model).layers[-1]) is layers.BatchNormalization
 
 
-def test_layers_of_other_precisions_update_their_statistics_too() -> None:
-    inputs = keras.Input((None, None, 6))
-    layer = layers.BatchNormalization(dtype="mixed_bfloat16")
-    fused = with_fused_normalization(keras.Model(inputs, layer(inputs)))
-    outputs = fused(features(), training=True)
-    assert outputs.dtype == "bfloat16"
-    assert not np.allclose(fused.layers[-1].moving_mean, 0.0)
+@pytest.mark.parametrize(("gpus", "slow"), [([], "float32"), (["a GPU"], "bfloat16")])
+def test_layers_that_a_cpu_is_slow_at_in_bfloat16_compute_in_float32(
+    gpus: list[str], slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    inputs, policy = keras.Input((None, None, 6)), "mixed_bfloat16"
+    values = layers.Conv2D(6, 1, dtype=policy)(inputs)
+    for layer in (layers.BatchNormalization, layers.ReLU, layers.DepthwiseConv2D):
+        options = {"kernel_size": 3} if layer is layers.DepthwiseConv2D else {}
+        values = layer(dtype=policy, **options)(values)
+    fused = with_fused_normalization(keras.Model(inputs, values))
+    assert [layer.compute_dtype for layer in fused.layers[1:]] == ["bfloat16", slow, slow, slow]
+    fused(features(), training=True)
+    assert not np.allclose(fused.layers[2].moving_mean, 0.0)
+    restored = in_precision(with_plain_normalization(fused), "float32")
+    assert {layer.compute_dtype for layer in restored.layers[:-1]} == {"float32"}
 
 
 def test_a_network_is_converted_to_fused_layers_and_back() -> None:
