@@ -16,6 +16,11 @@ class Piece:
     image: Image
     valid: Valid = None
 
+    def rows(self, start: int, stop: int) -> "Piece":
+        """Return the rows from `start` to below `stop`, a view."""
+        valid = None if self.valid is None else self.valid[start:stop]
+        return Piece(self.image[start:stop], valid)
+
 
 class Source(Protocol):
     """A scene that can be read piece by piece."""

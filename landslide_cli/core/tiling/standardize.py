@@ -10,7 +10,7 @@ cells of a grid (Zuiderveld, 1994, Graphics Gems IV).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import DEVIATION, MEAN, Image, like
-from landslide_cli.core.tiling.source import Source
+from landslide_cli.core.tiling.source import Piece, Source
 
 # Lower bound of the deviation divided by, so that noise of even scenes is not amplified.
 LEAST_DEVIATION = 8.0
@@ -113,23 +113,69 @@ def local_statistics(
         rows: first row of the part, and the one after its last. Default: all.
         cols: likewise.
     """
-    row_axis, col_axis = (
-        _CellAxis(length, max(1, round(length * scale / _CELL_SIDE)))
-        for length, scale in zip((source.height, source.width), scales, strict=True)
-    )
+    row_axis, col_axis = _cell_axes(source, scales)
     cell_rows = row_axis.covering(*(rows or (0, source.height)))
     cell_cols = col_axis.covering(*(cols or (0, source.width)))
-    edges = np.array([col_axis.span(cell) for cell in cell_cols])
-    changed = _changed(source) if source.kept else None
-    cells = np.array(
-        [_cell_statistics(source, *row_axis.span(cell), edges, changed) for cell in cell_rows]
-    )
+    edges, changed = _edges(col_axis, cell_cols), _changed(source)
+    cells = []
+    for cell in cell_rows:
+        sums = _CellSums(_counted_strips(row_axis, cell), edges, changed)
+        for strip in sums.strips:
+            sums.add(source.read(strip, sums.cols))
+        cells.append(sums.statistics())
     return Levels(
-        cells.astype(np.float32),
-        _CellAxis(row_axis.length, row_axis.count, cell_rows[0]),
-        _CellAxis(col_axis.length, col_axis.count, cell_cols[0]),
+        np.array(cells),
+        replace(row_axis, first=cell_rows[0]),
+        replace(col_axis, first=cell_cols[0]),
         changed,
     )
+
+
+class LevelsInPassing:
+    """The local statistics of a scene that is read once, in pieces from top to bottom.
+
+    They are those of `local_statistics`.
+
+    Args:
+        source: the scene; but for which bands it has, it is not read.
+        scales: factors by which its rows and columns are resized for the model.
+    """
+
+    def __init__(self, source: Source, scales: tuple[float, float]) -> None:
+        self._rows, self._cols = _cell_axes(source, scales)
+        self._changed = _changed(source)
+        self._edges = _edges(self._cols, range(self._cols.count))
+        self._known: list[NDArray[np.float32]] = []
+        self._begin()
+
+    def add(self, row_off: int, piece: Piece) -> None:
+        """Take in the next rows of the scene, over its full width."""
+        stop = row_off + piece.image.shape[0]
+        while len(self._known) < self._rows.count:
+            for (start, end), held in zip(self._sums.strips, self._held, strict=True):
+                low, high = max(start, row_off), min(end, stop)
+                if low < high:
+                    held.append(piece.rows(low - row_off, high - row_off))
+                    if high == end:
+                        self._sums.add(_joined(held))
+            if stop < self._sums.strips[-1][1]:
+                return
+            self._known.append(self._sums.statistics())
+            self._begin()
+
+    def around(self, rows: tuple[int, int]) -> Levels | None:
+        """Return what rows of the scene are standardized by; None as long as it is not known."""
+        cells = self._rows.covering(*rows)
+        if cells.stop > len(self._known):
+            return None
+        known = np.array(self._known[cells.start : cells.stop])
+        return Levels(known, replace(self._rows, first=cells.start), self._cols, self._changed)
+
+    def _begin(self) -> None:
+        """Begin with the next row of cells: what was read of its strips is held until they end."""
+        strips = _counted_strips(self._rows, len(self._known))
+        self._sums = _CellSums(strips, self._edges, self._changed)
+        self._held: list[list[Piece]] = [[] for _ in strips]
 
 
 def standardize(
@@ -199,35 +245,83 @@ def _standardize(image: Image, statistics: NDArray[np.float32]) -> Image:
     return like(result, image)
 
 
-def _cell_statistics(
-    source: Source,
-    top: int,
-    bottom: int,
-    edges: NDArray[np.int64],
-    changed: tuple[int, ...] | None,
-) -> NDArray[np.float64]:
-    """Compute what `Levels.cells` holds for one row of cells, (cells, 1 + bands + 1)."""
-    total: NDArray[np.float64] = np.zeros((len(edges), 1))
-    pixels = np.zeros(len(edges))
-    left, right = int(edges[0, 0]), int(edges[-1, 1])
-    for rows in _sampled_rows(source.height, top, bottom):
-        piece = source.read(rows, (left, right))
-        image = piece.image if changed is None else piece.image[..., changed]
-        image = image if piece.valid is None else image * piece.valid[..., None]
+class _CellSums:
+    """Sums over a row of cells, of the strips of it that count.
+
+    Args:
+        strips: first row of each strip, and the one after its last.
+        edges: (cells, 2), first column of each cell, and the one after its last.
+        changed: positions of the bands that are standardized; None for all.
+    """
+
+    def __init__(
+        self,
+        strips: Sequence[tuple[int, int]],
+        edges: NDArray[np.int64],
+        changed: tuple[int, ...] | None,
+    ) -> None:
+        self.strips = strips
+        self._edges, self._changed = edges, changed
+        self._total: NDArray[np.float64] = np.zeros((len(edges), 1))
+
+    @property
+    def cols(self) -> tuple[int, int]:
+        """First column of the cells, and the one after the last."""
+        return int(self._edges[0, 0]), int(self._edges[-1, 1])
+
+    def add(self, strip: Piece) -> None:
+        """Add a whole strip, of the columns `cols`."""
+        image = strip.image if self._changed is None else strip.image[..., self._changed]
+        image = image if strip.valid is None else image * strip.valid[..., None]
+        starts = self._edges[:, 0] - self._edges[0, 0]
         columns = _column_sums(image)
-        total = total + np.add.reduceat(columns, edges[:, 0] - left, axis=0, dtype=np.float64)
-        pixels += (rows[1] - rows[0]) * (edges[:, 1] - edges[:, 0])
-    count = total[:, :1]
-    means, squares = (sums / np.maximum(1.0, count) for sums in np.split(total[:, 1:], 2, axis=1))
-    deviations = np.sqrt(np.maximum(0.0, squares - means**2)).mean(axis=1, keepdims=True)
-    share = count / pixels[:, None]
-    return np.concatenate([share, share * means, share * deviations], axis=1)
+        self._total = self._total + np.add.reduceat(columns, starts, axis=0, dtype=np.float64)
+
+    def statistics(self) -> NDArray[np.float32]:
+        """Return what `Levels.cells` holds for the row, (cells, 1 + bands + 1)."""
+        rows = sum(stop - start for start, stop in self.strips)
+        pixels = rows * (self._edges[:, 1] - self._edges[:, 0])
+        count = self._total[:, :1]
+        means, squares = np.split(self._total[:, 1:] / np.maximum(1.0, count), 2, axis=1)
+        deviations = np.sqrt(np.maximum(0.0, squares - means**2)).mean(axis=1, keepdims=True)
+        share = count / pixels[:, None]
+        cells = np.concatenate([share, share * means, share * deviations], axis=1)
+        return np.asarray(cells, np.float32)
 
 
-def _changed(source: Source) -> tuple[int, ...]:
-    """Return the positions of the bands that are standardized."""
+def _cell_axes(source: Source, scales: tuple[float, float]) -> tuple[_CellAxis, _CellAxis]:
+    rows, cols = (
+        _CellAxis(length, max(1, round(length * scale / _CELL_SIDE)))
+        for length, scale in zip((source.height, source.width), scales, strict=True)
+    )
+    return rows, cols
+
+
+def _edges(axis: _CellAxis, cells: range) -> NDArray[np.int64]:
+    """Return the first column of each cell, and the one after its last, (cells, 2)."""
+    return np.array([axis.span(cell) for cell in cells])
+
+
+def _changed(source: Source) -> tuple[int, ...] | None:
+    """Return the positions of the bands that are standardized; None for all."""
+    if not source.kept:
+        return None
     bands = source.read((0, 1), (0, 1)).image.shape[-1]
     return tuple(band for band in range(bands) if band not in source.kept)
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    """Put the pieces of a strip together."""
+    if len(pieces) == 1:
+        return pieces[0]
+    image = np.concatenate([piece.image for piece in pieces])
+    if all(piece.valid is None for piece in pieces):
+        return Piece(image)
+    valid = [
+        np.ones(piece.image.shape[:2], np.bool_) if piece.valid is None else piece.valid
+        for piece in pieces
+    ]
+    return Piece(image, np.concatenate(valid))
 
 
 def _column_sums(image: Image) -> NDArray[np.uint32 | np.float64]:
@@ -245,12 +339,14 @@ def _column_sums(image: Image) -> NDArray[np.uint32 | np.float64]:
     return np.concatenate([term.sum(axis=0, dtype=np.uint32) for term in terms], axis=1)
 
 
-def _sampled_rows(height: int, top: int, bottom: int) -> Iterator[tuple[int, int]]:
-    """Yield the strips to read of a row of cells: all of it, or two of a scene of many rows."""
-    if height <= _MAX_ROWS:
-        for start in range(top, bottom, _STRIP_ROWS):
-            yield start, min(start + _STRIP_ROWS, bottom)
-        return
-    for quarter in (1, 3):
-        middle = top + (bottom - top) * quarter // 4
-        yield max(top, middle - _STRIP_ROWS // 2), min(bottom, middle + _STRIP_ROWS // 2)
+def _counted_strips(axis: _CellAxis, cell: int) -> list[tuple[int, int]]:
+    """List the strips of a row of cells that count: all of it, or two of a scene of many rows."""
+    if cell >= axis.count:
+        return []
+    top, bottom = axis.span(cell)
+    if axis.length <= _MAX_ROWS:
+        starts = range(top, bottom, _STRIP_ROWS)
+        return [(start, min(start + _STRIP_ROWS, bottom)) for start in starts]
+    middles = (top + (bottom - top) * quarter // 4 for quarter in (1, 3))
+    half = _STRIP_ROWS // 2
+    return [(max(top, middle - half), min(bottom, middle + half)) for middle in middles]

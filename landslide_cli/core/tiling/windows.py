@@ -1,5 +1,6 @@
 """From a scene that is read row by row to the windows that the model sees."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,7 +13,12 @@ from landslide_cli.core.tiling.grid import Axis, Window, reflected
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.scaling import Ratio, to_model
 from landslide_cli.core.tiling.source import Piece, Source
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import (
+    Levels,
+    LevelsInPassing,
+    local_statistics,
+    standardize,
+)
 
 # Called with the row and column of the scene at which an image, (rows, cols, bands), was read.
 OnPixels = Callable[[int, int, Image], None]
@@ -109,17 +115,31 @@ class _ScaledRows:
         self._units_at_once = units_at_once(width, layout.rows, pixels_at_once)
         rows_at_once = self._units_at_once * layout.rows.model
         self._held = _HeldRows(self._unit * layout.rows.model, grid.rows.side + 2 * rows_at_once)
-        self._levels = None
-        if source.standardized:
-            last = max(int(_samples(grid.rows, row, row).max()) for row in window_rows)
-            stop = (last // layout.rows.model + 1) * layout.rows.scene
-            rows = self._unit * layout.rows.scene, min(layout.height, stop)
-            self._levels = local_statistics(source, layout.scales, rows, self._cols)
+        self._levels = self._statistics(window_rows)
+        # Rows that were read, and cannot be standardized yet; the model's row of the first.
+        self._waiting: deque[Piece] = deque()
+        self._ready = self._unit * layout.rows.model
+
+    def _statistics(self, window_rows: range) -> Levels | LevelsInPassing | None:
+        """Return what the rows are standardized by; None if they are not."""
+        source, layout, grid = self._source, self._layout, self._layout.grid
+        if not source.standardized:
+            return None
+        if (
+            self._unit == 0
+            and self._cols == (0, layout.width)
+            and self._block.row_stop == layout.height
+        ):
+            return LevelsInPassing(source, layout.scales)
+        last = max(int(_samples(grid.rows, row, row).max()) for row in window_rows)
+        stop = (last // layout.rows.model + 1) * layout.rows.scene
+        rows = self._unit * layout.rows.scene, min(layout.height, stop)
+        return local_statistics(source, layout.scales, rows, self._cols)
 
     @property
     def stop(self) -> int:
         """The row of the model from which on nothing is there yet."""
-        return min(self._layout.grid.rows.length, self._unit * self._layout.rows.model)
+        return min(self._layout.grid.rows.length, self._ready)
 
     @property
     def source_stop(self) -> int:
@@ -134,11 +154,13 @@ class _ScaledRows:
         above = max(0, begin - ratio.halo_to_model)
         first, stop = above * ratio.scene, (end + ratio.halo_to_model) * ratio.scene
         piece = self._source.read((first, min(height, stop)), self._cols)
-        scaled = self._standardized(_scaled(piece, self._layout), above * ratio.model)
-        skipped = (begin - above) * ratio.model
-        self._held.add(_rows_of(scaled, skipped, skipped + (end - begin) * ratio.model))
+        own = piece.rows(begin * ratio.scene - first, end * ratio.scene - first)
+        scaled, skipped = _scaled(piece, self._layout), (begin - above) * ratio.model
+        self._waiting.append(scaled.rows(skipped, skipped + (end - begin) * ratio.model))
         self._unit = end
-        own = _rows_of(piece, begin * ratio.scene - first, end * ratio.scene - first)
+        if isinstance(self._levels, LevelsInPassing):
+            self._levels.add(begin * ratio.scene, own)
+        self._hold_standardized()
         yield from self._within_block(own, begin * ratio.scene)
 
     def cut(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Image | None:
@@ -146,11 +168,26 @@ class _ScaledRows:
         self._held.drop_above(int(rows.min()))
         return self._held.cut(rows, cols - self._left)
 
-    def _standardized(self, piece: Piece, row_off: int) -> Piece:
-        if self._levels is None:
-            return piece
-        offset = row_off, self._left
-        image = standardize(piece.image, self._levels, offset, self._layout.scales)
+    def _hold_standardized(self) -> None:
+        """Hold the rows that wait, as far as the statistics around them are known."""
+        while self._waiting:
+            piece, levels = self._waiting[0], self._levels
+            if isinstance(levels, LevelsInPassing):
+                begin, ratio = self._ready // self._layout.rows.model, self._layout.rows
+                end = begin + piece.image.shape[0] // ratio.model
+                rows = begin * ratio.scene, min(self._layout.height, end * ratio.scene)
+                levels = levels.around(rows)
+                if levels is None:
+                    return
+            if levels is not None:
+                piece = self._standardized(piece, levels)
+            self._held.add(piece)
+            self._ready += piece.image.shape[0]
+            self._waiting.popleft()
+
+    def _standardized(self, piece: Piece, levels: Levels) -> Piece:
+        offset = self._ready, self._left
+        image = standardize(piece.image, levels, offset, self._layout.scales)
         if piece.valid is not None:
             # Black would be a deep shadow to the model, and spoil what it sees beside.
             image[~piece.valid] = MEAN
@@ -242,11 +279,6 @@ def _scaled(piece: Piece, layout: Layout) -> Piece:
     if partly.any():
         scaled[partly] = like(scaled[partly] / shares[partly][..., None], scaled)
     return Piece(scaled, shares > 0.0)
-
-
-def _rows_of(piece: Piece, start: int, stop: int) -> Piece:
-    valid = None if piece.valid is None else piece.valid[start:stop]
-    return Piece(piece.image[start:stop], valid)
 
 
 def _taken(
