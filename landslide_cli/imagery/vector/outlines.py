@@ -8,14 +8,14 @@ column of pixels; and no outline has a trace of the cuts that its mask went thro
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from landslide_cli.core.components import merged
 from landslide_cli.core.palette import Mask
-from landslide_cli.imagery.vector.rings import CORNER, Numbers, Records, corners_of, polygons_of
+from landslide_cli.imagery.vector.rings import CORNER, Numbers, Records, polygons_of
+from landslide_cli.imagery.vector.row_runs import RowRuns, turns_of
 
 # A part is a set of pixels of one class that touch by sides; parts that touch by corners are one
 # outline. Parts are numbered from 1 over all pieces, and 0 means none.
@@ -63,18 +63,14 @@ class _Sheet:
 
 
 @dataclass(frozen=True)
-class _Labels:
-    """The parts of a class in a window of a sheet.
+class _Parts:
+    """The parts of a class in a sheet; `numbers` are theirs over all pieces, by that in the sheet.
 
-    `image` is 1 where the class is, `labels` numbers the parts in the window from 1 on, and
-    `numbers` takes a label to the part's number over all pieces, 0 to 0.
+    The last of `numbers`, which -1 takes, is 0 for none.
     """
 
     index: int
-    rows: slice
-    cols: slice
-    image: Mask
-    labels: NDArray[np.int32]
+    runs: RowRuns
     numbers: Numbers
 
 
@@ -167,25 +163,36 @@ class Outliner:
     def _take(self, mask: Mask, probability: NDArray[np.float32]) -> None:
         sheet = _sheet(mask, self._above, self._left[self._row_off :])
         bottom, right = np.zeros_like(sheet.above), np.zeros_like(sheet.left)
-        rows, cols = _window(cv2.inRange(sheet.pixels, 1, self._classes - 1))
         for index in range(1, self._classes):
-            image = (sheet.pixels[rows, cols] == index).view(np.uint8)
-            if image.size and cv2.hasNonZero(image):
-                labels = _labels(index, rows, cols, image, self._count)
-                self._keep(labels, sheet, probability)
-                _hand_on(labels, bottom, right)
+            image = sheet.pixels == index
+            runs = RowRuns.of(image)
+            if len(runs):
+                parts = _parts(index, runs, self._count)
+                self._keep(parts, sheet, image[1:, 1:], probability)
+                _write(bottom, index, parts.numbers[runs.line(len(mask))])
+                _write(right, index, parts.numbers[runs.last_column()])
         self._row_off += len(mask)
         self._above = bottom[1:]
         self._right.append(right[1:])
 
-    def _keep(self, labels: _Labels, sheet: _Sheet, probability: NDArray[np.float32]) -> None:
-        col, row = self._col_off + labels.cols.start, self._row_off + labels.rows.start
-        corners, touching = corners_of(labels.image, labels.labels, labels.numbers, col, row)
+    def _keep(
+        self,
+        parts: _Parts,
+        sheet: _Sheet,
+        inside: NDArray[np.bool_],
+        probability: NDArray[np.float32],
+    ) -> None:
+        turns = turns_of(parts.runs)
+        corners = np.zeros(len(turns.turn), CORNER)
+        # The pixels of a sheet begin one above and left of its piece.
+        corners["x"] = turns.col + (self._col_off - 1)
+        corners["y"] = turns.row + (self._row_off - 1)
+        corners["part"], corners["turn"] = parts.numbers[turns.part], turns.turn
         self._corners.append(corners)
-        self._touching.append(touching)
-        self._same.append(_known(labels, sheet))
-        self._parts.append(_statistics(labels, probability))
-        self._count += len(labels.numbers) - 1
+        self._touching.append(parts.numbers[turns.touching])
+        self._same.append(_known(parts, sheet))
+        self._parts.append(_statistics(parts, probability[inside]))
+        self._count += len(parts.numbers) - 1
 
 
 def _sheet(mask: Mask, above: Records, left: Records) -> _Sheet:
@@ -199,74 +206,57 @@ def _sheet(mask: Mask, above: Records, left: Records) -> _Sheet:
     return _Sheet(pixels, over, beside)
 
 
-def _window(foreground: Mask) -> tuple[slice, slice]:
-    """Return the rows and columns of the foreground, one more to each side where there is one."""
-    x, y, width, height = cv2.boundingRect(foreground)
-    if width == 0:
-        return slice(0, 0), slice(0, 0)
-    rows, cols = foreground.shape
-    return (
-        slice(max(0, y - 1), min(rows, y + height + 1)),
-        slice(max(0, x - 1), min(cols, x + width + 1)),
-    )
+def _parts(index: int, runs: RowRuns, first: int) -> _Parts:
+    numbers = np.arange(first, first + int(runs.parts.max()) + 2)
+    numbers[-1] = 0
+    return _Parts(index, runs, numbers)
 
 
-def _labels(index: int, rows: slice, cols: slice, image: Mask, first: int) -> _Labels:
-    count, labels = cv2.connectedComponents(image, connectivity=4)
-    numbers = np.arange(first - 1, first - 1 + count)
-    numbers[0] = 0
-    return _Labels(index, rows, cols, image, labels, numbers)
+def _write(line: Records, index: int, parts: Numbers) -> None:
+    """Write a class's parts into the last row or column of a sheet, for the next pieces."""
+    line["index"][parts > 0] = index
+    line["part"][parts > 0] = parts[parts > 0]
 
 
-def _hand_on(labels: _Labels, bottom: Records, right: Records) -> None:
-    """Write a class's parts into the last row and column of a sheet, for the next pieces."""
-    if labels.rows.stop == len(right):
-        _write(bottom[labels.cols], labels, labels.labels[-1])
-    if labels.cols.stop == len(bottom):
-        _write(right[labels.rows], labels, labels.labels[:, -1])
-
-
-def _write(line: Records, labels: _Labels, at: NDArray[np.int32]) -> None:
-    line["index"][at > 0] = labels.index
-    line["part"][at > 0] = labels.numbers[at[at > 0]]
-
-
-def _known(labels: _Labels, sheet: _Sheet) -> Numbers:
+def _known(parts: _Parts, sheet: _Sheet) -> Numbers:
     """Pair the numbers that the parts have in earlier pieces with those they have here.
 
     Returns:
         (pairs, 2).
     """
-    pairs = []
-    if labels.rows.start == 0:
-        pairs.append((sheet.above["part"][labels.cols], labels.labels[0]))
-    if labels.cols.start == 0:
-        pairs.append((sheet.left["part"][labels.rows], labels.labels[:, 0]))
-    columns = [np.column_stack([parts, labels.numbers[at]])[at > 0] for parts, at in pairs]
-    return np.unique(np.concatenate([np.zeros((0, 2), np.int64), *columns]), axis=0)
+    lines = [
+        (sheet.above["part"], parts.numbers[parts.runs.line(0)]),
+        (sheet.left["part"], parts.numbers[parts.runs.first_column()]),
+    ]
+    pairs = np.concatenate([np.column_stack([before, here])[here > 0] for before, here in lines])
+    # Most are like the pair before: what is left is sorted in a moment.
+    return np.unique(pairs[np.diff(pairs, axis=0, prepend=0).any(axis=1)], axis=0)
 
 
-def _statistics(labels: _Labels, probability: NDArray[np.float32]) -> Records:
+def _statistics(parts: _Parts, values: NDArray[np.float32]) -> Records:
     """Count the parts' pixels in the piece, without its neighbours', and sum their probabilities.
+
+    Args:
+        parts: of the sheet.
+        values: the probabilities of the class's pixels in the piece.
 
     Returns:
         (parts,) of `_PART`.
     """
-    skip_rows, skip_cols = int(labels.rows.start == 0), int(labels.cols.start == 0)
-    inside = labels.image[skip_rows:, skip_cols:].view(np.bool_)
-    at = labels.labels[skip_rows:, skip_cols:][inside]
-    first_row, first_col = labels.rows.start + skip_rows - 1, labels.cols.start + skip_cols - 1
-    of_piece = probability[first_row : labels.rows.stop - 1, first_col : labels.cols.stop - 1]
-    values = np.asarray(of_piece[inside], np.float32)
-    count = len(labels.numbers)
-    least = np.full(count, np.inf, np.float32)
-    np.minimum.at(least, at, values)
+    runs, count = parts.runs, len(parts.numbers) - 1
+    first = int(np.searchsorted(runs.starts, runs.pitch))
+    starts = runs.starts[first:]
+    lengths = runs.stops[first:] - starts - (starts % runs.pitch == 0)
+    part, lengths = runs.parts[first:][lengths > 0], lengths[lengths > 0]
+    begins = lengths.cumsum() - lengths
     statistics = np.zeros(count, _PART)
-    statistics["index"] = labels.index
-    statistics["pixels"] = np.bincount(at, minlength=count)
-    statistics["total"] = np.bincount(at, weights=values, minlength=count)
-    statistics["least"] = least
-    return statistics[1:]
+    statistics["index"], statistics["least"] = parts.index, np.inf
+    statistics["pixels"] = np.bincount(part, weights=lengths, minlength=count)
+    if len(part):
+        totals = np.add.reduceat(values.astype(np.float64), begins)
+        statistics["total"] = np.bincount(part, weights=totals, minlength=count)
+        np.minimum.at(statistics["least"], part, np.minimum.reduceat(values, begins))
+    return statistics
 
 
 def _outlines(

@@ -7,12 +7,9 @@ one class that touch by sides. x counts columns and y rows, from the upper left 
 pixel.
 """
 
-import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-
-from landslide_cli.core.palette import Mask
 
 Numbers = NDArray[np.int64]
 Records = NDArray[np.void]
@@ -20,56 +17,10 @@ Records = NDArray[np.void]
 CORNER = np.dtype([("x", np.int32), ("y", np.int32), ("part", np.int64), ("turn", np.uint8)])
 
 # The pixels around a point are its quadrants: 0 upper left, 1 upper right, 2 lower left, 3 lower
-# right; its code has bit q set if quadrant q is of the class. By the code: the quadrant between the
-# two sides that meet in the point, plus `_REFLEX` where it is the one quadrant not of the class.
-# Quadrants of the class in a diagonal make two corners, of which this is the first.
+# right. The turn of a corner is the quadrant between the two sides that meet in the point, plus
+# `_REFLEX` where it is the one quadrant not of the class. Quadrants of the class in a diagonal make
+# two corners.
 _REFLEX = 4
-_DIAGONALS = (0b1001, 0b0110)
-_TURNS = np.zeros(16, np.uint8)
-_TURNS[[0b0001, 0b0010, 0b0100, 0b1000]] = 0, 1, 2, 3
-_TURNS[[0b1110, 0b1101, 0b1011, 0b0111]] = 4, 5, 6, 7
-_TURNS[[*_DIAGONALS]] = 0, 1
-_IS_CORNER = np.ones(256, np.uint8)
-_IS_CORNER[[0b0000, 0b0011, 0b1100, 0b0101, 0b1010, 0b1111]] = 0
-
-
-def corners_of(
-    image: Mask, labels: NDArray[np.int32], numbers: Numbers, col_off: int, row_off: int
-) -> tuple[Records, Numbers]:
-    """Find the corners between the pixels of an image.
-
-    Args:
-        image: (rows, cols), 1 where pixels are of the class, else 0.
-        labels: (rows, cols), the same for pixels of the class that touch by sides, else 0.
-        numbers: of parts, by label.
-        col_off: x of the point between the image's first four pixels.
-        row_off: y of that point.
-
-    Returns:
-        (corners,) of `CORNER`, and (pairs, 2) of parts that touch by a corner.
-    """
-    code = _codes(image)
-    points = cv2.findNonZero(cv2.LUT(code, _IS_CORNER))
-    x, y = np.zeros((2, 0), np.int32) if points is None else points.reshape(-1, 2).T
-    at = code[y, x]
-    diagonal = np.isin(at, _DIAGONALS)
-    first = _TURNS[at]
-    x, y = np.concatenate([x, x[diagonal]]), np.concatenate([y, y[diagonal]])
-    turn = np.concatenate([first, 3 - first[diagonal]])
-    # A quadrant of the class: the one between the sides, or the one opposite to it.
-    quadrant = np.where(turn < _REFLEX, turn, 7 - turn)
-    part = numbers[labels[y + (quadrant >> 1), x + (quadrant & 1)]]
-    corners = np.zeros(len(x), CORNER)
-    corners["x"], corners["y"] = x + col_off, y + row_off
-    corners["part"], corners["turn"] = part, turn
-    pairs = np.column_stack([part[: len(diagonal)][diagonal], part[len(diagonal) :]])
-    return corners, np.unique(pairs, axis=0)
-
-
-def _codes(image: Mask) -> Mask:
-    """Return the code of the point between each 2 x 2 pixels."""
-    sides = image[:, :-1] | image[:, 1:] << 1
-    return np.asarray(sides[:-1] | sides[1:] << 2, np.uint8)
 
 
 def polygons_of(corners: Records, places: Numbers) -> NDArray[np.object_]:
