@@ -5,10 +5,12 @@ as 3 to 2. A piece that begins and ends at units is resized exactly as the whole
 a scene of any size is resized in bounded memory.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,12 @@ from landslide_cli.core.tiling.resampling import Value, resample
 
 # Largest relative error of a ratio: about one pixel along a window of 1024.
 TOLERANCE = 1e-3
+
+# Pixels that are resized at once along their rows.
+_PIXELS_AT_ONCE = 2**16
+
+# OpenCV takes twice as many channels at the most.
+_MAX_CHANNELS = 64
 
 
 @dataclass(frozen=True)
@@ -74,9 +82,14 @@ def to_model(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[Value]
     if full.dtype == np.uint8 and rows.scene % rows.model == cols.scene % cols.model == 0:
         # Averages of whole pixels are integer arithmetic in OpenCV: fast, and exact in any piece.
         return resample(full, width, height)
-    result = np.empty((height, width, full.shape[2]), values.dtype)
-    for band in range(full.shape[2]):
-        plane = _resized_plane(np.ascontiguousarray(full[..., band]), rows, cols)
+    planes = [
+        _resized_plane(np.ascontiguousarray(full[..., band]), rows, cols)
+        for band in range(full.shape[2])
+    ]
+    if full.dtype == np.float32 and len(planes) == 1:
+        return np.asarray(planes[0][..., None], values.dtype)
+    result = np.empty((height, width, len(planes)), values.dtype)
+    for band, plane in enumerate(planes):
         result[..., band] = np.rint(plane) if values.dtype == np.uint8 else plane
     return result
 
@@ -107,36 +120,60 @@ def _resized_plane(values: NDArray[Value], rows: Ratio, cols: Ratio) -> NDArray[
 
 
 def _resized_rows(values: NDArray[Value], ratio: Ratio) -> NDArray[np.float32]:
-    height, width = values.shape
-    resized = np.empty((height // ratio.scene, ratio.model, width), np.float32)
-    _resize(values, ratio, resized)
+    if ratio.scene == ratio.model:
+        return np.asarray(values, np.float32)
+    padded = np.pad(values, [(1, 1), (0, 0)], mode="edge")
+    units, width = values.shape[0] // ratio.scene, values.shape[1]
+    resized = np.empty((units, ratio.model, width), np.float32)
+    for position in range(ratio.model):
+        taps = [
+            (padded[1 + offset :: ratio.scene][:units], weight)
+            for offset, weight in _taps(ratio, position)
+        ]
+        _weigh(taps, resized[:, position])
     return resized.reshape(-1, width)
 
 
 def _resized_cols(values: NDArray[Value], ratio: Ratio) -> NDArray[np.float32]:
+    if ratio.scene == ratio.model:
+        return np.asarray(values, np.float32)
     height, width = values.shape
-    resized = np.empty((height, width // ratio.scene, ratio.model), np.float32)
-    _resize(values.T, ratio, resized.transpose(1, 2, 0))
-    return resized.reshape(height, -1)
+    units = width // ratio.scene
+    resized = np.empty((height, units * ratio.model), np.float32)
+    # Few rows at a time, so that what is computed of them stays in the processor's cache.
+    rows_at_once = max(1, _PIXELS_AT_ONCE // resized.shape[1])
+    for top in range(0, height, rows_at_once):
+        part = resized[top : top + rows_at_once]
+        padded = np.pad(values[top : top + rows_at_once], [(0, 0), (1, 1)], mode="edge")
+        planes = np.empty((ratio.model, len(part), units), np.float32)
+        for position, plane in enumerate(planes):
+            taps = [
+                (padded[:, 1 + offset :: ratio.scene][:, :units], weight)
+                for offset, weight in _taps(ratio, position)
+            ]
+            _weigh(taps, plane)
+        _interleave(planes, part.reshape(len(part), units, ratio.model))
+    return resized
 
 
-def _resize(values: NDArray[Value], ratio: Ratio, resized: NDArray[np.float32]) -> None:
-    """Resize whole units of the first axis into (units, pixels of the model in each, ...).
+def _weigh(taps: Sequence[tuple[NDArray[np.generic], float]], total: NDArray[np.float32]) -> None:
+    """Sum pixels by their weights.
 
     Not by OpenCV, whose last bits depend on where a piece begins.
     """
-    if ratio.scene == ratio.model:
-        resized[...] = values.reshape(resized.shape)
-        return
-    padded = np.pad(values, [(1, 1), (0, 0)], mode="edge")
-    total, product = np.empty_like(resized[:, 0]), np.empty_like(resized[:, 0])
-    for position in range(ratio.model):
-        for index, (offset, weight) in enumerate(_taps(ratio, position)):
-            source = padded[1 + offset :: ratio.scene][: len(resized)]
-            np.multiply(source, np.float32(weight), out=product if index else total)
-            if index:
-                total += product
-        resized[:, position] = total
+    product = np.empty_like(total)
+    for index, (pixels, weight) in enumerate(taps):
+        np.multiply(pixels, np.float32(weight), out=product if index else total)
+        if index:
+            total += product
+
+
+def _interleave(planes: NDArray[np.float32], target: NDArray[np.float32]) -> None:
+    """Put (count, rows, cols) into (rows, cols, count)."""
+    if 1 < len(planes) <= _MAX_CHANNELS:
+        cv2.merge([*planes], target)  # several times as fast as numpy
+    else:
+        target[...] = planes.transpose(1, 2, 0)
 
 
 def _taps(ratio: Ratio, position: int) -> list[tuple[int, float]]:
