@@ -163,6 +163,7 @@ class ScenePredictor:
         block: Window,
         predict: Predict,
         on_pixels: OnPixels | None = None,
+        floor: float | None = None,
     ) -> Generator[Strip]:
         """Predict a block of a scene of any size, in bounded memory; see `predict_block`.
 
@@ -172,6 +173,7 @@ class ScenePredictor:
             block: of the scene.
             predict: `model_for(layout)`, or what the caller has wrapped around it.
             on_pixels: given the scene's own pixels as they are read.
+            floor: as of `predict_block`.
         """
         return predict_block(
             scene,
@@ -181,6 +183,7 @@ class ScenePredictor:
             self._channels,
             batch=self.plan.batch,
             on_pixels=on_pixels,
+            floor=floor,
         )
 
     def model_for(self, layout: Layout) -> Predict:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image, Probabilities, Valid
 from landslide_cli.core.tiling.blending import Rows, blend
-from landslide_cli.core.tiling.grid import Window
+from landslide_cli.core.tiling.grid import Window, ceil_div
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.prefetch import prefetch
-from landslide_cli.core.tiling.scaling import pad_to_units, to_scene
+from landslide_cli.core.tiling.scaling import Ratio, pad_to_units, to_scene
 from landslide_cli.core.tiling.source import Source
 from landslide_cli.core.tiling.windows import (
     PIXELS_AT_ONCE,
@@ -34,6 +35,12 @@ Predict = Callable[[Image], Probabilities]
 # Batches that wait for the model, and that it has answered: what is done when a row of windows is
 # complete takes as long as a few of them.
 _READY, _ANSWERED = 3, 6
+
+# Columns, in units, that are resized back together or not at all.
+_UNITS = 16
+
+# What is below a floor by this share stays below it however it is rounded.
+_MARGIN = 1e-4
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ def predict_block(
     batch: int = 1,
     on_pixels: OnPixels | None = None,
     pixels_at_once: int = PIXELS_AT_ONCE,
+    floor: float | None = None,
 ) -> Generator[Strip]:
     """Predict a block of a scene.
 
@@ -83,18 +91,19 @@ def predict_block(
         batch: windows of a model call; the last ones are filled up to that number.
         on_pixels: shown the block's pixels as they are read, in the reading thread.
         pixels_at_once: of the scene, that are read and handed on in one step.
+        floor: probabilities of a single channel that are smaller may be given as 0, which takes
+            less time.
 
     Yields:
         The block from top to bottom.
     """
-
     area = layout.area(block)
     patience = max(batch, 2 * len(layout.grid.cols.touching(area.col_off, area.col_stop)))
     with (
         prefetch(views(source, layout, block, on_pixels, pixels_at_once), _READY * batch) as ready,
         prefetch(_predicted(ready, predict, batch, patience), _ANSWERED * batch) as answers,
     ):
-        yield from _strips(answers, layout, block, channels, pixels_at_once)
+        yield from _strips(answers, layout, block, channels, pixels_at_once, floor)
 
 
 def _predicted(
@@ -134,6 +143,7 @@ def _strips(
     block: Window,
     channels: int,
     pixels_at_once: int,
+    floor: float | None,
 ) -> Iterator[Strip]:
     """Blend, resize to the scene's own size, and add which pixels hold data."""
     ground = _GroundRows()
@@ -148,7 +158,7 @@ def _strips(
     area = layout.area(block)
     units = units_at_once(block.width, layout.rows, pixels_at_once)
     rows = blend(layout.grid, area, answers(), channels, units * layout.rows.model)
-    for row_off, values in _at_scene_size(rows, layout, block, units):
+    for row_off, values in _at_scene_size(rows, layout, block, units, floor):
         valid = ground.take(row_off, values.shape[0], values.shape[1])
         yield Strip(row_off, block.col_off, values, valid)
 
@@ -180,7 +190,11 @@ class _GroundRows:
 
 
 def _at_scene_size(
-    rows: Iterable[Rows], layout: Layout, block: Window, units_at_once: int
+    rows: Iterable[Rows],
+    layout: Layout,
+    block: Window,
+    units_at_once: int,
+    floor: float | None,
 ) -> Iterator[tuple[int, Probabilities]]:
     """Resize blended rows back to the scene, a few units of rows at a time.
 
@@ -198,14 +212,19 @@ def _at_scene_size(
         while unit < ready:
             until = min(ready, unit + units_at_once)
             top = max(unit * ratio.scene, block.row_off)
-            yield top, _resized(held, first, (unit, until), layout, block)
+            yield top, _resized(held, first, (unit, until), layout, block, floor)
             unit = until
         needless = max(0, (unit - ratio.halo_to_scene) * ratio.model - first)
         held, first = held[needless:], first + min(needless, held.shape[0])
 
 
 def _resized(
-    held: Probabilities, first: int, units: tuple[int, int], layout: Layout, block: Window
+    held: Probabilities,
+    first: int,
+    units: tuple[int, int],
+    layout: Layout,
+    block: Window,
+    floor: float | None,
 ) -> Probabilities:
     """Resize the rows of the units given; `first` is the model's row at which `held` begins."""
     rows, cols = layout.rows, layout.cols
@@ -217,8 +236,40 @@ def _resized(
         # The scene's last pixels may lie beyond the last whole pixel of the model.
         values = pad_to_units(values, units[1] - begin, rows.model, axis=0)
         values = pad_to_units(values, cols.units(block.col_stop) - left, cols.model, axis=1)
-        values = to_scene(values, rows, cols)
+        values = _enlarged(values, rows, cols, floor)
     top = max(units[0] * rows.scene, block.row_off) - begin * rows.scene
     bottom = min(units[1] * rows.scene, block.row_stop) - begin * rows.scene
     start = block.col_off - left * cols.scene
     return values[top:bottom, start : start + block.width]
+
+
+def _enlarged(
+    values: Probabilities, rows: Ratio, cols: Ratio, floor: float | None
+) -> Probabilities:
+    """Resize to the scene, but columns in which nothing reaches the floor; they become 0."""
+    if floor is None or values.shape[2] > 1:
+        return to_scene(values, rows, cols)
+    units = ceil_div(values.shape[1], cols.model)
+    values = pad_to_units(values, units, cols.model, axis=1)
+    height = ceil_div(values.shape[0], rows.model) * rows.scene
+    result = np.zeros((height, units * cols.scene, 1), np.float32)
+    reach = (values >= np.float32(floor * (1.0 - _MARGIN))).any(axis=(0, 2))
+    halo = cols.halo_to_scene
+    for start, stop in _spans(reach.reshape(units, cols.model).any(axis=1), halo):
+        left, right = max(0, start - halo), min(units, stop + halo)
+        part = to_scene(values[:, left * cols.model : right * cols.model], rows, cols)
+        inside = slice((start - left) * cols.scene, (stop - left) * cols.scene)
+        result[:, start * cols.scene : stop * cols.scene] = part[:, inside]
+    return result
+
+
+def _spans(marked: NDArray[np.bool_], halo: int) -> list[tuple[int, int]]:
+    """List spans of units, a multiple of `_UNITS` each, with all that are marked or beside such."""
+    count = len(marked)
+    grown = np.zeros(ceil_div(count, _UNITS) * _UNITS, np.bool_)
+    for shift in range(-halo, halo + 1):
+        low, high = max(0, shift), count + min(0, shift)
+        grown[low:high] |= marked[low - shift : high - shift]
+    some = grown.reshape(-1, _UNITS).any(axis=1).astype(np.int8)
+    ends = np.flatnonzero(np.diff(some, prepend=0, append=0)) * _UNITS
+    return [(start, min(stop, count)) for start, stop in ends.reshape(-1, 2).tolist()]

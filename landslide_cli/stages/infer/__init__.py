@@ -230,7 +230,8 @@ def _mapper(
     if scheduler is None:
         predictor = load_predictor(profile, run, images, reporter, plan)
         recipe = Recipe(profile, run, predictor.plan, fingerprint)
-        return recipe, LocalMapper(predictor, run.threshold)
+        everywhere = profile.infer.probability != "none"
+        return recipe, LocalMapper(predictor, run.threshold, everywhere=everywhere)
     from landslide_cli.stages.infer.cluster import ClusterMapper
 
     plan = plan or make_plan(profile, run, images, reporter)[0]

@@ -223,7 +223,9 @@ def _mapper_of(recipe: Recipe) -> LocalMapper:
             predictor = load_predictor(
                 recipe.profile, recipe.run, (), SilentReporter(), recipe.plan
             )
-            _loaded[:] = [(key, LocalMapper(predictor, recipe.run.threshold))]
+            everywhere = recipe.profile.infer.probability != "none"
+            mapper = LocalMapper(predictor, recipe.run.threshold, everywhere=everywhere)
+            _loaded[:] = [(key, mapper)]
         return _loaded[0][1]
 
 

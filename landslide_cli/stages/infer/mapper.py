@@ -29,6 +29,9 @@ from landslide_cli.runs.scene_predictor import ScenePredictor, masked
 # only up to here.
 COLS_AT_ONCE = 8192
 
+# Of two classes, the foreground is the most probable from here on.
+_DEFAULT = 0.5
+
 # How often a scene that waits for the model checks whether to stop, in seconds.
 _POLL_SECONDS = 0.2
 
@@ -37,8 +40,8 @@ _POLL_SECONDS = 0.2
 class Band:
     """Finished rows of a block of a scene, from its row `row_off` and column `col_off` on.
 
-    `mask` has class indices, `IGNORE` where there is no data; `probability` is the foreground's;
-    both are (rows, cols).
+    `mask` has class indices, `IGNORE` where there is no data; `probability` is the foreground's,
+    where the mask has any or the mapper was told to give it everywhere; both are (rows, cols).
     """
 
     row_off: int
@@ -145,6 +148,7 @@ class LocalMapper:
         predictor: the model.
         threshold: of the foreground; None: the most probable class.
         cols_at_once: columns of a block, in pixels of the model.
+        everywhere: whether the probability is wanted in the background too.
     """
 
     def __init__(
@@ -152,8 +156,10 @@ class LocalMapper:
         predictor: ScenePredictor,
         threshold: float | None,
         cols_at_once: int = COLS_AT_ONCE,
+        everywhere: bool = True,
     ) -> None:
         self._predictor, self._threshold = predictor, threshold
+        self._floor = None if everywhere else _DEFAULT if threshold is None else threshold
         self._cols_at_once = cols_at_once
         self._turn = threading.Lock()
         self._stopped = threading.Event()
@@ -205,7 +211,7 @@ class LocalMapper:
         """Map a block of a scene, from top to bottom."""
         turn = _Turn(self._turn, self._stopped)
         predict = self._in_turn(self._predictor.model_for(layout), turn, advance)
-        strips = self._predictor.strips(scene, layout, block, predict, on_pixels)
+        strips = self._predictor.strips(scene, layout, block, predict, on_pixels, self._floor)
         try:
             for strip in strips:
                 yield _band_of(strip, self._threshold, self._predictor.chosen)

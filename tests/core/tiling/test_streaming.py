@@ -234,6 +234,19 @@ def test_a_scene_is_predicted_step_by_step_as_if_held_whole(case: Case) -> None:
     np.testing.assert_array_equal(probabilities, expected)
 
 
+@given(cases(), st.floats(0.0, 1.0))
+@example(Case(Tiling(64, 16, scale=0.25), 200, 900, False, 3), 0.62)
+def test_what_reaches_a_floor_is_the_same_as_without_one(case: Case, floor: float) -> None:
+    layout, channels = case.layout, 1
+    case = replace(case, gaps=False)
+    everywhere = predicted(case, [layout.whole]).probabilities
+    strips = predict_block(case.scene, Model(), layout, layout.whole, channels, floor=floor)
+    above = np.concatenate([strip.probabilities for strip in strips])
+    high = everywhere >= floor
+    np.testing.assert_array_equal(above[high], everywhere[high])
+    assert (above[~high] < floor).all()
+
+
 @given(cases(), st.data())
 def test_any_part_of_a_scene_is_predicted_as_in_the_whole(case: Case, data: st.DataObject) -> None:
     top = data.draw(st.integers(0, case.height - 1))
