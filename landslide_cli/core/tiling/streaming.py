@@ -102,8 +102,9 @@ def predict_block(
     with (
         prefetch(views(source, layout, block, on_pixels, pixels_at_once), _READY * batch) as ready,
         prefetch(_predicted(ready, predict, batch, patience), _ANSWERED * batch) as answers,
+        prefetch(_strips(answers, layout, block, channels, pixels_at_once, floor), 1) as strips,
     ):
-        yield from _strips(answers, layout, block, channels, pixels_at_once, floor)
+        yield from strips
 
 
 def _predicted(
@@ -255,7 +256,7 @@ def _enlarged(
     result = np.zeros((height, units * cols.scene, 1), np.float32)
     reach = (values >= np.float32(floor * (1.0 - _MARGIN))).any(axis=(0, 2))
     halo = cols.halo_to_scene
-    for start, stop in _spans(reach.reshape(units, cols.model).any(axis=1), halo):
+    for start, stop in _spans(np.asarray(reach.reshape(units, cols.model).any(axis=1)), halo):
         left, right = max(0, start - halo), min(units, stop + halo)
         part = to_scene(values[:, left * cols.model : right * cols.model], rows, cols)
         inside = slice((start - left) * cols.scene, (stop - left) * cols.scene)

@@ -35,9 +35,13 @@ def average_views(predict: Predict, transposed: Predict, symmetries: Symmetries)
             answer = (transposed if transpose else predict)(np.ascontiguousarray(seen))
             answer = np.flip(answer, axes)
             answer = answer.swapaxes(1, 2) if transpose else answer
-            total = answer.copy() if total is None else total + answer
+            if total is None:
+                total = np.array(answer, np.float32)
+            else:
+                total += answer
         assert total is not None  # noqa: S101 - there are views
-        return np.asarray(total / np.float32(len(views)), np.float32)
+        total /= np.float32(len(views))
+        return total
 
     return mean
 

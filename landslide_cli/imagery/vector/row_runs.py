@@ -38,7 +38,7 @@ class RowRuns:
         size = rows * (cols + 1)
         flat = np.zeros(-(-(size + 1) // _WORD) * _WORD + 1, np.uint8)
         flat[1 : size + 1].reshape(rows, cols + 1)[:, :cols] = image
-        return cls(rows, cols, _nonzero(flat[1:] ^ flat[:-1]))
+        return cls(rows, cols, _nonzero(np.asarray(flat[1:] ^ flat[:-1], np.uint8)))
 
     def __len__(self) -> int:
         return len(self.ends) // 2

@@ -256,7 +256,7 @@ def _map_all(
             reporter.warn(f"{scene.name} is not mapped")
 
     with mapper:
-        with reporter.working("reading headers, compiling the model"):
+        with reporter.working("reading headers"):
             jobs = _jobs(mapper, recipe, scenes, fail)
         report_scales({job.scene.name: job.scale for job in jobs}, reporter)
         title = jobs[0].title if len(jobs) == 1 else f"mapping {counted(len(jobs), 'scene')}"
@@ -309,7 +309,7 @@ def _jobs(
     scenes: Sequence[SceneFile],
     fail: Callable[[SceneFile, Exception], None],
 ) -> list[_Job]:
-    """Read the scenes' headers, once each, and have the model ready for the first."""
+    """Read the scenes' headers, once each, and begin to compile the model for the first."""
     jobs: list[_Job] = []
     for number, file in enumerate(scenes, start=1):
         try:

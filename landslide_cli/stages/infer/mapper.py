@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -109,7 +110,7 @@ class Mapper(Protocol):
         """Raise `Stopped` if the mapper was told to stop."""
 
     def prepare(self, layout: Layout) -> None:
-        """Have the model ready for the windows of a scene."""
+        """See to it that the model is ready for the windows of a scene when they are."""
 
     def blocks(self, layout: Layout) -> list[Window]:
         """Divide a scene into the blocks that are mapped at once."""
@@ -163,6 +164,7 @@ class LocalMapper:
         self._cols_at_once = cols_at_once
         self._turn = threading.Lock()
         self._stopped = threading.Event()
+        self._compiling: Future[None] | None = None
         self.seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -181,8 +183,10 @@ class LocalMapper:
             raise Stopped
 
     def prepare(self, layout: Layout) -> None:
-        """Have the model ready for the windows of a scene."""
-        self._predictor.compile(layout)
+        """Begin to compile the model for the windows of a scene; it is read meanwhile."""
+        pool = ThreadPoolExecutor(1)
+        self._compiling = pool.submit(self._predictor.compile, layout)
+        pool.shutdown(wait=False)
 
     def blocks(self, layout: Layout) -> list[Window]:
         """Divide a scene into the blocks that are mapped at once."""
@@ -225,6 +229,8 @@ class LocalMapper:
         def predict(windows: Image) -> Probabilities:
             turn.take()
             advance(0)
+            if self._compiling is not None:
+                self._compiling.result()
             began = time.perf_counter()
             answer = model(windows)
             self.seconds += time.perf_counter() - began
