@@ -128,6 +128,8 @@ def infer_tiled(
         result = _infer(profile, run, fingerprint, choice, folder, scheduler, reporter)
         if not result.scenes:
             return result
+        if result.speed is not None:
+            folder.record_speed(result.speed)
         merge = profile.infer.duplicates == "merge"
         inventory = update_inventory(folder, merge, overwrite, profile.palette, reporter)
         if profile.infer.submission:

@@ -25,6 +25,7 @@ from landslide_cli.stages.infer.map_record import (
     FORMAT,
     RECORD,
     FinishedScene,
+    Speed,
     Standing,
     StoredInventory,
     StoredScene,
@@ -74,6 +75,7 @@ class MapFolder:
         self._scenes: dict[str, Any] = {}
         self._plan: dict[str, Any] | None = None
         self._inventory: StoredInventory | None = None
+        self._speed: dict[str, Any] | None = None
         self._read()
 
     @property
@@ -271,6 +273,11 @@ class MapFolder:
                 "summary": asdict(finished.summary),
             }
 
+    def record_speed(self, speed: Speed) -> None:
+        """Record how fast the last scenes were mapped."""
+        with self._recording():
+            self._speed = asdict(speed)
+
     def write_table(self) -> Path:
         """Write `landslides.csv`, or `polygons.csv`: finished scenes, a line a scene and class.
 
@@ -359,6 +366,7 @@ class MapFolder:
         self._claimed = set(document.get("files", []))
         inventory = document.get("inventory")
         self._inventory = inventory and restored(StoredInventory, inventory, self.folder / RECORD)
+        self._speed = document.get("speed")
         scenes = dict(document.get("scenes", {}))
         self._scenes = {name: s for name, s in scenes.items() if name not in self._forgotten}
         is_same = document.get("made_from") == self._made_from
@@ -405,6 +413,7 @@ class MapFolder:
                 "files": sorted(self._claimed),
                 "scenes": self._scenes,
                 "inventory": self._inventory and asdict(self._inventory),
+                "speed": self._speed,
             },
         )
         self._read_version = version_of(self.folder / RECORD)

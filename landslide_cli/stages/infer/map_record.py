@@ -80,6 +80,21 @@ class StoredInventory:
 
 
 @dataclass(frozen=True)
+class Speed:
+    """How fast scenes were mapped, several at once.
+
+    `seconds` are from the first window to the last file, and `model_seconds` of these those in
+    which the model was at work. Square kilometres are those of the scenes, None unless the GSD of
+    all is known.
+    """
+
+    megapixels: float
+    seconds: float
+    model_seconds: float
+    square_kilometres_per_hour: float | None
+
+
+@dataclass(frozen=True)
 class _Claimed:
     """Of the record, what every version has stored: the files that may be replaced."""
 
@@ -96,6 +111,7 @@ class _Stored:
     files: list[str]
     scenes: dict[str, StoredScene]
     inventory: StoredInventory | None = None
+    speed: Speed | None = None
 
 
 def read_record(path: Path) -> dict[str, Any]:

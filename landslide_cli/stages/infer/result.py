@@ -9,6 +9,7 @@ from landslide_cli.errors import counted, in_lines, printable
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
+from landslide_cli.stages.infer.map_record import Speed
 from landslide_cli.stages.infer.scene_maps import ClassTotal
 
 
@@ -38,6 +39,11 @@ class MappedScene:
     unchanged: bool
     border: dict[str, Any] | None = None
     clipped: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def square_kilometres(self) -> float | None:
+        """The area of the scene, pixels without data too; None if its GSD is not known."""
+        return None if self.gsd is None else self.width * self.height * self.gsd**2 / 1e6
 
     @property
     def mask(self) -> Path:
@@ -138,6 +144,7 @@ class InferResult(Result):
         return [*tables, Table("settings", ["", "value"], self._settings())]
 
     def document(self) -> dict[str, Any]:
+        speed = self.speed
         return {
             "folder": str(self.folder),
             "table": None if self.table is None else str(self.table),
@@ -151,7 +158,19 @@ class InferResult(Result):
             "megapixels": self._megapixels,
             "seconds": self.seconds,
             "model_seconds": self.model_seconds,
+            "square_kilometres_per_hour": speed and speed.square_kilometres_per_hour,
         }
+
+    @property
+    def speed(self) -> Speed | None:
+        """How fast the scenes were mapped that had not been before; None if there are none."""
+        mapped = [scene for scene in self.scenes if not scene.unchanged]
+        if not mapped or self.seconds <= 0.0:
+            return None
+        areas = [scene.square_kilometres for scene in mapped]
+        known = [area for area in areas if area is not None]
+        rate = sum(known) * 3600.0 / self.seconds if len(known) == len(areas) else None
+        return Speed(self._megapixels, self.seconds, self.model_seconds, rate)
 
     @property
     def _megapixels(self) -> float:
@@ -167,10 +186,13 @@ class InferResult(Result):
         if plan.fitted:
             tile += " at most"
         rows = [("engine", plan.engine), ("precision", precision), ("windows", tile)]
-        if self._megapixels and self.seconds:
-            rate = f"{self._megapixels / max(self.seconds, 1e-9):.2f}"
+        speed = self.speed
+        if speed is not None:
             rows += [
-                ("total and model time (s)", f"{self.seconds:.1f}, {self.model_seconds:.1f}"),
-                ("megapixels per second", rate),
+                ("total and model time (s)", f"{speed.seconds:.1f}, {speed.model_seconds:.1f}"),
+                ("megapixels per second", f"{speed.megapixels / speed.seconds:.2f}"),
             ]
+            if (rate := speed.square_kilometres_per_hour) is not None:
+                shown = f"{rate:,.0f}" if rate >= 100.0 else f"{rate:.3g}"
+                rows.append(("square kilometres per hour", shown))
         return rows

@@ -257,12 +257,35 @@ def test_result_and_record_say_how_the_scenes_were_mapped(
     assert record["plan"]["engine"] == "openvino"
     assert record["made_from"]["model"] == document["model"] == result.model
     assert set(record["scenes"]) == {"scene"}
+    ground = scene["width"] * scene["height"] * scene["gsd"] ** 2 / 1e6
+    assert document["square_kilometres_per_hour"] == pytest.approx(
+        ground * 3600.0 / document["seconds"]
+    )
+    assert record["speed"] == {
+        key: document[key]
+        for key in ("megapixels", "seconds", "model_seconds", "square_kilometres_per_hour")
+    }
     assert result.exit_status == 0
     assert result.complaint is None
     assert str(result.folder) in result.headline()
     assert {table.title for table in result.tables()} == {"scenes", "settings"}
     rows = {row[0]: row[1] for row in result.tables()[1].rows}
     assert (rows["engine"], rows["windows"]) == ("openvino", "64 pixels")
+    assert float(rows["square kilometres per hour"].replace(",", "")) == pytest.approx(
+        document["square_kilometres_per_hour"], rel=0.01
+    )
+
+
+def test_ground_per_hour_is_not_told_where_the_gsd_of_a_scene_is_not_known(
+    bright: Bright, plant: Write, tmp_path: Path
+) -> None:
+    paths = [str(plant("known.tif", **UTM)), str(plant("plain.tif"))]
+    result = infer_tiled(bright(), paths, output=tmp_path / "maps")
+    assert result.document()["square_kilometres_per_hour"] is None
+    assert "square kilometres per hour" not in {row[0] for row in result.tables()[1].rows}
+    record = json.loads((tmp_path / "maps" / "infer.json").read_text(encoding="utf-8"))
+    assert record["speed"]["square_kilometres_per_hour"] is None
+    assert record["speed"]["megapixels"] == result.document()["megapixels"]
 
 
 def test_each_foreground_class_has_its_own_polygons(
