@@ -13,7 +13,7 @@ from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import predict_scene
 from landslide_cli.core.tiling.source import ImageSource, Piece
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import LevelsInPassing, local_statistics, standardize
 from landslide_cli.core.tiling.windows import View, views
 
 WHOLE = (1.0, 1.0)
@@ -153,6 +153,40 @@ def test_a_part_is_standardized_as_within_the_whole(data: st.DataObject, scale: 
     )
     part = standardize(resized[top:bottom, left:right], levels, (top, left), scales)
     np.testing.assert_array_equal(part, whole[top:bottom, left:right])
+
+
+@given(data=st.data(), scale=st.sampled_from([0.25, 0.5, 1.0, 2.0]))
+@settings(max_examples=30)
+def test_statistics_in_passing_are_those_of_the_scene(data: st.DataObject, scale: float) -> None:
+    rows, cols = data.draw(st.integers(1, 2600)), data.draw(st.integers(1, 700))
+    image = noise(rows, cols, (60.0, 100.0), 12.0)
+    valid = np.add.outer(np.arange(rows), np.arange(cols)) % 200 > 20
+    is_float, has_gaps = data.draw(st.booleans()), data.draw(st.booleans())
+    source = ImageSource(
+        image.astype(np.float32) if is_float else image, valid=valid if has_gaps else None
+    )
+    whole = local_statistics(source, (scale, scale))
+    levels = LevelsInPassing(source, (scale, scale))
+    assert levels.around((0, rows)) is None
+    step = data.draw(st.integers(1, rows))
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
+        levels.add(start, source.read((start, stop), (0, cols)))
+    known = levels.around((0, rows))
+    assert known is not None
+    np.testing.assert_array_equal(known.cells, whole.cells)
+
+
+def test_statistics_are_known_as_soon_as_the_cells_around_are_read() -> None:
+    image = noise(4096, 512, (90.0,), 12.0)
+    source = ImageSource(image)
+    levels = LevelsInPassing(source, (1.0, 1.0))
+    known = []
+    for start in range(0, 4096, 256):
+        levels.add(start, source.read((start, start + 256), (0, 512)))
+        known.append(levels.around((0, 512)) is not None)
+    # The first 512 rows depend on three rows of cells, of 256 pixels each.
+    assert known == [False, False, *[True] * 14]
 
 
 def windows_of(
