@@ -46,7 +46,8 @@ def test_corners_are_where_four_pixels_do_not_make_a_straight_line(image: Bools)
     runs = RowRuns.of(image)
     turns, parts = turns_of(runs), drawn(runs)
     found = sorted(zip(turns.row, turns.col, turns.turn, turns.part, strict=True))
-    expected, touching = [], set()
+    expected: list[tuple[int, ...]] = []
+    touching: set[tuple[int, ...]] = set()
     for row in range(1, image.shape[0]):
         for col in range(1, image.shape[1]):
             around = image[row - 1 : row + 1, col - 1 : col + 1].ravel()
@@ -54,7 +55,7 @@ def test_corners_are_where_four_pixels_do_not_make_a_straight_line(image: Bools)
             inside = np.flatnonzero(around)
             diagonal = len(inside) == 2 and inside.sum() == 3
             if len(inside) == 1 or diagonal:
-                expected += [(row, col, quadrant, part[quadrant]) for quadrant in inside]
+                expected += [(row, col, quadrant, part[quadrant]) for quadrant in inside.tolist()]
             if len(inside) == 3:
                 missing = int(np.flatnonzero(~around)[0])
                 expected.append((row, col, 4 + missing, part[inside[0]]))
