@@ -21,6 +21,10 @@ class Piece:
         valid = None if self.valid is None else self.valid[start:stop]
         return Piece(self.image[start:stop], valid)
 
+    def copy(self) -> "Piece":
+        """Return a copy of it."""
+        return Piece(self.image.copy(), None if self.valid is None else self.valid.copy())
+
 
 class Source(Protocol):
     """A scene that can be read piece by piece."""

@@ -154,10 +154,14 @@ class LevelsInPassing:
         while len(self._known) < self._rows.count:
             for (start, end), held in zip(self._sums.strips, self._held, strict=True):
                 low, high = max(start, row_off), min(end, stop)
-                if low < high:
-                    held.append(piece.rows(low - row_off, high - row_off))
-                    if high == end:
-                        self._sums.add(_joined(held))
+                if low >= high:
+                    continue
+                part = piece.rows(low - row_off, high - row_off)
+                if high == end:
+                    self._sums.add(_joined([*held, part]))
+                else:
+                    # A view would keep all that was read from being reused.
+                    held.append(part.copy())
             if stop < self._sums.strips[-1][1]:
                 return
             self._known.append(self._sums.statistics())

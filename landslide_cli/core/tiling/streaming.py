@@ -36,8 +36,9 @@ Predict = Callable[[Image], Probabilities]
 # complete takes as long as a few of them.
 _READY, _ANSWERED = 3, 6
 
-# Columns, in units, that are resized back together or not at all.
-_UNITS = 16
+# Columns, in units, that are resized back together or not at all; and the largest share of all that
+# is worth to be resized apart from the rest.
+_UNITS, _MOST = 16, 0.5
 
 # What is below a floor by this share stays below it however it is rounded.
 _MARGIN = 1e-4
@@ -248,16 +249,19 @@ def _enlarged(
     values: Probabilities, rows: Ratio, cols: Ratio, floor: float | None
 ) -> Probabilities:
     """Resize to the scene, but columns in which nothing reaches the floor; they become 0."""
-    if floor is None or values.shape[2] > 1:
-        return to_scene(values, rows, cols)
     units = ceil_div(values.shape[1], cols.model)
     values = pad_to_units(values, units, cols.model, axis=1)
+    spans = [(0, units)]
+    if floor is not None and values.shape[2] == 1:
+        reach = (values >= np.float32(floor * (1.0 - _MARGIN))).any(axis=(0, 2))
+        marked = np.asarray(reach.reshape(units, cols.model).any(axis=1))
+        spans = _spans(marked, cols.halo_to_scene)
+    if sum(stop - start for start, stop in spans) > _MOST * units:
+        return to_scene(values, rows, cols)
     height = ceil_div(values.shape[0], rows.model) * rows.scene
     result = np.zeros((height, units * cols.scene, 1), np.float32)
-    reach = (values >= np.float32(floor * (1.0 - _MARGIN))).any(axis=(0, 2))
-    halo = cols.halo_to_scene
-    for start, stop in _spans(np.asarray(reach.reshape(units, cols.model).any(axis=1)), halo):
-        left, right = max(0, start - halo), min(units, stop + halo)
+    for start, stop in spans:
+        left, right = max(0, start - cols.halo_to_scene), min(units, stop + cols.halo_to_scene)
         part = to_scene(values[:, left * cols.model : right * cols.model], rows, cols)
         inside = slice((start - left) * cols.scene, (stop - left) * cols.scene)
         result[:, start * cols.scene : stop * cols.scene] = part[:, inside]
