@@ -62,6 +62,7 @@ OWNERS: dict[str, set[str]] = {
     "openvino": {"runs.onnx_model", "runs.openvino_library"},
     "nncf": {"runs.quantization"},
     "onnx": {"runs.onnx_model", "runs.onnx_operations"},
+    "onnxruntime": {"runs.onnx_model"},
     "rasterio": {"imagery"},
     "shapely": {"imagery"},
     "affine": {"imagery"},

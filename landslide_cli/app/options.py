@@ -143,10 +143,11 @@ Augmentations = Annotated[
     bool, _flag(_RESULTS, "--augmentations", help="Draw augmented training examples instead.")
 ]
 Export = Annotated[
-    Literal["onnx"] | None,
+    Literal["onnx", "litert"] | None,
     _option(
         _RESULTS,
         metavar="FORMAT",
-        help="Write the model for other programs instead: onnx, as QGIS's plugin Deepness reads.",
+        help="Write the model for other programs instead: onnx, as QGIS's plugin Deepness reads, "
+        "or litert (TensorFlow Lite).",
     ),
 ]

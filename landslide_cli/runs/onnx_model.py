@@ -8,9 +8,13 @@ second conversion of the Keras model is needed. The network in ONNX takes (1, ba
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from landslide_cli.core.arrays import DEVIATION, MEAN
 from landslide_cli.core.tiling.standardize import LEAST_DEVIATION
 from landslide_cli.errors import UsageError
+from landslide_cli.runs.exported import Tiles, check_exported
 from landslide_cli.runs.onnx_operations import Graph, translated
 from landslide_cli.runs.openvino_library import import_openvino
 
@@ -23,44 +27,61 @@ _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 _SIDES = [2, 3]
 
 
-def onnx_model(network: Path, side: int, standardized: bool, metadata: dict[str, str]) -> bytes:
+def onnx_model(network: Path, tiles: Tiles, metadata: dict[str, str]) -> bytes:
     """Translate a network to ONNX.
 
     Args:
         network: in OpenVINO's form, (batch, rows, cols, bands) of 0 to 255 to probabilities.
-        side: of the square tiles that the translation takes, in pixels.
-        standardized: each tile is standardized by itself before the network; pixels that are black
-            in all bands do not count.
+        tiles: that the translation takes.
         metadata: texts to be stored with it.
 
     Returns:
         The file: (1, bands, side, side) float32 of 0 to 1 to (1, channels, side, side).
 
     Raises:
-        ModelError: the network has operations without a translation.
-        UsageError: the package onnx is not installed.
+        ModelError: the network has operations without a translation, or ONNX Runtime answers
+            otherwise than OpenVINO.
+        UsageError: the packages onnx and onnxruntime are not installed.
     """
     try:
-        from onnx import checker, helper
+        import onnxruntime
+        from onnx import checker
     except ImportError:
         raise UsageError(
-            "--export onnx needs the package onnx; install it with: "
+            "--export onnx needs the packages onnx and onnxruntime; install them with: "
             "pip install 'landslide-cli[onnx]'"
         ) from None
     openvino = import_openvino()
+    core = openvino.Core()
+    source = core.read_model(network)
+    source.reshape([1, tiles.side, tiles.side, tiles.bands])
+    compiled = core.compile_model(source, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    translation = _translation(source, tiles, metadata)
+    checker.check_model(translation)
+    content = bytes(translation.SerializeToString())
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+    def exported(tile: NDArray[np.float32]) -> NDArray[np.float32]:
+        (answer,) = session.run(None, {"image": tile.transpose(_TO_CHANNELS_FIRST)})
+        return np.asarray(answer, np.float32).transpose(_TO_CHANNELS_LAST)
+
+    check_exported(exported, lambda tile: np.asarray(compiled([tile])[0], np.float32), tiles)
+    return content
+
+
+def _translation(source: Any, tiles: Tiles, metadata: dict[str, str]) -> Any:
+    """Return an OpenVINO model whose shapes are known as a model in ONNX."""
+    from onnx import helper
     from openvino.passes import ConstantFolding, Manager
 
-    source = openvino.Core().read_model(network)
-    bands = int(source.input().partial_shape[-1].get_length())
-    source.reshape([1, side, side, bands])
     # What is computed from the size of the tile alone becomes numbers.
     folding = Manager()
     folding.register_pass(ConstantFolding())
     folding.run_passes(source)
     graph = Graph()
     image = graph.add("Mul", ["image", graph.number(255)])
-    if standardized:
-        image = _standardized(graph, image)
+    if tiles.standardized:
+        image = _standardized(graph, image, tiles)
     answer = translated(graph, source, graph.add("Transpose", [image], perm=_TO_CHANNELS_LAST))
     graph.add("Transpose", [answer], output="probability", perm=_TO_CHANNELS_FIRST)
     channels = int(source.output().shape[-1])
@@ -68,8 +89,8 @@ def onnx_model(network: Path, side: int, standardized: bool, metadata: dict[str,
         helper.make_graph(
             graph.nodes,
             "landslide",
-            [_described("image", bands, side)],
-            [_described("probability", channels, side)],
+            [_described("image", tiles.bands, tiles.side)],
+            [_described("probability", channels, tiles.side)],
             graph.initializers,
         ),
         opset_imports=[helper.make_opsetid("", _OPSET)],
@@ -77,8 +98,7 @@ def onnx_model(network: Path, side: int, standardized: bool, metadata: dict[str,
         producer_name="landslide",
     )
     helper.set_model_props(model, metadata)
-    checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return model
 
 
 def _described(name: str, channels: int, side: int) -> Any:
@@ -87,15 +107,26 @@ def _described(name: str, channels: int, side: int) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, side, side])
 
 
-def _standardized(graph: Graph, image: str) -> str:
+def _standardized(graph: Graph, image: str, tiles: Tiles) -> str:
     """Add what `core.tiling.standardize` computes of a scene that is a single cell."""
+    if not tiles.unchanged:
+        return _by_statistics(graph, image, tiles)
+    changed, unchanged = (
+        graph.add("Gather", [image, graph.integers(bands)], axis=1)
+        for bands in (tiles.standardized, tiles.unchanged)
+    )
+    both = graph.add("Concat", [_by_statistics(graph, changed, tiles), unchanged], axis=1)
+    return graph.add("Gather", [both, graph.integers(tiles.order)], axis=1)
 
+
+def _by_statistics(graph: Graph, image: str, tiles: Tiles) -> str:
     def total(values: str) -> str:
         return graph.add("ReduceSum", [values, graph.integers(_SIDES)], keepdims=1)
 
-    image = graph.add("Round", [image])
-    brightest = graph.add("ReduceMax", [image], axes=[1], keepdims=1)
-    counts = graph.add("Min", [brightest, graph.number(1)])  # whole numbers: 0 where it is black
+    if not tiles.is_float:
+        image = graph.add("Round", [image])
+    brightest = graph.add("ReduceMax", [graph.add("Abs", [image])], axes=[1], keepdims=1)
+    counts = graph.add("Sign", [brightest])  # 0 where all bands are
     count = graph.add("Max", [total(counts), graph.number(1)])
     mean = graph.add("Div", [total(image), count])
     centred = graph.add("Sub", [image, mean])
@@ -105,4 +136,6 @@ def _standardized(graph: Graph, image: str) -> str:
     deviation = graph.add("Max", [deviation, graph.number(LEAST_DEVIATION)])
     gain = graph.add("Div", [graph.number(DEVIATION), deviation])
     result = graph.add("Add", [graph.add("Mul", [centred, gain]), graph.number(MEAN)])
+    if tiles.is_float:
+        return result
     return graph.add("Round", [graph.add("Clip", [result, graph.number(0), graph.number(255)])])

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.errors import ModelError
-from landslide_cli.runs.onnx_model import onnx_model
 from landslide_cli.runs.openvino_library import import_openvino
+from landslide_cli.runs.exported import Tiles
+from landslide_cli.runs.onnx_model import onnx_model
+from landslide_cli.runs.onnx_operations import translated
 
 openvino = import_openvino()
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -21,6 +24,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from openvino import opset13 as ops  # noqa: E402 - once it is imported without its telemetry
 
 SIDE, BANDS = 32, 3
+TILES, ALL = Tiles(SIDE, BANDS), (0, 1, 2)
 
 Body = Callable[[Any], Any]
 
@@ -43,7 +47,7 @@ def network_of(body: Body, path: Path) -> Path:
     return path
 
 
-def answer_in_onnx(content: bytes, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def answer_in_onnx(content: bytes, image: Image) -> NDArray[np.float32]:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     given = (image.astype(np.float32) / 255).transpose(2, 0, 1)[None]
     (answer,) = session.run(None, {session.get_inputs()[0].name: given})
@@ -155,28 +159,48 @@ def test_operations_give_the_same_in_onnx(
     network = network_of(body, tmp_path / "model.xml")
     known = answer_of(network, image)
     assert known.std() > 0
-    content = onnx_model(network, SIDE, standardized=False, metadata={})
+    content = onnx_model(network, TILES, {})
     np.testing.assert_allclose(answer_in_onnx(content, image), known, atol=1e-5)
 
 
+@pytest.mark.parametrize("standardized", [ALL, (0, 2)], ids=["all bands", "some bands"])
+@pytest.mark.parametrize("is_float", [False, True], ids=["of 8 bits", "of floats"])
 def test_tiles_are_standardized_as_scenes_of_one_cell(
-    image: NDArray[np.uint8], tmp_path: Path
+    standardized: tuple[int, ...], is_float: bool, image: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     image[:5] = 0  # without data
+    levels = image.astype(np.float32) / np.float32(1.7) if is_float else image
+    tiles = Tiles(SIDE, BANDS, standardized, is_float)
     network = network_of(lambda x: x, tmp_path / "model.xml")
-    content = onnx_model(network, SIDE, standardized=True, metadata={})
-    levels = local_statistics(ImageSource(image, standardized=False), (1.0, 1.0))
-    expected = standardize(image, levels)[5:].astype(int)
-    made = np.rint(answer_in_onnx(content, image)[5:] * 255).astype(int)
+    content = onnx_model(network, tiles, {})
+    kept = tuple(set(ALL) - set(standardized))
+    source = ImageSource(levels, standardized=False, kept=kept)
+    expected = standardize(levels, local_statistics(source, (1.0, 1.0)))[5:].astype(np.float32)
+    made = answer_in_onnx(content, levels)[5:] * 255
     # Sums in another order may round a value to its neighbour.
-    assert np.abs(made - expected).max() <= 1
-    assert (made != expected).mean() < 1e-3
+    tolerance = 1e-3 if is_float else 1.001
+    np.testing.assert_allclose(made, expected, rtol=0, atol=tolerance)
+    assert (np.abs(made - expected) > 1e-3).mean() < 1e-3
+
+
+def test_translation_that_answers_otherwise_is_not_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = network_of(lambda x: ops.multiply(x, np.float32(0.5)), tmp_path / "model.xml")
+    monkeypatch.setattr(
+        "landslide_cli.runs.onnx_model.translated",
+        lambda graph, source, image: graph.add(
+            "Mul", [translated(graph, source, image), graph.number(1.01)]
+        ),
+    )
+    with pytest.raises(ModelError, match=r"differs from the model by 0\.00.* in probability"):
+        onnx_model(network, TILES, {})
 
 
 def test_metadata_are_stored(tmp_path: Path) -> None:
     network = network_of(lambda x: x, tmp_path / "model.xml")
     texts = {"class_names": json.dumps({"0": "background"}), "tile_size": "32"}
-    content = onnx_model(network, SIDE, standardized=False, metadata=texts)
+    content = onnx_model(network, TILES, texts)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map == texts
     assert [end.shape for end in session.get_inputs()] == [[1, BANDS, SIDE, SIDE]]
@@ -185,4 +209,4 @@ def test_metadata_are_stored(tmp_path: Path) -> None:
 def test_operation_without_a_translation_is_named(tmp_path: Path) -> None:
     network = network_of(ops.sin, tmp_path / "model.xml")
     with pytest.raises(ModelError, match="Sin cannot be exported to ONNX"):
-        onnx_model(network, SIDE, standardized=False, metadata={})
+        onnx_model(network, TILES, {})

@@ -20,7 +20,7 @@ from landslide_cli.core.processor import computes
 
 
 @contextmanager
-def _captured_stderr() -> Iterator[None]:
+def captured_stderr() -> Iterator[None]:
     """Capture file descriptor 2; write the captured text to it only on an exception."""
     sys.stderr.flush()
     original = os.dup(2)
@@ -43,7 +43,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # a processor with AVX2 oneDNN trained up to 1.8 times as fast, but a single convolution of FlexUNet
 # (9 x 9, 32 filters, one 512 x 512 tile) took 71 s instead of 0.1 s.
 
-with _captured_stderr():
+with captured_stderr():
     import keras
     import tensorflow as tf
 

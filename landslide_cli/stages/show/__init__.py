@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from landslide_cli.dataset.sources import changed_since_prepare
 from landslide_cli.errors import DataError
@@ -10,7 +9,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import MODEL, maps_folder, run_home
 from landslide_cli.stages.show.augmentations import draw_augmentations
-from landslide_cli.stages.show.export import NAME, export_onnx
+from landslide_cli.stages.show.export import Format, export_model
 from landslide_cli.stages.show.history import history_of
 from landslide_cli.stages.show.landslides import (
     Distribution,
@@ -33,7 +32,7 @@ def show(
     *,
     model: bool = False,
     augmentations: bool = False,
-    export: Literal["onnx"] | None = None,
+    export: Format | None = None,
     output: Path | None = None,
     limit: int | None = None,
     reporter: Reporter | None = None,
@@ -66,7 +65,7 @@ def show(
         draw_augmentations(profile, path, limit, reporter)
         return ShowResult([path])
     if export is not None:
-        return ShowResult([export_onnx(profile, folder / NAME, reporter)])
+        return ShowResult(export_model(profile, folder, export, reporter))
     for text in changed_since_prepare(profile):
         reporter.warn(text)
     sheets, history = Sheets(profile, folder), history_of(profile)

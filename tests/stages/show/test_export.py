@@ -1,19 +1,23 @@
-"""The packaged model in ONNX, with what QGIS's plugin Deepness reads of it."""
+"""The packaged model for other programs, with what they are to know of it."""
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from landslide_cli.app import main
+from landslide_cli.core.networks.backend import captured_stderr, tf
+from landslide_cli.core.networks.build import build_model
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.runs.engines import OpenVinoEngine, Shape
+from landslide_cli.runs.files import MODEL
 from landslide_cli.stages.show import show
 from tests.conftest import RecordingReporter
 
@@ -58,10 +62,36 @@ def test_packaged_model_answers_in_onnx_as_it_maps(profile: Profile, tmp_path: P
     assert values["licence"]
 
 
-def test_missing_package_is_an_error_that_names_the_extra(
-    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_model_in_litert_comes_with_its_description(
+    profile_with: Callable[..., Profile], tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
+    profile = profile_with("infer.tile=64", "infer.overlap=16", "model.base_filters=2")
+    profile.run.mkdir()
+    network = build_model(profile.model, 3, len(profile.classes))
+    network.save(profile.run / MODEL)
+
+    model, description = show(profile, export="litert", output=tmp_path / "show").files
+    assert [model.name, description.name] == ["model.tflite", "model.tflite.json"]
+    image, _ = draw_scene(1, 3, 64, 64)
+    with captured_stderr():
+        exported = tf.lite.Interpreter(model_path=str(model)).get_signature_runner()
+        answer = exported(image=image[None].astype(np.float32) / 255)["probability"]
+    known = network(image[None].astype(np.float32), training=False)
+    np.testing.assert_allclose(answer, known, atol=1e-4)
+
+    values = json.loads(description.read_text(encoding="utf-8"))
+    assert values["classes"] == [entry.name for entry in profile.classes]
+    assert (values["tile"], values["overlap"], values["bands"]) == (64, 16, 3)
+    assert values["gsd"] is None
+    assert values["input_range"] == [0, 1]
+    assert not values["standardized_inside"]
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnxruntime"])
+def test_missing_package_is_an_error_that_names_the_extra(
+    name: str, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UsageError, match=r"pip install 'landslide-cli\[onnx\]'"):
         show(profile, export="onnx")
     assert not (tmp_path / "run.packaged" / "show").exists()
