@@ -17,11 +17,12 @@ from landslide_cli.locks import clear_leftovers, refusing
 from landslide_cli.outputs import write_csv
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
+from landslide_cli.runs.against import as_scored, profile_of_run
 from landslide_cli.runs.files import EVALUATION, run_home, run_lock
 from landslide_cli.runs.run import check_fold, check_trained, find_run
 from landslide_cli.runs.samples import Samples, Units, samples_of
 from landslide_cli.runs.scales import report_scales, scales_of
-from landslide_cli.stages.evaluate.compare import Comparison, compare, profile_of_run
+from landslide_cli.stages.evaluate.compare import Comparison, compare
 from landslide_cli.stages.evaluate.counts import (
     Measure,
     SampleCounts,
@@ -33,10 +34,8 @@ from landslide_cli.stages.evaluate.disagreements import Found, write_disagreemen
 from landslide_cli.stages.evaluate.false_alarms import FalseAlarms, false_alarms_document
 from landslide_cli.stages.evaluate.leaks import Leak, report_leaks
 from landslide_cli.stages.evaluate.report import (
-    calibration_report,
-    class_report,
     foreground_dice,
-    mean_report,
+    reports_of,
     sample_scores,
 )
 from landslide_cli.stages.evaluate.result import EvaluateResult, format_thresholds
@@ -113,7 +112,7 @@ def _evaluate(
         theirs_too = _report_leaks(rivals, profiles, parts, part, reporter)
         leaks, leaking = leaks + theirs_too[0], leaking + theirs_too[1]
         theirs, *_ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
-        comparison = compare(counts, theirs, against, profile.palette, profile.evaluate)
+        comparison = compare(counts, theirs, against, profile.palette, measure, profile.evaluate)
     folder = run_home(profile)
     with reporter.working("computing scores and intervals"):
         result = _result(
@@ -153,23 +152,13 @@ def _count_all(
     alarms, found = list[FalseAlarms](), list[Found]()
     warnings: list[str] = []
     for fold, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
-        # What is read and how it is counted follows the profile, how it is predicted the run's.
-        nearest = {"nearest_colour": scorer.prepare.nearest_colour}
-        reading = {
-            "source": scorer.source,
-            "classes": scorer.classes,
-            "foreground": scorer.foreground,
-            "prepare": fold.prepare.model_copy(update=nearest),
-            "evaluate": scorer.evaluate,
-            "infer": fold.infer.model_copy(update=_delivered(scorer)),
-        }
-        as_scored = fold.model_copy(update=reading)
         suffix = f", fold {samples.items[0].fold}" if len(profiles) > 1 else ""
-        description, run = f"scoring {part}{suffix}", find_run(as_scored)
+        predicting = as_scored(fold, scorer)
+        description, run = f"scoring {part}{suffix}", find_run(predicting)
         if samples.units != "tiles":
             images = [sample.image for sample in samples.items]
             warnings += report_scales(scales_of(images, run.preprocessing_of), reporter)
-        counted = count_samples(as_scored, run, samples, measure, description, reporter)
+        counted = count_samples(predicting, run, samples, measure, description, reporter)
         counts, alarms, found = counts + counted[0], alarms + counted[1], found + counted[2]
     if not counts:
         raise DataError(f"none of the scenes of {part} has a mask, so there is nothing to score")
@@ -233,15 +222,10 @@ def _result(
         pixels=pixels,
         thresholds=list(thresholds.values()),
         palette=palette,
-        classes={
-            palette.names[index]: class_report(counts, index, measure, settings)
-            for index in palette.meaningful
-        },
-        means=mean_report(counts, palette.meaningful, settings),
+        reports=reports_of(counts, palette, measure, settings),
         loss_name=profile.train.loss,
         loss=float(np.mean([sample.loss for sample in counts])),
         dice_coef_multiclass=float(np.mean([_soft_accuracy(sample) for sample in counts])),
-        calibration=calibration_report(counts, settings),
         worst=_worst(counts),
         delivered=_delivered(profile) if counts[0].delivered is not None else None,
         false_alarms=false_alarms_document(alarms),

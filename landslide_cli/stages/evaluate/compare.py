@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.palette import Palette
-from landslide_cli.core.parts import fold_folder
 from landslide_cli.core.scores.confusion import SCORE_NAMES, foreground_scores
-from landslide_cli.errors import ModelError, counted
-from landslide_cli.profile import EvaluateSettings, Profile, load_profile
-from landslide_cli.profile.extending import PACKAGED_PROFILE
+from landslide_cli.errors import counted
+from landslide_cli.profile import EvaluateSettings
 from landslide_cli.reporting import Table
-from landslide_cli.runs.files import LANDSLIDE, PROFILE, uses_packaged
-from landslide_cli.stages.evaluate.counts import SampleCounts
-from landslide_cli.stages.evaluate.report import LEAST_GROUPS, Bootstrap
+from landslide_cli.stages.evaluate.counts import Measure, SampleCounts
+from landslide_cli.stages.evaluate.report import (
+    LEAST_GROUPS,
+    Bootstrap,
+    Reports,
+    foreground_dice,
+    reports_of,
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,16 @@ class Difference:
 class Comparison:
     """The scores of the foreground by two runs, from the pooled counts of the same samples.
 
-    `subject` is what the foreground is called.
+    `subject` is what the foreground is called, `other` all scores of the other run, and `scenes`
+    has the Dice of the foreground by both in each sample that has any, the greatest loss first.
     """
 
     against: Path
     subject: str
     scores: dict[str, Difference]
     groups: int
+    other: Reports
+    scenes: list[dict[str, Any]]
 
     def sentence(self) -> str:
         """Say plainly what came out, by IoU."""
@@ -89,7 +95,13 @@ class Comparison:
             }
             for name, score in self.scores.items()
         }
-        return {"against": str(self.against), "scores": scores, "verdict": self.sentence()}
+        return {
+            "against": str(self.against),
+            "scores": scores,
+            "verdict": self.sentence(),
+            "other": self.other.document(),
+            "scenes": self.scenes,
+        }
 
 
 def compare(
@@ -97,6 +109,7 @@ def compare(
     theirs: Sequence[SampleCounts],
     against: Path,
     palette: Palette,
+    measure: Measure,
     settings: EvaluateSettings,
 ) -> Comparison:
     """Compare two runs by the scores of the foreground, with intervals over groups of samples.
@@ -106,6 +119,7 @@ def compare(
         theirs: those of the same samples, in the same order, by the other run.
         against: the other run.
         palette: the classes; of several in the foreground the mean of their scores is compared.
+        measure: how boundaries and objects were measured.
         settings: of the bootstrap.
     """
     pairs = [np.stack([a.confusion, b.confusion]) for a, b in zip(ours, theirs, strict=True)]
@@ -121,51 +135,22 @@ def compare(
         name: Difference(float(a), float(b), float(a - b), intervals.get(name))
         for name, a, b in zip(SCORE_NAMES, this, other, strict=True)
     }
-    return Comparison(against, palette.subject, scores, len(draw.groups))
+    other = reports_of(theirs, palette, measure, settings)
+    return Comparison(
+        against, palette.subject, scores, len(draw.groups), other, _by_scene(ours, theirs)
+    )
 
 
-def profile_of_run(run: Path, fold: int | None, like: Profile) -> Profile:
-    """Load the profile that a run was trained with, to predict with it wherever it lies now.
-
-    Args:
-        run: the run's folder, of a cross-validation the one that holds the folds; `landslide` is
-            the packaged model, where no folder of a run has that name.
-        fold: which fold's run is meant, if any.
-        like: the profile of what is scored; the two must have the same bands and classes.
-
-    Raises:
-        ModelError: there is no such run, or it has other bands or classes.
-    """
-    folder = run if fold is None else run / fold_folder(fold)
-    if (folder / PROFILE).is_file():
-        profile = load_profile(folder / PROFILE)
-        # A fold's run may be compared on its own; its folder is then the run.
-        in_folds = profile.fold is not None and folder.name == fold_folder(profile.fold)
-        moved = {
-            "run": folder.parent if in_folds else folder,
-            "fold": profile.fold if in_folds else None,
+def _by_scene(ours: Sequence[SampleCounts], theirs: Sequence[SampleCounts]) -> list[dict[str, Any]]:
+    lines = [
+        {
+            "scene": sample.sample.name,
+            "fold": sample.sample.fold,
+            "this": foreground_dice(sample),
+            "other": foreground_dice(rival),
+            "difference": foreground_dice(sample) - foreground_dice(rival),
         }
-        profile = profile.model_copy(update=moved)
-    elif str(run) == LANDSLIDE:
-        profile = _packaged_profile(like)
-    else:
-        raise ModelError(
-            f"{folder}: is not a run; name the folder that `landslide train` wrote, or "
-            f"'{LANDSLIDE}' for the packaged model"
-        )
-    names = [[entry.name for entry in p.palette_classes] for p in (profile, like)]
-    if (profile.model_inputs, names[0]) != (like.model_inputs, names[1]):
-        raise ModelError(f"{folder}: was trained for other bands or classes than the profile has")
-    return profile
-
-
-def _packaged_profile(like: Profile) -> Profile:
-    """Return the profile of the packaged model, with its results beside the runs of another."""
-    profile = load_profile(PACKAGED_PROFILE)
-    profile = profile.model_copy(update={"run": like.run.with_name(LANDSLIDE)})
-    if not uses_packaged(profile):
-        raise ModelError(
-            f"{profile.run}: is a run of your own where the packaged model would have its results; "
-            "name that folder, or move it away to compare with the packaged model"
-        )
-    return profile
+        for sample, rival in zip(ours, theirs, strict=True)
+        if sample.has_foreground
+    ]
+    return sorted(lines, key=lambda line: line["difference"])

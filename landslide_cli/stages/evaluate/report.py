@@ -1,12 +1,13 @@
 """Scores from counts: each class with its intervals, objects and area; calibration."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.palette import Palette
 from landslide_cli.core.scores.bootstrap import bootstrap_intervals
 from landslide_cli.core.scores.boundary import BOUNDARY_SCORE_NAMES, boundary_scores
 from landslide_cli.core.scores.calibration import (
@@ -195,6 +196,46 @@ def mean_report(
     )
     are_there = (pooled.sum(axis=0) + pooled.sum(axis=1)) > 0
     return MeanReport(_named(mean_scores(pooled)), int(are_there.sum()), intervals, pooled)
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The scores of a run: of each class by its name, their means, and how they are calibrated."""
+
+    classes: dict[str, ClassReport]
+    means: MeanReport
+    calibration: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """Return each class's scores under its name, beside the others."""
+        means = self.means
+        return {
+            **{name: asdict(scores) for name, scores in self.classes.items()},
+            "mean_dice": means.scores["dice"],
+            "mean_iou": means.scores["iou"],
+            "mean_intervals": {k: v for k, v in means.intervals.items() if k in ("dice", "iou")},
+            "confusion": {"classes": list(self.classes), "pixels": means.confusion.tolist()},
+            "calibration": self.calibration,
+        }
+
+
+def reports_of(
+    samples: Sequence[SampleCounts], palette: Palette, measure: Measure, settings: EvaluateSettings
+) -> Reports:
+    """Compute all scores of a run.
+
+    Args:
+        samples: what was counted.
+        palette: the classes; those that have a meaning are scored.
+        measure: how boundaries and objects were measured.
+        settings: of boundaries, objects and the bootstrap.
+    """
+    classes = {
+        palette.names[index]: class_report(samples, index, measure, settings)
+        for index in palette.meaningful
+    }
+    means = mean_report(samples, palette.meaningful, settings)
+    return Reports(classes, means, calibration_report(samples, settings))
 
 
 def foreground_dice(sample: SampleCounts) -> float:

@@ -1,7 +1,7 @@
 """What `evaluate` returns, and how it is shown."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from landslide_cli.stages.evaluate.report import (
     ClassReport,
     Intervals,
     MeanReport,
+    Reports,
 )
 
 
@@ -49,12 +50,10 @@ class EvaluateResult(Result):
     pixels: int
     thresholds: list[float | None]
     palette: Palette
-    classes: dict[str, ClassReport]
-    means: MeanReport
+    reports: Reports
     loss_name: str
     loss: float
     dice_coef_multiclass: float
-    calibration: dict[str, Any]
     worst: list[dict[str, Any]]
     delivered: dict[str, float] | None
     false_alarms: dict[str, Any] | None
@@ -87,13 +86,8 @@ class EvaluateResult(Result):
 
     def document(self) -> dict[str, Any]:
         """Return each class's scores under its name, beside the others."""
-        means = self.means
         return {
-            **{name: asdict(scores) for name, scores in self.classes.items()},
-            "mean_dice": means.scores["dice"],
-            "mean_iou": means.scores["iou"],
-            "mean_intervals": {k: v for k, v in means.intervals.items() if k in ("dice", "iou")},
-            "confusion": {"classes": list(self.classes), "pixels": means.confusion.tolist()},
+            **self.reports.document(),
             "part": self.part,
             "folds": self.folds,
             "units": self.units,
@@ -104,7 +98,6 @@ class EvaluateResult(Result):
             "threshold": self.thresholds,
             "loss": {"name": self.loss_name, "value": self.loss},
             "dice_coef_multiclass": self.dice_coef_multiclass,
-            "calibration": self.calibration,
             "worst": self.worst,
             "delivered": self.delivered,
             "false_alarms": self.false_alarms,
@@ -115,6 +108,21 @@ class EvaluateResult(Result):
             "run": str(self.run),
             "files": [str(path) for path in self.files],
         }
+
+    @property
+    def classes(self) -> dict[str, ClassReport]:
+        """The scores of each class by its name."""
+        return self.reports.classes
+
+    @property
+    def means(self) -> MeanReport:
+        """The means over the classes."""
+        return self.reports.means
+
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """How well the foreground's probabilities are calibrated."""
+        return self.reports.calibration
 
     @property
     def _noun(self) -> str:

@@ -83,7 +83,7 @@ def show(
         *sheets.curves(history),
     ]
     contents = MapContents(tables, groups, found)
-    run = run_part(profile, history, sheets.scored)
+    run = run_part(profile, history, sheets.scored, sheets.compared(limit, reporter))
     files += write_report(profile, folder / "report.html", contents, run, limit, reporter)
     if not files:
         nothing = DataError("nothing to show yet; run `landslide prepare` first")

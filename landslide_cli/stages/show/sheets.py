@@ -59,8 +59,10 @@ from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import find_run
 from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.runs.scene_predictor import ScenePredictor
+from landslide_cli.stages.show.compared import compared_scenes
 from landslide_cli.stages.show.history import History
 from landslide_cli.stages.show.landslides import UNITS, Distribution
+from landslide_cli.stages.show.report.comparison import ComparedScene
 from landslide_cli.stages.show.report.runs import ScoredScene
 
 # Longest side at which the scenes of a pair are read, in pixels.
@@ -218,11 +220,22 @@ class Sheets:
                 metres = ground_width(scene.image, image.shape[1])
                 row = self._row(scene.name, self._shown(image), truth.mask, prediction, metres)
                 picture, *_, compared = (fitted(drawn, _PREVIEW) for drawn in row.pictures)
-                self.scored.append(ScoredScene(scene.name, entry.dice, picture, compared))
+                self.scored.append(
+                    ScoredScene(scene.name, entry.fold, entry.dice, picture, compared)
+                )
                 if entry in worst:
                     rows.append(row)
                 advance()
         return self._sheet("worst", rows)
+
+    def compared(self, limit: int | None, reporter: Reporter) -> list[ComparedScene]:
+        """Draw scenes of a comparison with another run, for the report; after `worst`."""
+        scenes = {scene.name: scene for scene in self._labelled(None)} if self.scored else {}
+
+        def predict(scene: Scene, fold: int | None) -> Mask:
+            return self._predict(scene, fold, reporter)
+
+        return compared_scenes(self._profile, self.scored, scenes, predict, limit, reporter)
 
     def landslides(self, found: Sequence[Distribution]) -> list[Path]:
         """Plot the areas of the polygons that `infer-tiled` mapped, one picture per unit."""

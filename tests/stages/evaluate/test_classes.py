@@ -26,10 +26,10 @@ from landslide_cli.runs.samples import Sample
 from landslide_cli.stages.evaluate.compare import compare
 from landslide_cli.stages.evaluate.counts import Measure, SampleCounts
 from landslide_cli.stages.evaluate.report import (
-    calibration_report,
     class_report,
     foreground_dice,
     mean_report,
+    reports_of,
     sample_scores,
 )
 from landslide_cli.stages.evaluate.result import EvaluateResult
@@ -85,7 +85,6 @@ def all_pixels(count: int = 9, absent: tuple[int, ...] = ()) -> tuple[Mask, Mask
 
 
 def result_of(samples: list[SampleCounts], palette: Palette) -> EvaluateResult:
-    names, means = palette.names, mean_report(samples, palette.meaningful, SETTINGS)
     return EvaluateResult(
         run=Path("run"),
         part="test",
@@ -97,12 +96,10 @@ def result_of(samples: list[SampleCounts], palette: Palette) -> EvaluateResult:
         pixels=1,
         thresholds=[0.5],
         palette=palette,
-        classes={names[i]: class_report(samples, i, MEASURE, SETTINGS) for i in palette.meaningful},
-        means=means,
+        reports=reports_of(samples, palette, MEASURE, SETTINGS),
         loss_name="dice",
         loss=0.5,
         dice_coef_multiclass=0.5,
-        calibration=calibration_report(samples, SETTINGS),
         worst=[],
         delivered=None,
         false_alarms=None,
@@ -176,10 +173,15 @@ def test_objects_and_comparisons_are_of_the_chosen_foreground() -> None:
     assert buildings == class_report(everything, 2, MEASURE, SETTINGS)
     assert vehicles == class_report(everything, 7, MEASURE, SETTINGS)
     other = [counted(f"s{i}", *(drone_scene(i)[0],) * 2, palette) for i in range(9)]
-    comparison = compare(samples, other, Path("other"), palette, SETTINGS)
+    comparison = compare(samples, other, Path("other"), palette, MEASURE, SETTINGS)
     assert comparison.scores["iou"].this == pytest.approx((buildings.iou + vehicles.iou) / 2)
     assert comparison.scores["iou"].other == 1.0
     assert comparison.sentence().startswith("the objects IoU differs")
+    # The other maps what is true.
+    assert comparison.other.classes["wheeled vehicles"].iou == 1.0
+    assert {line["other"] for line in comparison.scenes} == {1.0}
+    own = sorted(foreground_dice(sample) for sample in samples)
+    assert [line["this"] for line in comparison.scenes] == own
 
 
 def test_the_dice_of_a_scene_is_of_the_foreground_alone() -> None:

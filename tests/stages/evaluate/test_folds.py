@@ -14,9 +14,9 @@ from affine import Affine
 from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.imagery.raster.images import read_image
 from landslide_cli.profile import Profile, load_profile
+from landslide_cli.runs.against import profile_of_run
 from landslide_cli.runs.files import uses_packaged
 from landslide_cli.stages.evaluate import evaluate
-from landslide_cli.stages.evaluate.compare import profile_of_run
 from landslide_cli.stages.evaluate.result import EvaluateResult
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
@@ -52,6 +52,10 @@ def test_a_better_run_is_told_from_a_worse_one(trained: Profile, worse: Profile)
     document = json.loads(result.files[0].read_text(encoding="utf-8"))["comparison"]
     assert document["scores"]["iou"]["larger_than_chance"] is True
     assert document["verdict"].endswith(", larger than chance")
+    assert document["other"]["landslide"]["iou"] == iou.other
+    differences = [line["difference"] for line in document["scenes"]]
+    assert differences == sorted(differences)
+    assert {line["this"] - line["other"] for line in document["scenes"]} == set(differences)
     backwards = evaluate(worse, part="train", against=trained.run).comparison
     assert backwards is not None
     assert backwards.scores["iou"].difference == pytest.approx(-iou.difference)

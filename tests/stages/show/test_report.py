@@ -335,15 +335,20 @@ def evaluation(**others: object) -> dict[str, object]:
     }
 
 
-def test_page_of_a_run_has_its_scores_and_the_comparison(profile: Profile, tmp_path: Path) -> None:
-    profile.run.mkdir()
+def compared(**others: object) -> dict[str, object]:
     difference = {"this": 0.667, "other": 0.6, "difference": 0.067, "interval": [-0.01, 0.1]}
-    comparison = {
+    return {
         "against": "runs/before",
         "scores": {"iou": difference | {"larger_than_chance": False}},
         "verdict": "the landslide IoU differs by +0.067, not larger than chance",
+        **others,
     }
-    write_json(profile.run / EVALUATION, evaluation(comparison=comparison))
+
+
+def test_page_of_a_run_has_its_scores_and_the_comparison(profile: Profile, tmp_path: Path) -> None:
+    profile.run.mkdir()
+    # As version 0.1.0 wrote it.
+    write_json(profile.run / EVALUATION, evaluation(comparison=compared()))
     page = page_of(profile, tmp_path / "no maps", tmp_path / "show")
     assert page.words("h1") == "Landslide model: run"
     cells = page.words("td")
@@ -354,6 +359,32 @@ def test_page_of_a_run_has_its_scores_and_the_comparison(profile: Profile, tmp_p
     assert "the scores will be optimistic" in page.words("li")
     assert any("probability" in image["alt"] for image in page.of("img"))
     assert "Map" not in page.words("h2")
+    assert "Scores of the other run" not in page.words("h3")
+
+
+def test_page_of_a_comparison_has_both_runs(profile: Profile, tmp_path: Path) -> None:
+    profile.run.mkdir()
+    other = evaluation()
+    scores = {"dice": 0.7, "iou": 0.6, "precision": 0.65, "recall": 0.76}
+    other["landslide"] = {**other["landslide"], **scores, "intervals": {"iou": [0.41, 0.66]}}  # type: ignore[dict-item]
+    scenes = [
+        {"scene": "ridge", "fold": None, "this": 0.7, "other": 0.8, "difference": -0.1},
+        *(
+            {"scene": f"s{n}", "fold": 2, "this": 0.8, "other": 0.7, "difference": 0.1}
+            for n in range(300)
+        ),
+    ]
+    comparison = compared(other=other, scenes=scenes)
+    write_json(profile.run / EVALUATION, evaluation(comparison=comparison))
+    page = page_of(profile, tmp_path / "no maps", tmp_path / "show")
+    assert "Scores of the other run" in page.words("h3")
+    assert "0.410 to 0.660" in page.words("td")
+    names = [text for tag, text in page.texts if tag == "th"]
+    assert {"ridge", "s0, fold 2", "s299, fold 2"} <= set(names)
+    assert "101 scenes of lesser differences are left out" in page.words("caption")
+    assert "-0.100" in page.words("td")
+    # The other run is no longer there: nothing is said of its training.
+    assert "Training of the other run" not in page.words("h3")
 
 
 def test_a_map_of_an_own_run_says_what_its_evaluation_makes_one_expect(profile: Profile) -> None:
@@ -421,6 +452,6 @@ def test_scores_of_several_foreground_classes_are_told_apart(
     write_json(profile.run / EVALUATION, stored | means | {"slide": report, "flow": report})
     part = run_part(profile, None, [])
     assert part is not None
-    assert part.scores[1] == ("IoU, mean of the classes", "0.600", "0.500 to 0.700")
-    assert ("flow: IoU", "0.667", "0.500 to 0.700") in part.scores
+    assert part.scores.foreground[1] == ("IoU, mean of the classes", "0.600", "0.500 to 0.700")
+    assert ("flow: IoU", "0.667", "0.500 to 0.700") in part.scores.foreground
     assert "slide: Dice 0.800" in expectation_of(profile)

@@ -1,5 +1,6 @@
 """Pictures of what there is."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile
+from landslide_cli.runs.files import MODEL
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.show import show
 from landslide_cli.stages.split import split
 from tests.conftest import RecordingReporter
+from tests.models import copy_of_run, untie
 
 ProfileWith = Callable[..., Profile]
 WriteScene = Callable[..., tuple[Path, Path]]
@@ -173,6 +176,26 @@ def test_the_worst_scenes_of_the_last_evaluation_are_pictured(
     cell = trained.show.cell
     assert 2 * cell < rows < 3 * cell
     assert 4 * cell < cols < 5 * cell
+
+
+def test_scenes_of_two_runs_are_pictured_with_what_either_maps(
+    trained: Profile, trained_folder: Path, save_bright: Callable[..., None], tmp_path: Path
+) -> None:
+    worse = copy_of_run(trained_folder, tmp_path / "worse")
+    untie(worse.run)
+    save_bright(worse.run / MODEL, middle=180.0, steepness=1.0)
+    scenes = trained.evaluate.model_copy(update={"units": "scenes"})
+    evaluate(trained.model_copy(update={"evaluate": scenes}), against=worse.run)
+    *_, report = show(trained, output=tmp_path / "show").files
+    page = report.read_text(encoding="utf-8")
+    assert page.count('aria-label="Legend"') == 2
+    pictures = re.findall(
+        r'<img class="over" src="([^"]+)" alt="[^"]+ of (this|the other) run"', page
+    )
+    # Two scenes; the other run misses what this one hits.
+    assert [run for _, run in pictures] == ["this", "the other"] * 2
+    assert len({uri for uri, _ in pictures}) == 4
+    assert "Training of the other run" in page
 
 
 def test_scenes_that_share_ground_are_pictured_with_each_others_outline(

@@ -1,9 +1,7 @@
 """What the report says of a run: how it was trained, its scores, and how it compares to another."""
 
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from landslide_cli.core.parts import PARTS
@@ -11,19 +9,27 @@ from landslide_cli.dataset.split_record import groups_of, scene_names
 from landslide_cli.documents import read_json
 from landslide_cli.errors import counted, listed
 from landslide_cli.imagery.pictures import Picture, fitted
-from landslide_cli.imagery.plots import plot_curves, plot_reliability
 from landslide_cli.imagery.raster.images import encoded_jpeg
 from landslide_cli.profile import Profile
-from landslide_cli.runs.files import EVALUATION, RUN_RECORD, run_home
+from landslide_cli.runs.files import EVALUATION, run_home
 from landslide_cli.stages.show.history import History
+from landslide_cli.stages.show.report.comparison import (
+    ComparedScene,
+    ComparisonPart,
+    comparison_part,
+)
 from landslide_cli.stages.show.report.page import data_uri
+from landslide_cli.stages.show.report.scores import (
+    SCORES,
+    Row,
+    ScoreTables,
+    score_tables,
+    score_text,
+)
+from landslide_cli.stages.show.report.training import TrainingPart, training_part
 
 # Longer side of the pictures of a scene, in pixels.
 _SIDE = 640
-
-_SCORES = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
-
-Row = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class ScoredScene:
     """A scene with its score, its image, and hits, misses and false alarms over it."""
 
     name: str
+    fold: int | None
     dice: float
     image: Picture
     comparison: Picture
@@ -38,26 +45,18 @@ class ScoredScene:
 
 @dataclass(frozen=True)
 class RunPart:
-    """A run as the report shows it; figures are data URIs, None where there is nothing to draw.
+    """A run as the report shows it: its training, and the last evaluation if there was any.
 
-    `scores` are rows of name, value and 95 % interval; `confusion` has the true classes as rows and
-    the predicted ones as columns, in pixels; `pairs` are titles, captions and two pictures each.
+    `pairs` are names, captions and two pictures each, as data URIs.
     """
 
-    name: str
-    facts: list[tuple[str, str]]
-    curves: str | None = None
+    training: TrainingPart
     evaluated: str = ""
-    scores: list[Row] = field(default_factory=list)
-    classes: list[Row] = field(default_factory=list)
-    confusion: list[Row] = field(default_factory=list)
-    reliability: str | None = None
+    scores: ScoreTables = field(default_factory=ScoreTables)
     pairs: list[tuple[str, str, str, str]] = field(default_factory=list)
     parts: list[Row] = field(default_factory=list)
     groups: str = ""
-    against: str = ""
-    comparison: list[Row] = field(default_factory=list)
-    verdict: str = ""
+    comparison: ComparisonPart | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -65,16 +64,19 @@ class RunPart:
         """Anchors and names of what there is."""
         known = [
             ("run", "Training", True),
-            ("scores", "Scores", bool(self.scores)),
+            ("scores", "Scores", bool(self.scores.foreground)),
             ("scenes", "Best and worst scenes", bool(self.pairs)),
-            ("comparison", "Comparison", bool(self.comparison)),
+            ("comparison", "Comparison", self.comparison is not None),
             ("split", "Split", bool(self.parts)),
         ]
         return [(anchor, name) for anchor, name, is_there in known if is_there]
 
 
 def run_part(
-    profile: Profile, history: History | None, scored: Sequence[ScoredScene]
+    profile: Profile,
+    history: History | None,
+    scored: Sequence[ScoredScene],
+    compared: Sequence[ComparedScene] = (),
 ) -> RunPart | None:
     """Return what there is of the profile's run; None before it is trained or scored.
 
@@ -82,6 +84,7 @@ def run_part(
         profile: its run, and where the split lies.
         history: of the training, None without one.
         scored: scenes to show, the worst first.
+        compared: scenes to show with what another run maps.
 
     Raises:
         DataError: a record is damaged.
@@ -91,30 +94,19 @@ def run_part(
     if history is None and evaluation is None:
         return None
     part = RunPart(
-        home.name,
-        _facts(profile, home, history),
-        None if history is None else _drawn(lambda path: plot_curves(path, *history)),
-        parts=_parts(profile),
-        groups=_groups(profile),
+        training_part(profile, home, history), parts=_parts(profile), groups=_groups(profile)
     )
     if evaluation is None:
         return part
-    palette = profile.palette
-    names = [palette.names[index] for index in palette.foreground]
-    bins = evaluation.get("calibration", {}).get("reliability", [])
-    return RunPart(
-        part.name,
-        part.facts,
-        part.curves,
-        _evaluated(evaluation),
-        _scores(evaluation, names),
-        _classes(evaluation, palette.names),
-        _confusion(evaluation),
-        _drawn(lambda path: plot_reliability(path, bins, palette.subject)) if bins else None,
-        [_pair(scene, palette.subject) for scene in scored],
-        part.parts,
-        part.groups,
-        **_comparison(evaluation),
+    subject = profile.palette.subject
+    return replace(
+        part,
+        evaluated=_evaluated(evaluation),
+        scores=score_tables(evaluation, profile.palette),
+        pairs=[_pair(scene, subject) for scene in scored],
+        comparison=comparison_part(
+            profile, evaluation, [_compared(scene, subject) for scene in compared]
+        ),
         warnings=list(evaluation.get("warnings", [])),
     )
 
@@ -130,7 +122,7 @@ def expectation_of(profile: Profile) -> str:
         )
     texts = []
     for name in names:
-        scores = {words: _score(evaluation, name, key) for key, words in _SCORES.items()}
+        scores = {words: score_text(evaluation, name, key) for key, words in SCORES.items()}
         values = ", ".join(f"{words} {value}" for words, (value, _) in scores.items())
         interval = scores["IoU"][1]
         texts.append(
@@ -140,27 +132,6 @@ def expectation_of(profile: Profile) -> str:
         f"On {_evaluated(evaluation)} the last evaluation of this run gave for "
         f"{'; '.join(texts)}. Elsewhere expect less."
     )
-
-
-def _facts(profile: Profile, home: Path, history: History | None) -> list[tuple[str, str]]:
-    record = read_json(home / RUN_RECORD) or {}
-    result = record.get("result", {})
-    facts = [("Run", str(home)), ("Architecture", profile.model.architecture)]
-    if "parameters" in result:
-        facts.append(("Parameters", f"{result['parameters']:,}"))
-    if history is not None:
-        rows, best = history
-        facts += [("Epochs", f"{len(rows)}, of which {best} is kept")]
-    threshold = result.get("threshold")
-    if threshold is not None:
-        facts.append(("Threshold", f"{threshold:g}"))
-    facts.append(("Seed", str(profile.train.seed)))
-    if "seconds" in result:
-        facts.append(("Time of the training", f"{result['seconds'] / 60:,.0f} min"))
-    versions = result.get("versions", {})
-    if versions:
-        facts.append(("Versions", ", ".join(f"{key} {value}" for key, value in versions.items())))
-    return facts
 
 
 def _parts(profile: Profile) -> list[Row]:
@@ -190,115 +161,19 @@ def _evaluated(evaluation: Mapping[str, Any]) -> str:
     return f"{counted(number, units)} of {evaluation.get('part')} in {groups}{place}"
 
 
-def _score(evaluation: Mapping[str, Any], name: str, key: str) -> tuple[str, str]:
-    """Return a score of a class and its interval, if any, as texts."""
-    report = evaluation[name]
-    return f"{report[key]:.3f}", _interval(report.get("intervals", {}).get(key))
-
-
-def _interval(bounds: Sequence[float] | None) -> str:
-    return "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
-
-
-def _scores(evaluation: Mapping[str, Any], names: Sequence[str]) -> list[Row]:
-    """Return the scores of the foreground: of several classes their mean, and of each."""
-    rows: list[Row] = []
-    if len(names) > 1 and "mean_iou" in evaluation:
-        intervals = evaluation.get("mean_intervals", {})
-        rows += [
-            (f"{_SCORES[key]}, mean of the classes", f"{evaluation[f'mean_{key}']:.3f}",
-             _interval(intervals.get(key)))
-            for key in ("dice", "iou")
-        ]  # fmt: skip
-    for name in names:
-        if name in evaluation:
-            prefix = f"{name}: " if len(names) > 1 else ""
-            rows += [(prefix + words, *row) for words, *row in _class_scores(evaluation, name)]
-    calibration = evaluation.get("calibration", {})
-    if calibration:
-        error = calibration["expected_calibration_error"]
-        interval = _interval(calibration.get("interval"))
-        rows.append(("expected calibration error", f"{error:.3f}", interval))
-        rows.append(("average precision", f"{calibration['average_precision']:.3f}", ""))
-    return rows
-
-
-def _class_scores(evaluation: Mapping[str, Any], name: str) -> list[Row]:
-    report = evaluation[name]
-    intervals = report.get("intervals", {})
-    rows: list[Row] = [(words, *_score(evaluation, name, key)) for key, words in _SCORES.items()]
-    for key, words in _SCORES.items():
-        if report.get("mean") is not None:
-            interval = _interval(intervals.get(f"mean_{key}"))
-            rows.append((f"{words}, mean of the scenes", f"{report['mean'][key]:.3f}", interval))
-    boundary, objects, area = (report.get(key) for key in ("boundary", "objects", "area"))
-    if boundary:
-        words = f"boundary F1 within {boundary['tolerance']:g} {boundary['unit']}"
-        rows.append((words, f"{boundary['f1']:.3f}", _interval(intervals.get("boundary_f1"))))
-    if objects:
-        rows += [
-            (words, f"{objects[key]:,} of {objects[whole]:,}",
-             _interval(intervals.get(f"objects_{key}")))
-            for words, key, whole in (
-                ("objects found (IoU at least 0.5)", "found", "true"),
-                ("objects touched", "touched", "true"),
-                ("false among those predicted", "false", "predicted"),
-            )
-        ]  # fmt: skip
-    if area and area.get("ratio") is not None:
-        rows.append(("mapped to true area", f"{area['ratio']:.2f}", ""))
-    return rows
-
-
-def _classes(evaluation: Mapping[str, Any], names: Sequence[str]) -> list[Row]:
-    return [
-        (
-            name,
-            *(f"{evaluation[name][key]:.3f}" for key in _SCORES),
-            f"{evaluation[name]['pixels']:,}",
-        )
-        for name in names
-        if name in evaluation
-    ]
-
-
-def _confusion(evaluation: Mapping[str, Any]) -> list[Row]:
-    confusion = evaluation.get("confusion")
-    if not confusion:
-        return []
-    classes = confusion["classes"]
-    heads = ("true class", *(f"mapped as {name}" for name in classes))
-    rows = [
-        (name, *(f"{pixels:,}" for pixels in line))
-        for name, line in zip(classes, confusion["pixels"], strict=True)
-    ]
-    return [heads, *rows]
-
-
 def _pair(scene: ScoredScene, subject: str) -> tuple[str, str, str, str]:
-    image, comparison = (
-        data_uri("image/jpeg", encoded_jpeg(fitted(picture, _SIDE), 82))
-        for picture in (scene.image, scene.comparison)
+    caption = f"{scene.name}: {subject} Dice {scene.dice:.3f}"
+    return scene.name, caption, _picture(scene.image), _picture(scene.comparison)
+
+
+def _compared(scene: ComparedScene, subject: str) -> tuple[str, str, str, str, str]:
+    caption = (
+        f"{scene.name}: {subject} Dice {scene.this:.3f} by this run, {scene.other:.3f} by the "
+        f"other ({scene.this - scene.other:+.3f})"
     )
-    return scene.name, f"{scene.name}: {subject} Dice {scene.dice:.3f}", image, comparison
+    image, this, other = (_picture(p) for p in (scene.image, scene.of_this, scene.of_other))
+    return scene.name, caption, image, this, other
 
 
-def _comparison(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    found = evaluation.get("comparison")
-    if not found:
-        return {}
-    rows = []
-    for key, score in found["scores"].items():
-        bounds = score["interval"]
-        interval = "" if bounds is None else f"{bounds[0]:+.3f} to {bounds[1]:+.3f}"
-        values = (f"{score['this']:.3f}", f"{score['other']:.3f}", f"{score['difference']:+.3f}")
-        rows.append((_SCORES.get(key, key), *values, interval))
-    return {"against": found["against"], "comparison": rows, "verdict": found["verdict"]}
-
-
-def _drawn(plot: Callable[[Path], None]) -> str:
-    """Return what a function plots as a data URI."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.svg"
-        plot(path)
-        return data_uri("image/svg+xml", path.read_bytes())
+def _picture(picture: Picture) -> str:
+    return data_uri("image/jpeg", encoded_jpeg(fitted(picture, _SIDE), 82))
