@@ -244,7 +244,7 @@ class EvaluateResult(Result):
     def _details_of(self, report: ClassReport) -> list[tuple[str, ...]]:
         boundary, objects, area = report.boundary or {}, report.objects or {}, report.area or {}
         tolerance = f"boundary F1 within {boundary['tolerance']:g} {boundary['unit']}"
-        ratio = "" if area["ratio"] is None else f"{area['ratio']:.2f} times the true"
+        ratio = "" if area["ratio"] is None else f", {area['ratio']:.2f} times the true"
         rows = [
             (tolerance, f"{boundary['f1']:.4f}", _interval(report, "boundary_f1")),
             *_object_rows(objects, report, "objects"),
@@ -256,7 +256,7 @@ class EvaluateResult(Result):
         return [
             *rows,
             (f"true area, {area['unit']}", f"{area['true']:,.0f}", ""),
-            (f"mapped area, {area['unit']}", f"{area['mapped']:,.0f}", ratio),
+            (f"mapped area, {area['unit']}", f"{area['mapped']:,.0f}{ratio}", ""),
         ]
 
     def _experiment(self) -> list[tuple[str, str]]:
@@ -295,8 +295,9 @@ def _object_rows(
     sizes = [
         (
             f"  {_size(size)} {objects['size_unit']}",
-            f"{size['found']} / {size['touched']} of {size['true']}",
+            f"{size['found']} / {size['touched']} of {size['true']}, "
             f"false {size['false']} of {size['predicted']}",
+            "",
         )
         for size in objects["sizes"]
     ]

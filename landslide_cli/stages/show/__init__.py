@@ -7,7 +7,7 @@ from landslide_cli.dataset.sources import changed_since_prepare
 from landslide_cli.errors import DataError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
-from landslide_cli.runs.files import MODEL, maps_folder, run_home
+from landslide_cli.runs.files import MODEL, maps_folder, run_home, uses_packaged
 from landslide_cli.stages.show.augmentations import draw_augmentations
 from landslide_cli.stages.show.export import Format, export_model
 from landslide_cli.stages.show.history import history_of
@@ -88,7 +88,9 @@ def show(
     if not files:
         nothing = DataError("nothing to show yet; run `landslide prepare` first")
         raise sheets.without_scenes or nothing
-    if sheets.without_scenes is not None:
+    # Who maps with the packaged model and never prepared any scenes is not to miss them.
+    has_dataset = profile.parts_folder.exists() or not uses_packaged(profile)
+    if sheets.without_scenes is not None and has_dataset:
         reporter.note(f"without labelled scenes: {sheets.without_scenes}")
     return ShowResult(files, sizes=[distribution.document() for distribution in found])
 

@@ -51,6 +51,11 @@ def export_model(
         with reporter.working("translating the network"):
             content = onnx_model(network, tiles, _metadata(profile, run, tiles))
         files = [path]
+        if run.threshold is not None and run.threshold < 0.5 and len(_class_names(profile)) == 2:
+            reporter.note(
+                f"Deepness maps the more probable class, so that the threshold {run.threshold:g} "
+                "acts as 0.5 there: expect less to be mapped"
+            )
     else:
         with reporter.working("loading TensorFlow and converting the network"):
             content = litert_model(run.load(), tiles)

@@ -365,4 +365,4 @@ def test_how_says_what_a_precision_changed(bright: Bright, plant: Write, tmp_pat
     assert result.plan.precision == "bfloat16"
     assert result.plan.changed is not None
     rows = {row[0]: row[1] for row in result.tables()[-1].rows}
-    assert re.search(r"bfloat16 \(bfloat16 changes .*% of the compared pixels\)", rows["precision"])
+    assert re.search(r"bfloat16 \(bfloat16 changes .*% of pixels\)", rows["precision"])

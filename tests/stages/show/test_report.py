@@ -405,6 +405,19 @@ def test_a_map_of_the_packaged_model_quotes_its_card(
     assert "**" not in page.words("p", "td", "th")
 
 
+def test_scenes_are_not_missed_where_the_packaged_model_has_mapped_and_none_were_prepared(
+    add_map: Callable[..., Path], reporter: RecordingReporter, tmp_path: Path
+) -> None:
+    maps = add_map("valley", speckled(15, 64, 9))
+    folders = [f"run={tmp_path / 'run'}", f"dataset={tmp_path / 'data'}", f"infer.output={maps}"]
+    profile = load_profile(Path("landslide"), [*folders, f"source.images={tmp_path / 'none'}"])
+    show(profile, output=tmp_path / "show", reporter=reporter)
+    assert reporter.notes == []
+    profile.parts_folder.mkdir(parents=True)
+    show(profile, output=tmp_path / "show", reporter=reporter)
+    assert any("no image found" in note for note in reporter.notes)
+
+
 def test_damaged_polygons_are_warned_of(
     profile: Profile, add_map: Callable[..., Path], reporter: RecordingReporter, tmp_path: Path
 ) -> None:

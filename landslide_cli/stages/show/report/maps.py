@@ -135,7 +135,7 @@ def map_part(
         largest,
         [(palette.names[index], palette.colours[index]) for index in palette.foreground],
         [(category.label, category.colour, category.line) for category in CONFIDENCE],
-        _provenance(record, folder, present),
+        _provenance(profile, record, folder, present),
         [(scene.name, text) for scene in present for text in scene.warnings],
         [(scene.name, text) for scene in present for text in scene.notes],
     )
@@ -263,7 +263,7 @@ def _sizes(group: Landslides) -> SizeTable:
 
 
 def _provenance(
-    record: MapRecord, folder: Path, scenes: Sequence[MappedScene]
+    profile: Profile, record: MapRecord, folder: Path, scenes: Sequence[MappedScene]
 ) -> list[tuple[str, str]]:
     settings, plan, first = record.settings, record.plan, scenes[0]
     tags = read_tags(mask_path(folder, first.name))
@@ -273,6 +273,7 @@ def _provenance(
     rows = {
         "Made by": tags.get("SOFTWARE", ""),
         "Mapped on": _list(sorted(scene.summary.mapped for scene in scenes)),
+        "Profile": profile.name,
         "Model": str(settings.get("model", "")),
         "Licence of the weights": tags.get("MODEL_LICENCE", ""),
         "Threshold": "the most probable class" if threshold is None else f"{threshold:g}",
