@@ -141,7 +141,7 @@ def infer_tiled(
 @command(
     example="landslide show configs/sichuan.yaml --model",
     writes="<run>/show with scenes.png, maps.png, tiles-PART.png, classes.png, foreground.png and "
-    "curves.png; or network.png; or augmentations.png; or model.onnx",
+    "curves.png; or network.png; or augmentations.png; or model.onnx; or model.tflite",
     doing="drawing",
 )
 def show(

@@ -55,11 +55,11 @@ class Change:
         return self.iou_int8 - self.iou_float32
 
     def __str__(self) -> str:
-        said = f"int8 changes {self.changed:.2%} of the pixels, the IoU by {self.difference:+.4f}"
+        said = f"int8 changes {self.changed:.2%} of pixels, the IoU by {self.difference:+.4f}"
         if self.interval is not None:
             low, high = self.interval
             said += f" ({low:+.4f} to {high:+.4f})"
-        return f"{said} on {self.samples} {self.units} of {self.part}"
+        return f"{said}, {self.samples} {self.units} of {self.part}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ and standardized as this program does.
 """
 
 import re
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -57,21 +56,24 @@ def litert_model(model: Any, tiles: Tiles) -> bytes:
 
 
 def _converted(model: Any, tiles: Tiles) -> bytes:
-    from landslide_cli.core.networks.backend import keras, tf
+    from landslide_cli.core.networks.backend import tf
 
+    tile = tf.TensorSpec((1, tiles.side, tiles.side, tiles.bands), tf.float32, name="image")
+
+    @tf.function(input_signature=[tile])  # type: ignore[untyped-decorator]
     def call(image: Any) -> dict[str, Any]:
         image = 255.0 * image
         if tiles.standardized:
             image = _standardized(tf, image, tiles)
         return {"probability": model(image, training=False)}
 
-    shape = (1, tiles.side, tiles.side, tiles.bands)
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint("serve", call, [tf.TensorSpec(shape, tf.float32, name="image")])
-    with tempfile.TemporaryDirectory(prefix="landslide-") as folder:
-        archive.write_out(folder, verbose=False)
-        return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+    # The weights alone are tracked: Keras would trace the model once more for itself.
+    tracked = tf.Module()
+    tracked.weights = [variable.value for variable in model.variables]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [call.get_concrete_function()], tracked
+    )
+    return bytes(converter.convert())
 
 
 def _network_in(content: bytes) -> Network:

@@ -81,7 +81,7 @@ def choose_precision(
         return Choice("float32", None, reason)
     changed = _bfloat16_change(name, engine, run, scenes, profile.tile_side, reporter)
     if changed is not None:
-        compared = f"bfloat16 changes {changed:.2%} of the compared pixels"
+        compared = f"bfloat16 changes {changed:.2%} of pixels"
         reason = f"{compared}; {reason}" if reason else compared
     if wanted == "bfloat16" or (changed is not None and changed < MOST_CHANGED):
         return Choice("bfloat16", changed, reason)

@@ -13,10 +13,10 @@ from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import local_statistics, standardize
 from landslide_cli.errors import ModelError
-from landslide_cli.runs.openvino_library import import_openvino
 from landslide_cli.runs.exported import Tiles
 from landslide_cli.runs.onnx_model import onnx_model
 from landslide_cli.runs.onnx_operations import translated
+from landslide_cli.runs.openvino_library import import_openvino
 
 openvino = import_openvino()
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -120,8 +120,7 @@ def test_auto_takes_a_sound_form_and_says_why(
     plan = plan_for(in_int8)
     assert (plan.precision, plan.changed) == ("int8", 0.001)
     assert plan.reason == (
-        "int8 changes 0.10% of the pixels, the IoU by -0.0049 (-0.0100 to +0.0100) on 9 tiles of "
-        "valid"
+        "int8 changes 0.10% of pixels, the IoU by -0.0049 (-0.0100 to +0.0100), 9 tiles of valid"
     )
 
 
@@ -129,7 +128,7 @@ def test_auto_takes_a_sound_form_and_says_why(
     ("able", "change", "reason"),
     [
         (False, change_by(0.0), "the processor has neither VNNI nor AMX"),
-        (True, change_by(-0.0051), "no int8: int8 changes 0.10% of the pixels, the IoU by -0.0051"),
+        (True, change_by(-0.0051), "no int8: int8 changes 0.10% of pixels, the IoU by -0.0051"),
         (True, None, "no int8, whose scores are not known"),
     ],
 )
