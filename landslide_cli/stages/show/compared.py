@@ -15,8 +15,9 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.against import as_scored, profile_of_run
 from landslide_cli.runs.files import EVALUATION, run_home
+from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import find_run
-from landslide_cli.runs.scene_predictor import ScenePredictor, load_predictor
+from landslide_cli.runs.scene_predictor import ScenePredictor
 from landslide_cli.stages.show.report.comparison import ComparedScene
 from landslide_cli.stages.show.report.runs import ScoredScene
 
