@@ -73,6 +73,7 @@ OWNERS: dict[str, set[str]] = {
     "markupsafe": {"stages.show.report.page"},
     "PIL": {"imagery.pictures", "imagery.raster.orientation"},
     "psutil": {"core.memory", "owners"},
+    "threadpoolctl": {"imagery"},
     "distributed": {"stages.infer.cluster"},
     "pydantic": {"documents", "profile"},
     "yaml": {"profile"},

@@ -51,6 +51,7 @@ def labelled_scenes(
     limit: int | None = None,
     key: str | None = None,
     mask_key: str | None = None,
+    checked: bool = True,
 ) -> list[Scene]:
     """Find images and masks, pair them, and check their headers.
 
@@ -66,6 +67,7 @@ def labelled_scenes(
         limit: use only the first images, by name, and check no other file.
         key: the array in files of arrays that is the image.
         mask_key: likewise of masks.
+        checked: whether headers are read, which takes most of the time.
 
     Returns:
         The scenes, in the order of their names.
@@ -100,7 +102,7 @@ def labelled_scenes(
     if not scenes and not strays.contested:
         raise _no_pair(images, masks, image_files[0], mask_files[0])
     problems = [*strays.contested, *strays.alone]
-    problems += _problems(scenes, decode=False)
+    problems += _problems(scenes, decode=False) if checked else []
     if problems:
         # Decode all files now, so that the error names every damaged one.
         raise bad_files({*problems, *_problems(scenes, decode=True)})
@@ -115,13 +117,16 @@ def _no_pair(images: str, masks: str, image: Path, mask: Path) -> DataError:
     )
 
 
-def background_scenes(images: str, limit: int | None = None, key: str | None = None) -> list[Scene]:
+def background_scenes(
+    images: str, limit: int | None = None, key: str | None = None, checked: bool = True
+) -> list[Scene]:
     """Find images that have no masks, as all of them is background, and check their headers.
 
     Args:
         images: glob or folder of the images.
         limit: use only the first images, by name.
         key: the array in files of arrays that is the image.
+        checked: whether headers are read.
 
     Raises:
         DataError: the glob matches nothing, or files cannot be read.
@@ -131,7 +136,7 @@ def background_scenes(images: str, limit: int | None = None, key: str | None = N
     names = names_of(by_key)
     wanted = sorted(by_key, key=names.__getitem__)[:limit]
     scenes = [Scene(names[own], array_in(by_key[own], key), None) for own in wanted]
-    problems = _problems(scenes, decode=False)
+    problems = _problems(scenes, decode=False) if checked else []
     if problems:
         raise bad_files({*problems, *_problems(scenes, decode=True)})
     return scenes

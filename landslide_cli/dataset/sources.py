@@ -43,18 +43,20 @@ def source_name(profile: Profile, source: int) -> str:
     return f"source {profile.sources[source].name or source + 1}"
 
 
-def labelled_scenes_of(profile: Profile, limit: int | None = None) -> list[Scene]:
+def labelled_scenes_of(
+    profile: Profile, limit: int | None = None, checked: bool = True
+) -> list[Scene]:
     """List the labelled scenes as `delivered_scenes_of` does; of divided ones the blocks.
 
     Raises:
         ProfileError: the profile names no source.
         DataError: likewise; or scenes are not divided yet.
     """
-    return divided_scenes(profile, delivered_scenes_of(profile, limit))
+    return divided_scenes(profile, delivered_scenes_of(profile, limit, checked=checked))
 
 
 def delivered_scenes_of(
-    profile: Profile, limit: int | None = None, are_drawn: bool = True
+    profile: Profile, limit: int | None = None, are_drawn: bool = True, checked: bool = True
 ) -> list[Scene]:
     """List the labelled scenes of the profile's sources, in their order, and of each by name.
 
@@ -65,6 +67,7 @@ def delivered_scenes_of(
         profile: its `source` and `dataset` are used.
         limit: take only the first of each source, by name.
         are_drawn: whether the masks of `source.labels` must be there.
+        checked: whether the headers of all files are read, to find those that cannot be used.
 
     Raises:
         ProfileError: the profile names no source.
@@ -73,7 +76,7 @@ def delivered_scenes_of(
     scenes: dict[str, Scene] = {}
     for index, source in enumerate(profile.sources):
         try:
-            found = _scenes_of(profile, index, limit, are_drawn)
+            found = _scenes_of(profile, index, limit, are_drawn, checked)
         except DataError as error:
             if len(profile.sources) == 1:
                 raise
@@ -93,16 +96,19 @@ def delivered_scenes_of(
     return list(scenes.values())
 
 
-def _scenes_of(profile: Profile, index: int, limit: int | None, are_drawn: bool) -> list[Scene]:
+def _scenes_of(
+    profile: Profile, index: int, limit: int | None, are_drawn: bool, checked: bool
+) -> list[Scene]:
     source, key = profile.sources[index], profile.source_keys[index]
     if source.synthetic is not None:
         folder = synthetic_folder(profile, index)
         if not folder.is_dir():
             raise DataError(f"{folder}: no scenes drawn yet; run `landslide prepare` first")
-        return labelled_scenes(str(folder / IMAGES), str(folder / MASKS), limit)
+        drawn = str(folder / IMAGES), str(folder / MASKS)
+        return labelled_scenes(*drawn, limit, checked=checked)
     if source.labels is not None and source.images is not None:
         folder = labels_folder(profile, index)
-        scenes = background_scenes(source.images, limit, source.key)
+        scenes = background_scenes(source.images, limit, source.key, checked)
         scenes = [replace(scene, mask=label_mask(folder, scene.name)) for scene in scenes]
         masks = [scene.mask for scene in scenes if scene.mask is not None]
         if are_drawn and not all(mask.exists() for mask in masks):
@@ -116,18 +122,23 @@ def _scenes_of(profile: Profile, index: int, limit: int | None, are_drawn: bool)
             f"for example with --set {key}.images='data/Landslide*.tif'"
         )
     if source.is_background:
-        return background_scenes(source.images, limit, source.key)
-    return labelled_scenes(source.images, source.masks, limit, source.key, source.mask_key)
+        return background_scenes(source.images, limit, source.key, checked)
+    return labelled_scenes(source.images, source.masks, limit, source.key, source.mask_key, checked)
 
 
-def scenes_named(profile: Profile, names: Sequence[str]) -> list[Scene]:
+def scenes_named(profile: Profile, names: Sequence[str], checked: bool = True) -> list[Scene]:
     """Return the labelled scenes of the given names, in their order.
+
+    Args:
+        profile: its `source` and `dataset` are used.
+        names: of scenes.
+        checked: as of `delivered_scenes_of`.
 
     Raises:
         ProfileError: the profile names no source.
         DataError: the source no longer has all of them.
     """
-    by_name = {scene.name: scene for scene in labelled_scenes_of(profile)}
+    by_name = {scene.name: scene for scene in labelled_scenes_of(profile, checked=checked)}
     missing = [name for name in names if name not in by_name]
     if missing:
         raise DataError(f"the source no longer has the scenes {listed(missing, most=3)}")
@@ -138,11 +149,11 @@ def source_of_scenes(profile: Profile, names: Sequence[str]) -> dict[str, int]:
     """Return the position of each scene's source; a single source needs no look at its files.
 
     Raises:
-        DataError: a source's files are missing or cannot be used, or no longer have all scenes.
+        DataError: a source's files are missing, or no longer have all scenes.
     """
     if len(profile.sources) == 1:
         return dict.fromkeys(names, 0)
-    return {scene.name: scene.source for scene in scenes_named(profile, names)}
+    return {scene.name: scene.source for scene in scenes_named(profile, names, checked=False)}
 
 
 def changed_since_prepare(profile: Profile) -> list[str]:

@@ -1,9 +1,7 @@
 """Pairs of images that may show the same ground, without comparing every image with every other.
 
-All descriptors stand in one approximate nearest neighbour index, a forest of randomized k-d trees
-(Muja and Lowe, Fast Approximate Nearest Neighbors with Automatic Algorithm Configuration, VISAPP
-2009; OpenCV's FLANN). Each key point looks up its nearest neighbours and votes for the images that
-they belong to, if they are much nearer than what is found further away.
+The descriptors of all images stand in an index. Each key point looks up its neighbours there and
+votes for the images that they belong to, the more the nearer they are compared with unrelated ones.
 """
 
 import os
@@ -13,32 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.imagery.overlap.features import Features, Floats, mirrored
+from landslide_cli.imagery.overlap.index import DescriptorIndex, KeyPoints
 
-TREES = 4
-CHECKS = 64  # leaves that a lookup visits; more find more, and take longer
-SEED = 1  # of the trees
-NEIGHBOURS = 16
-# A neighbour counts if it is nearer than RATIO times the last of the neighbours: unrelated ones
-# are about equally far away. Where even the last shows the same ground, as in a data set with many
-# copies, BACKGROUND stands for it: unrelated images are seldom nearer (norm 512).
-RATIO = 0.7
-BACKGROUND = 200.0
 # Votes count only together if they agree on how the images are turned and scaled, within two
 # neighbouring bins of each.
 TURNS, OCTAVES = 12, 8
-MOST = 8  # candidates of an image that are looked into, those with most votes
-VOTES = 4
+MOST = 4  # candidates of an image that are looked into, those with most votes
+VOTES = 1.0  # a neighbour has up to one
 # Descriptors, 512 bytes each: of many images fewer of each are kept, but not too few of any.
 MOST_INDEXED = 500_000
 FEWEST_INDEXED = 200
 MIRRORED_SHARE = 2  # the limit of key points is divided by this for mirrored images, a rarer case
-FLANN_KDTREE = 1  # OpenCV has no name for it
-EMPTY = np.zeros((0, 128), np.float32)
+AT_ONCE = 2**17  # key points looked up at a time by one thread
 
 
 @dataclass(frozen=True, order=True)
@@ -48,106 +36,32 @@ class Candidate:
     first: int
     second: int
     mirrored: bool
-    votes: int
+    votes: float
 
 
-class DescriptorIndex:
-    """Nearest neighbours among the descriptors of images; flat images are left out.
-
-    Of many images only the first key points of each are kept.
-    """
-
-    def __init__(self, features: Sequence[Features]) -> None:
-        self.most = _limit([0 if image.flat else len(image.points) for image in features])
-        counts = [0 if image.flat else min(self.most, len(image.points)) for image in features]
-        kept = list(zip(features, counts, strict=True))
-        self._owners = np.repeat(np.arange(len(features)), counts)
-        self._angles = _joined([image.angles[:count] for image, count in kept])
-        self._sizes = _joined([image.sizes[:count] for image, count in kept])
-        self._descriptors = np.empty((sum(counts), 128), np.float32)
-        np.concatenate(
-            [EMPTY, *(image.descriptors[:count] for image, count in kept)], out=self._descriptors
-        )
-        self._neighbours = min(NEIGHBOURS, len(self._descriptors))
-        if self._neighbours:
-            cv2.setRNGSeed(SEED)
-            parameters = {"algorithm": FLANN_KDTREE, "trees": TREES}
-            self._trees = cv2.flann.Index(self._descriptors, parameters)
-
-    def votes(self, query: Features, itself: int | None = None, share: int = 1) -> dict[int, int]:
-        """Count for each image the key points of `query` that have a near neighbour there.
-
-        Args:
-            query: the image looked up.
-            itself: the number of the same image in the index, whose neighbours do not count.
-            share: the limit of key points per image is divided by this.
-
-        Returns:
-            The votes of each image that has any.
-        """
-        descriptors = query.descriptors[: self.most // share].astype(np.float32)
-        if query.flat or not self._neighbours or not len(descriptors):
-            return {}
-        neighbours, squares = self._trees.knnSearch(
-            descriptors, self._neighbours, params={"checks": CHECKS}
-        )
-        owners, distances = self._owners[neighbours], np.sqrt(squares)
-        background = np.maximum(distances[:, -1:], BACKGROUND)
-        near = (distances < RATIO * background) & (owners != itself)
-        points, places = np.nonzero(near)
-        rows = neighbours[points, places]
-        # The nearest of several neighbours in one image has the key point's vote for it.
-        _, once = np.unique(points * len(self._owners) + self._owners[rows], return_index=True)
-        return self._agreeing(query, points[once], rows[once])
-
-    def _agreeing(
-        self, query: Features, points: NDArray[np.intp], rows: NDArray[np.intp]
-    ) -> dict[int, int]:
-        """Count the matches of each image that agree in turn and scale."""
-        turn = (self._angles[rows] - query.angles[points]) % 360 / 360 * TURNS
-        octave = np.log2(self._sizes[rows] / query.sizes[points]) + OCTAVES / 2
-        bins = turn.astype(int) % TURNS * OCTAVES + octave.astype(int).clip(0, OCTAVES - 1)
-        images, order = np.unique(self._owners[rows], return_inverse=True)
-        counts = np.bincount(
-            order * (TURNS * OCTAVES) + bins, minlength=len(images) * TURNS * OCTAVES
-        ).reshape(-1, TURNS, OCTAVES)
-        counts = counts + np.roll(counts, 1, axis=1)
-        counts[..., 1:] += counts[..., :-1].copy()
-        return dict(zip(images.tolist(), counts.max(axis=(1, 2)).tolist(), strict=True))
-
-
-def _limit(counts: Sequence[int]) -> int:
-    """Return the largest number of key points per image with which all images fit the index.
-
-    What images with fewer leave is for the others: a large scene keeps its key points among
-    thousands of small tiles.
-    """
-    left, most = MOST_INDEXED, FEWEST_INDEXED
-    for position, count in enumerate(sorted(counts)):
-        most = left // (len(counts) - position)
-        if count > most:
-            break
-        left -= count
-        most = count
-    return max(FEWEST_INDEXED, most)
-
-
-def _joined(parts: Sequence[Floats]) -> Floats:
-    return np.concatenate([np.zeros(0, np.float32), *parts])
-
-
-def candidates_within(features: Sequence[Features], advance: Callable[[], None]) -> list[Candidate]:
+def candidates_within(
+    features: Sequence[Features], sources: Sequence[int], advance: Callable[[], None]
+) -> list[Candidate]:
     """Find the pairs of images that may show the same ground, sorted, first < second.
 
-    `advance` is called once an image.
+    Images of each source are compared with each other, and then with those of the others: of many
+    images fewer key points of each are looked up, and thousands of tiles of one source must not
+    hide what the scenes of another have in common. `advance` is called once an image, twice if
+    there are several sources.
     """
-    votes_for: dict[tuple[int, int, bool], int] = {}
-    for query, reflected, votes in _looked_up(features, DescriptorIndex(features), True, advance):
-        for other, count in votes.items():
-            pair = min(query, other), max(query, other), reflected
-            votes_for[pair] = votes_for.get(pair, 0) + count
-    voted = [Candidate(*pair, votes) for pair, votes in sorted(votes_for.items()) if votes >= VOTES]
-    return _foremost(voted)
+    votes = _Votes()
+    images_of = {
+        source: [number for number, own in enumerate(sources) if own == source]
+        for source in sorted(set(sources))
+    }
+    for own in images_of.values():
+        votes.look_up(features, own, own, limit_of([features[number] for number in own]), advance)
+    if len(images_of) > 1:
+        most = limit_of(features)
+        for source, own in images_of.items():
+            others = [number for number, other in enumerate(sources) if other != source]
+            votes.look_up(features, own, others, most, advance)
+    return _foremost(votes.candidates())
 
 
 def candidates_among(
@@ -157,12 +71,12 @@ def candidates_among(
 
     Sorted by query and falling votes; `advance` is called once a query.
     """
-    index = DescriptorIndex(references)
+    most = limit_of(references)
+    index = DescriptorIndex(KeyPoints.of(references, most))
     voted = [
-        Candidate(query, other, reflected, count)
-        for query, reflected, votes in _looked_up(queries, index, False, advance)
-        for other, count in votes.items()
-        if count >= VOTES
+        Candidate(query, other, reflected, votes)
+        for query, other, reflected, votes in _looked_up(queries, index, most, False, advance)
+        if votes >= VOTES
     ]
     ordered = sorted(voted, key=lambda pair: (pair.first, -pair.votes, pair.second, pair.mirrored))
     return [
@@ -170,6 +84,53 @@ def candidates_among(
         for _, pairs in groupby(ordered, lambda pair: pair.first)
         for pair in islice(pairs, MOST)
     ]
+
+
+class _Votes:
+    """The votes of the key points of both images for pairs of images."""
+
+    def __init__(self) -> None:
+        self._votes: dict[tuple[int, int, bool], float] = {}
+
+    def look_up(
+        self,
+        features: Sequence[Features],
+        queries: Sequence[int],
+        references: Sequence[int],
+        most: int,
+        advance: Callable[[], None],
+    ) -> None:
+        """Look some images, by their numbers, up in others, or the same."""
+        index = DescriptorIndex(KeyPoints.of([features[number] for number in references], most))
+        wanted = [features[number] for number in queries]
+        for query, other, reflected, votes in _looked_up(
+            wanted, index, most, queries is references, advance
+        ):
+            first, second = sorted((queries[query], references[other]))
+            pair = first, second, reflected
+            self._votes[pair] = self._votes.get(pair, 0.0) + votes
+
+    def candidates(self) -> list[Candidate]:
+        """Return the pairs with enough votes, sorted."""
+        pairs = sorted(self._votes.items())
+        return [Candidate(*pair, votes) for pair, votes in pairs if votes >= VOTES]
+
+
+def limit_of(features: Sequence[Features]) -> int:
+    """Return the largest number of key points per image with which all images fit the index.
+
+    What images with fewer leave is for the others: a large scene keeps its key points among
+    thousands of small tiles.
+    """
+    counts = sorted(0 if image.flat else len(image.points) for image in features)
+    left, most = MOST_INDEXED, FEWEST_INDEXED
+    for position, count in enumerate(counts):
+        most = left // (len(counts) - position)
+        if count > most:
+            break
+        left -= count
+        most = count
+    return max(FEWEST_INDEXED, most)
 
 
 def _foremost(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -187,19 +148,69 @@ def _foremost(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _looked_up(
-    queries: Sequence[Features], index: DescriptorIndex, same: bool, advance: Callable[[], None]
-) -> Iterator[tuple[int, bool, dict[int, int]]]:
-    """Look up each query as it is and mirrored, in threads: OpenCV works without Python's lock."""
+    queries: Sequence[Features],
+    index: DescriptorIndex,
+    most: int,
+    are_own: bool,
+    advance: Callable[[], None],
+) -> Iterator[tuple[int, int, bool, float]]:
+    """Look up queries as they are and mirrored, in threads: NumPy works without Python's lock.
 
-    def both(number: int) -> list[tuple[int, bool, dict[int, int]]]:
-        itself = number if same else None
-        query = queries[number]
+    Yields a query, an image of the index, whether the query was mirrored, and the votes.
+    """
+
+    def both(start: int) -> list[tuple[int, int, bool, float]]:
+        images = queries[start : start + share]
+        upright = KeyPoints.of(images, most, start)
+        reflected = [mirrored(image) for image in images]
         return [
-            (number, False, index.votes(query, itself)),
-            (number, True, index.votes(mirrored(query), itself, MIRRORED_SHARE)),
+            (query, other, is_mirrored, votes)
+            for is_mirrored, points in (
+                (False, upright),
+                (True, KeyPoints.of(reflected, most // MIRRORED_SHARE, start)),
+            )
+            for query, other, votes in _agreeing(points, index, are_own)
         ]
 
+    share = max(1, AT_ONCE // max(1, most))
+    starts, left = range(0, len(queries), share), len(queries)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for votes in threads.map(both, range(len(queries))):
-            advance()
+        for votes in threads.map(both, starts):
+            for _ in range(min(share, left)):
+                advance()
+            left -= share
             yield from votes
+
+
+def _agreeing(
+    queries: KeyPoints, index: DescriptorIndex, are_own: bool
+) -> Iterator[tuple[int, int, float]]:
+    """Count the votes of each query image for each image of the index, as far as they agree."""
+    found = index.neighbours(queries, are_own)
+    owners = index.points.owners[found.rows].astype(np.int64)
+    images = queries.owners[found.queries].astype(np.int64)
+    turn = (index.points.angles[found.rows] - queries.angles[found.queries]) % 360 / 360 * TURNS
+    octave = np.log2(index.points.sizes[found.rows] / queries.sizes[found.queries]) + OCTAVES / 2
+    bins = turn.astype(int) % TURNS * OCTAVES + octave.astype(int).clip(0, OCTAVES - 1)
+    pairs, order, counts = np.unique(images << 32 | owners, return_inverse=True, return_counts=True)
+    # One match of two images agrees with nothing, and most pairs have no more.
+    several = counts >= 2
+    place = np.cumsum(several) - 1
+    is_kept = several[order]
+    votes = _most_agreeing(
+        place[order[is_kept]], bins[is_kept], found.weights[is_kept], int(several.sum())
+    )
+    for pair, vote in zip(pairs[several].tolist(), votes.tolist(), strict=True):
+        yield pair >> 32, pair & 0xFFFFFFFF, vote
+
+
+def _most_agreeing(
+    pairs: NDArray[np.intp], bins: NDArray[np.intp], weights: Floats, count: int
+) -> NDArray[np.float64]:
+    """Add up the weights of each pair's matches that agree in turn and scale; returns (count,)."""
+    votes = np.bincount(
+        pairs * (TURNS * OCTAVES) + bins, weights, minlength=count * TURNS * OCTAVES
+    ).reshape(-1, TURNS, OCTAVES)
+    votes = votes + np.roll(votes, 1, axis=1)
+    votes[..., 1:] += votes[..., :-1].copy()
+    return np.asarray(votes.max(axis=(1, 2)))

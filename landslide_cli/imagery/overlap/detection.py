@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from landslide_cli.core.arrays import Transform
 from landslide_cli.imagery.overlap.candidates import (
@@ -56,14 +57,23 @@ class Overlap:
 
 
 def find_overlaps(
-    features: Sequence[Features], settings: MatchSettings, advance: Callable[[], None]
+    features: Sequence[Features],
+    settings: MatchSettings,
+    advance: Callable[[], None],
+    sources: Sequence[int] | None = None,
 ) -> list[Overlap]:
     """Find all pairs of images that show the same ground, first < second, sorted.
 
-    `advance` is called once an image. The result does not depend on the number of threads.
+    The result does not depend on the number of threads.
+
+    Args:
+        features: of the images.
+        settings: when two images show the same ground.
+        advance: called once an image, and once more if there are several sources.
+        sources: the source of each image: those of one are compared first. Default: all are of one.
     """
-    candidates = candidates_within(features, advance)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with _a_thread_a_product(), ThreadPoolExecutor(os.cpu_count()) as threads:
+        candidates = candidates_within(features, sources or [0] * len(features), advance)
         prove = partial(_proven, features, features, settings)
         proven = [overlap for overlap in threads.map(prove, candidates) if overlap]
     copies = [copy for copy in copies_among(features, features) if copy.first < copy.second]
@@ -81,18 +91,25 @@ def find_leaks(
     Not necessarily every such pair is returned, but one for every such query at least. `advance`
     is called once a query.
     """
-    candidates = candidates_among(queries, references, advance)
-    of_query = [
-        list(group) for _, group in groupby(candidates, key=lambda candidate: candidate.first)
-    ]
 
     def best(group: Sequence[Candidate]) -> Overlap | None:
         proofs = (_proven(queries, references, settings, candidate) for candidate in group)
         return next((proof for proof in proofs if proof), None)
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with _a_thread_a_product(), ThreadPoolExecutor(os.cpu_count()) as threads:
+        candidates = candidates_among(queries, references, advance)
+        of_query = [list(group) for _, group in groupby(candidates, lambda pair: pair.first)]
         proven = [overlap for overlap in threads.map(best, of_query) if overlap]
     return _with_copies(proven, copies_among(queries, references), queries, references)
+
+
+def _a_thread_a_product() -> threadpool_limits:
+    """Have the threads of a search multiply matrices by themselves.
+
+    NumPy's BLAS would deal each product to threads of its own, which wait for each other by
+    spinning: several times the processor time, on a machine with other work.
+    """
+    return threadpool_limits(1, user_api="blas")
 
 
 def _proven(

@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 # Below OpenCV's 0.04, for ground in haze or shade; the second where the first finds few, as on
 # smooth ground.
 CONTRASTS = 0.02, 0.004
+SIFT_LAYERS = 3  # of an octave; a key point's contrast is its response times this
 FEW = 0.25  # share of the key points asked for
 CELLS = 8  # key points are spread over CELLS x CELLS parts of the image
 DESCRIPTOR_NORM = 512.0  # as in SIFT's own 8-bit descriptors
@@ -93,10 +94,11 @@ def extract(image: Image, settings: MatchSettings) -> Features:
 
 def gray_of(image: Image) -> NDArray[np.uint8]:
     """Average up to three bands of (rows, cols, bands) uint8; returns (rows, cols) uint8."""
-    bands = image[..., :3].astype(np.uint16)
-    return np.ascontiguousarray(
-        (bands.sum(axis=-1) + bands.shape[-1] // 2) // bands.shape[-1], np.uint8
-    )
+    count = min(3, image.shape[-1])
+    total = np.full(image.shape[:2], count // 2, np.uint16)
+    for band in range(count):
+        total += image[..., band].astype(np.uint8)
+    return np.asarray(total // count, np.uint8)
 
 
 def enlarged(features: Features, width: int, height: int) -> Features:
@@ -156,13 +158,12 @@ def _key_points(
     gray: NDArray[np.uint8], most: int
 ) -> tuple[Floats, Floats, Floats, NDArray[np.uint8]]:
     """Return points, sizes, angles and descriptors of at most `most` key points."""
-    ground = _ground(gray)
-    for contrast in CONTRASTS:
-        sift = _sift(contrast)
-        points = sift.detect(gray, ground)
-        if len(points) >= FEW * most:
-            break
-    chosen = [points[index] for index in _spread(points, gray.shape, most)]
+    sift = _sift(CONTRASTS[1])
+    faint = sift.detect(gray, _ground(gray))
+    found = [point for point in faint if point.response * SIFT_LAYERS >= CONTRASTS[0]]
+    if len(found) < FEW * most:
+        found = faint
+    chosen = [found[index] for index in _spread(found, gray.shape, most)]
     kept, descriptors = sift.compute(gray, chosen) if chosen else ([], None)
     if not kept:
         nothing = np.zeros(0, np.float32)
@@ -176,7 +177,7 @@ def _key_points(
 def _sift(contrast: float) -> Any:
     return cv2.SIFT.create(
         nfeatures=0,
-        nOctaveLayers=3,
+        nOctaveLayers=SIFT_LAYERS,
         contrastThreshold=contrast,
         edgeThreshold=10,
         sigma=1.6,

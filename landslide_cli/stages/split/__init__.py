@@ -78,9 +78,10 @@ def _split(profile: Profile, limit: int | None, overwrite: bool, reporter: Repor
     if step.record is None:
         folders = [profile.dataset / folder for folder in _linked_folders(profile)]
         refuse_overwrite(folders, overwrite)
-    groups = find_groups(profile, names, reporter)
+    source_of = source_of_scenes(profile, names)
+    groups = find_groups(profile, names, source_of, reporter)
     tiles = [tile for tile in tiles if tile.scene in set(names)]
-    tiles_by_folder = assign_tiles(profile, groups, tiles, source_of_scenes(profile, names))
+    tiles_by_folder = assign_tiles(profile, groups, tiles, source_of)
     result = summarise(profile, groups, tiles, tiles_by_folder)
     _warn_of_leakage(result, reporter)
     _warn_of_absent(result, reporter)

@@ -1,12 +1,12 @@
 """Groups of scenes that show the same ground and stay together, with the evidence for it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from landslide_cli.dataset.blocks import Blocks, read_blocks
 from landslide_cli.dataset.groups import Evidence, Group, user_groups
 from landslide_cli.dataset.scenes import bad_files
-from landslide_cli.dataset.sources import scenes_named, source_of_scenes
+from landslide_cli.dataset.sources import scenes_named
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.overlap import (
     Features,
@@ -23,7 +23,9 @@ from landslide_cli.reporting import Reporter
 from landslide_cli.stages.split.union_find import connected
 
 
-def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Group]:
+def find_groups(
+    profile: Profile, names: Sequence[str], source_of: Mapping[str, int], reporter: Reporter
+) -> list[Group]:
     """Group scenes by footprint, by content, by event, and as the user groups them.
 
     Blocks of one scene show different ground: only a landslide across their edge, or the user,
@@ -32,6 +34,7 @@ def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> l
     Args:
         profile: its `source`, `dataset` and `split` are used.
         names: the scenes to group, of the profile's source.
+        source_of: the position of each one's source.
         reporter: shown the progress.
 
     Raises:
@@ -43,7 +46,7 @@ def find_groups(profile: Profile, names: Sequence[str], reporter: Reporter) -> l
     evidence = [
         *_of_different_scenes(_shared_ground(profile, names, reporter), scene_of),
         *_same_user_group(profile, names),
-        *_same_event(profile, undivided),
+        *_same_event(profile, undivided, source_of),
         *_same_landslide(blocks, names),
     ]
     groups = connected(names, [(pair.first, pair.second) for pair in evidence])
@@ -104,7 +107,8 @@ def _features_of(job: tuple[Path, MatchSettings]) -> Features | str:
 
 def _shared_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Evidence]:
     try:
-        scenes = scenes_named(profile, names)
+        # `prepare` has checked them, and what is damaged since is found when it is read.
+        scenes = scenes_named(profile, names, checked=False)
         footprints = [footprint_of(scene.image) for scene in scenes]
     except LandslideError as error:
         if not profile.split.overlap.content:
@@ -130,57 +134,21 @@ def _shared_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -
         sources = [scene.source for scene in scenes]
         steps = len(features) * (1 if len(set(sources)) == 1 else 2)
         with reporter.track("comparing scenes", steps) as advance:
-            evidence += _by_content(features, names, sources, match_settings(profile), advance)
-    return evidence
-
-
-def _by_content(
-    features: Sequence[Features],
-    names: Sequence[str],
-    sources: Sequence[int],
-    settings: MatchSettings,
-    advance: Callable[[], None],
-) -> list[Evidence]:
-    """Compare the scenes of each source, and then those of different ones.
-
-    Of many images fewer key points of each are looked up: thousands of tiles of one source must not
-    hide what the scenes of another have in common.
-    """
-    evidence = []
-    for source in sorted(set(sources)):
-        own = [index for index, of_scene in enumerate(sources) if of_scene == source]
-        own_features = [features[index] for index in own]
-        own_names = [names[index] for index in own]
-        evidence += _overlapping(own_features, own_names, settings, advance)
-    if len(set(sources)) > 1:
-        source_of = dict(zip(names, sources, strict=True))
+            overlaps = find_overlaps(features, match_settings(profile), advance, sources)
         evidence += [
-            pair
-            for pair in _overlapping(features, names, settings, advance)
-            if source_of[pair.first] != source_of[pair.second]
+            Evidence(
+                first=names[overlap.first],
+                second=names[overlap.second],
+                kind=overlap.kind,
+                overlap=overlap.overlap,
+                inliers=overlap.inliers,
+                transform=overlap.transform,
+                mirrored=overlap.mirrored,
+                correlation=overlap.correlation,
+            )
+            for overlap in overlaps
         ]
     return evidence
-
-
-def _overlapping(
-    features: Sequence[Features],
-    names: Sequence[str],
-    settings: MatchSettings,
-    advance: Callable[[], None],
-) -> list[Evidence]:
-    return [
-        Evidence(
-            first=names[overlap.first],
-            second=names[overlap.second],
-            kind=overlap.kind,
-            overlap=overlap.overlap,
-            inliers=overlap.inliers,
-            transform=overlap.transform,
-            mirrored=overlap.mirrored,
-            correlation=overlap.correlation,
-        )
-        for overlap in find_overlaps(features, settings, advance)
-    ]
 
 
 def _same_user_group(profile: Profile, names: Sequence[str]) -> list[Evidence]:
@@ -193,17 +161,17 @@ def _same_user_group(profile: Profile, names: Sequence[str]) -> list[Evidence]:
     return [Evidence(first, name, "named") for first, name in links if first != name]
 
 
-def _same_event(profile: Profile, names: Sequence[str]) -> list[Evidence]:
+def _same_event(
+    profile: Profile, names: Sequence[str], source_of: Mapping[str, int]
+) -> list[Evidence]:
     """Link each scene of an event to the first scene of the event.
 
     Blocks are left out: who divides the scene of an event wants to learn from a part of it.
     """
-    if not names or not any(source.events for source in profile.sources):
-        return []
     first_of: dict[str, str] = {}
     links = [
         (first_of.setdefault(event, name), name)
-        for name, source in source_of_scenes(profile, names).items()
-        for event in profile.sources[source].events
+        for name in names
+        for event in profile.sources[source_of[name]].events
     ]
     return [Evidence(first, name, "event") for first, name in links if first != name]

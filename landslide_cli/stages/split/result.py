@@ -169,21 +169,29 @@ def summarise(
             for name, folder in folders.items()
         ],
         groups=list(groups),
-        separated=sum(
-            _is_separated(evidence, scenes_of_folds or [scenes_of_parts])
-            for group in groups
-            for evidence in group.evidence
-        ),
+        separated=_separated(groups, scenes_of_folds or [scenes_of_parts]),
         subject=palette.plural,
         absent=_absent(tiles_by_folder, palette),
     )
 
 
-def _is_separated(evidence: Evidence, folds: Sequence[Parts]) -> bool:
-    """Tell whether the two scenes, or their tiles, are in different parts of any fold."""
-    pair = {evidence.first, evidence.second}
-    parts_of_pair = [[part for part in PARTS if pair & set(parts[part])] for parts in folds]
-    return any(len(parts) > 1 for parts in parts_of_pair)
+def _separated(groups: Sequence[Group], folds: Sequence[Parts]) -> int:
+    """Count the pairs whose scenes, or their tiles, are in different parts of any fold."""
+    parts_of_folds: list[dict[str, set[Part]]] = []
+    for parts in folds:
+        parts_of: dict[str, set[Part]] = {}
+        for part in PARTS:
+            for scene in parts[part]:
+                parts_of.setdefault(scene, set()).add(part)
+        parts_of_folds.append(parts_of)
+    return sum(
+        any(
+            len(parts_of.get(pair.first, set()) | parts_of.get(pair.second, set())) > 1
+            for parts_of in parts_of_folds
+        )
+        for group in groups
+        for pair in group.evidence
+    )
 
 
 def _absent(tiles_by_folder: TilesByFolder, palette: Palette) -> dict[str, list[str]]:
