@@ -12,6 +12,14 @@ from typing import Any
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.networks.metrics import all_classes
 from landslide_cli.core.palette import IGNORE
+from landslide_cli.core.scores.losses import (
+    SMALLEST,
+    SSIM_C1,
+    SSIM_C2,
+    SSIM_RADIUS,
+    SSIM_SIGMA,
+    SUMS,
+)
 from landslide_cli.profile import TrainSettings
 
 Total = Callable[[list[Any]], list[Any]]
@@ -19,18 +27,6 @@ Loss = Callable[..., Any]
 
 # The axes of all pixels of a batch; overlap losses are computed per class.
 _PIXEL_AXES = (0, 1, 2)
-_EPSILON = 1e-7
-
-# Losses that are sums of others.
-_SUMS: dict[str, tuple[str, ...]] = {
-    "crossentropy_dice": ("categorical_crossentropy", "dice"),
-    "basnet": ("categorical_crossentropy", "ssim", "jaccard"),
-}
-
-# Of structural similarity: the Gaussian's radius and deviation in pixels, and what keeps its
-# quotients finite where there is no structure.
-_SSIM_RADIUS, _SSIM_SIGMA = 5, 1.5
-_SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2
 
 
 def alone(sums: list[Any]) -> list[Any]:
@@ -66,7 +62,7 @@ def make_loss(settings: TrainSettings) -> Loss:
         "ssim": _ssim,
         "tversky": _tversky(alpha, beta),
     }
-    names = _SUMS.get(settings.loss, (settings.loss,))
+    names = SUMS.get(settings.loss, (settings.loss,))
     class_weights = settings.class_weights
 
     def loss(mask: Any, probabilities: Any, total: Total = alone) -> Any:
@@ -106,10 +102,10 @@ def _tversky(alpha: float, beta: float) -> Callable[..., Any]:
         t, p = truth[..., 1:], (probabilities * labelled[..., None])[..., 1:]
         hits, predicted, true = total([tf.reduce_sum(x, _PIXEL_AXES) for x in (t * p, p, t)])
         false_alarms, misses = predicted - hits, true - hits
-        overlap = (hits + _EPSILON) / (hits + alpha * false_alarms + beta * misses + _EPSILON)
+        overlap = (hits + SMALLEST) / (hits + alpha * false_alarms + beta * misses + SMALLEST)
         weights = weights[1:]
         weighted = tf.reduce_sum((1.0 - overlap) * weights)
-        return weighted / tf.maximum(tf.reduce_sum(weights), _EPSILON)
+        return weighted / tf.maximum(tf.reduce_sum(weights), SMALLEST)
 
     return tversky
 
@@ -154,18 +150,18 @@ def _ssim(truth: Any, probabilities: Any, labelled: Any, weights: Any, total: To
     mean_t, mean_p, mean_tt, mean_pp, mean_tp = map(_local_mean, (t, p, t * t, p * p, t * p))
     variances = mean_tt - mean_t**2 + mean_pp - mean_p**2
     covariance = mean_tp - mean_t * mean_p
-    means = (2.0 * mean_t * mean_p + _SSIM_C1) / (mean_t**2 + mean_p**2 + _SSIM_C1)
-    similarity = means * (2.0 * covariance + _SSIM_C2) / (variances + _SSIM_C2)
+    means = (2.0 * mean_t * mean_p + SSIM_C1) / (mean_t**2 + mean_p**2 + SSIM_C1)
+    similarity = means * (2.0 * covariance + SSIM_C2) / (variances + SSIM_C2)
     pixel_weights = labelled[..., None] * weights[1:]
     weighted = tf.reduce_sum((1.0 - similarity) * pixel_weights)
     loss, weight = total([weighted, tf.reduce_sum(pixel_weights)])
-    return loss / tf.maximum(weight, _EPSILON)
+    return loss / tf.maximum(weight, SMALLEST)
 
 
 def _local_mean(values: Any) -> Any:
     """Average each channel around every pixel by a Gaussian, with zeros beyond the edges."""
-    offsets = tf.range(-_SSIM_RADIUS, _SSIM_RADIUS + 1, dtype=tf.float32)
-    kernel = tf.exp(-0.5 * tf.square(offsets / _SSIM_SIGMA))
+    offsets = tf.range(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=tf.float32)
+    kernel = tf.exp(-0.5 * tf.square(offsets / SSIM_SIGMA))
     kernel = (kernel / tf.reduce_sum(kernel))[:, None, None, None]
     kernel = tf.tile(kernel, [1, 1, values.shape[-1], 1])
     for along in (kernel, tf.transpose(kernel, (1, 0, 2, 3))):
@@ -178,4 +174,4 @@ def _mean(losses: Any, truth: Any, weights: Any, total: Total) -> Any:
     pixel_weights = tf.linalg.matvec(truth, weights)
     sums = [tf.reduce_sum(losses * pixel_weights), tf.reduce_sum(pixel_weights)]
     weighted, weight = total(sums)
-    return weighted / tf.maximum(weight, _EPSILON)
+    return weighted / tf.maximum(weight, SMALLEST)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from landslide_cli.core.palette import Mask, is_foreground
 from landslide_cli.core.scores.boundary import boundary_counts
 from landslide_cli.core.scores.calibration import probability_counts
 from landslide_cli.core.scores.confusion import Counts, confusion
+from landslide_cli.core.scores.losses import LossSettings, loss_of
 from landslide_cli.core.scores.objects import object_counts
 from landslide_cli.core.tiling.predict import class_probabilities
 from landslide_cli.errors import DataError
@@ -102,10 +102,11 @@ def count_samples(
     Raises:
         DataError: as `predictions`.
     """
-    with reporter.working("loading TensorFlow"):
-        from landslide_cli.core.networks.losses import make_loss
-
-        loss_of = make_loss(profile.train)
+    train = profile.train
+    loss = LossSettings(
+        *(train.loss, train.tversky_alpha, train.tversky_beta, train.focal_gamma),
+        train.class_weights,
+    )
     counts: list[SampleCounts] = []
     alarms, found, palette = list[FalseAlarms](), list[Found](), profile.palette
     for prediction in predictions(profile, run, samples, description, reporter):
@@ -115,7 +116,7 @@ def count_samples(
         if prediction.sample.mask is not None:
             is_scored, options = True, _polygon_options(profile, samples.units)
             counts.append(
-                _count(prediction, mapped, profile, run.threshold, measure, options, loss_of)
+                _count(prediction, mapped, profile, run.threshold, measure, options, loss)
             )
         truth = palette.only_foreground(prediction.truth)
         if not is_foreground(truth).any():
@@ -182,10 +183,8 @@ def _count(
     threshold: float | None,
     measure: Measure,
     options: PolygonOptions | None,
-    loss_of: Any,
+    loss: LossSettings,
 ) -> SampleCounts:
-    from landslide_cli.core.networks.backend import tf
-
     truth, predicted = prediction.truth, prediction.predicted
     probabilities = class_probabilities(predicted.probabilities)
     name, classes, palette = prediction.sample.name, probabilities.shape[-1], profile.palette
@@ -201,7 +200,6 @@ def _count(
         only = true, palette.only_foreground(mask)
         shaped = [_shaped(prediction, labels, classes, options) for labels in only]
         delivered = _objects(shaped[0], shaped[1], foreground, sizes, area)
-    batch = tf.constant(truth[None]), tf.constant(probabilities[None])
     return SampleCounts(
         sample=prediction.sample,
         threshold=threshold,
@@ -212,7 +210,7 @@ def _count(
         delivered=delivered,
         probability=probability_counts(true, predicted.foreground),
         true_probability=float(of_truth[labelled].sum(dtype=np.float64)),
-        loss=float(loss_of(*batch)),
+        loss=loss_of(truth, probabilities, loss),
         foreground=foreground,
     )
 

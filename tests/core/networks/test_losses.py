@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from landslide_cli.core.networks.backend import tf
 from landslide_cli.core.networks.losses import make_loss
 from landslide_cli.core.palette import IGNORE
+from landslide_cli.core.scores.losses import LossSettings, loss_of
 from landslide_cli.profile import TrainSettings
 from landslide_cli.profile.train import LossName
 
@@ -295,3 +296,21 @@ def test_unequal_parts_of_a_batch_have_the_loss_of_the_whole_batch(
         loss(*other_part, device.record)
         assert float(loss(*own_part, device.add)) == pytest.approx(whole, rel=1e-5)
         assert device.added == len(device.calls)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_evaluation_computes_the_loss_of_the_training(name: str, classes: int) -> None:
+    masks, probabilities = example(7, classes)
+    masks[0, 2:4] = IGNORE
+    values = TrainSettings(
+        loss=name,  # type: ignore[arg-type]
+        class_weights=[1.0, 3.0, 0.5][:classes],
+        tversky_alpha=0.3,
+        tversky_beta=0.7,
+        focal_gamma=1.5,
+    )
+    of_scores = LossSettings(name, 0.3, 0.7, 1.5, values.class_weights)
+    for mask, of_pixels in zip(masks, probabilities, strict=True):
+        expected = float(make_loss(values)(mask[None], of_pixels[None]))
+        assert loss_of(mask, of_pixels, of_scores) == pytest.approx(expected, rel=1e-5)

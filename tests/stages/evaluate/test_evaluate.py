@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +297,23 @@ def test_misses_and_false_alarms_of_scenes_are_a_layer_by_rank(trained: Profile)
     np.testing.assert_allclose(
         fields["weight"], fields["area_px"] * fields["probability"], rtol=1e-3, atol=1e-3
     )
+
+
+def test_evaluation_and_pictures_do_without_tensorflow(trained: Profile) -> None:
+    evaluate(trained)  # the model has been converted from here on
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from landslide_cli.profile import load_profile\n"
+        "from landslide_cli.stages.evaluate import evaluate\n"
+        "from landslide_cli.stages.show import show\n"
+        "profile = load_profile(Path(sys.argv[1]), [f'run={sys.argv[2]}'])\n"
+        "evaluate(profile)\n"
+        "show(profile, limit=1)\n"
+        "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))\n"
+    )
+    (trained.run_folder / "evaluation.json").unlink()
+    profile = trained.dataset.parent / "profile.yaml"
+    command = [sys.executable, "-c", script, str(profile), str(trained.run_folder)]
+    subprocess.run(command, check=True)
+    assert (trained.run_folder / "evaluation.json").exists()
