@@ -65,9 +65,11 @@ def plots_left_empty() -> Iterator[None]:
 
     def sketched(self: Figure, path: Any, **options: Any) -> None:
         # Sheets of pictures are laid out by themselves.
-        is_plot = self.get_layout_engine() is not None
-        if is_plot and isinstance(path, Path) and path.suffix == ".png":
+        is_plot = self.get_layout_engine() is not None and isinstance(path, Path)
+        if is_plot and path.suffix == ".png":
             write_picture(path, np.zeros((8, 8, 3), np.uint8))
+        elif is_plot and path.suffix == ".svg":
+            path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8")
         else:
             _printed(self, path, **options)
 

@@ -300,7 +300,7 @@ def test_misses_and_false_alarms_of_scenes_are_a_layer_by_rank(trained: Profile)
 
 
 def test_evaluation_and_pictures_do_without_tensorflow(trained: Profile) -> None:
-    evaluate(trained)  # the model has been converted from here on
+    evaluate(trained, limit=1)  # the model has been converted from here on
     script = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -308,7 +308,7 @@ def test_evaluation_and_pictures_do_without_tensorflow(trained: Profile) -> None
         "from landslide_cli.stages.evaluate import evaluate\n"
         "from landslide_cli.stages.show import show\n"
         "profile = load_profile(Path(sys.argv[1]), [f'run={sys.argv[2]}'])\n"
-        "evaluate(profile)\n"
+        "evaluate(profile, limit=1)\n"
         "show(profile, limit=1)\n"
         "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))\n"
     )
