@@ -47,7 +47,7 @@ GROUPS = {
         "Learning-rate schedule": "schedule warmup_epochs final_rate reduce_factor reduce_patience",
         "Loss": "loss class_weights focal_gamma tversky_alpha tversky_beta",
         "Validation": "metrics watch stop_patience",
-        "Computation": "precision jit deterministic cache",
+        "Computation": "precision int8 jit deterministic cache",
         "Output": "checkpoint_minutes preview_scenes tensorboard",
     }
 }

@@ -403,7 +403,8 @@ def test_the_source_is_read_a_few_rows_of_windows_ahead_at_the_most(
     axis, across = layout.grid.rows, len(layout.grid.cols)
     # Windows that wait: in both queues, in a batch, in hand, and without data in a batch's line.
     waiting = (2 * batch + 1) + 2 * batch + 2 * batch + 3 + max(batch, 2 * across)
-    rows_of_windows = -(-waiting // across) + 3
+    # And strips: one that waits and one in hand, each of a row of windows.
+    rows_of_windows = -(-waiting // across) + 3 + 2
     most = rows_of_windows * (axis.side - axis.overlap) / scale + axis.side / scale
     most += AT_ONCE / width
     assert most < height / 2
