@@ -77,11 +77,12 @@ def make_plan(
     batch = profile.infer.batch or (4 if on_gpu else 1)
     tile = _side(profile, engine, batch, on_gpu)
     plan = _plan(profile, name, Choice("float32"), tile, batch)
-    if profile.infer.precision == "int8" and int8_form_of(run) is None:
+    if profile.infer.precision == "int8":
         if not isinstance(engine, OpenVinoEngine):
             raise ModelError(f"{run.file}: only OpenVINO runs a model in int8; {name} was chosen")
-        Quantizer(profile, run, plan, engine, scenes, reporter).make()
-        engine = load_engine(name, run, plan.threads, reporter)
+        if int8_form_of(run) is None:
+            Quantizer(profile, run, plan, engine, scenes, reporter).make()
+            engine = load_engine(name, run, plan.threads, reporter)
     choice = choose_precision(profile, name, engine, run, scenes, reporter)
     return _plan(profile, name, choice, tile, batch), engine
 

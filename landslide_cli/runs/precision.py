@@ -69,8 +69,9 @@ def choose_precision(
         scenes: images on whose first windows bfloat16 is compared, if it never was.
         reporter: warned if the comparison cannot be stored.
     """
-    wanted, form, reason = profile.infer.precision, int8_form_of(run), ""
-    if form is not None and wanted in ("auto", "int8"):
+    wanted, reason = profile.infer.precision, ""
+    may_be_int8 = name == "openvino" and wanted in ("auto", "int8")
+    if may_be_int8 and (form := int8_form_of(run)) is not None:
         _, record = form
         left_out = None if wanted == "int8" else _why_not_int8(record, engine)
         changed = None if record.change is None else record.change.changed

@@ -189,10 +189,12 @@ def test_without_nncf_the_error_says_what_to_install(
     assert not (trained.run_folder / INT8).exists()
 
 
-def test_tensorflow_has_no_int8(trained: Profile) -> None:
-    infer = trained.infer.model_copy(update={"precision": "int8", "engine": "tensorflow"})
+def test_tensorflow_has_no_int8(in_int8: Profile) -> None:
+    infer = in_int8.infer.model_copy(update={"engine": "tensorflow"})
+    profile = in_int8.model_copy(update={"infer": infer})
+    assert "int8" not in plan_for(profile).reason
     with pytest.raises(ModelError, match="only OpenVINO runs a model in int8"):
-        plan_for(trained.model_copy(update={"infer": infer}))
+        plan_for(with_precision(profile, "int8"))
 
 
 def test_without_a_training_set_the_scenes_serve_and_auto_leaves_it(
