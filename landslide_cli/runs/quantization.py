@@ -38,7 +38,7 @@ from landslide_cli.runs.int8_form import (
     int8_form_of,
     write_int8_form,
 )
-from landslide_cli.runs.openvino_library import import_openvino
+from landslide_cli.runs.openvino_library import import_openvino, openvino_core
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.run import Run
@@ -116,7 +116,7 @@ class Quantizer:
             change = best[1].change
             if change is None or best[1].is_sound:
                 break
-            self.reporter.note(f"{change}; trying again with {kept} of the convolutions left out")
+            self.reporter.note(f"{change}; trying again with {kept} left in floating point")
             other = self._tried(record, windows, kept)
             best = max(best, other, key=_difference)
         write_int8_form(self.run.home / INT8, import_openvino(), *best)
@@ -213,7 +213,7 @@ class Quantizer:
         predicted = [predictor.predict(sample.image) for predictor in predictors]
         rows, cols = predicted[0].probabilities.shape[:2]
         truth = masked(truth_of(self.profile, sample, (rows, cols)), predicted[0].valid)
-        return truth, [one.mask(self.run.threshold) for one in predicted]
+        return truth, [prediction.mask(self.run.threshold) for prediction in predicted]
 
     def _ious(self, counts: NDArray[Any]) -> NDArray[np.float64]:
         return together(counts, self.profile.palette.foreground)[..., _IOU]
@@ -299,7 +299,7 @@ def _controlled(network: Any, windows: Sequence[Image], kept: Sequence[str]) -> 
         return mask_of(model_channels(np.asarray(answer, np.float32)))
 
     items = [window[None].astype(np.float32) for window in windows]
-    compiled = import_openvino().Core().compile_model(network, "CPU")
+    compiled = openvino_core().compile_model(network, "CPU")
     pairs = [(window, classes(compiled, window)) for window in items]
 
     def agreement(model: Any, seen: Iterable[Any]) -> tuple[float, list[float]]:

@@ -70,7 +70,7 @@ def name_of(path: Path) -> str:
     name = str(path)
     part = None if _ADDRESS.match(name) else _PART.fullmatch(name)
     names = (name,) if part is None else (part[1] or part[2], part[3])
-    lasts = [re.split(r"[/\\]", one.rstrip("\"'"))[-1] for one in names]
+    lasts = [re.split(r"[/\\]", name.rstrip("\"'"))[-1] for name in names]
     return _NOT_IN_NAMES.sub("_", "_".join(Path(last).stem for last in lasts)).strip("_") or "scene"
 
 
