@@ -1,5 +1,11 @@
 """What a network's features take at the most, at one time."""
 
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,3 +60,35 @@ def test_one_operation_and_none() -> None:
 
 def test_some_memory_is_free() -> None:
     assert free_memory() > 0
+
+
+# Eight threads that allocate at the same time; then how many pools the C library has made.
+_COUNT_POOLS = """
+import ctypes, sys, threading
+from landslide_cli.core.memory import share_freed_memory
+if sys.argv[1] == "shared":
+    share_freed_memory()
+libc, together = ctypes.CDLL(None), threading.Barrier(8)
+libc.malloc.restype, libc.fopen.restype = ctypes.c_void_p, ctypes.c_void_p
+def allocate():
+    together.wait()
+    for _ in range(100):
+        libc.malloc(1000)
+    together.wait()
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+report = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
+libc.malloc_info(0, report)
+libc.fclose(report)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of the GNU C library")
+def test_threads_share_few_pools_of_memory(tmp_path: Path) -> None:
+    pools = {}
+    for how in ("apart", "shared"):
+        report = tmp_path / f"{how}.xml"
+        subprocess.run([sys.executable, "-c", _COUNT_POOLS, how, str(report)], check=True)
+        pools[how] = report.read_text().count("<heap nr=")
+    assert pools["shared"] <= 2 < pools["apart"]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image, Probabilities
+from landslide_cli.core.memory import share_freed_memory
 from landslide_cli.core.palette import Mask
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
@@ -168,6 +169,7 @@ class LocalMapper:
         self.seconds = 0.0
 
     def __enter__(self) -> Self:
+        share_freed_memory()
         return self
 
     def __exit__(self, *exception: object) -> None:
