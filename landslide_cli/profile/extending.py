@@ -6,6 +6,7 @@ from typing import Any
 
 from landslide_cli.errors import ProfileError
 from landslide_cli.profile.messages import Key
+from landslide_cli.profile.model import DEFAULT_ARCHITECTURE
 from landslide_cli.weights import FOLDER
 
 Read = Callable[[Path], tuple[dict[str, Any], dict[Key, int]]]
@@ -24,7 +25,7 @@ def read_extended(path: Path, read: Read) -> tuple[dict[str, Any], dict[Key, str
     """Read a profile, and the profiles that it extends.
 
     Sections are merged key by key. `source`, `classes` and other lists are replaced as a whole: the
-    data of another profile are not one's own.
+    data of another profile are not one's own. So is a `model` of another architecture.
 
     Args:
         path: the YAML file.
@@ -54,7 +55,10 @@ def _resolved(
         raise ProfileError(f"{places[('extends',)]}: profiles extend each other: {names}")
     own = {key: value for key, value in document.items() if key != "extends"}
     below, below_places = _resolved(base, read, chain)
-    inherited = {key: p for key, p in below_places.items() if not _is_replaced(key, own)}
+    for section in _replaced(below, own):
+        del below[section]
+        below_places = {key: place for key, place in below_places.items() if key[:1] != (section,)}
+    inherited = {key: place for key, place in below_places.items() if not _is_over(key, own)}
     return _merged(below, own), inherited | places
 
 
@@ -69,14 +73,31 @@ def _base_of(document: Mapping[str, Any], path: Path, places: Mapping[Key, str])
     return PACKAGED_PROFILE if name == PACKAGED_NAME else path.parent / Path(name).expanduser()
 
 
-def _is_replaced(key: Key, document: Mapping[str, Any]) -> bool:
-    """Whether a key of the profile below lies in what the profile above replaces."""
+def _replaced(below: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+    """List the sections of the profile below of which nothing is left."""
+    is_new = {
+        "source": "source" in own,
+        "model": is_other_network(below.get("model"), own.get("model")),
+    }
+    return [section for section in below if is_new.get(section, False)]
+
+
+def is_other_network(settings: Any, others: Any) -> bool:
+    """Whether settings of a network name another architecture than those that they would join."""
+    if not isinstance(settings, Mapping) or not isinstance(others, Mapping):
+        return False
+    before = settings.get("architecture", DEFAULT_ARCHITECTURE)
+    return bool(others.get("architecture", before) != before)
+
+
+def _is_over(key: Key, document: Mapping[str, Any]) -> bool:
+    """Whether the profile above has something else in the place of a key of the profile below."""
     value: Any = document
     for part in key:
         if not isinstance(value, Mapping):
             return True
         if part not in value:
-            return part != key[0] and key[0] == "source"
+            return False
         value = value[part]
     return False
 
@@ -85,6 +106,6 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     result = dict(below)
     for key, value in above.items():
         under = below.get(key)
-        is_section = isinstance(under, Mapping) and isinstance(value, Mapping) and key != "source"
-        result[key] = _merged(under, value) if is_section else value  # type: ignore[arg-type]
+        are_sections = isinstance(under, Mapping) and isinstance(value, Mapping)
+        result[key] = _merged(under, value) if are_sections else value  # type: ignore[arg-type]
     return result

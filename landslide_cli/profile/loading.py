@@ -11,7 +11,12 @@ import yaml
 from pydantic import ValidationError
 
 from landslide_cli.errors import ProfileError
-from landslide_cli.profile.extending import PACKAGED_NAME, PACKAGED_PROFILE, read_extended
+from landslide_cli.profile.extending import (
+    PACKAGED_NAME,
+    PACKAGED_PROFILE,
+    is_other_network,
+    read_extended,
+)
 from landslide_cli.profile.messages import Key, dotted, explain, parse_key, shown, value_at
 from landslide_cli.profile.profile import Profile
 from landslide_cli.profile.yaml12 import (
@@ -26,13 +31,16 @@ from landslide_cli.profile.yaml12 import (
 # Removed keys; profiles that have them are still read.
 REMOVED_KEYS = (("train", "augment", "recolour"),)
 
+_ARCHITECTURE = ("model", "architecture")
+
 
 def load_profile(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Profile:
     """Read and check a profile.
 
     Args:
         path: the YAML file; `landslide` is that of the packaged model, unless there is such a file.
-        overrides: `key=value` texts; keys are dotted, values are YAML.
+        overrides: `key=value` texts; keys are dotted, values are YAML. Another architecture takes
+            the place of the whole `model`, and its other keys are set after that.
 
     Raises:
         ProfileError: the file cannot be read, or it or an override is not valid; the message
@@ -41,10 +49,13 @@ def load_profile(path: str | os.PathLike[str], overrides: Sequence[str] = ()) ->
     path = Path(path)
     document, places = read_extended(path, _read)
     places.setdefault((), f"{path}:1")
-    for text in overrides:
-        key, value = _parse_override(text)
+    parsed = [(*_parse_override(text), text) for text in overrides]
+    for key, value, text in sorted(parsed, key=lambda override: override[0] != _ARCHITECTURE):
         if key == ("extends",):
             raise ProfileError(f"{_set(text)}: can only be set in the profile")
+        if key == _ARCHITECTURE and is_other_network(document.get("model"), {key[-1]: value}):
+            del document["model"]
+            places = {k: place for k, place in places.items() if k[:1] != key[:1]}
         _put(document, key, value, text)
         for length in range(1, len(key)):
             places.setdefault(key[:length], _set(text))

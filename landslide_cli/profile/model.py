@@ -20,13 +20,16 @@ from landslide_cli.profile.networks import (
 # In place of an architecture's name: any that has a colon is a path to import.
 EXTERNAL = "my_package.module:function"
 
+# Where a profile names none.
+DEFAULT_ARCHITECTURE = "flexunet"
+
 
 def _tag(settings: Any) -> str:
-    """Tell which settings are meant; FlexUNet's where none is named."""
+    """Tell which settings are meant."""
     if isinstance(settings, dict):
-        name = str(settings.get("architecture", "flexunet"))
+        name = str(settings.get("architecture", DEFAULT_ARCHITECTURE))
     else:
-        name = str(getattr(settings, "architecture", "flexunet"))
+        name = str(getattr(settings, "architecture", DEFAULT_ARCHITECTURE))
     return EXTERNAL if ":" in name else name
 
 

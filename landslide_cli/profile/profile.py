@@ -51,7 +51,8 @@ class Profile(Settings):
     extends: str | None = Field(
         None,
         description="A profile, relative to this one's folder, whose keys hold where this one has "
-        "none; `landslide` is the packaged one. `source` and lists are replaced as a whole. "
+        "none; `landslide` is the packaged one. `source`, lists and a `model` of another "
+        "architecture are replaced as a whole. "
         "Default: `landslide` where a profile has no other keys than `source`, `classes`, "
         "`foreground`, `name`, `dataset` and `run`.",
     )

@@ -7,6 +7,7 @@ import pytest
 
 from landslide_cli.profile import dump_profile, load_profile
 from landslide_cli.profile.extending import PACKAGED_PROFILE
+from landslide_cli.profile.networks import FlexUNetSettings, SegFormerSettings, UNetSettings
 from tests.profile.cases import message_of
 
 Write = Callable[..., Path]
@@ -52,6 +53,36 @@ def test_the_source_and_lists_are_replaced(write: Write) -> None:
     (source,) = load_profile(path).sources
     assert (source.images, source.masks, source.gsd) == ("other", None, None)
     assert load_profile(path).palette.names == ("background", "c")
+
+
+UNET = "model: {architecture: unet, encoder: efficientnet_lite2, weights: landslide}\n"
+
+
+def test_a_model_of_another_architecture_is_replaced(write: Write) -> None:
+    write("base.yaml", UNET)
+    path = write("own.yaml", "extends: base.yaml\nmodel: {architecture: segformer}\n")
+    assert load_profile(path).model == SegFormerSettings(architecture="segformer")
+    path = write("own.yaml", "extends: base.yaml\nmodel: {architecture: segformer, encoder: a}\n")
+    assert "own.yaml:2: unknown key 'encoder' in model" in message_of(path)
+
+
+@pytest.mark.parametrize("named", ["", "architecture: unet, "])
+def test_a_model_of_the_same_architecture_is_merged(write: Write, named: str) -> None:
+    write("base.yaml", UNET)
+    path = write("own.yaml", f"extends: base.yaml\nmodel: {{{named}drop_path: 0.1}}\n")
+    model = load_profile(path).model
+    assert isinstance(model, UNetSettings)
+    assert (model.encoder, model.drop_path) == ("efficientnet_lite2", 0.1)
+
+
+def test_a_model_without_an_architecture_is_a_flexunet(write: Write) -> None:
+    write("base.yaml", "model: {base_filters: 4}\n")
+    path = write("own.yaml", "extends: base.yaml\nmodel: {architecture: flexunet, num_layers: 2}\n")
+    model = load_profile(path).model
+    assert isinstance(model, FlexUNetSettings)
+    assert (model.base_filters, model.num_layers) == (4, 2)
+    path = write("own.yaml", "extends: base.yaml\nmodel: {architecture: unet}\n")
+    assert load_profile(path).model == UNetSettings(architecture="unet")
 
 
 def test_a_profile_is_found_beside_the_one_that_extends_it(write: Write) -> None:

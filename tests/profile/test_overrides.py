@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from landslide_cli.errors import ProfileError
 from landslide_cli.profile import Profile, dump_profile, load_profile
+from landslide_cli.profile.networks import UNetSettings
 from tests.profile.cases import Write, message_of
 
 
@@ -54,6 +55,23 @@ def test_an_override_mends_a_wrong_value_of_the_file(write_profile: Write) -> No
     path = write_profile("train: {epochs: 0}\n")
     assert load_profile(path, ["train.epochs=1"]).train.epochs == 1
     assert load_profile(path, ["train={epochs: 2}"]).train.epochs == 2
+
+
+def test_another_architecture_takes_the_place_of_the_model(write_profile: Write) -> None:
+    path = write_profile("model: {architecture: flexunet, base_filters: 4}\n")
+    overrides = ["model.decoder_dropout=0.2", "model.architecture=unet"]
+    model = load_profile(path, overrides).model
+    assert model == UNetSettings(architecture="unet", decoder_dropout=0.2)
+    kept = load_profile(path, ["model.architecture=flexunet"]).model
+    assert kept == load_profile(path).model
+
+
+def test_an_unknown_architecture_is_all_that_is_wrong(write_profile: Write) -> None:
+    path = write_profile("model: {base_filters: 4}\n")
+    message = message_of(path, "model.architecture=unett")
+    assert "--set model.architecture=unett" in message
+    assert "it should be flexunet or unet" in message
+    assert "also wrong" not in message
 
 
 @pytest.mark.parametrize(
