@@ -55,6 +55,11 @@ def in_lines(items: Sequence[str], most: int = 10) -> str:
     return "\n".join(lines if len(items) <= most else [*lines, f"and {len(items) - most} more"])
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an exception says, or else its kind."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def printable(path: str | os.PathLike[str]) -> str:
     """Return a file's name for messages; bytes of it that are not UTF-8 as in `Fl\\xe4che.tif`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -26,7 +26,7 @@ from landslide_cli.core.networks.weight_files import (
     read_weights,
     weights_of,
 )
-from landslide_cli.errors import ModelError
+from landslide_cli.errors import ModelError, first_line
 from landslide_cli.profile import EncoderSettings
 
 layers = keras.layers
@@ -96,9 +96,9 @@ class _KerasApplication:
         except Exception as error:  # whatever downloading or reading a file raises
             if weights is None:
                 raise
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(
-                f"model.encoder_weights: cannot load '{weights}' for {self.function} ({reason});\n"
+                f"model.encoder_weights: cannot load '{weights}' for {self.function} "
+                f"({first_line(error)});\n"
                 "give the path of a downloaded file, or use model.encoder: efficientnet_lite0, "
                 "whose weights are part of this package"
             ) from None

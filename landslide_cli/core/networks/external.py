@@ -3,8 +3,8 @@
 from typing import Any
 
 from landslide_cli.core.networks.backend import keras
-from landslide_cli.core.networks.import_path import first_line, import_architecture, named
-from landslide_cli.errors import ModelError
+from landslide_cli.core.networks.import_path import import_architecture, named
+from landslide_cli.errors import ModelError, first_line
 from landslide_cli.profile import ExternalSettings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.errors import ModelError
+from landslide_cli.errors import ModelError, first_line
 
 
 def import_architecture(path: str) -> Callable[..., Any]:
@@ -52,8 +52,3 @@ def source_file(path: str) -> Path | None:
 def named(path: str) -> str:
     """Name the key and the function, to begin a message with."""
     return f"model.architecture: {path}"
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what an exception says, or else its kind."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from landslide_cli.errors import DataError, listed
+from landslide_cli.errors import DataError, first_line, listed
 from landslide_cli.imagery.raster.addresses import is_virtual, shown
 from landslide_cli.imagery.raster.recognition import HDF5, file_of
 
@@ -120,7 +120,7 @@ def _read(file: Path, key: str | None, use: Callable[[Any], Value]) -> Value:
             name = _chosen(file, list(archive.files), key)
             return use(_checked(file, name, archive[name]))
     except _DAMAGED as error:
-        line = _first_line(error)
+        line = first_line(error)
         if "allow_pickle" in line:
             raise DataError(f"{file}: holds Python objects, which make no image") from error
         raise DataError(f"{file}: is damaged or cut short ({line}); replace it") from error
@@ -168,10 +168,6 @@ def _checked(file: Path, name: str, array: Any) -> Any:
     if array.size > _MOST_VALUES:
         raise DataError(f"{file}: '{name}' is too large for an array file; convert it to GeoTIFF")
     return array
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def hdf5_bytes(key: str, values: NDArray[Any]) -> bytes:
