@@ -11,14 +11,11 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio import warp
-
-# What GDAL's errors are to rasterio, which has no public name for them.
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.control import Control, control_of
+from landslide_cli.imagery.raster.opening import GDAL_ERRORS
 
 Geometries = NDArray[np.object_]
 Points = NDArray[np.float64]
@@ -312,7 +309,7 @@ def _warped_at_once(points: Points, source: str, target: str) -> Points:
             raise DataError("a local CRS has no place on the Earth; give it the CRS of the ground")
     try:
         x, y = warp.transform(source, target, points[:, 0], points[:, 1])
-    except (CPLE_BaseError, RasterioError) as error:
+    except GDAL_ERRORS as error:
         raise DataError(_off_the_earth(points)) from error
     there = np.column_stack([x, y]).astype(np.float64).reshape(-1, 2)
     if not np.isfinite(there).all():

@@ -8,15 +8,14 @@ import numpy as np
 import shapely
 from affine import Affine
 from rasterio import warp
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference, outline, placed, reprojected
 from landslide_cli.imagery.raster.images import RasterInfo
+from landslide_cli.imagery.raster.opening import GDAL_ERRORS
 
 # Grids are the same if their corners differ by no more than this, in pixels.
 _SAME = 0.01
@@ -104,7 +103,7 @@ def laid_on(path: Path, mask: Mask, own: Georeference, image: RasterInfo) -> Mas
             resampling=warp.Resampling.nearest,
             tolerance=0.0,
         )
-    except (CPLE_BaseError, RasterioError) as error:
+    except GDAL_ERRORS as error:
         raise DataError(
             f"{path}: cannot be laid on its image ({error}); give both the same CRS"
         ) from error

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import rasterio
-
-# What GDAL's errors are to rasterio, which has no public name for them.
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.addresses import gdal_name, is_virtual, shown
 from landslide_cli.imagery.raster.recognition import ARRAYS, file_of, require_file
+
+# What rasterio raises of GDAL: its own errors, and GDAL's, for which it has no public name.
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 
 # GDAL's cache of decoded blocks, in megabytes; its default, 5 % of the memory, grows with the
 # machine. It is shared by the process: rasterio.Env would set it for all threads and reset it when
@@ -96,7 +97,7 @@ def explained(path: Path) -> Iterator[None]:
     with rasterio.Env(**_READING):
         try:
             yield
-        except (RasterioError, CPLE_BaseError) as error:
+        except GDAL_ERRORS as error:
             raise DataError(f"{shown(path)}: {_why_unreadable(path, error)}") from error
         except _NOT_UNDERSTOOD as error:
             reason = " ".join(str(error).split())

@@ -14,10 +14,6 @@ from typing import Any, Self
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-# What GDAL's errors are to rasterio, which has no public name for them.
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from landslide_cli.core.arrays import Image
@@ -27,7 +23,12 @@ from landslide_cli.imagery.raster.bands import BandPlan, plan_bands
 from landslide_cli.imagery.raster.border import Border, find_border
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
-from landslide_cli.imagery.raster.opening import explained, open_to_decode, require_bands
+from landslide_cli.imagery.raster.opening import (
+    GDAL_ERRORS,
+    explained,
+    open_to_decode,
+    require_bands,
+)
 from landslide_cli.imagery.raster.orientation import refuse_turned
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.recognition import require_file
@@ -328,7 +329,7 @@ def _merged(bands: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 def _warped(path: Path, dataset: Any) -> Any:
     try:
         return rectified(dataset)
-    except (RasterioError, CPLE_BaseError) as error:
+    except GDAL_ERRORS as error:
         raise DataError(
             f"{path}: cannot be warped by its ground control points or RPCs ({error}); "
             "map it with infer.warp: false"

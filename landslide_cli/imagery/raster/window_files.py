@@ -10,12 +10,11 @@ from xml.etree import ElementTree
 
 import rasterio.shutil
 from affine import Affine
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.opening import GDAL_ERRORS
 
 # Offsets of what places a raster without a transform.
 _RPC_OFFSETS = ("SAMP_OFF", "LINE_OFF")
@@ -32,7 +31,7 @@ def describe(image: Path) -> str:
             # A VRT is described by what it is composed of, with the names that it has from here.
             rasterio.shutil.copy(str(image.resolve()), memory.name, driver="VRT")
             description = str(memory.read().decode())
-    except (RasterioError, CPLE_BaseError) as error:
+    except GDAL_ERRORS as error:
         raise DataError(f"{image}: cannot be divided into blocks ({error})") from error
     if "subClass" in ElementTree.fromstring(description).attrib:  # noqa: S314 - by GDAL itself
         raise DataError(f"{image}: is a warped VRT, which has no blocks; convert it to GeoTIFF")

@@ -19,14 +19,10 @@ from typing import Any, Literal, Self
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-
-# What copying raises; rasterio has no public name for it.
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from landslide_cli.imagery.raster.georeference import Georeference
-from landslide_cli.imagery.raster.opening import opened
+from landslide_cli.imagery.raster.opening import GDAL_ERRORS, opened
 from landslide_cli.imagery.raster.recognition import MARK, marked
 
 # Side of the TIFF's blocks, in pixels; of overviews too.
@@ -226,7 +222,7 @@ def _writing(path: Path) -> Iterator[None]:
     with rasterio.Env(**_WRITING), _blocks_lost() as lost:
         try:
             yield
-        except (RasterioError, CPLE_BaseError) as error:
+        except GDAL_ERRORS as error:
             raise _half_written(path) from error
     if lost:
         raise _half_written(path)
