@@ -48,8 +48,7 @@ def truth_in(
     if scene.mask is None or profile.sources[scene.source].labels is None:
         # Masks that were drawn from polygons leave it out already.
         with SceneReader(scene.image, reading_of(profile, scene)) as reader:
-            rows, cols = (window.row_off, window.row_stop), (window.col_off, window.col_stop)
-            valid = reader.read_valid(rows, cols)
+            valid = reader.read_valid(*window.spans)
         if valid is not None:
             mask[~valid] = IGNORE
     return mask

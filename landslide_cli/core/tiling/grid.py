@@ -50,6 +50,11 @@ class Window:
     def col_stop(self) -> int:
         return self.col_off + self.width
 
+    @property
+    def spans(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Its rows and its columns, each as the first and the one after the last."""
+        return (self.row_off, self.row_stop), (self.col_off, self.col_stop)
+
 
 @dataclass(frozen=True)
 class Axis:

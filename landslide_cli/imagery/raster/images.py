@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio import windows
 from rasterio.io import MemoryFile
+from rasterio.windows import Window as RasterWindow
 
 from landslide_cli.core.arrays import Image, Valid
 from landslide_cli.core.composition import Composition
@@ -203,7 +203,7 @@ def read_mask_values(path: Path, window: Window | None = None) -> MaskValues:
         refuse_turned(path, dataset)
         bands, place = colour_bands(dataset), georeference_of(dataset)
         table = colour_table(path, dataset) if is_palette(dataset) else None
-        there = None if window is None else _window(window)
+        there = None if window is None else RasterWindow.from_slices(*window.spans)
         values, clear = dataset.read(bands, window=there), _hidden(dataset, bands, there)
         told = NoData.of([dataset.nodatavals[band - 1] for band in bands], values.dtype)
     missing = np.zeros(clear.shape, np.bool_) if told is None else told.missing(values)
@@ -240,12 +240,8 @@ def _one_hot(values: NDArray[Any]) -> NDArray[np.uint8] | None:
     return one_hot_classes(values)
 
 
-def _window(window: Window) -> windows.Window:
-    return windows.Window(window.col_off, window.row_off, window.width, window.height)
-
-
 def _hidden(
-    dataset: Any, bands: list[int], window: windows.Window | None = None
+    dataset: Any, bands: list[int], window: RasterWindow | None = None
 ) -> NDArray[np.bool_]:
     """Tell the pixels of a mask that its alpha band or a mask of its own hides, (rows, cols)."""
     shape = dataset.shape if window is None else (window.height, window.width)

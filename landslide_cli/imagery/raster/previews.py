@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio import windows
 from rasterio.enums import Resampling
+from rasterio.windows import Window as RasterWindow
 
 from landslide_cli.core.palette import Mask
 from landslide_cli.core.tiling.grid import Window
@@ -40,10 +40,11 @@ def read_preview(path: Path, longest: int, window: Window | None = None) -> Prev
         DataError: as `opened`.
     """
     with opened(path) as dataset:
-        there = None if window is None else _in_rasterio(window)
+        there = None if window is None else RasterWindow.from_slices(*window.spans)
         size = _reduced_size(window or dataset, longest)
         if is_palette(dataset):
-            values = _painted(path, dataset, size, there)[..., :3]
+            indices = dataset.read(1, window=there, out_shape=size)
+            values = colour_table(path, dataset)[indices][..., :3]
         else:
             bands = colour_bands(dataset)
             bands = bands[:3] if len(bands) >= 3 else bands[:1]
@@ -90,19 +91,3 @@ def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = np.percentile(np.ma.getdata(values)[known], (2, 98))
     scaled = (np.where(known, values, low) - low) * (255.0 / max(high - low, 1e-9))
     return np.asarray(np.rint(np.clip(scaled, 0.0, 255.0)), np.uint8)
-
-
-def _painted(
-    path: Path,
-    dataset: Any,
-    size: tuple[int, int] | None = None,
-    window: windows.Window | None = None,
-) -> NDArray[np.uint8]:
-    """Read a palette image as (rows, cols, 4), red, green, blue, alpha; of the size if given."""
-    indices = dataset.read(1, window=window, out_shape=size)
-    painted: NDArray[np.uint8] = colour_table(path, dataset)[indices]
-    return painted
-
-
-def _in_rasterio(window: Window) -> windows.Window:
-    return windows.Window(window.col_off, window.row_off, window.width, window.height)

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio import windows
 from rasterio.enums import MaskFlags
+from rasterio.windows import Window as RasterWindow
 
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.core.tiling.grid import Window
@@ -209,7 +209,7 @@ def _write(labels: SceneLabels, path: Path, layer: Layer) -> int:
 def _leave_out(mask: Mask, dataset: Any, window: Window) -> None:
     """Take the labels from the pixels for which the image declares no data, in place."""
     if any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums):
-        there = windows.Window(window.col_off, window.row_off, window.width, window.height)
+        there = RasterWindow.from_slices(*window.spans)
         mask[dataset.dataset_mask(window=there) == 0] = IGNORE
 
 
