@@ -77,7 +77,7 @@ def rings_of(polygon: Polygon, tolerance: float) -> list[list[Ring]]:
     simple = shapely.simplify(polygon, tolerance, preserve_topology=True)
     parts = []
     for part in shapely.get_parts(simple):
-        if shapely.get_type_id(part) != 3 or shapely.is_empty(part):
+        if shapely.get_type_id(part) != shapely.GeometryType.POLYGON or shapely.is_empty(part):
             continue
         rings = [part.exterior, *part.interiors]
         parts.append(
@@ -104,7 +104,7 @@ def grid_of(georeference: Georeference, width: int, height: int) -> list[GridLin
             ends = np.array([(value, across.min()), (value, across.max())], np.float64)
             ends = ends if axis == "x" else ends[:, ::-1]
             line = shapely.LineString(placed(ends, inverse)).intersection(frame)
-            if shapely.get_type_id(line) == 1 and line.length > 0.0:
+            if shapely.get_type_id(line) == shapely.GeometryType.LINESTRING and line.length > 0.0:
                 points = shapely.get_coordinates(line).round(1).tolist()
                 first, last = sorted(points, key=lambda xy: -xy[1] if axis == "x" else xy[0])
                 label = _label(value, step, axis, is_angle)

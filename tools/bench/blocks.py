@@ -17,6 +17,7 @@ from affine import Affine
 from pyogrio import raw
 from rasterio.windows import Window
 
+from landslide_cli.core.tiling.grid import ceil_div
 from tools.bench.inference import MEASURED
 
 SIDE, STRIP, GSD = 20_480, 1024, 0.5  # pixels, pixels, metres
@@ -65,7 +66,7 @@ def _draw_orthophoto(path: Path, side: int) -> None:
     ) as file:
         for top in range(0, side, STRIP):
             rows = min(STRIP, side - top)
-            cells = rng.integers(60, 120, (4, STRIP // 8, -(-side // 8)), np.uint8)
+            cells = rng.integers(60, 120, (4, STRIP // 8, ceil_div(side, 8)), np.uint8)
             strip = cells.repeat(8, axis=1).repeat(8, axis=2)[:, :rows, :side]
             strip[3] = 255
             strip[3, :, :border] = strip[3, :, side - border :] = 0

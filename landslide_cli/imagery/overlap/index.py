@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.imagery.overlap.features import Features, Floats
 
 SEED = 1  # of the choice of centres
@@ -92,7 +93,7 @@ class _Cell:
 
     @classmethod
     def of(cls, points: KeyPoints, rows: NDArray[np.intp]) -> "_Cell":
-        columns = -(-len(rows) // PARTS) * PARTS
+        columns = ceil_div(len(rows), PARTS) * PARTS
         ours = points.descriptors[rows].astype(np.float32)
         right = np.zeros((130, columns), np.float32)
         right[:128, : len(rows)] = ours.T

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.tiling.grid import ceil_div
+
 Bools = NDArray[np.bool_]
 Block = tuple[int, int]
 Span = tuple[int, int]
@@ -49,7 +51,7 @@ class BlockMask:
     @property
     def block_counts(self) -> tuple[int, int]:
         """How many blocks there are down and across."""
-        return -(-self.height // self.shape[0]), -(-self.width // self.shape[1])
+        return ceil_div(self.height, self.shape[0]), ceil_div(self.width, self.shape[1])
 
     def span(self, block: Block) -> tuple[Span, Span]:
         """Return the rows and columns of a block, each as the first and the one after the last."""
@@ -109,8 +111,8 @@ class BlockMask:
 
     def _touching(self, rows: Span, cols: Span) -> Iterator[Block]:
         down, across = self.shape
-        for row in range(rows[0] // down, -(-rows[1] // down)):
-            for col in range(cols[0] // across, -(-cols[1] // across)):
+        for row in range(rows[0] // down, ceil_div(rows[1], down)):
+            for col in range(cols[0] // across, ceil_div(cols[1], across)):
                 yield row, col
 
 

@@ -16,8 +16,7 @@ from landslide_cli.errors import DataError, counted, listed
 from landslide_cli.imagery.raster.georeference import Geometries
 from landslide_cli.imagery.vector.vector_files import explained, layers_of, refuse_cut_short
 
-# The numbers of these types of geometry.
-_POLYGONS, _COLLECTION = (3, 6), 7
+_POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 # Between a file and its layer, as QGIS writes sources.
 _LAYER = "|layername="
@@ -132,7 +131,7 @@ def read_polygons(
         # What is no geometry becomes None.
         shapes = np.asarray(shapely.force_2d(shapely.from_wkb(wkb, on_invalid="ignore")), object)
     _require_places(name, shapes)
-    collections = shapely.get_type_id(shapes) == _COLLECTION
+    collections = shapely.get_type_id(shapes) == shapely.GeometryType.GEOMETRYCOLLECTION
     shapes[collections] = [repaired(shape) for shape in shapes[collections]]
     are_polygons = np.isin(shapely.get_type_id(shapes), _POLYGONS) & ~shapely.is_empty(shapes)
     invalid = are_polygons & ~shapely.is_valid(shapes)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.components import merged
+from landslide_cli.core.tiling.grid import ceil_div
 
 Numbers = NDArray[np.int64]
 
@@ -36,7 +37,7 @@ class RowRuns:
         rows, cols = image.shape
         # An empty pixel before the first too, and what fills up the last word.
         size = rows * (cols + 1)
-        flat = np.zeros(-(-(size + 1) // _WORD) * _WORD + 1, np.uint8)
+        flat = np.zeros(ceil_div(size + 1, _WORD) * _WORD + 1, np.uint8)
         flat[1 : size + 1].reshape(rows, cols + 1)[:, :cols] = image
         return cls(rows, cols, _nonzero(np.asarray(flat[1:] ^ flat[:-1], np.uint8)))
 
