@@ -1,10 +1,11 @@
-"""Names of a GeoPackage's columns for people, by the schema extension (OGC 12-128r15, annex F.9).
+"""What GDAL does not write into a GeoPackage: tables of its extensions, added in memory.
 
-GDAL reads them as alternative names, QGIS as aliases.
+Names of columns for people are those of the schema extension (OGC 12-128r15, annex F.9). GDAL reads
+them as alternative names, QGIS as aliases.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 # The version that is written: GDAL from 2.2 on reads it, and older ones than 3.7 warn of 1.4.
@@ -42,8 +43,8 @@ def titled(geopackage: bytes, layer: str, titles: Mapping[str, str]) -> bytes:
         layer: name of its layer.
         titles: by the names of the columns.
     """
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.deserialize(geopackage)
+
+    def add(database: sqlite3.Connection) -> None:
         for table in (_DATA_COLUMNS, _DATA_COLUMN_CONSTRAINTS, _EXTENSIONS):
             database.execute(table)
         database.executemany(
@@ -58,6 +59,15 @@ def titled(geopackage: bytes, layer: str, titles: Mapping[str, str]) -> bytes:
                 for table in ("gpkg_data_columns", "gpkg_data_column_constraints")
             ],
         )
+
+    return edited(geopackage, add)
+
+
+def edited(geopackage: bytes, edit: Callable[[sqlite3.Connection], None]) -> bytes:
+    """Return a GeoPackage after an edit of its database."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(geopackage)
+        edit(database)
         database.commit()
         result = bytearray(database.serialize())
     # Whether TensorFlow, with an SQLite of its own, is loaded must not change a bit.

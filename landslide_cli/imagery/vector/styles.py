@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from xml.etree import ElementTree
+
+from landslide_cli.imagery.vector.geopackage import edited
 
 # QGIS looks for its styles in this table. Catalogue and schema must be empty, not null.
 _TABLE = """
@@ -28,9 +29,6 @@ FROM gpkg_geometry_columns JOIN gpkg_contents USING (table_name) WHERE table_nam
 
 # The oldest QGIS whose form of a style this is.
 _QGIS = "3.22.0"
-
-# Where the header of a file tells which SQLite wrote it last.
-_WRITER = slice(96, 100)
 
 
 @dataclass(frozen=True)
@@ -107,13 +105,10 @@ def styled(geopackage: bytes, layer: str, qml: str) -> bytes:
         layer: name of a layer with geometries.
         qml: the style, as QGIS saves it.
     """
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.deserialize(geopackage)
+
+    def add(database: sqlite3.Connection) -> None:
         database.execute(_TABLE)
         database.execute(_CONTENT, {"layer": layer})
         database.execute(_STYLE, {"layer": layer, "qml": qml})
-        database.commit()
-        result = bytearray(database.serialize())
-    # Whether TensorFlow, with an SQLite of its own, is loaded must not change a bit.
-    result[_WRITER] = geopackage[_WRITER]
-    return bytes(result)
+
+    return edited(geopackage, add)
