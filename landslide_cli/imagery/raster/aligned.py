@@ -12,6 +12,7 @@ from rasterio.vrt import WarpedVRT
 from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
+from landslide_cli.imagery.raster.nodata import needs_alpha
 from landslide_cli.imagery.raster.opening import explained, open_to_decode, require_bands
 from landslide_cli.imagery.raster.recognition import require_file
 
@@ -65,11 +66,9 @@ def aligned_layer(
         )
     if place.is_local != own.is_local:
         raise DataError(f"{path}: is in another CRS than {scene_path}, and one is local")
-    has_alpha = ColorInterp.alpha in dataset.colorinterp
-    has_nodata = any(value is not None for value in dataset.nodatavals)
     how = {
         "crs": CRS.from_wkt(str(place.crs)),
-        "add_alpha": not has_alpha and not has_nodata,
+        "add_alpha": needs_alpha(dataset),
         "dtype": "float32",
     }
     with explained(path):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
+from rasterio.windows import Window
 
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.nodata import NoData, mask_bands
@@ -55,6 +56,22 @@ class BandPlan:
         """Whether nothing can tell that a pixel holds no data."""
         told = self.nodata or self.mask_bands or self.floating
         return not told and self.alpha is None and (self.shown is None or bool(self.shown.all()))
+
+    def read(self, dataset: Any, window: Window) -> tuple[NDArray[Any], Bools | None]:
+        """Read the bands in a window, and tell the pixels that hold data.
+
+        Args:
+            dataset: the opened raster.
+            window: inside the raster.
+
+        Returns:
+            (bands, rows, cols) of the raster's type; (rows, cols), None if all hold data.
+        """
+        values = dataset.read(self.bands_read, window=window)
+        masks = None
+        if self.mask_bands:
+            masks = dataset.read_masks(self.mask_bands, window=window)
+        return values[: len(self.bands)], self.valid(values, masks)
 
     def valid(self, values: NDArray[Any], masks: NDArray[np.uint8] | None) -> Bools | None:
         """Tell the pixels that hold data, (rows, cols); None if all do.

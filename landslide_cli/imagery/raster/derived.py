@@ -1,7 +1,6 @@
 """Bands that are computed of others: terrain, normalized differences, differences."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,21 +53,31 @@ def derive(
 def gradient(heights: Floats, pixel: tuple[float, float]) -> tuple[Floats, Floats]:
     """Return how heights rise down and across, by Horn (1981, doi:10.1109/PROC.1981.11918).
 
-    At the edges the ground is taken to go on as it does.
+    At the edges the ground is `continued`.
 
     Args:
         heights: (rows, cols) in metres.
         pixel: sides of a pixel in metres, down and across.
     """
-    edges: Any = (
-        {"mode": "reflect", "reflect_type": "odd"} if min(heights.shape) > 1 else {"mode": "edge"}
-    )
-    padded = np.pad(heights, 1, **edges)
+    padded = continued(heights, [(1, 1), (1, 1)])
     above, below = padded[:-2], padded[2:]
     down = _smoothed(below - above) / np.float32(8.0 * pixel[0])
     left, right = padded[:, :-2], padded[:, 2:]
     across = _smoothed((right - left).T).T / np.float32(8.0 * pixel[1])
     return down, across
+
+
+def continued(values: Floats, widths: Sequence[tuple[int, int]]) -> Floats:
+    """Continue (..., rows, cols) beyond the edges, rising and falling as they do there.
+
+    Args:
+        values: of ground.
+        widths: how many rows above and below, and how many columns left and right, are added.
+    """
+    padding = [*[(0, 0)] * (values.ndim - 2), *widths]
+    if min(values.shape[-2:]) > 1:
+        return np.pad(values, padding, mode="reflect", reflect_type="odd")
+    return np.pad(values, padding, mode="edge")
 
 
 def _by_compass(down: Floats, across: Floats, axes: Axes) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 
 Bools = NDArray[np.bool_]
 
@@ -68,6 +68,12 @@ def _can_hold(dtype: np.dtype[Any], value: float) -> bool:
         return True
     ends = np.iinfo(dtype)
     return value % 1 == 0 and ends.min <= value <= ends.max
+
+
+def needs_alpha(dataset: Any) -> bool:
+    """Whether an opened raster needs an alpha band to tell what a warp brings in beside it."""
+    has_nodata = any(value is not None for value in dataset.nodatavals)
+    return ColorInterp.alpha not in dataset.colorinterp and not has_nodata
 
 
 def mask_bands(dataset: Any, bands: Sequence[int]) -> tuple[int, ...]:

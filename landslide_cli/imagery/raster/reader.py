@@ -257,13 +257,8 @@ class SceneReader:
         self, rows: tuple[int, int], cols: tuple[int, int]
     ) -> tuple[NDArray[Any], Bools | None]:
         """Read values, (bands, rows, cols) as in the file, and tell which hold data."""
-        window, plan = Window.from_slices(rows, cols), self._plan
         with explained(self._path):
-            values = self._dataset.read(plan.bands_read, window=window)
-            masks = None
-            if plan.mask_bands:
-                masks = self._dataset.read_masks(plan.mask_bands, window=window)
-        return values[: len(plan.bands)], plan.valid(values, masks)
+            return self._plan.read(self._dataset, Window.from_slices(rows, cols))
 
     def _image(self, values: NDArray[Any], valid: Bools | None) -> NDArray[np.uint8]:
         """Turn (bands, rows, cols) of any type into (rows, cols, bands) uint8."""

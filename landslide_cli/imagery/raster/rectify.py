@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
@@ -19,6 +19,7 @@ from landslide_cli.imagery.raster.georeference import (
     georeference_of,
     middle_of,
 )
+from landslide_cli.imagery.raster.nodata import needs_alpha
 
 # Side of the blocks in which masks are warped, in pixels.
 _BLOCK = 256
@@ -46,14 +47,12 @@ def rectified(dataset: Any) -> WarpedVRT | None:
     target = _target(georeference, dataset.width, dataset.height)
     if georeference.control is None or target is None:
         return None
-    has_alpha = ColorInterp.alpha in dataset.colorinterp
-    has_nodata = any(value is not None for value in dataset.nodatavals)
     return WarpedVRT(
         dataset,
         src_crs=georeference.control.crs,
         crs=target,
         resampling=Resampling.nearest if is_palette(dataset) else Resampling.bilinear,
-        add_alpha=not has_alpha and not has_nodata,
+        add_alpha=needs_alpha(dataset),
         **georeference.control.warping,
     )
 

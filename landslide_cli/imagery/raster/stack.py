@@ -17,7 +17,7 @@ from landslide_cli.core.composition import OF_TERRAIN, Band, Composition
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.aligned import aligned_layer
 from landslide_cli.imagery.raster.bands import BandPlan, colour_bands, plan_file, require_numbers
-from landslide_cli.imagery.raster.derived import NORTH_UP, Axes, derive
+from landslide_cli.imagery.raster.derived import NORTH_UP, Axes, continued, derive
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.opening import explained
@@ -77,17 +77,11 @@ class _File:
             (first - start, stop - last)
             for (start, stop), (first, last) in zip(wanted, there, strict=True)
         ]
-        plan, window = self.plan, Window.from_slices(*there)
         with explained(self.path):
-            read = self.dataset.read(plan.bands_read, window=window)
-            masks = None
-            if plan.mask_bands:
-                masks = self.dataset.read_masks(plan.mask_bands, window=window)
-        valid, values = plan.valid(read, masks), read[: len(plan.bands)].astype(np.float32)
+            read, valid = self.plan.read(self.dataset, Window.from_slices(*there))
+        values = read.astype(np.float32)
         if any(map(any, missing)):
-            is_long = min(values.shape[1:]) > 1
-            how: Any = {"mode": "reflect", "reflect_type": "odd"} if is_long else {"mode": "edge"}
-            values = np.pad(values, [(0, 0), *missing], **how)
+            values = continued(values, missing)
             valid = None if valid is None else np.pad(valid, missing, mode="edge")
         return values, valid
 
