@@ -3,32 +3,24 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.windows import Window
 
 from landslide_cli.core.composition import OF_TERRAIN, Band, Composition
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.aligned import aligned_layer
-from landslide_cli.imagery.raster.bands import BandPlan, colour_bands, plan_file, require_numbers
-from landslide_cli.imagery.raster.derived import NORTH_UP, Axes, continued, derive
+from landslide_cli.imagery.raster.bands import plan_file, require_numbers
+from landslide_cli.imagery.raster.derived import NORTH_UP, Axes, Floats, derive
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
-from landslide_cli.imagery.raster.opening import explained
+from landslide_cli.imagery.raster.grid_file import Bools, GridFile, Span
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
-from landslide_cli.imagery.raster.ranges import implied_range
 from landslide_cli.imagery.raster.sampling import sampled_windows
 from landslide_cli.imagery.raster.shift import shift_between
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float32]
-Span = tuple[int, int]
 
 # Types of pixels that tiles have; values of other types are stored as float32.
 _STORED = frozenset({"uint8", "uint16", "int16"})
@@ -42,48 +34,6 @@ _UNFIT = 0.5
 
 # The least share of a scene that a layer covers without being told.
 _COVERED = 0.999
-
-
-@dataclass(frozen=True)
-class _File:
-    """An opened file on the grid of the scene: a dataset, and which of its bands are read.
-
-    It shows `margin` pixels more than the scene on each side, and has data on `covered` of it, a
-    share.
-    """
-
-    path: Path
-    dataset: Any
-    plan: BandPlan
-    margin: int = 0
-    covered: float = 1.0
-
-    @property
-    def others(self) -> list[int]:
-        """The numbers of its bands that are not alpha."""
-        return colour_bands(self.dataset)
-
-    def read(self, rows: Span, cols: Span) -> tuple[Floats, Bools | None]:
-        """Read its bands, (bands, rows, cols), and tell which pixels hold data, (rows, cols).
-
-        Beyond what the file shows, its ground is taken to go on as it does at the edge.
-        """
-        wanted = [(start + self.margin, stop + self.margin) for start, stop in (rows, cols)]
-        there = [
-            (max(0, start), min(length, stop))
-            for (start, stop), length in zip(wanted, self.dataset.shape, strict=True)
-        ]
-        missing = [
-            (first - start, stop - last)
-            for (start, stop), (first, last) in zip(wanted, there, strict=True)
-        ]
-        with explained(self.path):
-            read, valid = self.plan.read(self.dataset, Window.from_slices(*there))
-        values = read.astype(np.float32)
-        if any(map(any, missing)):
-            values = continued(values, missing)
-            valid = None if valid is None else np.pad(valid, missing, mode="edge")
-        return values, valid
 
 
 class BandStack:
@@ -112,8 +62,8 @@ class BandStack:
         self.composition: Composition = preprocessing.composition
         self.height, self.width = int(dataset.height), int(dataset.width)
         own = self.composition.numbers(None)
-        self.scene = _File(path, dataset, plan_file(path, dataset, own, preprocessing))
-        self._files: dict[str | None, _File] = {None: self.scene}
+        self.scene = GridFile(path, dataset, plan_file(path, dataset, own, preprocessing))
+        self._files: dict[str | None, GridFile] = {None: self.scene}
         named = dict(preprocessing.layers)
         place = georeference_of(dataset)
         for layer in self.composition.layers:
@@ -127,7 +77,7 @@ class BandStack:
             require_numbers(beside, getattr(aligned, "src_dataset", aligned), numbers)
             plan = plan_file(beside, aligned, numbers, preprocessing)
             margin = margin if aligned.shape != dataset.shape else 0
-            self._files[layer] = _File(beside, aligned, plan, margin, covered)
+            self._files[layer] = GridFile(beside, aligned, plan, margin, covered)
         self._pixel = preprocessing.gsd_of(place, self.height, self.width)
         self._axes = _axes(place, self.height, self.width)
         terrain = [band for band in self.composition.bands if band.derived in OF_TERRAIN]
@@ -135,9 +85,9 @@ class BandStack:
             raise DataError(
                 f"{path}: has no georeference, so {terrain[0].name} needs its GSD; set source.gsd"
             )
-        if self.composition.takes_all and len(own) != len(self.scene.others):
+        if self.composition.takes_all and len(own) != len(self.scene.numbers):
             raise DataError(
-                f"{path}: has {counted(len(self.scene.others), 'band')} where `bands` in the "
+                f"{path}: has {counted(len(self.scene.numbers), 'band')} where `bands` in the "
                 f"profile lists {len(own)}; give each entry its `band`, or take other images"
             )
         # Of each input: the values outside of its range, and all.
@@ -196,7 +146,7 @@ class BandStack:
     def _read_file(
         self,
         layer: str | None,
-        file: _File,
+        file: GridFile,
         spans: Sequence[Span],
         values: dict[str, Floats],
         known: list[Bools],
@@ -265,9 +215,9 @@ class BandStack:
                 low, high = np.percentile(measured[index], (band.low, band.high)).tolist()
                 limits.append((low, max(high, np.nextafter(np.float32(low), np.inf).item())))
             elif band.scaling == "file":
-                limits.append(_told_limits(self.scene, band))
+                limits.append(self.scene.told_limits(band))
             elif band.is_implied:
-                limits.append(_implied_limits(self._files[band.layer], band))
+                limits.append(self._files[band.layer].implied_limits(band))
             else:
                 limits.append(None if band.scaling == "auto" else band.limits)
         return limits
@@ -353,25 +303,6 @@ def is_mostly_clipped(clipped: Mapping[str, float]) -> bool:
 def _way(pixels: float, positive: str, negative: str) -> str:
     amount = f"{abs(pixels):.1f}"
     return "" if amount == "0.0" else f"{amount} {positive if pixels > 0 else negative}"
-
-
-def _implied_limits(file: _File, band: Band) -> tuple[float, float]:
-    """Return the values that become 0 and 255 where the profile does not say."""
-    implied = implied_range(file.dataset, band.number) if band.derived is None else None
-    if implied is None:
-        kind = "its values" if band.derived else f"{file.dataset.dtypes[band.number - 1]} values"
-        raise DataError(
-            f"{file.path}: nothing says which of {kind} of {band.name} become 0 and 255; give it a "
-            "range, percentiles, mean and std, or auto: true in `bands`"
-        )
-    return implied
-
-
-def _told_limits(file: _File, band: Band) -> tuple[float, float]:
-    """Return the values of a tile that become 0 and 255, by the scale and offset of its band."""
-    scale = file.dataset.scales[band.number - 1]
-    offset = file.dataset.offsets[band.number - 1]
-    return -offset / scale, (255.0 - offset) / scale
 
 
 def _axes(place: Georeference, height: int, width: int) -> Axes:
