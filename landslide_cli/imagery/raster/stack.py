@@ -64,20 +64,9 @@ class BandStack:
         own = self.composition.numbers(None)
         self.scene = GridFile(path, dataset, plan_file(path, dataset, own, preprocessing))
         self._files: dict[str | None, GridFile] = {None: self.scene}
-        named = dict(preprocessing.layers)
         place = georeference_of(dataset)
         for layer in self.composition.layers:
-            if layer not in named:
-                raise DataError(f"{path}: has no file for the layer {layer}; set source.layers")
-            beside = Path(named[layer])
-            margin = self.composition.halo
-            aligned, covered = aligned_layer(path, dataset, place, layer, beside, margin, datasets)
-            numbers = self.composition.numbers(layer)
-            # What lays a layer on the scene may add an alpha band.
-            require_numbers(beside, getattr(aligned, "src_dataset", aligned), numbers)
-            plan = plan_file(beside, aligned, numbers, preprocessing)
-            margin = margin if aligned.shape != dataset.shape else 0
-            self._files[layer] = GridFile(beside, aligned, plan, margin, covered)
+            self._files[layer] = self._opened(layer, place, preprocessing, datasets)
         self._pixel = preprocessing.gsd_of(place, self.height, self.width)
         self._axes = _axes(place, self.height, self.width)
         terrain = [band for band in self.composition.bands if band.derived in OF_TERRAIN]
@@ -92,6 +81,21 @@ class BandStack:
             )
         # Of each input: the values outside of its range, and all.
         self.counts = np.zeros((2, len(self.composition.inputs)), np.int64)
+
+    def _opened(
+        self, layer: str, place: Georeference, preprocessing: Preprocessing, datasets: ExitStack
+    ) -> GridFile:
+        """Open the file of a layer on the grid of the scene, which lies at a place."""
+        named, scene = dict(preprocessing.layers), self.scene.dataset
+        if layer not in named:
+            raise DataError(f"{self._path}: has no file for the layer {layer}; set source.layers")
+        path, margin = Path(named[layer]), self.composition.halo
+        aligned, covered = aligned_layer(self._path, scene, place, layer, path, margin, datasets)
+        numbers = self.composition.numbers(layer)
+        # What lays a layer on the scene may add an alpha band.
+        require_numbers(path, getattr(aligned, "src_dataset", aligned), numbers)
+        plan = plan_file(path, aligned, numbers, preprocessing)
+        return GridFile(path, aligned, plan, margin if aligned.shape != scene.shape else 0, covered)
 
     @property
     def clipped(self) -> dict[str, float]:
@@ -130,7 +134,9 @@ class BandStack:
         known: list[Bools] = []
         for layer, file in self._files.items():
             if file.plan.bands:
-                self._read_file(layer, file, wide, values, known)
+                planes, valid = self._planes(layer, wide)
+                values |= planes
+                known += [] if valid is None else [valid]
         for band in self.composition.bands:
             if band.derived is not None:
                 values[band.name] = derive(band, values, self._pixel, self._axes)
@@ -143,23 +149,20 @@ class BandStack:
         both = np.logical_and.reduce(known) if known else None
         return inputs, None if both is None or both.all() else both
 
-    def _read_file(
-        self,
-        layer: str | None,
-        file: GridFile,
-        spans: Sequence[Span],
-        values: dict[str, Floats],
-        known: list[Bools],
-    ) -> None:
-        """Read the bands of a file into `values` by their names, and what holds data there."""
-        planes, valid = file.read(*spans)
-        if valid is not None:
-            known.append(valid)
-            if layer is not None or self.composition.halo:
-                planes[:, ~valid] = np.nan  # what is derived of it has no data either
-        for band in self.composition.bands:
-            if band.derived is None and band.layer == layer:
-                values[band.name] = planes[file.plan.bands.index(band.number)]
+    def _planes(
+        self, layer: str | None, spans: Sequence[Span]
+    ) -> tuple[dict[str, Floats], Bools | None]:
+        """Read the bands of a file, (rows, cols) each, by their names, and tell what holds data."""
+        file = self._files[layer]
+        values, valid = file.read(*spans)
+        if valid is not None and (layer is not None or self.composition.halo):
+            values[:, ~valid] = np.nan  # what is derived of it has no data either
+        named = {
+            band.name: values[file.plan.bands.index(band.number)]
+            for band in self.composition.bands
+            if band.derived is None and band.layer == layer
+        }
+        return named, valid
 
     def levels(self, values: Floats, valid: Bools | None) -> Floats:
         """Scale the inputs, (bands, rows, cols), which are changed, to (rows, cols, bands) float32.
@@ -253,9 +256,9 @@ class BandStack:
                 )
 
     def _shifts(self) -> Iterator[tuple[str, tuple[float, float]]]:
-        """Measure how far layers lie beside the scene that a difference is computed of.
+        """Measure by how much layers are shifted against the scene, where they are subtracted.
 
-        The middle of the two is compared.
+        The middles of the two are compared.
 
         Yields:
             The layer, and by how many pixels it lies to the right and below.
@@ -280,13 +283,11 @@ class BandStack:
         for length in (self.height, self.width):
             side = min(length, _COMPARED)
             spans.append(((length - side) // 2, (length - side) // 2 + side))
-        values: dict[str, Floats] = {}
-        known: list[Bools] = []
-        self._read_file(band.layer, self._files[band.layer], spans, values, known)
-        plane = values[band.name]
-        valid = np.logical_and.reduce([np.isfinite(plane), *known])
-        mean = float(plane[valid].mean()) if valid.any() else 0.0
-        return np.where(valid, plane - np.float32(mean), np.float32(0.0)).astype(np.float32)
+        planes, valid = self._planes(band.layer, spans)
+        plane = planes[band.name]
+        known = np.isfinite(plane) if valid is None else np.isfinite(plane) & valid
+        mean = float(plane[known].mean()) if known.any() else 0.0
+        return np.where(known, plane - np.float32(mean), np.float32(0.0)).astype(np.float32)
 
 
 def clipped_note(clipped: Mapping[str, float]) -> str:
