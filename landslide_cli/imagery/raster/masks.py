@@ -10,7 +10,7 @@ import numpy as np
 from landslide_cli.core.palette import IGNORE, Mask, Palette, UnknownColour
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.errors import DataError, listed
-from landslide_cli.imagery.raster.images import MaskValues, RasterInfo, probe, read_mask_values
+from landslide_cli.imagery.raster.images import RasterInfo, probe
 from landslide_cli.imagery.raster.laying import (
     is_placed,
     is_same_grid,
@@ -19,6 +19,7 @@ from landslide_cli.imagery.raster.laying import (
     window_info,
     window_under,
 )
+from landslide_cli.imagery.raster.mask_values import MaskValues, read_mask_values
 
 Encoding = Literal["colours", "indices", "binary", "none"]
 

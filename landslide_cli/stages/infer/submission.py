@@ -9,7 +9,7 @@ import numpy as np
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.errors import OutputError
 from landslide_cli.imagery.raster.array_files import hdf5_bytes
-from landslide_cli.imagery.raster.images import read_mask_values
+from landslide_cli.imagery.raster.mask_values import read_mask_values
 from landslide_cli.outputs import whole_file
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import mask_path

@@ -18,9 +18,9 @@ from landslide_cli.imagery.raster.images import (
     RasterInfo,
     bands_by_name,
     probe,
-    read_mask_values,
     value_range_for,
 )
+from landslide_cli.imagery.raster.mask_values import read_mask_values
 from landslide_cli.imagery.vector.layers import (
     LayerInfo,
     is_vector,

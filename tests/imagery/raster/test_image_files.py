@@ -14,10 +14,10 @@ from landslide_cli.imagery.raster.images import (
     image_suffix,
     probe,
     read_image,
-    read_mask_values,
     write_image,
     write_mask,
 )
+from landslide_cli.imagery.raster.mask_values import read_mask_values
 from landslide_cli.imagery.raster.previews import read_preview
 from tests.imagery.raster.images import (
     COLORMAP,

@@ -18,7 +18,8 @@ from landslide_cli.dataset.prepared import prepared_pair
 from landslide_cli.dataset.sources import labelled_scenes_of
 from landslide_cli.dataset.tiles import Tile, read_manifest
 from landslide_cli.errors import ChangedError, DataError, OutputError, ProfileError
-from landslide_cli.imagery.raster.images import read_image, read_mask_values, write_image
+from landslide_cli.imagery.raster.images import read_image, write_image
+from landslide_cli.imagery.raster.mask_values import read_mask_values
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.profile import load_profile
 from landslide_cli.stages.prepare import prepare
