@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image, Valid
 from landslide_cli.core.palette import IGNORE, Mask, Palette
+from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.resampling import resample
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.dataset.band_statistics import composition_of
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.errors import DataError

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
+from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.errors import ModelError
 from landslide_cli.imagery.synthetic import SMALLEST_SIDE, draw_scene
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.grid import Window
+from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.imagery.mosaic import Canvas, resized, turned
 from landslide_cli.profile import TrainSettings

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.backend import captured_stderr, keras, tf
+from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.errors import ModelError
 from landslide_cli.runs import litert_model as module
 from landslide_cli.runs.exported import Tiles

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
+from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.errors import ModelError
 from landslide_cli.runs.exported import Tiles
 from landslide_cli.runs.onnx_model import onnx_model

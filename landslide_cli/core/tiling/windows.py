@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from landslide_cli.core.arrays import MEAN, Image, Valid, like
 from landslide_cli.core.tiling.grid import Axis, Window, reflected
 from landslide_cli.core.tiling.layout import Layout
+from landslide_cli.core.tiling.local_statistics import (
+    LocalStatistics,
+    RunningStatistics,
+    local_statistics,
+)
 from landslide_cli.core.tiling.scaling import Ratio, to_model
 from landslide_cli.core.tiling.source import Piece, Source
-from landslide_cli.core.tiling.standardize import (
-    Levels,
-    LevelsInPassing,
-    local_statistics,
-    standardize,
-)
+from landslide_cli.core.tiling.standardize import standardize
 
 # Called with the row and column of the scene at which an image, (rows, cols, bands), was read.
 OnPixels = Callable[[int, int, Image], None]
@@ -115,12 +115,12 @@ class _ScaledRows:
         self._units_at_once = units_at_once(width, layout.rows, pixels_at_once)
         rows_at_once = self._units_at_once * layout.rows.model
         self._held = _HeldRows(self._unit * layout.rows.model, grid.rows.side + 2 * rows_at_once)
-        self._levels = self._statistics(window_rows)
+        self._statistics = self._measured(window_rows)
         # Rows that were read, and cannot be standardized yet; the model's row of the first.
         self._waiting: deque[Piece] = deque()
         self._ready = self._unit * layout.rows.model
 
-    def _statistics(self, window_rows: range) -> Levels | LevelsInPassing | None:
+    def _measured(self, window_rows: range) -> LocalStatistics | RunningStatistics | None:
         """Return what the rows are standardized by; None if they are not."""
         source, layout, grid = self._source, self._layout, self._layout.grid
         if not source.standardized:
@@ -130,7 +130,7 @@ class _ScaledRows:
             and self._cols == (0, layout.width)
             and self._block.row_stop == layout.height
         ):
-            return LevelsInPassing(source, layout.scales)
+            return RunningStatistics(source, layout.scales)
         last = max(int(_samples(grid.rows, row, row).max()) for row in window_rows)
         stop = (last // layout.rows.model + 1) * layout.rows.scene
         rows = self._unit * layout.rows.scene, min(layout.height, stop)
@@ -158,8 +158,8 @@ class _ScaledRows:
         scaled, skipped = _scaled(piece, self._layout), (begin - above) * ratio.model
         self._waiting.append(scaled.rows(skipped, skipped + (end - begin) * ratio.model))
         self._unit = end
-        if isinstance(self._levels, LevelsInPassing):
-            self._levels.add(begin * ratio.scene, own)
+        if isinstance(self._statistics, RunningStatistics):
+            self._statistics.add(begin * ratio.scene, own)
         self._hold_standardized()
         yield from self._within_block(own, begin * ratio.scene)
 
@@ -171,23 +171,23 @@ class _ScaledRows:
     def _hold_standardized(self) -> None:
         """Hold the rows that wait, as far as the statistics around them are known."""
         while self._waiting:
-            piece, levels = self._waiting[0], self._levels
-            if isinstance(levels, LevelsInPassing):
+            piece, statistics = self._waiting[0], self._statistics
+            if isinstance(statistics, RunningStatistics):
                 begin, ratio = self._ready // self._layout.rows.model, self._layout.rows
                 end = begin + piece.image.shape[0] // ratio.model
                 rows = begin * ratio.scene, min(self._layout.height, end * ratio.scene)
-                levels = levels.around(rows)
-                if levels is None:
+                statistics = statistics.around(rows)
+                if statistics is None:
                     return
-            if levels is not None:
-                piece = self._standardized(piece, levels)
+            if statistics is not None:
+                piece = self._standardized(piece, statistics)
             self._held.add(piece)
             self._ready += piece.image.shape[0]
             self._waiting.popleft()
 
-    def _standardized(self, piece: Piece, levels: Levels) -> Piece:
+    def _standardized(self, piece: Piece, statistics: LocalStatistics) -> Piece:
         offset = self._ready, self._left
-        image = standardize(piece.image, levels, offset, self._layout.scales)
+        image = standardize(piece.image, statistics, offset, self._layout.scales)
         if piece.valid is not None:
             # Black would be a deep shadow to the model, and spoil what it sees beside.
             image[~piece.valid] = MEAN

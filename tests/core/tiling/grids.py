@@ -1,4 +1,4 @@
-"""What the tests of grid share."""
+"""What the tests of tiling share."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from landslide_cli.core.arrays import Probabilities
+from landslide_cli.core.arrays import Image, Probabilities
 from landslide_cli.core.tiling.grid import (
     Axis,
     Grid,
@@ -72,3 +72,8 @@ def example_of(height: int, width: int, tile: int, overlap: int, multiple: int =
 
 def pixels(area: Window) -> tuple[slice, slice]:
     return slice(area.row_off, area.row_stop), slice(area.col_off, area.col_stop)
+
+
+def noise(rows: int, cols: int, means: tuple[float, ...], deviation: float, seed: int = 0) -> Image:
+    values = np.random.default_rng(seed).normal(means, deviation, (rows, cols, len(means)))
+    return np.clip(np.rint(values), 1, 255).astype(np.uint8)

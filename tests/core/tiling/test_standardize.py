@@ -11,17 +11,14 @@ from numpy.typing import NDArray
 from landslide_cli.core.arrays import DEVIATION, MEAN, Image
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Tiling
+from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.predict import predict_scene
 from landslide_cli.core.tiling.source import ImageSource, Piece
-from landslide_cli.core.tiling.standardize import LevelsInPassing, local_statistics, standardize
+from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.core.tiling.windows import View, views
+from tests.core.tiling.grids import noise
 
 WHOLE = (1.0, 1.0)
-
-
-def noise(rows: int, cols: int, means: tuple[float, ...], deviation: float, seed: int = 0) -> Image:
-    values = np.random.default_rng(seed).normal(means, deviation, (rows, cols, len(means)))
-    return np.clip(np.rint(values), 1, 255).astype(np.uint8)
 
 
 def by_itself(image: Image) -> Image:
@@ -109,26 +106,6 @@ def test_parts_of_a_scene_in_different_light_get_the_same_statistics() -> None:
     assert np.delete(steps, [255, 511]).max() < 20
 
 
-class CountingSource(ImageSource):
-    """A scene that counts the pixels read."""
-
-    pixels = 0
-
-    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
-        type(self).pixels += (rows[1] - rows[0]) * (cols[1] - cols[0])
-        return super().read(rows, cols)
-
-
-def test_only_a_quarter_of_a_large_scene_is_read() -> None:
-    side = 6144
-    gradient = np.linspace(40, 200, side)[:, None, None]
-    image = np.broadcast_to(np.rint(gradient).astype(np.uint8), (side, side, 1))
-    levels = local_statistics(CountingSource(image), (0.25, 0.25))
-    assert CountingSource.pixels == side * side // 4
-    standardized = standardize(image[::4, ::4], levels, scales=(0.25, 0.25))
-    assert standardized[256:-256].mean() == pytest.approx(MEAN, abs=3)
-
-
 @given(data=st.data(), scale=st.sampled_from([0.25, 0.5, 1.0, 2.0]))
 @settings(max_examples=30)
 def test_a_part_is_standardized_as_within_the_whole(data: st.DataObject, scale: float) -> None:
@@ -148,45 +125,11 @@ def test_a_part_is_standardized_as_within_the_whole(data: st.DataObject, scale: 
     def scene_span(start: int, stop: int, length: int) -> tuple[int, int]:
         return int(start / scale), min(length, int(np.ceil(stop / scale)))
 
-    levels = local_statistics(
+    statistics = local_statistics(
         ImageSource(image), scales, scene_span(top, bottom, rows), scene_span(left, right, cols)
     )
-    part = standardize(resized[top:bottom, left:right], levels, (top, left), scales)
+    part = standardize(resized[top:bottom, left:right], statistics, (top, left), scales)
     np.testing.assert_array_equal(part, whole[top:bottom, left:right])
-
-
-@given(data=st.data(), scale=st.sampled_from([0.25, 0.5, 1.0, 2.0]))
-@settings(max_examples=30)
-def test_statistics_in_passing_are_those_of_the_scene(data: st.DataObject, scale: float) -> None:
-    rows, cols = data.draw(st.integers(1, 2600)), data.draw(st.integers(1, 700))
-    image = noise(rows, cols, (60.0, 100.0), 12.0)
-    valid = np.add.outer(np.arange(rows), np.arange(cols)) % 200 > 20
-    is_float, has_gaps = data.draw(st.booleans()), data.draw(st.booleans())
-    source = ImageSource(
-        image.astype(np.float32) if is_float else image, valid=valid if has_gaps else None
-    )
-    whole = local_statistics(source, (scale, scale))
-    levels = LevelsInPassing(source, (scale, scale))
-    assert levels.around((0, rows)) is None
-    step = data.draw(st.integers(1, rows))
-    for start in range(0, rows, step):
-        stop = min(start + step, rows)
-        levels.add(start, source.read((start, stop), (0, cols)))
-    known = levels.around((0, rows))
-    assert known is not None
-    np.testing.assert_array_equal(known.cells, whole.cells)
-
-
-def test_statistics_are_known_as_soon_as_the_cells_around_are_read() -> None:
-    image = noise(4096, 512, (90.0,), 12.0)
-    source = ImageSource(image)
-    levels = LevelsInPassing(source, (1.0, 1.0))
-    known = []
-    for start in range(0, 4096, 256):
-        levels.add(start, source.read((start, start + 256), (0, 512)))
-        known.append(levels.around((0, 512)) is not None)
-    # The first 512 rows depend on three rows of cells, of 256 pixels each.
-    assert known == [False, False, *[True] * 14]
 
 
 def windows_of(
@@ -203,10 +146,10 @@ def test_windows_are_standardized_but_the_pixels_reported_are_those_of_the_scene
 ) -> None:
     image = noise(100, 90, (70.0, 90.0, 60.0), 12.0)
     tiling, scales = Tiling(16, 4, scale=scale), (scale, scale)
-    levels = local_statistics(ImageSource(image), scales)
+    statistics = local_statistics(ImageSource(image), scales)
     plain = windows_of(ImageSource(image), tiling)
     for window, pixels in windows_of(ImageSource(image, standardized=True), tiling).items():
-        expected = standardize(plain[window], levels, (window.row_off, window.col_off), scales)
+        expected = standardize(plain[window], statistics, (window.row_off, window.col_off), scales)
         np.testing.assert_array_equal(pixels, expected)
     reported = np.zeros_like(image)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import rasterio
 
+from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import local_statistics
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader

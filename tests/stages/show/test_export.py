@@ -11,8 +11,9 @@ import pytest
 from landslide_cli.app import main
 from landslide_cli.core.networks.backend import captured_stderr, tf
 from landslide_cli.core.networks.build import build_model
+from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
-from landslide_cli.core.tiling.standardize import local_statistics, standardize
+from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
