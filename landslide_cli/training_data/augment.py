@@ -16,6 +16,7 @@ import numpy as np
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.composition import Composition
 from landslide_cli.core.networks.backend import keras, tf
+from landslide_cli.core.networks.gaussian import gaussian_blur
 from landslide_cli.core.palette import IGNORE, Mask
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.warp import SHARPENING_SIGMA, distort, through_lens
@@ -299,16 +300,10 @@ def _blur(low: float, high: float) -> Step:
 
 def _smoothed(image: Any, sigma: Any, radius: int) -> Any:
     """Convolve with a Gaussian that is cut off at a radius; edges are mirrored."""
-    _, rows, cols, bands = image.shape
-    radius = min(radius, rows, cols)
-    offsets = tf.range(-radius, radius + 1, dtype=tf.float32)
-    kernel = tf.exp(-0.5 * tf.square(offsets / sigma))
-    kernel = tf.tile((kernel / tf.reduce_sum(kernel))[:, None, None, None], [1, 1, bands, 1])
+    radius = min(radius, *image.shape[1:3])
     edge = (radius, radius)
-    smoothed = tf.pad(image, [(0, 0), edge, edge, (0, 0)], "SYMMETRIC")
-    for one_way in (kernel, tf.transpose(kernel, (1, 0, 2, 3))):
-        smoothed = tf.nn.depthwise_conv2d(smoothed, one_way, [1, 1, 1, 1], "VALID")
-    return smoothed
+    padded = tf.pad(image, [(0, 0), edge, edge, (0, 0)], "SYMMETRIC")
+    return gaussian_blur(padded, sigma, radius, "VALID")
 
 
 def _sharpen(low: float, high: float) -> Step:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from landslide_cli.core.networks.backend import keras, tf
+from landslide_cli.core.networks.gaussian import gaussian_blur
 from landslide_cli.core.networks.metrics import all_classes
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.core.scores.losses import (
@@ -160,13 +161,7 @@ def _ssim(truth: Any, probabilities: Any, labelled: Any, weights: Any, total: To
 
 def _local_mean(values: Any) -> Any:
     """Average each channel around every pixel by a Gaussian, with zeros beyond the edges."""
-    offsets = tf.range(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=tf.float32)
-    kernel = tf.exp(-0.5 * tf.square(offsets / SSIM_SIGMA))
-    kernel = (kernel / tf.reduce_sum(kernel))[:, None, None, None]
-    kernel = tf.tile(kernel, [1, 1, values.shape[-1], 1])
-    for along in (kernel, tf.transpose(kernel, (1, 0, 2, 3))):
-        values = tf.nn.depthwise_conv2d(values, along, [1, 1, 1, 1], "SAME")
-    return values
+    return gaussian_blur(values, SSIM_SIGMA, SSIM_RADIUS, "SAME")
 
 
 def _mean(losses: Any, truth: Any, weights: Any, total: Total) -> Any:
