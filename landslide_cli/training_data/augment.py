@@ -5,7 +5,6 @@ the batch, nor the number of workers or threads, nor an interruption changes any
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -43,25 +42,6 @@ _DRAW_IDS = {
 }
 
 
-@dataclass(frozen=True)
-class LitBands:
-    """Which bands of an image show light, by position: only these change with brightness.
-
-    `lit` is None for all of them; `colours` are those of red, green and blue, None if these are not
-    all there.
-    """
-
-    lit: tuple[int, ...] | None = None
-    colours: tuple[int, ...] | None = (0, 1, 2)
-
-
-def lit_bands(composition: Composition | None) -> LitBands:
-    """Return which bands of a composition show light."""
-    if composition is None:
-        return LitBands()
-    return LitBands(composition.lit, composition.colours)
-
-
 class Augmenter:
     """Changes images and masks as `train.augment` says.
 
@@ -70,14 +50,14 @@ class Augmenter:
     Args:
         settings: the profile's.
         seed: of all draws.
-        bands: which of the images' bands colours are changed of.
+        composition: what the images' bands are: those that show no light keep their values. None
+            for bands of light alone.
     """
 
     def __init__(
-        self, settings: OnlineAugmentSettings, seed: int, bands: LitBands | None = None
+        self, settings: OnlineAugmentSettings, seed: int, composition: Composition | None = None
     ) -> None:
-        self._settings, self._bands = settings, bands or LitBands()
-        self._seed = seed
+        self._settings, self._seed, self._composition = settings, seed, composition
         # However large the seed is, TensorFlow's are two numbers of 32 bits.
         self._key = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
         # The kinds draw apart from each other: switching one on changes no other's numbers.
@@ -89,12 +69,10 @@ class Augmenter:
 
     def _step(self, name: str, kind: Any) -> Step:
         step = STEPS[name](*getattr(kind, "range", (0.0, 0.0)))
-        if name in COLOUR_KINDS:
-            return (
-                step if self._bands.colours in (None, (0, 1, 2)) else _on(self._bands.colours, step)
-            )
-        if name in LIGHT_KINDS and self._bands.lit is not None:
-            return _on(self._bands.lit, step)
+        if self._composition is not None and name in LIGHT_KINDS:
+            return _on(self._composition.lit, step)
+        if self._composition is not None and name in COLOUR_KINDS:
+            return _on(self._composition.colours or (), step)
         return step
 
     def warp(self, image: Image, mask: Mask, epoch: int, position: int) -> tuple[Image, Mask]:
@@ -158,9 +136,10 @@ class Augmenter:
                 f"train.augment.rotate90 needs square images, not {cols} x {rows} pixels; "
                 "train.augment.rotate turns any"
             )
-        has_colours = bands == 3 if self._bands.lit is None else self._bands.colours is not None
+        composition = self._composition
+        has_colours = bands == 3 if composition is None else composition.colours is not None
         if settings.needs_colour and not has_colours:
-            among = f", not {bands}" if self._bands.lit is None else " called red, green and blue"
+            among = f", not {bands}" if composition is None else " called red, green and blue"
             raise DataError(
                 f"train.augment.saturation and .hue need images of three bands{among}; "
                 "switch them off"

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.core.composition import Composition
 from landslide_cli.core.networks.backend import tf
 from landslide_cli.profile.augment import OnlineAugmentSettings
 from landslide_cli.training_data.augment import Augmenter
@@ -55,8 +56,13 @@ def settings_of(kinds: dict[str, Range], probability: float = 1.0) -> OnlineAugm
     return OnlineAugmentSettings.model_validate_json(json.dumps(settings))
 
 
-def augmenter(kinds: dict[str, Range], probability: float = 1.0, seed: int = 1) -> Augmenter:
-    return Augmenter(settings_of(kinds, probability), seed)
+def augmenter(
+    kinds: dict[str, Range],
+    probability: float = 1.0,
+    seed: int = 1,
+    composition: Composition | None = None,
+) -> Augmenter:
+    return Augmenter(settings_of(kinds, probability), seed, composition)
 
 
 @cache

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landslide_cli.core.composition import Band, Composition
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.imagery.warp import sharpened
 from tests.training_data.augmenting import (
+    ALL,
     SIDE,
     Image,
     augmenter,
@@ -221,3 +223,18 @@ def test_sharpening_adds_the_difference_from_the_blurred_image() -> None:
     image[:, SIDE // 2 :] = 150
     moved, _ = changed(augmenter({"sharpen": (1.0, 1.0)}), image)
     assert np.abs(moved.astype(int) - sharpened(image, 1.0)).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["hue", "saturation", "brightness"])
+def test_light_and_colours_change_the_bands_that_have_them_alone(kind: str) -> None:
+    names = ("dem", "blue", "green", "red")
+    bands = [Band(name, layer="dem" if name == "dem" else None) for name in names]
+    image = texture(bands=4)
+    for order in (bands, bands[::-1]):
+        colours = [order.index(band) for band in reversed(bands[1:])]
+        by = augmenter({kind: ALL[kind]}, composition=Composition(tuple(order)))
+        moved, _ = changed(by, image)
+        expected, _ = changed(one_kind(kind), np.ascontiguousarray(image[..., colours]))
+        np.testing.assert_array_equal(moved[..., colours], expected)
+        dem = order.index(bands[0])
+        np.testing.assert_array_equal(moved[..., dem], image[..., dem])

@@ -30,7 +30,7 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
         DataError: there is no training set, or it cannot be used.
     """
     with reporter.working("loading TensorFlow"):
-        from landslide_cli.training_data.augment import Augmenter, lit_bands
+        from landslide_cli.training_data.augment import Augmenter
 
     settings, palette = profile.train, profile.palette
     # These few examples are read once and need no cache.
@@ -39,7 +39,7 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
     if settings.augment.is_off:
         reporter.note(_how_to_enable())
     composition = profile.composition
-    augmenter = Augmenter(settings.augment, settings.seed, lit_bands(composition))
+    augmenter = Augmenter(settings.augment, settings.seed, composition)
     first = _DRAWS[0]
     chosen = spread(range(len(examples)), limit or profile.show.items)
     rows = []

@@ -230,7 +230,7 @@ def _batches(
     profile: Profile, parts: Sequence[PartFiles], folder: Path, workers: Workers
 ) -> "dict[Part, Batches]":
     """Return this worker's share of the batches of training and, if there is any, validation."""
-    from landslide_cli.training_data.augment import Augmenter, lit_bands
+    from landslide_cli.training_data.augment import Augmenter
     from landslide_cli.training_data.batches import Batches
 
     settings = profile.train
@@ -243,7 +243,7 @@ def _batches(
     }
     composition, augmenter = profile.composition, None
     if not settings.augment.is_off:
-        augmenter = Augmenter(settings.augment, settings.seed, lit_bands(composition))
+        augmenter = Augmenter(settings.augment, settings.seed, composition)
     batches: dict[Part, Batches] = {
         "train": Batches(
             examples["train"],
