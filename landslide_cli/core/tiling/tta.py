@@ -9,6 +9,9 @@ from landslide_cli.core.tiling.streaming import Predict
 
 Symmetries = Literal["none", "flips", "symmetries"]
 
+# The axes of (batch, rows, cols, ...) along which a window is mirrored.
+_FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
+
 
 def average_views(predict: Predict, transposed: Predict, symmetries: Symmetries) -> Predict:
     """Average a model's predictions over the mirror images of its windows.
@@ -25,26 +28,22 @@ def average_views(predict: Predict, transposed: Predict, symmetries: Symmetries)
     views = [
         (transpose, axes)
         for transpose in ((False, True) if symmetries == "symmetries" else (False,))
-        for axes in _flips()
+        for axes in _FLIPS
     ]
 
+    def answer(windows: Image, transpose: bool, axes: tuple[int, ...]) -> Probabilities:
+        """Predict a view, and turn the prediction back."""
+        seen = np.flip(windows.swapaxes(1, 2) if transpose else windows, axes)
+        view = (transposed if transpose else predict)(np.ascontiguousarray(seen))
+        view = np.flip(view, axes)
+        return view.swapaxes(1, 2) if transpose else view
+
     def mean(windows: Image) -> Probabilities:
-        total: Probabilities | None = None
-        for transpose, axes in views:
-            seen = np.flip(windows.swapaxes(1, 2) if transpose else windows, axes)
-            answer = (transposed if transpose else predict)(np.ascontiguousarray(seen))
-            answer = np.flip(answer, axes)
-            answer = answer.swapaxes(1, 2) if transpose else answer
-            if total is None:
-                total = np.array(answer, np.float32)
-            else:
-                total += answer
-        assert total is not None  # noqa: S101 - there are views
+        first, *others = views
+        total = np.array(answer(windows, *first), np.float32)
+        for view in others:
+            total += answer(windows, *view)
         total /= np.float32(len(views))
         return total
 
     return mean
-
-
-def _flips() -> list[tuple[int, ...]]:
-    return [(), (2,), (1,), (1, 2)]
