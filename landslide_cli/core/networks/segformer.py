@@ -1,5 +1,6 @@
 """SegFormer: a transformer whose stages have the strides of an encoder, and a light decoder."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +120,7 @@ def _normalized(features: Any, name: str) -> Any:
     return layers.LayerNormalization(epsilon=1e-6, name=name)(features)
 
 
-def _drop_rates(settings: SegFormerSettings) -> Any:
+def _drop_rates(settings: SegFormerSettings) -> Iterator[float]:
     """Yield the rate of stochastic depth of each block, from 0 to the last one's."""
     blocks = sum(settings.depths)
     return (settings.drop_path * index / max(1, blocks - 1) for index in range(blocks))

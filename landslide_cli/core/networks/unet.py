@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.networks.backend import keras
+from landslide_cli.core.networks.blocks import drop, probabilities
 from landslide_cli.core.networks.encoders import encoder_features, load_encoder
 from landslide_cli.profile import UNetSettings
 
@@ -28,8 +29,8 @@ def unet(settings: UNetSettings, bands: int, outputs: int, synchronized: bool = 
     """
     inputs = keras.Input((None, None, bands), name="image")
     features = encoder_features(settings, inputs, bands, synchronized)
-    probabilities = unet_decoder(settings, features, outputs, synchronized)
-    model = keras.Model(inputs, probabilities, name="unet")
+    decoded = unet_decoder(settings, features, outputs, synchronized)
+    model = keras.Model(inputs, decoded, name="unet")
     if settings.weights is None:
         load_encoder(settings, model)
     return model
@@ -75,9 +76,8 @@ def unet_decoder(
                 name=f"{name}_{position}_norm",
             )(features)
             features = layers.ReLU(name=f"{name}_{position}_relu")(features)
-    if settings.decoder_dropout > 0.0:
-        features = layers.SpatialDropout2D(settings.decoder_dropout, name="dropout")(features)
-    # Logits and probabilities are float32 whatever the precision of the other layers.
+    features = drop(features, settings.decoder_dropout)
+    # Logits are float32 whatever the precision of the other layers.
     logits = layers.Conv2D(outputs, 1, dtype="float32", name="classes")(features)
     for level in range(len(settings.decoder), _UPSAMPLING_STEPS):
         upsample = layers.Conv2DTranspose(
@@ -91,8 +91,7 @@ def unet_decoder(
         )
         logits = upsample(logits)
         upsample.set_weights([_bilinear_kernel(outputs)])
-    activation = "sigmoid" if outputs == 1 else "softmax"
-    return layers.Activation(activation, dtype="float32", name="probabilities")(logits)
+    return probabilities(logits)
 
 
 def _bilinear_kernel(channels: int) -> NDArray[np.float64]:
