@@ -7,11 +7,11 @@ Numbers = NDArray[np.int64]
 
 
 def merged(count: int, pairs: Numbers) -> Numbers:
-    """Give all numbers below `count` that pairs connect, in a chain too, the smallest of them.
+    """Return for each number the smallest one that it is connected with, also through others.
 
     Args:
-        count: of the numbers.
-        pairs: (pairs, 2).
+        count: how many numbers there are, from 0 on.
+        pairs: (pairs, 2) numbers that are connected.
 
     Returns:
         (count,), by number.

@@ -138,7 +138,8 @@ def _without_idle(operations: Sequence[Operation], group_of: Sequence[int]) -> l
         takers = {own for own, inputs in _edges(operations, result).items() if group in inputs}
         is_image = any(not operations[index].inputs for index in members)
         if len(takers) == 1 and not is_image:
-            merged = [takers.copy().pop() if own == group else own for own in result]
+            (taker,) = takers
+            merged = [taker if own == group else own for own in result]
             result = merged if _has_order(operations, merged) else result
     return result
 

@@ -21,10 +21,7 @@ def give_back_memory() -> None:
     The GNU C library keeps it, in pieces that large arrays of changing sizes seldom fit into: a
     long stream of them would seem to need more and more.
     """
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
-        if trim is not None:
-            trim(0)
+    _call_c_library("malloc_trim", 0)
 
 
 def share_freed_memory() -> None:
@@ -34,10 +31,15 @@ def share_freed_memory() -> None:
     dropped in another leave gaps in all of them. Two pools take a tenth less memory for a scene of
     16,384 x 16,384 pixels, and no more time.
     """
+    _call_c_library("mallopt", _ARENA_MAX, 2)
+
+
+def _call_c_library(name: str, *arguments: int) -> None:
+    """Call a function of the GNU C library; nothing happens where there is another one."""
     if sys.platform == "linux":
-        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-        if set_option is not None:
-            set_option(_ARENA_MAX, 2)
+        function = getattr(ctypes.CDLL(None), name, None)
+        if function is not None:
+            function(*arguments)
 
 
 def peak_size(sizes: Sequence[int], inputs: Sequence[Sequence[int]]) -> int:

@@ -5,7 +5,6 @@ The formulas are those of `core/networks/losses`, which says where they are from
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -127,7 +126,7 @@ def _ssim(pixels: _Pixels) -> float:
     return float(((1.0 - similarity) * weights).sum() / max(weights.sum(), SMALLEST))
 
 
-def _local_mean(values: Floats) -> Any:
+def _local_mean(values: Floats) -> Floats:
     """Average (rows, cols, channels) around every pixel by a Gaussian, zeros beyond the edges."""
     offsets = np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1)
     kernel = np.exp(-0.5 * np.square(offsets / SSIM_SIGMA))
@@ -142,4 +141,4 @@ def _local_mean(values: Floats) -> Any:
         )
         for channel in range(values.shape[-1])
     ]
-    return np.stack(averaged, axis=-1)
+    return np.asarray(np.stack(averaged, axis=-1), np.float64)
