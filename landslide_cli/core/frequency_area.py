@@ -10,6 +10,7 @@ Both exponents here are those of the probability density, p(A) ~ A^-exponent.
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -137,12 +138,12 @@ def frequency_area(areas: ArrayLike, draws: int = 400, seed: int = 0) -> Frequen
     for _ in range(draws):
         times = rng.integers(0, len(values), len(values))
         weights = np.bincount(times, minlength=len(values)).astype(np.float64)
-        gamma = None if fitted is None else origin.refit(weights, fitted[3])
-        drawn.append((*tail.fit(weights)[:2], *(gamma or (np.nan,) * 5)))
+        gamma = _NO_FIT if fitted is None else origin.refit(weights, fitted.s)
+        drawn.append((*tail.fit(weights)[:2], *gamma))
     low, high = np.quantile(np.array(drawn), [0.025, 0.975], axis=0)
     estimates = [
         Estimate(float(value), (float(a), float(b)))
-        for value, a, b in zip((*best[:2], *(fitted or (np.nan,) * 5)), low, high, strict=True)
+        for value, a, b in zip((*best[:2], *(fitted or _NO_FIT)), low, high, strict=True)
     ]
     return FrequencyArea(
         *summary,
@@ -195,6 +196,19 @@ class _Tail:
         return 1.0 + float(slopes[best]), bound, int(numbers[best]), float(distances[best])
 
 
+class _Fit(NamedTuple):
+    """The parameters of an inverse gamma distribution, as of `InverseGamma`."""
+
+    exponent: float
+    rho: float
+    a: float
+    s: float
+    rollover: float
+
+
+_NO_FIT = _Fit(*[np.nan] * 5)
+
+
 class _Origin:
     """Fits inverse gamma distributions to sorted areas, of which each may count several times.
 
@@ -207,8 +221,8 @@ class _Origin:
         self._unit = float(np.median(values))
         self._values = values / self._unit
 
-    def fit(self, weights: Values) -> tuple[float, float, float, float, float] | None:
-        """Return exponent, rho, a, s and rollover; None without a maximum."""
+    def fit(self, weights: Values) -> _Fit | None:
+        """Fit all parameters; None without a maximum."""
         places = np.linspace(math.log(_NEAREST), math.log(_FARTHEST), _STEPS)
         likelihoods = np.array([self._at(place, weights)[0] for place in places])
         # Many areas equal to the least, as of few pixels, have a likelihood without bound at them.
@@ -220,8 +234,8 @@ class _Origin:
         place = self._rising(weights, float(places[best - 1]), float(places[best + 1]))
         return self._parameters(place, weights)
 
-    def refit(self, weights: Values, near: float) -> tuple[float, float, float, float, float]:
-        """Return the parameters of a draw, by the origin of all areas, `near`, in their unit."""
+    def refit(self, weights: Values, near: float) -> _Fit:
+        """Fit a draw from the origin of all areas on, `near`, in their unit."""
         start = math.log(self._values[0] - near / self._unit)
         low, high = start - 0.2, start + 0.2
         step = 0.4
@@ -268,17 +282,16 @@ class _Origin:
         rho = _gamma_shape(math.log(mean) - mean_log)
         return inverse, (mean, mean_log), rho, rho / mean
 
-    def _parameters(
-        self, place: float, weights: Values
-    ) -> tuple[float, float, float, float, float]:
+    def _parameters(self, place: float, weights: Values) -> _Fit:
         _, _, rho, scale = self._gamma(place, weights)
         origin = float(self._values[0]) - math.exp(place)
         rollover = origin + scale / (rho + 1.0)
         unit = self._unit
-        return rho + 1.0, rho, unit * scale, unit * origin, unit * rollover
+        return _Fit(rho + 1.0, rho, unit * scale, unit * origin, unit * rollover)
 
 
 def _is_exponential(count: int, distance: float) -> bool:
+    """Whether a distance of Kolmogorov and Smirnov is below the 95 % point (Stephens 1974)."""
     root = math.sqrt(count)
     return (distance - 0.2 / count) * (root + 0.26 + 0.5 / root) <= 1.094
 
