@@ -98,7 +98,7 @@ class Composition:
         return tuple(dict.fromkeys(names))
 
     def told_of_turning(self, turns: Sequence[str]) -> str | None:
-        """Say which inputs keep their values while augmentation turns the pixels; None if none.
+        """Warn of inputs whose values are directions, which augmentation does not turn; or None.
 
         Args:
             turns: the kinds of augmentation that turn or mirror.
@@ -159,38 +159,34 @@ class Composition:
             )
         )
 
-    def scaled_by(self, statistics: "Mapping[str, tuple[float, float]]") -> "Composition":
-        """Return the composition with the mean and deviation of the bands that need them."""
-        return replace(
-            self,
-            bands=tuple(
-                replace(
-                    band,
-                    scaling="deviations",
-                    low=statistics[band.name][0],
-                    high=max(statistics[band.name][1], 1e-6),
-                )
-                if band.scaling == "auto" and band.name in statistics
-                else band
-                for band in self.bands
-            ),
-        )
+    def scaled_by(self, statistics: Mapping[str, tuple[float, float]]) -> "Composition":
+        """Return the composition with the mean and deviation of the bands that need them.
+
+        Args:
+            statistics: mean and deviation by the names of the bands.
+        """
+
+        def scaled(band: Band) -> Band:
+            if band.scaling != "auto" or band.name not in statistics:
+                return band
+            mean, deviation = statistics[band.name]
+            return replace(band, scaling="deviations", low=mean, high=max(deviation, 1e-6))
+
+        return replace(self, bands=tuple(map(scaled, self.bands)))
 
     def of_tiles(self, standardized: bool) -> "Composition":
         """Return what tiles hold: the inputs side by side, in their own values or standardized."""
-        return Composition(
-            tuple(
-                Band(
-                    band.name,
-                    number,
-                    scaling="file"
-                    if standardized or band.scaling == "percentiles" or band.is_implied
-                    else band.scaling,
-                    low=0.0 if standardized else band.low,
-                    high=0.0 if standardized else band.high,
-                    clipped=band.clipped,
-                    is_standardized=band.is_standardized,
-                )
-                for number, band in enumerate(self.inputs, start=1)
+
+        def stored(number: int, band: Band) -> Band:
+            is_told = standardized or band.scaling == "percentiles" or band.is_implied
+            return Band(
+                band.name,
+                number,
+                scaling="file" if is_told else band.scaling,
+                low=0.0 if standardized else band.low,
+                high=0.0 if standardized else band.high,
+                clipped=band.clipped,
+                is_standardized=band.is_standardized,
             )
-        )
+
+        return Composition(tuple(stored(*entry) for entry in enumerate(self.inputs, start=1)))
