@@ -8,8 +8,6 @@ takes about forty-five minutes and writes nothing outside a temporary folder.
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,28 +21,21 @@ from landslide_cli.reporting import Result, Table
 from tools.bench.blocks import bench_blocks
 from tools.bench.chips import bench_chips
 from tools.bench.inference import bench_inference
+from tools.bench.measuring import least_seconds
 from tools.bench.overlaps import bench_overlaps
 from tools.bench.training import bench_training
 
 SCENE = 1024  # pixels
 
 
-def seconds(work: Callable[[], object], least: float = 1.0) -> float:
-    """Return the least of several measured times of `work`, after one that is not counted."""
-    work()
-    times: list[float] = []
-    while not times or sum(times) < least:
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return min(times)
-
-
 def bench_start_up(folder: Path) -> list[tuple[str, ...]]:
     """Compare `landslide --help` with a Python that does nothing."""
-    python = seconds(lambda: subprocess.run([sys.executable, "-c", ""], check=True))
+    empty = [sys.executable, "-c", ""]
+    python = least_seconds(lambda: subprocess.run(empty, check=True), least=1.0)
     command = [sys.executable, "-m", "landslide_cli", "--help"]
-    answer = seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+    answer = least_seconds(
+        lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), least=1.0
+    )
     return [("landslide --help, to an empty Python", f"{answer:.2f} s", f"{answer / python:.1f}")]
 
 
@@ -63,7 +54,7 @@ def bench_prepare(folder: Path) -> list[tuple[str, ...]]:
 
     prepare(profile(2))
     times = {
-        workers: seconds(lambda: prepare(profile(workers), overwrite=True), least=0.1)  # noqa: B023
+        workers: least_seconds(lambda: prepare(profile(workers), overwrite=True))  # noqa: B023
         for workers in (1, 2)
     }
     megapixels = 8 * SCENE**2 / 1e6
@@ -82,7 +73,8 @@ def bench_reading(folder: Path) -> list[tuple[str, ...]]:
     image, _ = draw_scene(1, 0, SCENE, SCENE)
     path = folder / "scene.png"
     write_image(path, image)
-    ours, plain = seconds(lambda: read_image(path, 3)), seconds(lambda: cv2.imread(str(path)))
+    ours = least_seconds(lambda: read_image(path, 3), least=1.0)
+    plain = least_seconds(lambda: cv2.imread(str(path)), least=1.0)
     return [
         ("read a 1024 x 1024 PNG, to cv2.imread", f"{1e3 * ours:.0f} ms", f"{ours / plain:.2f}")
     ]
@@ -103,7 +95,7 @@ def bench_training_input(folder: Path) -> list[tuple[str, ...]]:
     def pixels_a_second(cache: str) -> float:
         examples = TileExamples(files, Profile().palette, 3, cache=cache)  # type: ignore[arg-type]
         batches = Batches(examples, 3, 8)
-        taken = seconds(lambda: [None for _ in batches.epoch()])
+        taken = least_seconds(lambda: [None for _ in batches.epoch()], least=1.0)
         return len(files) * examples.rows * examples.cols / taken / 1e6
 
     fresh, kept = pixels_a_second("none"), pixels_a_second("memory")

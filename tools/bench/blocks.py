@@ -18,7 +18,7 @@ from pyogrio import raw
 from rasterio.windows import Window
 
 from landslide_cli.core.tiling.grid import ceil_div
-from tools.bench.inference import MEASURED
+from tools.bench.measuring import MEASURED, run_alone
 
 SIDE, STRIP, GSD = 20_480, 1024, 0.5  # pixels, pixels, metres
 LANDSLIDES = 400
@@ -50,7 +50,7 @@ def bench_blocks(folder: Path, side: int = SIDE) -> Iterator[tuple[str, ...]]:
         options = ["--quiet", "--set", "prepare.workers=1"]
         arguments = [sys.executable, "-c", MEASURED, command, str(profile), *options]
         done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-        taken, peak = time.perf_counter() - began, int(done.stderr.split()[-1]) * 1024 / 1e9
+        taken, peak = time.perf_counter() - began, float(done.stderr.split()[-1])
         yield f"{command}, {side} x {side} in blocks", f"{taken:.0f} s", ""
         yield f"{command}, {side} x {side} in blocks, peak memory", f"{peak:.2f} GB", ""
 
@@ -85,8 +85,4 @@ def _draw_inventory(path: Path, side: int) -> None:
 
 
 if __name__ == "__main__":
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as name:
-        for row in bench_blocks(Path(name), *map(int, sys.argv[1:2])):
-            print("  ".join(row), flush=True)  # noqa: T201
+    run_alone(lambda folder: bench_blocks(folder, *map(int, sys.argv[1:2])))

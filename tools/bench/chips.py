@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from landslide_cli.profile import Profile, load_profile
+from tools.bench.measuring import peak_memory, run_alone
 
 CHIPS, SIDE, BANDS, BATCH, EPOCHS = 100, 128, 14, 16, 3
 
@@ -135,25 +136,15 @@ def _seconds(began: float, epoch: Callable[[], None]) -> tuple[float, float]:
     return first, (time.perf_counter() - began) / EPOCHS
 
 
-def _peak() -> float:
-    """Return the peak memory of this process, in GB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024 / 1e9
-
-
 def _main(what: str, path: str) -> None:
     profile = load_profile(Path(path))
     work = {"prepare": _prepare, "tiles": _tiles, "arrays": _arrays}[what]
     first, later = work(profile)
-    print(json.dumps({"first": first, "seconds": later, "peak": _peak()}))  # noqa: T201
+    print(json.dumps({"first": first, "seconds": later, "peak": peak_memory()}))  # noqa: T201
 
 
 if __name__ == "__main__":
-    from tempfile import TemporaryDirectory
-
     if len(sys.argv) == 3:
         _main(*sys.argv[1:])
     else:
-        with TemporaryDirectory() as name:
-            for row in bench_chips(Path(name)):
-                print("  ".join(row), flush=True)  # noqa: T201
+        run_alone(bench_chips)

@@ -3,8 +3,7 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.infer.result import InferResult
 from landslide_cli.stages.train import train
+from tools.bench.measuring import MEASURED, least_seconds, run_alone
 
 Rows = list[tuple[str, ...]]
 
@@ -278,31 +278,6 @@ def _matrix_products() -> float:
     return 2 * 4096**3 / least_seconds(lambda: product().numpy(), 5) / 1e9
 
 
-def least_seconds(work: Callable[[], object], times: int) -> float:
-    """Return the least of several measured times, after one that is not counted."""
-    work()
-    measured = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        measured.append(time.perf_counter() - began)
-    return min(measured)
-
-
-# A process's own peak: what the system tells its parent counts the parent's memory too.
-MEASURED = """
-import sys
-from pathlib import Path
-from landslide_cli.app import main
-if __name__ == "__main__":
-    status = main(sys.argv[1:])
-    lines = Path("/proc/self/status").read_text().splitlines()
-    peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
-    sys.stderr.write(peak)
-    sys.exit(status)
-"""
-
-
 def _peak_memory(profile: Profile, scene: Path, output: Path) -> float:
     """Run the command on a scene and return its peak resident memory in GB."""
     command = [
@@ -310,12 +285,8 @@ def _peak_memory(profile: Profile, scene: Path, output: Path) -> float:
         "--output", str(output), "--overwrite", "--quiet", "--set", f"run={profile.run}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(done.stderr) * 1024 / 1e9
+    return float(done.stderr.split()[-1])
 
 
 if __name__ == "__main__":
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as name:
-        for row in bench_inference(Path(name)):
-            print("  ".join(row), flush=True)  # noqa: T201
+    run_alone(bench_inference)

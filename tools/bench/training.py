@@ -21,6 +21,7 @@ from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
 from landslide_cli.stages.train import train
 from tests.killing import assert_same_bits, logged, start_training, train_with_kills, weights_of
+from tools.bench.measuring import peak_memory
 
 Rows = list[tuple[str, ...]]
 
@@ -172,18 +173,16 @@ def _tiles(folder: Path, profile: Profile, count: int) -> Path:
 def _peak_memory(path: Path) -> float:
     """Train, and return the most memory that the process has held, in GB."""
     process = start_training(path, "--quiet", "--overwrite")
-    peak = 0
+    peak = 0.0
     while process.poll() is None:
         try:
-            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            peak = max(peak, peak_memory(process.pid))
         except OSError:
             break
-        measured = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
-        peak = max(peak, *(int(size) for size in measured), 0)
         time.sleep(0.05)
     _, text = process.communicate()
     assert process.returncode == 0, text
-    return peak * 1024 / 1e9
+    return peak
 
 
 def _measured(what: str, profile: Profile, *sets: str, **environment: str) -> dict[str, float]:
@@ -238,7 +237,7 @@ def measure(what: str, profile: Profile) -> dict[str, float]:
         "rate": len(taken) / sum(taken),
         "wait": sum(waited) / sum(taken),
         "batch": settings.batch,
-        "memory": _own_peak(),
+        "memory": peak_memory(),
     }
 
 
@@ -265,13 +264,7 @@ def _fit(profile: Profile, batches: Any) -> dict[str, float]:
     model.fit(images, masks, batch_size=settings.batch, epochs=4, verbose=0, callbacks=[end])
     # Without the first step, which builds the graph.
     seconds = time.perf_counter() - times[2]
-    return {"rate": (len(times) - 2) / seconds, "memory": _own_peak()}
-
-
-def _own_peak() -> float:
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    measured = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(measured.split()[1]) * 1024 / 1e9
+    return {"rate": (len(times) - 2) / seconds, "memory": peak_memory()}
 
 
 def main(arguments: Sequence[str]) -> None:
