@@ -13,7 +13,7 @@ Probabilities = NDArray[np.float32]
 # Which pixels hold data, (rows, cols); None for all of them.
 Valid = NDArray[np.bool_] | None
 
-# What standardized bands get, in grey levels of 0 to 255; close to those of typical aerial scenes.
+# What standardized bands get, in gray levels of 0 to 255; close to those of typical aerial scenes.
 MEAN, DEVIATION = 110.0, 50.0
 
 # A 2 x 3 matrix, from pixels (x, y) of one scene to pixels of another.
@@ -21,7 +21,7 @@ Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 def like(values: NDArray[np.floating], image: Image) -> Image:
-    """Give what was computed of an image its type: 8 bits are rounded and cut off at 0 and 255."""
+    """Convert what was computed from an image to its type: 8 bits are rounded and clipped."""
     if image.dtype == np.uint8:
         return np.asarray(np.rint(np.clip(values, 0.0, 255.0)), np.uint8)
     return np.asarray(values, np.float32)

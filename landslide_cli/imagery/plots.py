@@ -42,7 +42,7 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]], best_epoch: 
 
     Args:
         path: the file to write, by its suffix PNG, PDF or SVG.
-        history: a row an epoch: `epoch`, `learning_rate`, and each value with its `valid_` twin.
+        history: a row per epoch: `epoch`, `learning_rate`, and each value with its `valid_` twin.
         best_epoch: marked with a line.
     """
     skipped = {"epoch", "seconds", "images_per_second", "input_wait"}

@@ -173,7 +173,7 @@ def _seams(folder: Path, profile: Profile) -> Rows:
 
 
 def large_scene(folder: Path, height: int, width: int, scale: float = 1.0) -> Path:
-    """Write a GeoTIFF of drawn scenes side by side, resized, in UTM at half a metre a pixel."""
+    """Write a GeoTIFF of drawn scenes side by side, resized, in UTM at half a metre per pixel."""
     path = folder / f"scene-{height}x{width}.tif"
     if path.exists():
         return path

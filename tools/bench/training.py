@@ -1,6 +1,6 @@
 """Training: speed beside `model.fit` and beside one thread, memory, and twenty kills.
 
-Each measurement is a process of its own, as threads and determinism are settled once a process:
+Each measurement is a process of its own, as threads and determinism are settled once per process:
 `python -m tools.bench.training WHAT PROFILE` prints one as JSON.
 """
 
@@ -199,7 +199,7 @@ def _measured(what: str, profile: Profile, *sets: str, **environment: str) -> di
 
 
 def measure(what: str, profile: Profile) -> dict[str, float]:
-    """Train for a while, and return steps a second, share of waiting, and memory."""
+    """Train for a while, and return steps per second, share of waiting, and memory."""
     from landslide_cli.core.networks.backend import enable_determinism
     from landslide_cli.core.networks.batch_norm import with_fused_normalization
     from landslide_cli.core.networks.build import build_model

@@ -1,8 +1,8 @@
 """Fused batch normalization for training; models are saved with Keras's own layer.
 
-Keras composes batch normalization of a dozen operations, each a pass over all features. TensorFlow
-has a fused operation each for the forward and the backward pass, which saves a fifth of a training
-step of a U-Net on a CPU.
+Keras composes batch normalization from a dozen operations, each a pass over all features.
+TensorFlow has one fused operation for the forward and one for the backward pass, which saves a
+fifth of a training step of a U-Net on a CPU.
 """
 
 from typing import Any
@@ -43,8 +43,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 def with_fused_normalization(model: Any) -> Any:
     """Copy a network for training; see `with_plain_normalization`.
 
-    Batch normalization is fused. Of a network in bfloat16 on a CPU it computes in float32, as do
-    the layers that TensorFlow is slow at in bfloat16 there: to convert features twice takes less.
+    Batch normalization is fused. In a network in bfloat16 on a CPU, it and the layers that
+    TensorFlow computes slowly in bfloat16 run in float32: converting features back and forth takes
+    less time.
     """
     has_gpu = bool(tf.config.list_physical_devices("GPU"))
 

@@ -34,7 +34,7 @@ layers = keras.layers
 # Prefix of the names of an encoder's layers.
 ENCODER = "encoder"
 
-# Mean and standard deviation of ImageNet's bands, in grey levels of 0 to 255.
+# Mean and standard deviation of ImageNet's bands, in gray levels of 0 to 255.
 _MEANS, _DEVIATIONS = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 _STRIDES = (2, 4, 8, 16, 32)

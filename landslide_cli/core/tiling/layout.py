@@ -18,7 +18,7 @@ class Tiling:
     `tile` is the side of a window in pixels of the model, None to take a whole scene in one window;
     `overlap` is what neighbours share. With `fitted` windows are as much smaller than `tile` as the
     scene allows, and need not be square. Sides are multiples of `multiple`. `batch` is the windows
-    of a model call. `scale` is the factor by which a scene's rows and columns are resized for the
+    per model call. `scale` is the factor by which a scene's rows and columns are resized for the
     model.
     """
 
@@ -47,7 +47,7 @@ class Tiling:
 
 @dataclass(frozen=True)
 class Layout:
-    """A scene of `height` x `width` pixels, tied to the grid of windows by a ratio a direction."""
+    """A scene of `height` x `width` pixels, tied to the grid of windows by a ratio per axis."""
 
     height: int
     width: int

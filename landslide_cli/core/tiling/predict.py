@@ -33,7 +33,7 @@ def predict_scene(
         predict: the model, or anything with its signature.
         layout: of the scene; the model must take its windows.
         channels: that `predict` returns.
-        batch: windows of a model call.
+        batch: windows per model call.
 
     Returns:
         (rows, cols, channels) float32 in [0, 1], at the scene's own size; and which pixels hold

@@ -89,7 +89,7 @@ def predict_block(
         layout: of the scene.
         block: a part of the scene, such as one of `layout.blocks`.
         channels: that `predict` returns.
-        batch: windows of a model call; the last ones are filled up to that number.
+        batch: windows per model call; the last ones are filled up to that number.
         on_pixels: shown the block's pixels as they are read, in the reading thread.
         pixels_at_once: of the scene, that are read and handed on in one step.
         floor: probabilities of a single channel that are smaller may be given as 0, which takes

@@ -46,7 +46,7 @@ def candidates_within(
 
     Images of each source are compared with each other, and then with those of the others: of many
     images fewer key points of each are looked up, and thousands of tiles of one source must not
-    hide what the scenes of another have in common. `advance` is called once an image, twice if
+    hide what the scenes of another have in common. `advance` is called once per image, twice if
     there are several sources.
     """
     votes = _Votes()
@@ -69,7 +69,7 @@ def candidates_among(
 ) -> list[Candidate]:
     """Find for each query (first) the references (second) that may show the same ground.
 
-    Sorted by query and falling votes; `advance` is called once a query.
+    Sorted by query and falling votes; `advance` is called once per query.
     """
     most = limit_of(references)
     index = DescriptorIndex(KeyPoints.of(references, most))

@@ -93,7 +93,7 @@ def _cells(features: Sequence[Features]) -> Floats:
 
 
 def _details(cells: Floats, degree: int) -> Floats:
-    """What a polynomial surface does not explain of (images, rows, cols): (images, cells)."""
+    """Return what a polynomial surface leaves of (images, rows, cols), as (images, cells)."""
     powers = np.vander(np.linspace(-1, 1, SIGNATURE), degree + 1)
     basis, _ = np.linalg.qr(powers)
     smooth = np.asarray(basis @ basis.T, np.float32)

@@ -69,7 +69,7 @@ def find_overlaps(
     Args:
         features: of the images.
         settings: when two images show the same ground.
-        advance: called once an image, and once more if there are several sources.
+        advance: called once per image, and once more if there are several sources.
         sources: the source of each image: those of one are compared first. Default: all are of one.
     """
     with _a_thread_a_product(), ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -89,7 +89,7 @@ def find_leaks(
     """Find the queries (first) whose ground a reference (second) shows too, sorted.
 
     Not necessarily every such pair is returned, but one for every such query at least. `advance`
-    is called once a query.
+    is called once per query.
     """
 
     def best(group: Sequence[Candidate]) -> Overlap | None:

@@ -202,6 +202,6 @@ def _nearest(descriptors: NDArray[np.uint8], centres: Floats, count: int) -> NDA
 
 
 def _by_cell(cells: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Sort by cell: the order, and where each of `count` cells begins and the last one ends."""
+    """Return the order by cell, and where in it each of `count` cells begins and the last ends."""
     order = np.argsort(cells, kind="stable")
     return order, np.searchsorted(cells[order], np.arange(count + 1))

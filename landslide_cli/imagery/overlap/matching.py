@@ -108,7 +108,7 @@ def moved(points: Points, transform: Matrix2x3) -> Points:
 
 
 def corners(features: Features) -> Points:
-    """The outline of an image in its own pixels, (4, 2)."""
+    """Return the outline of an image in its own pixels, (4, 2)."""
     right, bottom = features.width - 0.5, features.height - 0.5
     return np.array([[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]])
 
@@ -152,7 +152,7 @@ def _laid_over(fine: NDArray[np.uint8], coarse: NDArray[np.uint8], chain: Matrix
 
 
 def _texture(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gradients at two pixels' smoothing, strong ones damped: (2, rows, cols)."""
+    """Compute the gradients of a smoothed image, strong ones damped, (2, rows, cols)."""
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
     dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     damping = np.sqrt(np.sqrt(dx**2 + dy**2) + 1e-3)
@@ -160,14 +160,14 @@ def _texture(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _to_thumbnail(features: Features) -> Matrix2x3:
-    """(3, 3), pixels of the original to pixels of the thumbnail."""
+    """Return the (3, 3) transform from pixels of the original to pixels of the thumbnail."""
     rows, cols = features.thumbnail.shape
     x, y = cols / features.width, rows / features.height
     return np.array([[x, 0, x / 2 - 0.5], [0, y, y / 2 - 0.5], [0, 0, 1.0]])
 
 
 def _squared_distances(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Squared distances of all (n, 128) to all (m, 128), (n, m).
+    """Compute the squared distances of all (n, 128) from all (m, 128), (n, m).
 
     One product of matrices; all sums are integers below 2^24 and so exact in float32.
     """

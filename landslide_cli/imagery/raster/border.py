@@ -28,7 +28,7 @@ from landslide_cli.imagery.raster.edge import (
 from landslide_cli.imagery.raster.flood import Block, BlockMask, Bools, Span, flooded
 
 # An area is a border if it takes half of the raster's edge, if so much of its outline consists of
-# straight lines, or if so little of what is beside it is within `_ALIKE` grey levels of its value.
+# straight lines, or if so little of what is beside it is within `_ALIKE` gray levels of its value.
 # Measured: borders, also of JPEG, have 0.95 and more of straight outline; of the areas of one value
 # at the edges of 3,033 scenes without border none had more than 0.6, nor less than 0.45 alike.
 _MOST_OF_THE_EDGE, _STRAIGHT, _LEAST_ALIKE, _ALIKE = 0.5, 0.75, 0.25, 24.0
@@ -108,7 +108,7 @@ def find_border(
 def _measured(
     read: ReadPixels, height: int, width: int, encoding: Encoding, edge: Edge
 ) -> Encoding:
-    """Adapt the grey level to the raster's own brightness: 16 bits may hold only 11."""
+    """Adapt the gray level to the raster's own brightness: 16 bits may hold only 11."""
     frame, brightest = edge.most_frequent(np.ones_like(edge.valid)), 0.0
     for row in np.linspace(0, height, _PROBES + 2)[1:-1].astype(int).tolist():
         for col in np.linspace(0, width, _PROBES + 2)[1:-1].astype(int).tolist():
@@ -134,7 +134,7 @@ class _Search:
         read: reads the raster.
         empty: gives its size and its blocks.
         edge: its outermost pixels.
-        level: a grey level in its numbers.
+        level: a gray level in its numbers.
     """
 
     def __init__(self, read: ReadPixels, empty: BlockMask, edge: Edge, level: float) -> None:
@@ -251,7 +251,7 @@ def _nearest(pixels: NDArray[Any], values: Sequence[NDArray[np.float64]]) -> NDA
 def _grown(core: Bools, away: NDArray[Any]) -> Bools:
     """Add to a border its rim and the specks in it; exact `_MARGIN` pixels off what is not seen.
 
-    `away` is the distance from the border's value, in grey levels.
+    `away` is the distance from the border's value, in gray levels.
     """
     near, square = away <= _NEAR, np.ones((3, 3), np.uint8)
     for _ in range(_RIM):

@@ -95,7 +95,7 @@ def hillshade(
     """Shade a relief by its gradient, 0 to 255: the cosine between ground and light.
 
     Args:
-        south: rise of the heights to the south, in metres a metre.
+        south: rise of the heights to the south, in metres per metre.
         east: likewise.
         azimuth: of the light, in degrees from north over east.
         altitude: of the light over the horizon, in degrees.

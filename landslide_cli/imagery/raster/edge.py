@@ -13,7 +13,7 @@ from landslide_cli.imagery.raster.flood import Bools, EdgeLines, Span
 # what the file declares, (rows, cols) or None for all.
 ReadPixels = Callable[[Span, Span], tuple[NDArray[Any], Bools | None]]
 
-# How far the values of a border may be from its value, in grey levels of 0 to 255: black and white
+# How far the values of a border may be from its value, in gray levels of 0 to 255: black and white
 # with the noise of compression, another value only just.
 _NEAR_EXTREME, _NEAR_ANY = 10.0, 3.0
 
@@ -41,7 +41,7 @@ _COUNTED, _STRIP_ROWS_READ = 2**13, 512
 class Encoding:
     """What the numbers of a raster's pixels mean.
 
-    `darkest` and `brightest` are black and white; `level` is one of 255 grey levels, 0 where
+    `darkest` and `brightest` are black and white; `level` is one of 255 gray levels, 0 where
     neighbouring numbers are not alike, as in a palette.
     """
 
@@ -195,7 +195,7 @@ def _tone(
 ) -> tuple[float, Tone | None]:
     """Return a value with its share of the edge, if a border has it.
 
-    `left` are the pixels to explain, `reach` is in grey levels; an `extreme` value is black or
+    `left` are the pixels to explain, `reach` is in gray levels; an `extreme` value is black or
     white, which a border may have with noise.
     """
     away = distance(edge.values, value)

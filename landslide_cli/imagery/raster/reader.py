@@ -269,7 +269,7 @@ class SceneReader:
 
 
 def _encoding(plan: BandPlan) -> Encoding:
-    """Return black, white and a grey level in the numbers of a raster."""
+    """Return black, white and a gray level in the numbers of a raster."""
     low, high = plan.value_range or (0, 255)
     step = 0.0 if plan.painting is not None else (high - low) / 255.0
     return Encoding(float(low), float(high), step)

@@ -119,7 +119,7 @@ class BandStack:
 
     @property
     def encoding(self) -> Encoding:
-        """Black, white and a grey level in the numbers of the scene's file."""
+        """Black, white and a gray level in the numbers of the scene's file."""
         dtype = np.dtype(self.scene.dataset.dtypes[self.scene.plan.bands[0] - 1])
         if dtype == np.uint8:
             return Encoding(0.0, 255.0, 1.0)

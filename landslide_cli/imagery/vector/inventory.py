@@ -32,7 +32,7 @@ def inventory_of(tables: Sequence[LandslideTable], merge: bool) -> LandslideTabl
         merge: leave the duplicates out.
 
     Returns:
-        the table; None if no scene has a place in it.
+        The table; None if no scene has a place in it.
 
     Raises:
         DataError: coordinates that have no place on the Earth.

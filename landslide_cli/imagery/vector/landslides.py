@@ -192,7 +192,7 @@ def _without_small_holes(
     """Fill small holes, and drop specks.
 
     Returns:
-        the outlines that are left, and their polygons.
+        The outlines that are left, and their polygons.
     """
     outlines = _without_specks(outlines, ground, options.min_area)
     polygons = np.array([outline.polygon for outline in outlines], object)
@@ -243,7 +243,7 @@ def _filled(
     """Fill small holes.
 
     Returns:
-        the polygons, without those that lay in a hole that was filled; and the positions at which
+        The polygons, without those that lay in a hole that was filled; and the positions at which
         these were.
     """
     if smaller_than <= 0.0 or len(polygons) == 0:

@@ -122,7 +122,7 @@ def _in_rings(following: Numbers) -> tuple[Numbers, Numbers]:
     """Sort corners by ring and along it.
 
     Returns:
-        the corners' order, and where in it each ring starts.
+        The corners' order, and where in it each ring starts.
     """
     ring = _smallest_along(following)
     is_last = ring == np.arange(len(ring))

@@ -27,7 +27,7 @@ from landslide_cli.imagery.vector.attributes import Fields, LandslideTable
 # Cells of the model that are read at once; below a larger polygon it is read coarser.
 _MOST_CELLS = 2**22
 
-# The size of a cell in metres is computed once for this many cells a side.
+# The size of a cell in metres is computed once for this many cells per side.
 _SAME_SIZE = 512
 
 # Columns and their decimals.
