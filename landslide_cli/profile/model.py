@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Tag
 
+from landslide_cli.profile.base import Settings
 from landslide_cli.profile.networks import (
     AttentionUNetSettings,
     DeepLabV3PlusSettings,
@@ -47,10 +48,8 @@ ModelSettings = Annotated[
     Discriminator(_tag),
 ]
 
-_Network = type[Any]
-
 # The settings of each architecture, by its name in a profile.
-ARCHITECTURES: dict[str, _Network] = {
+ARCHITECTURES: dict[str, type[Settings]] = {
     "flexunet": FlexUNetSettings,
     "unet": UNetSettings,
     "deeplabv3plus": DeepLabV3PlusSettings,
@@ -64,6 +63,6 @@ ARCHITECTURES: dict[str, _Network] = {
 }
 
 
-def network_settings(model: Any) -> _Network:
-    """Tell the settings class of a profile's `model`, as far as it is known."""
+def network_settings(model: Any) -> type[Settings]:
+    """Return the settings class of a profile's `model`; FlexUNet's for an unknown name."""
     return ARCHITECTURES.get(_tag(model), FlexUNetSettings)

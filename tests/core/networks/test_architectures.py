@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.networks.build import (
@@ -19,7 +20,7 @@ from landslide_cli.core.networks.build import (
     feature_sizes,
     summarise_layers,
 )
-from landslide_cli.profile.model import network_settings
+from landslide_cli.profile import ModelSettings
 from landslide_cli.runs.engines import OpenVinoEngine
 from landslide_cli.runs.openvino_library import import_openvino
 
@@ -44,13 +45,14 @@ TINY: dict[str, dict[str, Any]] = {
 FROM_PAPERS = sorted(TINY.keys() - {"flexunet", "unet"})
 
 
+SETTINGS: TypeAdapter[ModelSettings] = TypeAdapter(ModelSettings)
+
 BANDS, OUTPUTS = 4, 3
 
 
 def build(name: str, bands: int = 3, outputs: int = 2, **changes: Any) -> Any:
     values = {"architecture": name} | changes
-    settings = network_settings(values).model_validate_json(json.dumps(values))
-    return build_model(settings, bands, outputs)
+    return build_model(SETTINGS.validate_json(json.dumps(values)), bands, outputs)
 
 
 @cache
