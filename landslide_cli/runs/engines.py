@@ -192,7 +192,7 @@ class TensorFlowEngine:
     @property
     def bytes_per_pixel(self) -> float:
         """Memory that its features take for each pixel of a window, in float32."""
-        from landslide_cli.core.networks.build import feature_sizes
+        from landslide_cli.core.networks.summary import feature_sizes
 
         side = 512
         return 4.0 * peak_size(*feature_sizes(self._model, side, side)) / side**2
@@ -209,8 +209,8 @@ class TensorFlowEngine:
         return predict
 
     def _compile(self, precision: Precision) -> Predict:
-        from landslide_cli.core.networks.build import in_precision
         from landslide_cli.core.networks.predictor import predictor
+        from landslide_cli.core.networks.rebuild import in_precision
 
         model = self._model
         if precision == "bfloat16":

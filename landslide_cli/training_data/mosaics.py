@@ -16,12 +16,7 @@ from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.dataset.scenes import Scene
 from landslide_cli.imagery.mosaic import Canvas, resized, turned
 from landslide_cli.profile import TrainSettings
-from landslide_cli.training_data.crops import (
-    OnlyForeground,
-    as_it_is,
-    turned_crop,
-    with_pasted,
-)
+from landslide_cli.training_data.crops import OnlyForeground, as_it_is, turned_crop, with_pasted
 from landslide_cli.training_data.examples import Pair
 from landslide_cli.training_data.store import SceneStore
 

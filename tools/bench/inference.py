@@ -14,7 +14,8 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window as RasterWindow
 
-from landslide_cli.core.networks.build import build_model, summarise_layers
+from landslide_cli.core.networks.build import build_model
+from landslide_cli.core.networks.summary import summarise_layers
 from landslide_cli.core.tiling.layout import Tiling
 from landslide_cli.core.tiling.predict import predict_scene
 from landslide_cli.core.tiling.source import ImageSource

@@ -8,7 +8,7 @@ fifth of a training step of a U-Net on a CPU.
 from typing import Any
 
 from landslide_cli.core.networks.backend import keras, tf
-from landslide_cli.core.networks.build import rebuilt
+from landslide_cli.core.networks.rebuild import rebuilt
 
 _SLOW_IN_BFLOAT16 = (keras.layers.DepthwiseConv2D, keras.layers.ReLU)
 

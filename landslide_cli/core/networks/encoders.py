@@ -12,12 +12,7 @@ from typing import Any
 import numpy as np
 
 from landslide_cli.core.networks.backend import keras
-from landslide_cli.core.networks.efficientnet_lite import (
-    OFFSET,
-    SCALE,
-    VARIANTS,
-    efficientnet_lite,
-)
+from landslide_cli.core.networks.efficientnet_lite import OFFSET, SCALE, VARIANTS, efficientnet_lite
 from landslide_cli.core.networks.shapes import output_shapes
 from landslide_cli.core.networks.weight_files import (
     Arrays,

@@ -16,11 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from landslide_cli.core.arrays import Transform
-from landslide_cli.imagery.overlap.candidates import (
-    Candidate,
-    candidates_among,
-    candidates_within,
-)
+from landslide_cli.imagery.overlap.candidates import Candidate, candidates_among, candidates_within
 from landslide_cli.imagery.overlap.copies import DuplicatePair, copies_among
 from landslide_cli.imagery.overlap.features import Features, mirrored
 from landslide_cli.imagery.overlap.matching import Matrix2x3, Similarity, fit

@@ -17,14 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.imagery.raster.edge import (
-    Edge,
-    Encoding,
-    ReadPixels,
-    Tone,
-    distance,
-    find_tones,
-)
+from landslide_cli.imagery.raster.edge import Edge, Encoding, ReadPixels, Tone, distance, find_tones
 from landslide_cli.imagery.raster.flood import Block, BlockMask, Bools, Span, flooded
 
 # An area is a border if it takes half of the raster's edge, if so much of its outline consists of

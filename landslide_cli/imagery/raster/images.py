@@ -15,11 +15,7 @@ from landslide_cli.core.arrays import Image, Valid
 from landslide_cli.core.composition import Composition
 from landslide_cli.core.palette import IGNORE, Mask, Palette
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.raster.bands import (
-    colour_bands,
-    is_palette,
-    named_bands,
-)
+from landslide_cli.imagery.raster.bands import colour_bands, is_palette, named_bands
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of, gsd_of
 from landslide_cli.imagery.raster.opening import opened
 from landslide_cli.imagery.raster.orientation import refuse_turned

@@ -26,12 +26,7 @@ from landslide_cli.imagery.raster.georeference import (
 from landslide_cli.imagery.raster.opening import opened
 from landslide_cli.imagery.raster.writer import Layer, MapWriter
 from landslide_cli.imagery.vector.layers import PolygonLayer
-from landslide_cli.imagery.vector.painting import (
-    LabelPainter,
-    Polygons,
-    count_outside,
-    on_pixels,
-)
+from landslide_cli.imagery.vector.painting import LabelPainter, Polygons, count_outside, on_pixels
 
 # Side of the windows in which a scene is drawn, in pixels: a whole number of blocks of the file.
 SIDE = 2048

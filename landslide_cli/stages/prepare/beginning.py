@@ -14,18 +14,9 @@ from landslide_cli.dataset.finding import existing
 from landslide_cli.dataset.scenes import Scene, background_scenes, labelled_scenes
 from landslide_cli.errors import DataError, OutputError, counted, listed
 from landslide_cli.imagery.raster.georeference import gsd_of
-from landslide_cli.imagery.raster.images import (
-    RasterInfo,
-    bands_by_name,
-    probe,
-    value_range_for,
-)
+from landslide_cli.imagery.raster.images import RasterInfo, bands_by_name, probe, value_range_for
 from landslide_cli.imagery.raster.mask_values import read_mask_values
-from landslide_cli.imagery.vector.layers import (
-    LayerInfo,
-    is_vector,
-    layer_info,
-)
+from landslide_cli.imagery.vector.layers import LayerInfo, is_vector, layer_info
 from landslide_cli.outputs import write_text
 from landslide_cli.profile import load_profile
 from landslide_cli.profile.profile import FOLDER_NAME

@@ -22,7 +22,8 @@ def list_layers(profile: Profile, path: Path) -> ShowResult:
     Raises:
         ModelError: the trained model cannot be loaded.
     """
-    from landslide_cli.core.networks.build import build_model, operations_of, summarise_layers
+    from landslide_cli.core.networks.build import build_model
+    from landslide_cli.core.networks.summary import operations_of, summarise_layers
 
     if (profile.run_folder / MODEL).exists():
         model = find_run(profile).load()

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.networks.batch_norm import with_plain_normalization
-from landslide_cli.core.networks.build import in_precision
 from landslide_cli.core.networks.encoders import ENCODER
 from landslide_cli.core.networks.losses import alone, make_loss
 from landslide_cli.core.networks.metrics import confusion_counts, soft_accuracy, with_background
+from landslide_cli.core.networks.rebuild import in_precision
 from landslide_cli.profile import TrainSettings
 from landslide_cli.stages.train.totals import EpochTotals
 from landslide_cli.stages.train.workers import Workers

@@ -14,12 +14,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from landslide_cli.core.networks.backend import keras, tf
-from landslide_cli.core.networks.build import (
-    ARCHITECTURES,
-    build_model,
-    feature_sizes,
-    summarise_layers,
-)
+from landslide_cli.core.networks.build import ARCHITECTURES, build_model
+from landslide_cli.core.networks.summary import feature_sizes, summarise_layers
 from landslide_cli.profile import ModelSettings
 from landslide_cli.runs.engines import OpenVinoEngine
 from landslide_cli.runs.openvino_library import import_openvino

@@ -9,7 +9,8 @@ from landslide_cli.core.networks.batch_norm import (
     with_fused_normalization,
     with_plain_normalization,
 )
-from landslide_cli.core.networks.build import build_model, in_precision
+from landslide_cli.core.networks.build import build_model
+from landslide_cli.core.networks.rebuild import in_precision
 from landslide_cli.profile import FlexUNetSettings
 
 layers = keras.layers

@@ -1,4 +1,4 @@
-"""FlexUNet has its published structure, and any network changes its precision."""
+"""FlexUNet has its published structure, and computes in the precision that is asked for."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -7,20 +7,13 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.backend import keras
-from landslide_cli.core.networks.build import (
-    build_model,
-    feature_sizes,
-    in_precision,
-    summarise_layers,
-)
+from landslide_cli.core.networks.build import build_model
 from landslide_cli.core.networks.encoders import ENCODER
+from landslide_cli.core.networks.rebuild import in_precision
+from landslide_cli.core.networks.summary import summarise_layers
 from landslide_cli.profile import FlexUNetSettings
 from landslide_cli.profile.networks import ActivationName
-
-
-def small(**changes: object) -> FlexUNetSettings:
-    settings = {"base_filters": 4, "base_kernels": 5, "num_layers": 3}
-    return FlexUNetSettings.model_validate(settings | changes)
+from tests.core.networks.flexunets import small
 
 
 def published_shapes() -> list[tuple[int, ...]]:
@@ -117,37 +110,6 @@ def test_normalization_adds_one_layer_per_convolution() -> None:
     assert {norm.momentum for norm in norms} == {0.8}
 
 
-@pytest.mark.usefixtures("without_values")
-def test_flop_of_a_small_network_agree_with_a_count_by_hand() -> None:
-    model = build_model(FlexUNetSettings(base_filters=2, base_kernels=3, num_layers=2), 1, 2)
-    flop = [layer.flop for layer in summarise_layers(model, 4, 4) if layer.flop]
-    # Level 0 at 4 x 4, level 1 at 2 x 2, the transposed convolution, level 0 again, the head.
-    assert flop == [
-        2 * 9 * 1 * 2 * 16,
-        2 * 9 * 2 * 2 * 16,
-        2 * 9 * 2 * 4 * 4,
-        2 * 9 * 4 * 4 * 4,
-        2 * 4 * 4 * 2 * 4,
-        2 * 9 * 4 * 2 * 16,
-        2 * 9 * 2 * 2 * 16,
-        2 * 1 * 2 * 2 * 16,
-    ]
-
-
-@pytest.mark.usefixtures("without_values")
-def test_feature_sizes_of_a_small_network_agree_with_a_count_by_hand() -> None:
-    settings = FlexUNetSettings(base_filters=2, base_kernels=3, num_layers=2, input_scaling=False)
-    sizes, inputs = feature_sizes(build_model(settings, 1, 2), 4, 4)
-    # The image; level 0, three layers of 4 x 4 x 2; pooling to 2 x 2 x 2; level 1, three layers of
-    # 2 x 2 x 4; upsampling, concatenation, level 0 again, the head.
-    assert sizes == [16, 32, 32, 32, 8, 16, 16, 16, 32, 64, 32, 32, 32, 32]
-    concatenation = 9
-    assert inputs == [
-        [index - 1, 3] if index == concatenation else [index - 1] * (index > 0)
-        for index in range(14)
-    ]
-
-
 @pytest.fixture
 def global_policy() -> Iterator[str]:
     """Change the global policy during a test."""
@@ -178,21 +140,6 @@ def test_the_global_policy_has_no_effect_and_is_not_changed(
     assert keras.config.dtype_policy().name == global_policy
     in_precision(model, "float32")
     assert keras.config.dtype_policy().name == global_policy
-
-
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_a_model_converted_to_a_precision_and_back_is_unchanged(precision: str) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3)).astype(np.float32)
-    model = build_model(small(normalization=True), 3, 2, seed=1)
-    low = in_precision(model, precision)
-    assert {layer.compute_dtype for layer in low.layers[1:-1]} == {precision}
-    assert low.layers[-1].compute_dtype == "float32"
-    back = in_precision(low, "float32")
-    assert {layer.compute_dtype for layer in back.layers} == {"float32"}
-    for weight, weight_back in zip(model.get_weights(), back.get_weights(), strict=True):
-        np.testing.assert_array_equal(weight, weight_back)
-    np.testing.assert_array_equal(model(image).numpy(), back(image).numpy())
-    np.testing.assert_allclose(model(image), low(image), atol=0.02)
 
 
 @pytest.mark.usefixtures("without_values")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.backend import keras
-from landslide_cli.core.networks.build import feature_sizes
 from landslide_cli.core.networks.encoders import ENCODER, encoder_features, load_encoder
+from landslide_cli.core.networks.summary import feature_sizes
 from landslide_cli.core.networks.weight_files import packaged_weights, weights_of
 from landslide_cli.errors import ModelError
 from landslide_cli.profile import UNetSettings

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.backend import keras, tf
-from landslide_cli.core.networks.build import build_model, in_precision
+from landslide_cli.core.networks.build import build_model
+from landslide_cli.core.networks.rebuild import in_precision
 from landslide_cli.core.networks.unet import unet_decoder
 from landslide_cli.core.networks.weight_files import packaged_weights, weights_of
 from landslide_cli.profile import UNetSettings

@@ -7,11 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image, Probabilities
-from landslide_cli.core.tiling.grid import (
-    Axis,
-    Grid,
-    Window,
-)
+from landslide_cli.core.tiling.grid import Axis, Grid, Window
 
 
 @dataclass(frozen=True)

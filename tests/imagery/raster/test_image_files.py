@@ -19,13 +19,7 @@ from landslide_cli.imagery.raster.images import (
 )
 from landslide_cli.imagery.raster.mask_values import read_mask_values
 from landslide_cli.imagery.raster.previews import read_preview
-from tests.imagery.raster.images import (
-    COLORMAP,
-    WRITERS,
-    CutShort,
-    WriteRaster,
-    noise,
-)
+from tests.imagery.raster.images import COLORMAP, WRITERS, CutShort, WriteRaster, noise
 
 
 @pytest.mark.parametrize(
