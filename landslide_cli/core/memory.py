@@ -1,4 +1,4 @@
-"""How much memory there is, and how much of it a network's features take."""
+"""How much memory there is, giving it back, and how much of it a network's features take."""
 
 import ctypes
 import sys

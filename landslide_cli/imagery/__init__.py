@@ -1,4 +1,4 @@
-"""Everything that touches an image file: rasters, masks, pairing, datasets, drawing, synthesis."""
+"""Image files and maps: rasters, polygons, shared ground, synthetic scenes, pictures."""
 
 import os
 from importlib.util import find_spec

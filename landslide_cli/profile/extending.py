@@ -47,13 +47,13 @@ def _resolved(
     document, lines = read(path)
     places = {key: f"{path}:{line}" for key, line in lines.items()}
     base = _base_of(document, path, places)
+    own = {key: value for key, value in document.items() if key != "extends"}
     if base is None:
-        return {key: value for key, value in document.items() if key != "extends"}, places
+        return own, places
     chain = (*above, path)
     if base in chain or len(chain) == _MOST_PROFILES:
         names = " -> ".join(map(str, [*chain, base]))
         raise ProfileError(f"{places[('extends',)]}: profiles extend each other: {names}")
-    own = {key: value for key, value in document.items() if key != "extends"}
     below, below_places = _resolved(base, read, chain)
     for section in _replaced(below, own):
         del below[section]

@@ -21,7 +21,6 @@ class Examples(Protocol):
 
     def __len__(self) -> int:
         """Return the number of examples per epoch."""
-        ...
 
     def example(self, epoch: int, position: int) -> Pair:
         """Return an example in arrays of its own; safe to call from several threads.
@@ -33,8 +32,6 @@ class Examples(Protocol):
         Raises:
             DataError: a file cannot be read.
         """
-        ...
 
     def name(self, epoch: int, position: int) -> str:
         """Say in a message where an example comes from."""
-        ...

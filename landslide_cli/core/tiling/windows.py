@@ -221,13 +221,13 @@ class _HeldRows:
     def add(self, more: Piece) -> None:
         """Hold the rows that follow."""
         count, rows = self.stop - self.first, more.image.shape[0]
-        if self._image is None or count + rows > len(self._image):
+        image = self._image
+        if image is None or count + rows > len(image):
             self._capacity = max(self._capacity, count + rows)
-            self._enlarge(count, more.image)
-        assert self._image is not None  # noqa: S101 - it was made just now
-        self._image[count : count + rows] = more.image
+            image = self._enlarged(count, more.image)
+        image[count : count + rows] = more.image
         if more.valid is not None and self._valid is None:
-            self._valid = np.ones(self._image.shape[:2], np.bool_)
+            self._valid = np.ones(image.shape[:2], np.bool_)
         if self._valid is not None:
             self._valid[count : count + rows] = True if more.valid is None else more.valid
         self.stop += rows
@@ -250,7 +250,8 @@ class _HeldRows:
             return None
         return _taken(self._image, down, cols).copy()
 
-    def _enlarge(self, count: int, rows: Image) -> None:
+    def _enlarged(self, count: int, rows: Image) -> Image:
+        """Make a larger array for such rows, with the `count` rows that are held."""
         image: Image = np.empty((self._capacity, *rows.shape[1:]), rows.dtype)
         valid = None if self._valid is None else np.ones(image.shape[:2], np.bool_)
         if self._image is not None:
@@ -258,6 +259,7 @@ class _HeldRows:
         if valid is not None and self._valid is not None:
             valid[:count] = self._valid[:count]
         self._image, self._valid = image, valid
+        return image
 
 
 def _samples(axis: Axis, first: int, last: int) -> NDArray[np.intp]:

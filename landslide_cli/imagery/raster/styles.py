@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 from landslide_cli.core.palette import Palette
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-# The oldest QGIS that the styles are tried with.
-_VERSION = "3.22.0"
+# The oldest QGIS that the styles, of polygons too, are tried with.
+QGIS_VERSION = "3.22.0"
 
 # Of classes over a scene, in [0, 255].
 _HALF = 128
@@ -66,7 +66,7 @@ def probability_style(certain: float) -> str:
 
 def _raster(kind: str) -> tuple[ET.Element, ET.Element]:
     """Begin a style of a raster of one band; return it and its renderer."""
-    root = ET.Element("qgis", version=_VERSION, styleCategories="Symbology")
+    root = ET.Element("qgis", version=QGIS_VERSION, styleCategories="Symbology")
     pipe = ET.SubElement(root, "pipe")
     renderer = ET.SubElement(pipe, "rasterrenderer", type=kind, band="1", opacity="1")
     renderer.attrib.update(alphaBand="-1", nodataColor="")

@@ -37,9 +37,18 @@ def draw_scene(
     and islands of vegetation that survive in a scar are vegetation in the image and background in
     the mask; shadow on bare ground is landslide.
 
-    Returns the image, uint8 (rows, cols, 3) RGB, and the mask, uint8 (rows, cols) with 0 background
-    and 1 landslide. The same four arguments give the same bytes. Raises ValueError for a side of
-    less than 64 pixels.
+    Args:
+        seed: of the series.
+        index: of the scene in it. The same four arguments give the same bytes.
+        width: columns of the scene, at least `SMALLEST_SIDE`.
+        height: rows of the scene, likewise.
+
+    Returns:
+        The image, (rows, cols, 3) uint8, red, green and blue; and the mask, (rows, cols) uint8, 0
+        for background and 1 for landslide.
+
+    Raises:
+        ValueError: a side is too small.
     """
     if min(width, height) < SMALLEST_SIDE:
         raise ValueError(f"a scene needs {SMALLEST_SIDE} pixels a side, not {width} x {height}")

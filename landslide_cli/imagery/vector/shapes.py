@@ -55,13 +55,8 @@ def shapes_of(polygons: Geometries, y_is_north: bool = True) -> list[Shape]:
     east, north = sides[rows, lengths.argmax(axis=1)].T
     azimuth = np.degrees(np.arctan2(east, north if y_is_north else -north)) % 180.0
     area, perimeter = shapely.area(polygons), shapely.length(polygons)
-    columns = (
-        longest,
-        shortest,
-        azimuth,
-        longest / shortest,
-        4.0 * np.pi * area / perimeter**2,
-    )
+    compactness = 4.0 * np.pi * area / perimeter**2
+    columns = (longest, shortest, azimuth, longest / shortest, compactness)
     return [Shape(*values) for values in np.column_stack(columns).tolist()]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from landslide_cli.imagery.raster.styles import QGIS_VERSION
 from landslide_cli.imagery.vector.geopackage import edited
 
 # QGIS looks for its styles in this table. Catalogue and schema must be empty, not null.
@@ -26,9 +27,6 @@ INSERT INTO layer_styles
 SELECT NULL, '', '', table_name, column_name, table_name, :qml, '', 1, '', '', '', last_change
 FROM gpkg_geometry_columns JOIN gpkg_contents USING (table_name) WHERE table_name = :layer
 """
-
-# The oldest QGIS whose form of a style this is.
-_QGIS = "3.22.0"
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def categorised(
         categories: one for each value.
         titles: names of fields for people, by the fields.
     """
-    qgis = ElementTree.Element("qgis", version=_QGIS, styleCategories="Symbology")
+    qgis = ElementTree.Element("qgis", version=QGIS_VERSION, styleCategories="Symbology")
     renderer = ElementTree.SubElement(qgis, "renderer-v2", type="categorizedSymbol", attr=field)
     entries = ElementTree.SubElement(renderer, "categories")
     symbols = ElementTree.SubElement(renderer, "symbols")
