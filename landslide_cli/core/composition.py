@@ -134,7 +134,7 @@ class Composition:
         return tuple(map(names.index, wanted)) if set(wanted) <= set(names) else None
 
     @property
-    def alike(self) -> tuple[int | None, ...]:
+    def rgb_channels(self) -> tuple[int | None, ...]:
         """Which of red, green and blue, 0 to 2, each input is; None if it is none of them."""
         colours = {"red": 0, "green": 1, "blue": 2}
         return tuple(colours.get(band.name.lower()) for band in self.inputs)

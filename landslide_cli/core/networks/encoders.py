@@ -135,15 +135,15 @@ def encoder_features(
 
 
 def load_encoder(
-    settings: EncoderSettings, model: Any, alike: Sequence[int | None] | None = None
+    settings: EncoderSettings, model: Any, rgb_channels: Sequence[int | None] | None = None
 ) -> None:
     """Load the pretrained weights of a network's encoder, if the profile names any.
 
     Args:
         settings: of the network.
         model: the network.
-        alike: which of red, green and blue, 0 to 2, each of its bands is; None for another band.
-            Default: the bands are taken for these in turn.
+        rgb_channels: which of red, green and blue, 0 to 2, each of its bands is; None for another
+            band. Default: the bands are taken for these in turn.
 
     Raises:
         ModelError: the weights cannot be loaded, or are of another encoder.
@@ -157,7 +157,7 @@ def load_encoder(
         weights = packaged_weights(settings.encoder)
     else:
         weights = read_weights(Path(source))
-    unmatched = assign_weights(model, weights, alike)
+    unmatched = assign_weights(model, weights, rgb_channels)
     missing = [name for name in unmatched if name.startswith(f"{ENCODER}_")]
     if missing:
         raise ModelError(

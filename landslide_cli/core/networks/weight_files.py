@@ -58,7 +58,9 @@ def weights_of(model: Any) -> Arrays:
 
 
 def assign_weights(
-    model: Any, weights: Mapping[str, NDArray[Any]], alike: Sequence[int | None] | None = None
+    model: Any,
+    weights: Mapping[str, NDArray[Any]],
+    rgb_channels: Sequence[int | None] | None = None,
 ) -> list[str]:
     """Assign the weights whose name and shape match those of a network.
 
@@ -69,20 +71,19 @@ def assign_weights(
     Args:
         model: the network.
         weights: by name.
-        alike: which of the kernel's bands each of the network's takes instead, None for their mean.
+        rgb_channels: which of the kernel's bands each of the network's takes instead, None for
+            their mean.
 
     Returns:
         The names of the network's weights that were not assigned.
     """
     unmatched = []
     for name, variable in _variables(model):
-        values = weights.get(name)
-        takes_bands = variable.ndim == 4 and variable.shape[2] == model.input_shape[-1]
-        is_other = values is not None and values.shape != tuple(variable.shape)
-        if values is not None and (is_other or (takes_bands and alike is not None)):
-            shape = tuple(variable.shape)
-            values = _adapt_bands(values, shape, alike) if takes_bands else None
-        if values is None:
+        shape, values = tuple(variable.shape), weights.get(name)
+        takes_bands = len(shape) == 4 and shape[2] == model.input_shape[-1]
+        if values is not None and takes_bands and (values.shape != shape or rgb_channels):
+            values = _adapt_bands(values, shape, rgb_channels)
+        if values is None or values.shape != shape:
             unmatched.append(name)
         else:
             variable.assign(values)
@@ -104,15 +105,15 @@ def _variables(model: Any) -> list[tuple[str, Any]]:
 
 
 def _adapt_bands(
-    kernel: NDArray[Any], shape: tuple[int, ...], alike: Sequence[int | None] | None
+    kernel: NDArray[Any], shape: tuple[int, ...], rgb_channels: Sequence[int | None] | None
 ) -> NDArray[Any] | None:
     """Adapt a kernel (rows, cols, bands, filters) to the bands of `shape`, if all else is equal."""
     if kernel.ndim != 4 or kernel.shape[:2] != shape[:2] or kernel.shape[3] != shape[3]:
         return None
     trained, bands = kernel.shape[2], shape[2]
-    if alike is not None and trained == _COLOURS:
+    if rgb_channels is not None and trained == _COLOURS:
         mean = kernel.mean(axis=2)
-        taken = [mean if band is None else kernel[:, :, band] for band in alike]
+        taken = [mean if band is None else kernel[:, :, band] for band in rgb_channels]
         return np.asarray(np.stack(taken, axis=2) * (trained / bands))
     if bands < trained:
         kernel = kernel.mean(axis=2, keepdims=True).repeat(trained, axis=2)

@@ -291,7 +291,7 @@ def _model(
         )
         composition = profile.composition
         if is_new and composition is not None and isinstance(profile.model, EncoderSettings):
-            load_encoder(profile.model, model, composition.alike)
+            load_encoder(profile.model, model, composition.rgb_channels)
         if start is not None and is_new:
             start_from(profile, start, model, preprocessing.standardized, reporter)
         return with_fused_normalization(model)
