@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from landslide_cli.profile import TrainSettings
+from landslide_cli.profile import TrainSettings
+from landslide_cli.profile.train import higher_is_better
 
 # By how much a value must be better to count for `plateau`; that of Keras's ReduceLROnPlateau,
 # which the published experiment used.
@@ -65,7 +65,7 @@ class Schedule:
         factor: what `plateau` has reduced the rate by so far.
     """
 
-    settings: "TrainSettings"
+    settings: TrainSettings
     steps: int
     factor: float = 1.0
     plateau: Patience = field(init=False)
@@ -101,8 +101,3 @@ class Schedule:
     def load_dict(self, state: dict[str, Any]) -> None:
         self.factor = state["factor"]
         self.plateau.load_dict(state["slowing"])
-
-
-def higher_is_better(monitored: str) -> bool:
-    """Whether a logged value should rise, by its name: all but losses."""
-    return monitored.removeprefix("valid_") != "loss"
