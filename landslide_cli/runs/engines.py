@@ -17,7 +17,7 @@ from landslide_cli.core.processor import computes, is_allowed
 from landslide_cli.core.tiling.predict import model_channels
 from landslide_cli.core.tiling.streaming import Predict
 from landslide_cli.errors import ModelError
-from landslide_cli.runs.int8_form import read_int8_form
+from landslide_cli.runs.int8_form import Int8Form, read_int8_form
 from landslide_cli.runs.openvino_graph import rewrite
 from landslide_cli.runs.openvino_library import import_openvino, openvino_core
 from landslide_cli.runs.run import check_channels
@@ -49,6 +49,10 @@ class Engine(Protocol):
     def bytes_per_pixel(self) -> float:
         """Memory that its features take for each pixel of a window, in float32."""
 
+    @property
+    def int8_form(self) -> Int8Form | None:
+        """The int8 form that it can compute; None if there is none."""
+
     def prefers(self) -> Sequence[Precision]:
         """Return the precisions that the processor computes natively, the fastest first."""
 
@@ -65,7 +69,7 @@ class OpenVinoEngine:
         outputs: channels of its output, by the profile.
         threads: to compute with; results are bit-identical only for the same number.
         adds_background: whether the network has no output for the background.
-        int8_form: file of its int8 form, if it has one.
+        int8_form: the int8 form of the model, if it has one.
 
     Raises:
         ModelError: the file cannot be read, or the network has other bands or classes.
@@ -78,7 +82,7 @@ class OpenVinoEngine:
         outputs: int,
         threads: int,
         adds_background: bool = False,
-        int8_form: Path | None = None,
+        int8_form: Int8Form | None = None,
     ) -> None:
         self._openvino, self._core, self._threads = import_openvino(), openvino_core(), threads
         self._adds_background = adds_background
@@ -90,7 +94,7 @@ class OpenVinoEngine:
         channels = tuple(int(end.partial_shape[-1].get_length()) for end in ends)
         check_channels(network, channels, (bands, outputs))
         rewrite(self._openvino, self._model, foreground_alone=not adds_background)
-        self._bands, self._int8_form, self._int8 = bands, int8_form, None
+        self._bands, self.int8_form, self._int8 = bands, int8_form, None
         self._compiled = lru_cache(_KEPT)(self._compile)
 
     @property
@@ -171,9 +175,9 @@ class OpenVinoEngine:
 
     def _quantized(self) -> Any:
         if self._int8 is None:
-            if self._int8_form is None:
+            if self.int8_form is None:
                 raise ModelError("the model has no int8 form")
-            self._int8 = read_int8_form(self._int8_form, self._core)
+            self._int8 = read_int8_form(self.int8_form.path, self._core)
         return self._int8
 
 
@@ -184,6 +188,8 @@ class TensorFlowEngine:
         model: a softmax over the classes, or a sigmoid for the foreground alone.
         adds_background: whether it has no output for the background.
     """
+
+    int8_form = None
 
     def __init__(self, model: Any, adds_background: bool = False) -> None:
         self._model, self._adds_background = model, adds_background

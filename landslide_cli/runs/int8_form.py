@@ -84,8 +84,16 @@ class Int8Record:
         return self.change is not None and self.change.difference > -MOST_LOST
 
 
-def int8_form_of(run: Run) -> tuple[Path, Int8Record] | None:
-    """Return the file of a run's int8 form and its record; None if there is none of its model."""
+@dataclass(frozen=True)
+class Int8Form:
+    """The file of an int8 form, and how it was made."""
+
+    path: Path
+    record: Int8Record
+
+
+def int8_form_of(run: Run) -> Int8Form | None:
+    """Return the int8 form of a run's model; None if there is none, or of another model."""
     digest = None
     for path in dict.fromkeys((run.home / INT8, run.folder / INT8)):
         record = int8_record(path)
@@ -93,7 +101,7 @@ def int8_form_of(run: Run) -> tuple[Path, Int8Record] | None:
             continue
         digest = digest or fingerprint_of(run.file, run.home)
         if record.model == digest:
-            return path, record
+            return Int8Form(path, record)
     return None
 
 

@@ -80,7 +80,7 @@ def make_plan(
     if profile.infer.precision == "int8":
         if not isinstance(engine, OpenVinoEngine):
             raise ModelError(f"{run.file}: only OpenVINO runs a model in int8; {name} was chosen")
-        if int8_form_of(run) is None:
+        if engine.int8_form is None:
             Quantizer(profile, run, plan, engine, scenes, reporter).make()
             engine = load_engine(name, run, plan.threads, reporter)
     choice = choose_precision(profile, name, engine, run, scenes, reporter)
@@ -135,9 +135,8 @@ def load_engine(name: EngineName, run: Run, threads: int, reporter: Reporter) ->
     network = converted(run.file, reporter, run.home, run.architecture)
     with reporter.working("loading the model"):
         bands, outputs = run.preprocessing.bands, run.outputs
-        form = int8_form_of(run)
         return OpenVinoEngine(
-            network, bands, outputs, threads, run.adds_background, None if form is None else form[0]
+            network, bands, outputs, threads, run.adds_background, int8_form_of(run)
         )
 
 

@@ -23,7 +23,7 @@ from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import Engine, EngineName, Precision, Shape
 from landslide_cli.runs.example_windows import example_windows
 from landslide_cli.runs.files import PRECISION
-from landslide_cli.runs.int8_form import Int8Record, int8_form_of
+from landslide_cli.runs.int8_form import Int8Record
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.run import Run
 
@@ -64,20 +64,18 @@ def choose_precision(
     Args:
         profile: its `infer.precision` and `tile_side` are used.
         name: of the engine.
-        engine: with the run's model.
-        run: the model; the int8 form that the profile asks for is there.
+        engine: with the run's model, and the int8 form if the profile asks for that.
+        run: the model.
         scenes: images on whose first windows bfloat16 is compared, if it never was.
         reporter: warned if the comparison cannot be stored.
     """
     wanted, reason = profile.infer.precision, ""
-    may_be_int8 = name == "openvino" and wanted in ("auto", "int8")
-    if may_be_int8 and (form := int8_form_of(run)) is not None:
-        _, record = form
-        left_out = None if wanted == "int8" else _why_not_int8(record, engine)
-        changed = None if record.change is None else record.change.changed
-        if left_out is None:
-            return Choice("int8", changed, "" if record.change is None else str(record.change))
-        reason = left_out
+    if engine.int8_form is not None and wanted in ("auto", "int8"):
+        record = engine.int8_form.record
+        reason = "" if wanted == "int8" else _why_not_int8(record, engine)
+        if not reason:
+            change = record.change
+            return Choice("int8") if change is None else Choice("int8", change.changed, str(change))
     if wanted == "float32" or (wanted == "auto" and "bfloat16" not in engine.prefers()):
         return Choice("float32", None, reason)
     changed = _bfloat16_change(name, engine, run, scenes, profile.tile_side, reporter)
@@ -89,13 +87,13 @@ def choose_precision(
     return Choice("float32", changed, reason)
 
 
-def _why_not_int8(record: Int8Record, engine: Engine) -> str | None:
-    """Say why a model's int8 form is not taken unasked; None if it is."""
+def _why_not_int8(record: Int8Record, engine: Engine) -> str:
+    """Say why a model's int8 form is not taken unasked; empty if it is."""
     if "int8" not in engine.prefers():
         return "no int8, for which the processor has neither VNNI nor AMX"
     if record.change is None:
         return "no int8, whose scores are not known"
-    return None if record.is_sound else f"no int8: {record.change}"
+    return "" if record.is_sound else f"no int8: {record.change}"
 
 
 def _bfloat16_change(
@@ -108,9 +106,8 @@ def _bfloat16_change(
 ) -> float | None:
     """Return the share of pixels to which bfloat16 gives another class than float32.
 
-    The first windows with data of the first scenes are compared, by the most probable class. What
-    came out is stored with the model and holds for all later runs: the same command gives the same
-    bits however busy the machine is.
+    The first windows with data of the first scenes are compared, by the most probable class. The
+    result is stored with the model, and holds for all later runs.
 
     Args:
         name: of the engine.

@@ -93,10 +93,8 @@ class Quantizer:
         check_can_quantize()
         with in_turn(self.run.home / f".{INT8}.lock", "quantized"):
             # Another process may have made it meanwhile.
-            found = int8_form_of(self.run)
-            if found is not None:
-                return found[1]
-            return self._make()
+            form = int8_form_of(self.run)
+            return self._make() if form is None else form.record
 
     def _make(self) -> Int8Record:
         calibrated_on, windows = self._windows()

@@ -54,6 +54,7 @@ class FakeEngine:
     """A model that is dark left of a column, which bfloat16 may move."""
 
     bytes_per_pixel = 100.0
+    int8_form = None
 
     def __init__(self, moved: int = 0, able: bool = True) -> None:
         self._moved, self._able = moved, able

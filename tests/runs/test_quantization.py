@@ -65,9 +65,9 @@ def in_int8(trained: Profile, form: Path) -> Profile:
 
 
 def stored(profile: Profile) -> Int8Record:
-    found = int8_form_of(find_run(profile))
-    assert found is not None
-    return found[1]
+    form = int8_form_of(find_run(profile))
+    assert form is not None
+    return form.record
 
 
 @pytest.fixture
