@@ -37,10 +37,10 @@ from landslide_cli.runs.files import (
     THRESHOLD,
 )
 from landslide_cli.runs.int8_form import int8_record, read_int8_form, write_int8_form
+from landslide_cli.runs.keras_model import load_keras
 from landslide_cli.runs.openvino_library import import_openvino, openvino_core
 from landslide_cli.runs.openvino_model import converted
 from landslide_cli.runs.openvino_parts import PARTS, put_together
-from landslide_cli.runs.run import load_keras
 from landslide_cli.training_data.inputs import files_of_part
 
 # Of the run's result; the rest is about the machine.

@@ -18,9 +18,9 @@ from landslide_cli.core.tiling.predict import model_channels
 from landslide_cli.core.tiling.streaming import Predict
 from landslide_cli.errors import ModelError
 from landslide_cli.runs.int8_form import Int8Form, read_int8_form
+from landslide_cli.runs.keras_model import check_channels
 from landslide_cli.runs.openvino_graph import rewrite
 from landslide_cli.runs.openvino_library import import_openvino, openvino_core
-from landslide_cli.runs.run import check_channels
 
 Precision = Literal["float32", "bfloat16", "int8"]
 EngineName = Literal["openvino", "tensorflow"]

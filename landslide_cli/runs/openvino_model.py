@@ -16,9 +16,9 @@ from landslide_cli.outputs import whole_folder
 from landslide_cli.processes import end_with_parent, ending_children, without_the_script
 from landslide_cli.records import Input
 from landslide_cli.reporting import Reporter
+from landslide_cli.runs.keras_model import load_keras
 from landslide_cli.runs.openvino_library import import_openvino
 from landslide_cli.runs.openvino_parts import put_together
-from landslide_cli.runs.run import load_keras
 
 FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
 
@@ -44,7 +44,7 @@ def converted(
         model: the Keras file.
         reporter: told of the conversion, which takes seconds.
         home: the folder. Default: the model's.
-        architecture: what has built it, as `runs.run.load_keras` takes it.
+        architecture: what has built it, as `runs.keras_model.load_keras` takes it.
 
     Raises:
         ModelError: the model cannot be converted.

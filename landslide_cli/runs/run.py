@@ -1,7 +1,6 @@
 """A run's directory: the trained model with what is known of it."""
 
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,40 +11,24 @@ from landslide_cli.dataset.band_statistics import composition_of
 from landslide_cli.dataset.finding import find_files
 from landslide_cli.dataset.layers import LayerFinder
 from landslide_cli.dataset.sources import labelled_scenes_of
-from landslide_cli.documents import damaged_file, read_json, restored
+from landslide_cli.documents import read_json, restored
 from landslide_cli.errors import LandslideError, ModelError, ProfileError, UsageError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing, ResizedBy
 from landslide_cli.imagery.raster.recognition import array_in
 from landslide_cli.profile import ExternalSettings, InferSettings, Profile, SourceSettings
 from landslide_cli.records import check_file
 from landslide_cli.runs.files import (
-    METRICS,
     MODEL,
     PACKAGED,
-    PROFILE,
     RUN_RECORD,
     THRESHOLD,
-    UNFINISHED_RECORD,
     run_home,
     unfinished_folder,
     uses_packaged,
 )
+from landslide_cli.runs.keras_model import channels_of, check_channels, load_keras
+from landslide_cli.runs.preprocessing import stored_preprocessing
 from landslide_cli.weights import LICENCE
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """Of `run.json`, what every version has recorded."""
-
-    result: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _TrainedBefore:
-    """Of the result, what version 0.1.0 has recorded of the preprocessing."""
-
-    scale: float
-    standardized: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,14 +84,14 @@ class Run:
         Raises:
             DataError: it needs a layer that there is no file of.
         """
-        found = self.preprocessing
+        own = self.preprocessing
         if self.of_sources:
-            found = self.of_sources.get(_real(image), found)
-        composition = found.composition
-        if composition is None or not composition.layers or found.layers:
-            return found
+            own = self.of_sources.get(_real(image), own)
+        composition = own.composition
+        if composition is None or not composition.layers or own.layers:
+            return own
         finder = LayerFinder(self.layers, composition.layers, self.images)
-        return replace(found, layers=finder.of(image))
+        return replace(own, layers=finder.of(image))
 
     def with_preprocessing(self, own: Mapping[Path, Preprocessing]) -> "Run":
         """Return the run with what some scenes go through instead, by their paths."""
@@ -122,7 +105,7 @@ class Run:
             ModelError: the file is damaged, or it was made for other bands or classes.
         """
         model = load_keras(self.file, self.architecture)
-        check_channels(self.file, _channels(model), (self.preprocessing.bands, self.outputs))
+        check_channels(self.file, channels_of(model), (self.preprocessing.bands, self.outputs))
         return model
 
     def for_tiles(self) -> "Run":
@@ -186,14 +169,14 @@ def find_run(
     return Run(
         folder,
         home,
-        profile.model_outputs,
-        preprocessing,
-        threshold,
-        of_sources,
-        architecture_path(profile),
-        profile.palette.ignores_background,
-        profile.infer.layers or profile.sources[0].layers or {},
-        profile.sources[0].images if profile.infer.layers is None else None,
+        outputs=profile.model_outputs,
+        preprocessing=preprocessing,
+        threshold=threshold,
+        of_sources=of_sources,
+        architecture=architecture_path(profile),
+        adds_background=profile.palette.ignores_background,
+        layers=infer.layers or profile.sources[0].layers or {},
+        images=profile.sources[0].images if infer.layers is None else None,
     )
 
 
@@ -228,8 +211,8 @@ def _of_sources(
 
     `infer` takes precedence over what the sources say.
     """
-    one = profile.sources[0]
-    if len(profile.sources) == 1 and one.scale is one.gsd is None and not profile.layer_names:
+    first = profile.sources[0]
+    if len(profile.sources) == 1 and first.scale is first.gsd is None and not profile.layer_names:
         return {}
     result: dict[Path, Preprocessing] = {}
     for source in profile.sources:
@@ -283,95 +266,6 @@ def _resized_by(infer: InferSettings) -> ResizedBy:
     return "gsd" if isinstance(infer.gsd, float) else "gsd or scale"
 
 
-def stored_preprocessing(folder: Path, bands: int) -> Preprocessing:
-    """Return what the scenes of a run went through in its training.
-
-    Args:
-        folder: of the run; one without a record holds a model from elsewhere, which takes scenes
-            as they are.
-        bands: of such a model.
-
-    Raises:
-        DataError: the record is damaged.
-    """
-    path = folder / RUN_RECORD
-    document = read_json(path)
-    if document is not None:
-        return restored_preprocessing(document, bands, path)
-    is_trained = any((folder / name).exists() for name in (METRICS, PROFILE))
-    if is_trained and not (folder / UNFINISHED_RECORD).exists():
-        raise damaged_file(path, "is missing, without which the rest of the run is not to be used")
-    return Preprocessing(bands)
-
-
-def restored_preprocessing(document: Mapping[str, Any], bands: int, path: Path) -> Preprocessing:
-    """Restore what the scenes of a training went through from the record of its run.
-
-    Args:
-        document: the record.
-        bands: of the model, which version 0.1.0 did not record.
-        path: of the record, for messages.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    result = restored(_Trained, document, path, others=True).result
-    if "preprocessing" in result:
-        return restored(Preprocessing, result["preprocessing"], path)
-    before = restored(_TrainedBefore, result, path, others=True)
-    return Preprocessing(bands, scale=before.scale, standardized=before.standardized)
-
-
-def load_keras(path: Path, architecture: str | None = None) -> Any:
-    """Load a Keras model.
-
-    Args:
-        path: of the file.
-        architecture: path of a function outside this package that has built it. Its module is
-            imported only if the model has layers that Keras does not know without it.
-
-    Raises:
-        ModelError: the file is damaged, or that module cannot be imported.
-    """
-    from landslide_cli.core.networks.backend import keras
-
-    try:
-        try:
-            return keras.saving.load_model(path, compile=False)
-        except TypeError:
-            if architecture is None or not zipfile.is_zipfile(path):
-                raise
-            from landslide_cli.core.networks.import_path import import_architecture
-
-            import_architecture(architecture)
-            return keras.saving.load_model(path, compile=False)
-    except ModelError:
-        raise
-    except Exception as error:  # Keras raises whatever its parsers raise
-        damaged = "is a damaged model" if zipfile.is_zipfile(path) else "is not a Keras model"
-        raise ModelError(
-            f"{path}: {damaged}; run `landslide train` again, or name another `run`"
-        ) from error
-
-
-def check_channels(path: Path, channels: tuple[int | None, ...], expected: tuple[int, int]) -> None:
-    """Check that a model was made for the profile's bands and classes.
-
-    Args:
-        path: of the model.
-        channels: of its input and its output.
-        expected: likewise, by the profile.
-
-    Raises:
-        ModelError: it was not.
-    """
-    if channels != expected:
-        raise ModelError(
-            f"{path}: expects {channels[0]} bands and gives {channels[1]} classes; the profile has "
-            f"{expected[0]} and {expected[1]};\ntrain it again, or name another `run`"
-        )
-
-
 def check_trained(profile: Profile) -> None:
     """Check that there is a model file, before anything slow is started.
 
@@ -396,13 +290,6 @@ def check_fold(profile: Profile) -> None:
             f"the dataset is split into folds (split.folds); name one with --fold 1 to "
             f"{profile.split.folds} (`evaluate --folds` pools all)"
         )
-
-
-def _channels(model: Any) -> tuple[int | None, int | None]:
-    try:
-        return model.input_shape[-1], model.output_shape[-1]
-    except (AttributeError, TypeError, IndexError):
-        return None, None
 
 
 def _threshold(folder: Path) -> float | None:

@@ -11,7 +11,8 @@ import pytest
 from landslide_cli.errors import DataError, LandslideError, ProfileError
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.profile import Profile
-from landslide_cli.runs.run import find_run, stored_preprocessing
+from landslide_cli.runs.preprocessing import stored_preprocessing
+from landslide_cli.runs.run import find_run
 
 WriteRaster = Callable[..., Path]
 

@@ -18,9 +18,11 @@ from landslide_cli.profile import Profile, load_profile
 from landslide_cli.records import Record, check_file
 from landslide_cli.runs.ancestry import document_of, learned_from
 from landslide_cli.runs.files import MODEL, PACKAGED, PRECISION, RUN_RECORD, THRESHOLD
+from landslide_cli.runs.keras_model import load_keras
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.openvino_parts import PARTS
-from landslide_cli.runs.run import find_run, load_keras, stored_preprocessing
+from landslide_cli.runs.preprocessing import stored_preprocessing
+from landslide_cli.runs.run import find_run
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer import infer_tiled
 from landslide_cli.stages.infer.result import InferResult

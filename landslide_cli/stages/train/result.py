@@ -12,7 +12,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.profile.train import MetricName
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.files import RUN_RECORD
-from landslide_cli.runs.run import restored_preprocessing
+from landslide_cli.runs.preprocessing import restored_preprocessing
 
 
 @dataclass(frozen=True)

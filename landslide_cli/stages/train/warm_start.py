@@ -9,7 +9,9 @@ from landslide_cli.profile import Profile
 from landslide_cli.records import check_file
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import LANDSLIDE, MODEL, PACKAGED, RUN_RECORD
-from landslide_cli.runs.run import architecture_path, load_keras, stored_preprocessing
+from landslide_cli.runs.keras_model import load_keras
+from landslide_cli.runs.preprocessing import stored_preprocessing
+from landslide_cli.runs.run import architecture_path
 
 # Layers after the decoder, which have the classes' number of channels.
 _OF_CLASSES = ("classes", "enlarged_")

@@ -11,7 +11,7 @@ from landslide_cli.core.networks.build import build_model
 from landslide_cli.core.networks.import_path import source_file
 from landslide_cli.errors import ModelError
 from landslide_cli.profile import ExternalSettings
-from landslide_cli.runs.run import load_keras
+from landslide_cli.runs.keras_model import load_keras
 
 PACKAGE = """
 import keras

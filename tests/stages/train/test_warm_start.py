@@ -14,7 +14,7 @@ from landslide_cli.documents import read_json, write_json
 from landslide_cli.errors import ModelError, ProfileError
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.runs.ancestry import learned_from, lineage_of
-from landslide_cli.runs.run import load_keras
+from landslide_cli.runs.keras_model import load_keras
 from landslide_cli.runs.samples import samples_of
 from landslide_cli.stages.train import train
 from landslide_cli.stages.train.ancestors import ancestors_of, warn_of_known
