@@ -16,7 +16,7 @@ from landslide_cli.core.tiling.standardize import LEAST_DEVIATION
 from landslide_cli.errors import UsageError
 from landslide_cli.runs.exported import Tiles, check_exported
 from landslide_cli.runs.onnx_operations import Graph, translated
-from landslide_cli.runs.openvino_library import import_openvino
+from landslide_cli.runs.openvino_library import openvino_core
 
 # Read by ONNX Runtime from 1.13 (2022) on.
 _OPSET, _IR_VERSION = 17, 8
@@ -51,8 +51,7 @@ def onnx_model(network: Path, tiles: Tiles, metadata: dict[str, str]) -> bytes:
             "--export onnx needs the packages onnx and onnxruntime; install them with: "
             "pip install 'landslide-cli[onnx]'"
         ) from None
-    openvino = import_openvino()
-    core = openvino.Core()
+    core = openvino_core()
     source = core.read_model(network)
     source.reshape([1, tiles.side, tiles.side, tiles.bands])
     compiled = core.compile_model(source, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
