@@ -1,6 +1,5 @@
 """`report.html`: what there is of a map and of a run on one page, to be handed on."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from landslide_cli.runs.files import PACKAGED, maps_folder, uses_packaged
 from landslide_cli.stages.show.landslides import UNITS, Distribution, Landslides
 from landslide_cli.stages.show.report.maps import map_part
 from landslide_cli.stages.show.report.model_card import read_card
-from landslide_cli.stages.show.report.page import data_uri, rendered
+from landslide_cli.stages.show.report.page import drawn, rendered
 from landslide_cli.stages.show.report.runs import RunPart, expectation_of
 from landslide_cli.version import __version__
 
@@ -135,10 +134,7 @@ def _distribution(found: Distribution, thing: str) -> dict[str, Any]:
     if found.fitted.landslides < LEAST:
         caption += f" Fewer than {LEAST} tell no distribution."
         return {"figure": None, "caption": caption, "rows": []}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sizes.svg"
-        plot_frequency_area(path, found.areas, unit, found.fitted, thing)
-        figure = data_uri("image/svg+xml", path.read_bytes())
+    figure = drawn(lambda path: plot_frequency_area(path, found.areas, unit, found.fitted, thing))
     return {"figure": figure, "caption": caption, "rows": _fits(found, unit, thing)}
 
 

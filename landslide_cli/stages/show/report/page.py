@@ -1,6 +1,8 @@
 """The page: templates, styles and scripts put together to one file that needs no network."""
 
 import base64
+import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,14 @@ FOLDER = Path(__file__).parent
 def data_uri(kind: str, content: bytes) -> str:
     """Return content of a kind such as image/png as a URI that holds it all."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def drawn(plot: Callable[[Path], None]) -> str:
+    """Return the figure that a function plots into a file, an SVG, as a data URI."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.svg"
+        plot(path)
+        return data_uri("image/svg+xml", path.read_bytes())
 
 
 def rendered(context: dict[str, Any]) -> str:

@@ -1,14 +1,12 @@
 """Scores as the report shows them: as texts in rows, and as figures."""
 
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from landslide_cli.core.palette import Palette
 from landslide_cli.imagery.plots import plot_reliability
-from landslide_cli.stages.show.report.page import data_uri
+from landslide_cli.stages.show.report.page import drawn
 
 SCORES = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 
@@ -51,14 +49,6 @@ def score_text(evaluation: Mapping[str, Any], name: str, key: str) -> tuple[str,
 def interval_text(bounds: Sequence[float] | None) -> str:
     """Return an interval as a text, an empty one if there is none."""
     return "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
-
-
-def drawn(plot: Callable[[Path], None]) -> str:
-    """Return what a function plots as a data URI."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.svg"
-        plot(path)
-        return data_uri("image/svg+xml", path.read_bytes())
 
 
 def _scores(evaluation: Mapping[str, Any], names: Sequence[str]) -> list[Row]:

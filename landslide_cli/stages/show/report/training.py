@@ -8,7 +8,7 @@ from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.profile import Profile
 from landslide_cli.runs.files import RUN_RECORD
 from landslide_cli.stages.show.history import History
-from landslide_cli.stages.show.report.scores import drawn
+from landslide_cli.stages.show.report.page import drawn
 
 
 @dataclass(frozen=True)
