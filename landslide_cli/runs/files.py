@@ -1,12 +1,9 @@
 """Where a run and all that is derived from it lie on disk."""
 
-import csv
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from landslide_cli.dataset.files import MAPS_RECORD
-from landslide_cli.documents import read_json, restored
+from landslide_cli.documents import read_json
 from landslide_cli.profile import Profile
 from landslide_cli.weights import FOLDER
 
@@ -52,30 +49,6 @@ _POLYGON_KINDS = ("gpkg", "geojson", "csv", "kml")
 
 # Of these, how QGIS draws maps: people save their own styles under the same names.
 STYLES = ("mask_style", "probability_style")
-
-
-@dataclass(frozen=True)
-class SceneScore:
-    """A scene with its score; `fold` is that of the run that predicted it."""
-
-    scene: str
-    fold: int | None
-    dice: float
-
-
-@dataclass(frozen=True)
-class WorstScene(SceneScore):
-    """A scene with one of the lowest scores, and its share of true foreground."""
-
-    true_share: float
-
-
-@dataclass(frozen=True)
-class _Evaluated:
-    """Of `evaluation.json`, what is drawn of it."""
-
-    units: str = ""
-    worst: list[WorstScene] = field(default_factory=list)
 
 
 def run_home(profile: Profile) -> Path:
@@ -167,39 +140,3 @@ def polygon_files(folder: Path, polygons: str) -> dict[str, Path]:
         for path in sorted(folder.glob(f"*{ending}"))
     }
     return dict(sorted(files.items()))
-
-
-def worst_scenes(run: Path) -> list[WorstScene]:
-    """Return the worst scenes by the last evaluation of a run on test; none if it scored tiles.
-
-    Raises:
-        DataError: what the evaluation has written is damaged.
-    """
-    path = run / EVALUATION
-    document = read_json(path)
-    if document is None:
-        return []
-    evaluated = restored(_Evaluated, document, path, others=True)
-    return evaluated.worst if evaluated.units == "scenes" else []
-
-
-def best_scenes(run: Path, names: Sequence[str], worst: Sequence[SceneScore]) -> list[SceneScore]:
-    """Return the scenes with the highest Dice by the last evaluation, the best first.
-
-    Args:
-        run: its folder.
-        names: of the foreground's classes, whose mean Dice counts.
-        worst: scenes to leave out.
-    """
-    path, left_out = run / PER_SCENE, {(entry.scene, entry.fold) for entry in worst}
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    scenes = []
-    for line in lines:
-        fold = int(line["fold"]) if line["fold"] else None
-        values = [float(line[key]) for name in names if line.get(key := f"{name}_dice")]
-        if values and (line["scene"], fold) not in left_out:
-            scenes.append(SceneScore(line["scene"], fold, sum(values) / len(values)))
-    return sorted(scenes, key=lambda entry: -entry.dice)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from landslide_cli.runs.files import EVALUATION, run_home, run_lock
 from landslide_cli.runs.run import check_fold, check_trained, find_run
 from landslide_cli.runs.samples import Samples, Units, samples_of
 from landslide_cli.runs.scales import report_scales, scales_of
+from landslide_cli.runs.scene_scores import WorstScene
 from landslide_cli.stages.evaluate.compare import Comparison, compare
 from landslide_cli.stages.evaluate.counts import (
     Measure,
@@ -243,25 +243,22 @@ def _soft_accuracy(sample: SampleCounts) -> float:
     return (2.0 * sample.true_probability + 1.0) / (2.0 * pixels + 1.0)
 
 
-def _worst(counts: Sequence[SampleCounts]) -> list[dict[str, Any]]:
+def _worst(counts: Sequence[SampleCounts]) -> list[WorstScene]:
     """Name the samples with the lowest Dice; of equal scores, those with more foreground first.
 
     Those without foreground have no Dice, and are none of them.
     """
-    lines: list[dict[str, Any]] = [
-        {
-            "scene": sample.sample.name,
-            "fold": sample.sample.fold,
-            "dice": foreground_dice(sample),
-            "true_share": _foreground_share(sample),
-        }
+    scenes = [
+        WorstScene(
+            sample.sample.name, sample.sample.fold, foreground_dice(sample), _true_share(sample)
+        )
         for sample in counts
         if sample.has_foreground
     ]
-    return sorted(lines, key=lambda line: (line["dice"], -line["true_share"]))[:WORST]
+    return sorted(scenes, key=lambda scene: (scene.dice, -scene.true_share))[:WORST]
 
 
-def _foreground_share(sample: SampleCounts) -> float:
+def _true_share(sample: SampleCounts) -> float:
     pixels = sample.confusion[list(sample.foreground)].sum()
     return float(pixels / max(1, sample.confusion.sum()))
 

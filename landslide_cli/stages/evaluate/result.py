@@ -1,7 +1,7 @@
 """What `evaluate` returns, and how it is shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from landslide_cli.core.scores.confusion import SCORE_NAMES
 from landslide_cli.errors import counted
 from landslide_cli.reporting import Result, Table
 from landslide_cli.runs.samples import Units
+from landslide_cli.runs.scene_scores import WorstScene
 from landslide_cli.stages.evaluate.compare import Comparison
 from landslide_cli.stages.evaluate.false_alarms import false_alarms_table
 from landslide_cli.stages.evaluate.leaks import Leak
@@ -54,7 +55,7 @@ class EvaluateResult(Result):
     loss_name: str
     loss: float
     dice_coef_multiclass: float
-    worst: list[dict[str, Any]]
+    worst: list[WorstScene]
     delivered: dict[str, float] | None
     false_alarms: dict[str, Any] | None
     leaks: list[Leak]
@@ -98,7 +99,7 @@ class EvaluateResult(Result):
             "threshold": self.thresholds,
             "loss": {"name": self.loss_name, "value": self.loss},
             "dice_coef_multiclass": self.dice_coef_multiclass,
-            "worst": self.worst,
+            "worst": [asdict(scene) for scene in self.worst],
             "delivered": self.delivered,
             "false_alarms": self.false_alarms,
             "leaks": [leak.document() for leak in self.leaks],
@@ -274,8 +275,8 @@ class EvaluateResult(Result):
 
     def _worst(self) -> list[tuple[str, str, str]]:
         return [
-            (sample["scene"], f"{sample['dice']:.4f}", f"{sample['true_share']:.1%} of it")
-            for sample in self.worst
+            (scene.scene, f"{scene.dice:.4f}", f"{scene.true_share:.1%} of it")
+            for scene in self.worst
         ]
 
 

@@ -46,19 +46,18 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import (
     MODEL,
-    best_scenes,
     mapped_images,
     maps_folder,
     mask_path,
     overlay_path,
     run_home,
     uses_packaged,
-    worst_scenes,
 )
 from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import find_run
 from landslide_cli.runs.scales import report_scales, scales_of
 from landslide_cli.runs.scene_predictor import ScenePredictor
+from landslide_cli.runs.scene_scores import best_scenes, worst_scenes
 from landslide_cli.stages.show.compared import compared_scenes
 from landslide_cli.stages.show.history import History
 from landslide_cli.stages.show.landslides import UNITS, Distribution

@@ -89,4 +89,4 @@ def test_delivered_objects_are_the_polygons_of_the_map(
     assert [line["area"] for line in alarms["each"]] == pytest.approx([64, 4, 4], rel=1e-3)
     assert (alarms["unit"], alarms["mapped"]) == ("square metres", 3 * 16)
     assert result.with_landslides == 1
-    assert [line["scene"] for line in result.worst] == ["a"]
+    assert [scene.scene for scene in result.worst] == ["a"]

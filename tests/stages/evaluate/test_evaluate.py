@@ -228,9 +228,9 @@ def test_less_than_eight_groups_have_no_interval(trained: Profile) -> None:
 
 
 def test_the_worst_come_first(on_tiles: EvaluateResult) -> None:
-    dice = [tile["dice"] for tile in on_tiles.worst]
+    dice = [tile.dice for tile in on_tiles.worst]
     assert dice == sorted(dice)
-    assert {tile["scene"] for tile in on_tiles.worst} == {f"t{index}" for index in range(5)}
+    assert {tile.scene for tile in on_tiles.worst} == {f"t{index}" for index in range(5)}
 
 
 @pytest.mark.usefixtures("printed_figures")
