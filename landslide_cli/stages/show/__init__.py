@@ -68,22 +68,22 @@ def show(
         return ShowResult(export_model(profile, folder, export, reporter))
     for text in changed_since_prepare(profile):
         reporter.warn(text)
-    sheets, history = Sheets(profile, folder), history_of(profile)
+    sheets, history = Sheets(profile, folder, limit, reporter), history_of(profile)
     tables = tables_of(maps_folder(profile), profile.palette.polygons, reporter)
     groups = landslides_of(tables)
     found = _sizes(groups, reporter)
     files = [
-        *sheets.scenes(limit),
-        *sheets.maps(limit, reporter),
-        *sheets.tiles(limit, reporter),
-        *sheets.statistics(limit, reporter),
-        *sheets.overlaps(limit, reporter),
-        *sheets.worst(limit, reporter),
+        *sheets.scenes(),
+        *sheets.maps(),
+        *sheets.tiles(),
+        *sheets.statistics(),
+        *sheets.overlaps(),
+        *sheets.worst(),
         *sheets.landslides(found),
         *sheets.curves(history),
     ]
     contents = MapContents(tables, groups, found)
-    run = run_part(profile, history, sheets.scored, sheets.compared(limit, reporter))
+    run = run_part(profile, history, sheets.scored, sheets.compared())
     files += write_report(profile, folder / "report.html", contents, run, limit, reporter)
     if not files:
         nothing = DataError("nothing to show yet; run `landslide prepare` first")

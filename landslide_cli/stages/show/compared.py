@@ -1,7 +1,7 @@
 """The scenes of a comparison of two runs, with what either maps."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,7 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.against import as_scored, profile_of_run
 from landslide_cli.runs.files import EVALUATION, run_home
-from landslide_cli.runs.planning import load_predictor
-from landslide_cli.runs.run import find_run
-from landslide_cli.runs.scene_predictor import ScenePredictor
+from landslide_cli.stages.show.fold_predictor import FoldPredictor
 from landslide_cli.stages.show.report.comparison import ComparedScene
 from landslide_cli.stages.show.report.runs import ScoredScene
 
@@ -31,7 +29,7 @@ def compared_scenes(
     profile: Profile,
     scored: Sequence[ScoredScene],
     scenes: Mapping[str, Scene],
-    predict: Callable[[Scene, int | None], Mask],
+    predictor: FoldPredictor,
     limit: int | None,
     reporter: Reporter,
 ) -> list[ComparedScene]:
@@ -41,7 +39,7 @@ def compared_scenes(
         profile: of the run that was evaluated.
         scored: the scenes of it that are drawn already.
         scenes: the labelled scenes by their names.
-        predict: predicts a scene by the run of its fold.
+        predictor: of that run.
         limit: of the other run draw only that many of the best and of the worst.
         reporter: shown the progress, and told if the other run is not there.
 
@@ -55,20 +53,20 @@ def compared_scenes(
     drawn = {(scene.name, scene.fold): scene for scene in scored}
     lines = _chosen(found.get("scenes", []), drawn, min(limit or _OF_OTHER, _OF_OTHER))
     lines = [line for line in lines if line["scene"] in scenes]
-    other = _Other(profile, Path(found["against"]), reporter)
+    other = FoldPredictor(partial(_profile_of_other, profile, Path(found["against"])), reporter)
     result = []
     try:
         with reporter.track("drawing the scenes of both runs", len(lines)) as advance:
             for line in lines:
                 scene, fold = scenes[line["scene"]], line["fold"]
                 image, truth = read_scene(profile, scene, profile.infer.bands)
-                rival = _compared(profile, image, truth.mask, other.predict(scene, fold))
+                rival = _compared(profile, image, truth.mask, other.mask(scene, fold))
                 own = drawn.get((scene.name, fold))
                 if own is not None:
                     picture, ours = own.image, own.comparison
                 else:
                     picture = fitted(shown(image, profile.composition), _SIDE)
-                    ours = _compared(profile, image, truth.mask, predict(scene, fold))
+                    ours = _compared(profile, image, truth.mask, predictor.mask(scene, fold))
                 dices = line["this"], line["other"]
                 result.append(ComparedScene(scene.name, *dices, picture, ours, rival))
                 advance()
@@ -77,26 +75,11 @@ def compared_scenes(
     return result
 
 
-@dataclass
-class _Other:
-    """The other run; the model of one fold is loaded at a time."""
-
-    profile: Profile
-    against: Path
-    reporter: Reporter
-    _loaded: tuple[int | None, ScenePredictor, float | None] | None = None
-
-    def predict(self, scene: Scene, fold: int | None) -> Mask:
-        if self._loaded is None or self._loaded[0] != fold:
-            # The folder of a single fold is a run by itself.
-            pooled = fold if self.profile.fold is None else None
-            rival = profile_of_run(self.against, pooled, self.profile)
-            rival = as_scored(rival, self.profile)
-            run = find_run(rival)
-            predictor = load_predictor(rival, run, [scene.image], self.reporter)
-            self._loaded = fold, predictor, run.threshold
-        _, predictor, threshold = self._loaded
-        return predictor.predict(scene.image).mask(threshold)
+def _profile_of_other(profile: Profile, against: Path, fold: int | None) -> Profile:
+    """Return the profile by which the other run predicts the scenes of this one's."""
+    # The folder of a single fold is a run by itself.
+    pooled = fold if profile.fold is None else None
+    return as_scored(profile_of_run(against, pooled, profile), profile)
 
 
 def _chosen(

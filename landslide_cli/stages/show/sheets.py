@@ -56,9 +56,9 @@ from landslide_cli.runs.files import (
 from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import find_run
 from landslide_cli.runs.scales import report_scales, scales_of
-from landslide_cli.runs.scene_predictor import ScenePredictor
 from landslide_cli.runs.scene_scores import best_scenes, worst_scenes
 from landslide_cli.stages.show.compared import compared_scenes
+from landslide_cli.stages.show.fold_predictor import FoldPredictor
 from landslide_cli.stages.show.history import History
 from landslide_cli.stages.show.landslides import UNITS, Distribution
 from landslide_cli.stages.show.report.comparison import ComparedScene
@@ -75,27 +75,37 @@ class Sheets:
 
     Each method writes its pictures and returns their paths, none where it has nothing to draw.
     `without_scenes` says why the labelled scenes of the source could not be drawn, if so.
+
+    Args:
+        profile: its `show` and all folders are used.
+        folder: of the pictures.
+        limit: use only the first scenes and tiles, and draw so many. Default: use all, and draw
+            `show.items`.
+        reporter: shown the progress, and the notes.
     """
 
-    def __init__(self, profile: Profile, folder: Path) -> None:
-        self._profile = profile
-        self._folder = folder
+    def __init__(
+        self, profile: Profile, folder: Path, limit: int | None, reporter: Reporter
+    ) -> None:
+        self._profile, self._folder = profile, folder
+        self._limit, self._reporter = limit, reporter
+        self._items = limit or profile.show.items
         self._palette = profile.palette
-        self._predictors: dict[int | None, ScenePredictor] = {}
+        self._predictor = FoldPredictor(self._of_fold, reporter)
         self._drawn: set[Path] = set()
         self.without_scenes: LandslideError | None = None
         self.scored: list[ScoredScene] = []
         self._parts = {part: tiles for part in PARTS if (tiles := _tiles_if_any(profile, part))}
 
-    def scenes(self, limit: int | None) -> list[Path]:
+    def scenes(self) -> list[Path]:
         """Draw scenes with their masks, and with those of `infer-tiled` where there are any."""
         maps = maps_folder(self._profile)
-        scenes = self._labelled(limit)
+        scenes = self._labelled(self._limit)
         masks = _masks_of(scenes, maps)
         self._drawn = set(masks.values())
         mapped = [scene for scene in scenes if scene.name in masks]
         rows = []
-        for scene in spread(mapped or scenes, limit or self._profile.show.items):
+        for scene in spread(mapped or scenes, self._items):
             image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
             window = None if scene.division is None else scene.division.window
             prediction = self._mask(masks[scene.name], window=window) if mapped else None
@@ -103,7 +113,7 @@ class Sheets:
             rows.append(self._row(scene.name, self._shown(image), truth.mask, prediction, metres))
         return self._sheet("scenes", rows)
 
-    def maps(self, limit: int | None, reporter: Reporter) -> list[Path]:
+    def maps(self) -> list[Path]:
         """Draw what `infer-tiled` has mapped besides the labelled scenes: image, map, outlines."""
         folder = maps_folder(self._profile)
         images = {
@@ -112,12 +122,12 @@ class Sheets:
             if mask_path(folder, name) not in self._drawn and mask_path(folder, name).exists()
         }
         rows = []
-        chosen = spread(sorted(images), limit or self._profile.show.items)
-        with reporter.track("drawing maps", len(chosen)) as advance:
+        chosen = spread(sorted(images), self._items)
+        with self._reporter.track("drawing maps", len(chosen)) as advance:
             for name in chosen:
                 image, there = images[name], images[name].exists()
                 if not there:
-                    reporter.note(f"{image} is no longer there: {name} is drawn without it")
+                    self._reporter.note(f"{image} is no longer there: {name} is drawn without it")
                 classes = read_class_preview(mask_path(folder, name), _PREVIEW)
                 outlines = read_preview(overlay_path(folder, name), _PREVIEW).image
                 picture = read_preview(image, _PREVIEW).image if there else outlines
@@ -127,19 +137,19 @@ class Sheets:
                 advance()
         return self._sheet("maps", rows, ["image", "map", "map on image"])
 
-    def tiles(self, limit: int | None, reporter: Reporter) -> list[Path]:
+    def tiles(self) -> list[Path]:
         """Draw tiles of the test, else the validation, else the training set, with predictions."""
         part = next((part for part in reversed(PARTS) if part in self._parts), None)
         if part is None:
             return []
-        chosen = spread(self._parts[part][:limit], limit or self._profile.show.items)
+        chosen = spread(self._parts[part][: self._limit], self._items)
         run, predictor = None, None
         if (self._profile.run_folder / MODEL).exists():
             run = find_run(self._profile).for_tiles()
             images = [tile.image for tile in chosen]
-            predictor = load_predictor(self._profile, run, images, reporter)
+            predictor = load_predictor(self._profile, run, images, self._reporter)
         rows, composition = [], tile_composition(self._profile)
-        with reporter.track(f"drawing {part} tiles", len(chosen)) as advance:
+        with self._reporter.track(f"drawing {part} tiles", len(chosen)) as advance:
             for tile in chosen:
                 image = read_tile(tile.image, self._profile.model_inputs, composition)
                 prediction = None
@@ -153,14 +163,14 @@ class Sheets:
     def _shown(self, image: Image) -> Picture:
         return shown(image, self._profile.composition)
 
-    def statistics(self, limit: int | None, reporter: Reporter) -> list[Path]:
+    def statistics(self) -> list[Path]:
         """Plot each part's class shares, and the distribution of the tiles' foreground shares."""
         if not self._parts:
             return []
-        tiles_of = {part: tiles[:limit] for part, tiles in self._parts.items()}
+        tiles_of = {part: tiles[: self._limit] for part, tiles in self._parts.items()}
         shares: dict[str, Mapping[str, float]] = {}
         foreground: list[float] = []
-        with reporter.track("counting classes", sum(map(len, tiles_of.values()))) as advance:
+        with self._reporter.track("counting classes", sum(map(len, tiles_of.values()))) as advance:
             for part, tiles in tiles_of.items():
                 total = np.zeros(len(self._palette), np.int64)
                 for tile in tiles:
@@ -177,14 +187,14 @@ class Sheets:
         plot_histogram(histogram, "tiles by their foreground", foreground)
         return [bars, histogram]
 
-    def overlaps(self, limit: int | None, reporter: Reporter) -> list[Path]:
+    def overlaps(self) -> list[Path]:
         """Draw pairs of scenes that share ground, each with the outline of the other."""
         pairs = [pair for pair in shared_ground(self._profile) if pair.transform is not None]
         images = {scene.name: scene.image for scene in self._labelled(None)} if pairs else {}
         pairs = [pair for pair in pairs if pair.first in images and pair.second in images]
         rows = []
-        chosen = spread(pairs, limit or self._profile.show.items)
-        with reporter.track("drawing overlaps", len(chosen)) as advance:
+        chosen = spread(pairs, self._items)
+        with self._reporter.track("drawing overlaps", len(chosen)) as advance:
             for pair in chosen:
                 caption = f"{pair.first} and {pair.second}: {pair}"
                 first, second = images[pair.first], images[pair.second]
@@ -193,29 +203,29 @@ class Sheets:
                 advance()
         return self._sheet("overlaps", rows, ["first scene", "second scene"])
 
-    def worst(self, limit: int | None, reporter: Reporter) -> list[Path]:
+    def worst(self) -> list[Path]:
         """Draw the scenes with the lowest scores of the last evaluation on the test set.
 
         They and the scenes with the highest scores are kept in `scored`, for the report.
         """
         home = run_home(self._profile)
-        worst = worst_scenes(home)[:limit]
+        worst = worst_scenes(home)[: self._limit]
         names = [self._palette.names[index] for index in self._palette.foreground]
-        best = best_scenes(home, names, worst)[: limit or _BEST] if worst else []
+        best = best_scenes(home, names, worst)[: self._limit or _BEST] if worst else []
         listed = self._labelled(None) if worst else []
         scenes = {scene.name: scene for scene in listed}
         entries = [entry for entry in (*worst, *best) if entry.scene in scenes]
         if entries:
             # The runs of all folds were trained alike.
-            profile = self._profile.model_copy(update={"fold": entries[0].fold})
+            run = find_run(self._of_fold(entries[0].fold))
             images = [scenes[entry.scene].image for entry in entries]
-            report_scales(scales_of(images, find_run(profile).preprocessing_of), reporter)
+            report_scales(scales_of(images, run.preprocessing_of), self._reporter)
         rows = []
-        with reporter.track("drawing the worst scenes", len(entries)) as advance:
+        with self._reporter.track("drawing the worst scenes", len(entries)) as advance:
             for entry in entries:
                 scene = scenes[entry.scene]
                 image, truth = read_scene(self._profile, scene, self._profile.infer.bands)
-                prediction = self._predict(scene, entry.fold, reporter)
+                prediction = self._predictor.mask(scene, entry.fold)
                 metres = ground_width(scene.image, image.shape[1])
                 row = self._row(scene.name, self._shown(image), truth.mask, prediction, metres)
                 picture, *_, compared = (fitted(drawn, _PREVIEW) for drawn in row.pictures)
@@ -227,14 +237,12 @@ class Sheets:
                 advance()
         return self._sheet("worst", rows)
 
-    def compared(self, limit: int | None, reporter: Reporter) -> list[ComparedScene]:
+    def compared(self) -> list[ComparedScene]:
         """Draw scenes of a comparison with another run, for the report; after `worst`."""
         scenes = {scene.name: scene for scene in self._labelled(None)} if self.scored else {}
-
-        def predict(scene: Scene, fold: int | None) -> Mask:
-            return self._predict(scene, fold, reporter)
-
-        return compared_scenes(self._profile, self.scored, scenes, predict, limit, reporter)
+        return compared_scenes(
+            self._profile, self.scored, scenes, self._predictor, self._limit, self._reporter
+        )
 
     def landslides(self, found: Sequence[Distribution]) -> list[Path]:
         """Plot the areas of the polygons that `infer-tiled` mapped, one picture per unit."""
@@ -272,13 +280,8 @@ class Sheets:
         nearest = self._profile.prepare.nearest_colour
         return read_mask(path, self._palette, nearest, image, window=window).mask
 
-    def _predict(self, scene: Scene, fold: int | None, reporter: Reporter) -> Mask:
-        """Predict a scene as `infer-tiled` does, with the model of its fold if there are folds."""
-        profile = self._profile.model_copy(update={"fold": fold})
-        run = find_run(profile)
-        if fold not in self._predictors:
-            self._predictors = {fold: load_predictor(profile, run, [scene.image], reporter)}
-        return self._predictors[fold].predict(scene.image).mask(run.threshold)
+    def _of_fold(self, fold: int | None) -> Profile:
+        return self._profile.model_copy(update={"fold": fold})
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.{self._profile.show.format}"
