@@ -1,23 +1,17 @@
 """`landslide train`: tiles or scenes to a run directory with a model."""
 
-import hashlib
-import json
 import os
-import platform
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landslide_cli.core.parts import Part
-from landslide_cli.dataset.prepared import READING
 from landslide_cli.dataset.preprocessing import training_preprocessing
 from landslide_cli.dataset.sources import changed_since_prepare
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.plots import plot_curves
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
-from landslide_cli.imagery.raster.scene_files import files_of
 from landslide_cli.locks import refuse_work_in, refusing
 from landslide_cli.outputs import write_text
 from landslide_cli.profile import EncoderSettings, Profile, dump_profile
@@ -27,7 +21,7 @@ from landslide_cli.runs.ancestry import document_of, learned_from
 from landslide_cli.runs.files import CURVES, PROFILE, RUN_RECORD, run_lock, unfinished_folder
 from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.quantization import check_can_quantize
-from landslide_cli.runs.run import architecture_path, check_fold, find_run
+from landslide_cli.runs.run import check_fold, find_run
 from landslide_cli.runs.threshold import choose_threshold, write_default_threshold
 from landslide_cli.stages.train.ancestors import ancestors_of, warn_of_known
 from landslide_cli.stages.train.checkpoints import Checkpoint
@@ -38,27 +32,19 @@ from landslide_cli.stages.train.in_progress import (
     finish_run,
     unfinished,
 )
+from landslide_cli.stages.train.made_from import digest_of, hardware, training_step, versions
 from landslide_cli.stages.train.previews import Previews
 from landslide_cli.stages.train.result import TrainResult
 from landslide_cli.stages.train.signals import interruptions
 from landslide_cli.stages.train.warm_start import start_file, start_from
 from landslide_cli.stages.train.workers import Workers, worker_rank
 from landslide_cli.training_data.inputs import PartFiles, examples_of, files_of_part
-from landslide_cli.version import __version__
 
 if TYPE_CHECKING:
     from landslide_cli.stages.train.loop import TrainingLoop
     from landslide_cli.training_data.batches import Batches
 
 BOTH: tuple[Part, Part] = ("train", "valid")
-
-# Settings that have no effect on the result.
-_WITHOUT_EFFECT = (
-    "train.cache",
-    "train.checkpoint_minutes",
-    "train.int8",
-    "train.tensorboard",
-)
 
 
 def train(
@@ -117,11 +103,11 @@ def _train(
     workers: Workers,
     reporter: Reporter,
 ) -> TrainResult:
-    step, finished = _step(profile, parts, limit, overwrite), None
+    step, finished = training_step(profile, parts, limit, overwrite), None
     with workers.ending_together():
         if workers.is_chief:
             finished = _result_before(profile, step, overwrite)
-    workers.check_same("profile and data", _digest(step))
+    workers.check_same("profile and data", digest_of(step))
     finished = workers.broadcast_document(finished)
     if finished is not None:
         return TrainResult.of(finished, profile, unchanged=True)
@@ -131,7 +117,7 @@ def _train(
         return result
     with workers.ending_together():
         pass  # what the chief may refuse
-    _run_loop(profile, parts, None, workers, reporter)
+    _run_loop(profile, parts, _preprocessing(profile, parts), None, workers, reporter)
     return TrainResult.of(workers.broadcast_document(None), profile)
 
 
@@ -154,7 +140,7 @@ def _lead(
     """Train as the process that writes the run."""
     folder = unfinished_folder(profile.run_folder)
     with reporter.working("loading TensorFlow"):
-        machine = _hardware() | _versions()
+        machine = hardware() | versions()
     if profile.train.int8:
         check_can_quantize()
     with workers.ending_together():
@@ -169,8 +155,9 @@ def _lead(
         _warn_of_turning(profile, reporter)
         # Before hours in which files may change.
         learned = learned_from(profile, parts[0].named_images, step.inputs)
-        loop = _run_loop(profile, parts, checkpoint, workers, reporter)
-        result = _finish(profile, parts, loop, folder, limit, reporter)
+        preprocessing = _preprocessing(profile, parts)
+        loop = _run_loop(profile, parts, preprocessing, checkpoint, workers, reporter)
+        result = _finish(profile, parts, preprocessing, loop, limit, reporter)
         document = result.document() | document_of(learned, ancestors)
         finish_run(folder, step, document, profile.run_folder, reporter)
     return result
@@ -186,6 +173,7 @@ def _warn_of_turning(profile: Profile, reporter: Reporter) -> None:
 def _run_loop(
     profile: Profile,
     parts: Sequence[PartFiles],
+    preprocessing: Preprocessing,
     checkpoint: Checkpoint | None,
     workers: Workers,
     reporter: Reporter,
@@ -206,7 +194,6 @@ def _run_loop(
     if settings.deterministic:
         enable_determinism()
     batches = _batches(profile, parts, folder, workers)
-    preprocessing = _preprocessing(profile, parts)
     with reporter.working("building the model"):
         model = _model(profile, preprocessing, checkpoint is None, workers, reporter)
     loop = TrainingLoop(
@@ -300,31 +287,19 @@ def _model(
 def _finish(
     profile: Profile,
     parts: Sequence[PartFiles],
+    preprocessing: Preprocessing,
     loop: "TrainingLoop",
-    folder: Path,
     limit: int | None,
     reporter: Reporter,
 ) -> TrainResult:
     """Write film strips, curves, threshold and the models for maps; return the run's numbers."""
-    state, settings, preprocessing = loop.state, profile.train, _preprocessing(profile, parts)
+    state, training = loop.state, parts[0]
     with reporter.working("drawing previews and curves"):
         loop.previews.finish(len(state.rows))
-        plot_curves(folder / CURVES, state.rows, round(state.best["epoch"]))
-    run = find_run(profile, folder, preprocessing)
-    training, validation = parts
-    if validation.files:
-        threshold = choose_threshold(profile, run, folder, limit, reporter)
-    else:
-        threshold = write_default_threshold(folder)
-        # The precision of the maps is decided with the run, not by whatever is mapped first.
-        examined = run if training.scenes else run.for_tiles()
-        load_predictor(profile, examined, training.images, reporter)
-    if settings.int8:
-        # Masks are compared at the threshold that was chosen.
-        finished = find_run(profile, folder, preprocessing)
-        in_int8 = profile.infer.model_copy(update={"precision": "int8", "engine": "openvino"})
-        quantized = profile.model_copy(update={"infer": in_int8})
-        load_predictor(quantized, finished, training.images, reporter)
+        plot_curves(loop.folder / CURVES, state.rows, round(state.best["epoch"]))
+    threshold = _threshold(profile, parts, preprocessing, loop.folder, limit, reporter)
+    if profile.train.int8:
+        _make_int8_form(profile, training, preprocessing, loop.folder, reporter)
     return TrainResult(
         run=profile.run_folder,
         epochs=len(state.rows),
@@ -333,11 +308,46 @@ def _finish(
         tiles=loop.examples_per_epoch(),
         seconds=sum(row["seconds"] for row in state.rows),
         threshold=threshold,
-        versions=_versions(),
-        hardware=_hardware() | {"replicas": loop.stepper.workers.replicas},
+        versions=versions(),
+        hardware=hardware() | {"replicas": loop.stepper.workers.replicas},
         preprocessing=preprocessing,
         events=_events(profile, training),
     )
+
+
+def _threshold(
+    profile: Profile,
+    parts: Sequence[PartFiles],
+    preprocessing: Preprocessing,
+    folder: Path,
+    limit: int | None,
+    reporter: Reporter,
+) -> float:
+    """Store the run's threshold and the precision of its maps; return the threshold."""
+    training, validation = parts
+    run = find_run(profile, folder, preprocessing)
+    if validation.files:
+        return choose_threshold(profile, run, folder, limit, reporter)
+    threshold = write_default_threshold(folder)
+    # The precision of the maps is decided with the run, not by whatever is mapped first.
+    examined = run if training.scenes else run.for_tiles()
+    load_predictor(profile, examined, training.images, reporter)
+    return threshold
+
+
+def _make_int8_form(
+    profile: Profile,
+    training: PartFiles,
+    preprocessing: Preprocessing,
+    folder: Path,
+    reporter: Reporter,
+) -> None:
+    """Make the model's int8 form, as a plan that asks for int8 does."""
+    # Found again: masks are compared at the threshold that was chosen.
+    run = find_run(profile, folder, preprocessing)
+    in_int8 = profile.infer.model_copy(update={"precision": "int8", "engine": "openvino"})
+    quantized = profile.model_copy(update={"infer": in_int8})
+    load_predictor(quantized, run, training.images, reporter)
 
 
 def _events(profile: Profile, training: PartFiles) -> list[str]:
@@ -348,60 +358,6 @@ def _events(profile: Profile, training: PartFiles) -> list[str]:
     return sorted({event for index in sources for event in profile.sources[index].events})
 
 
-def _step(profile: Profile, parts: Sequence[PartFiles], limit: int | None, overwrite: bool) -> Step:
-    """Describe the training by its settings and files."""
-    sections = ["model", "train", "classes", "bands", "prepare.nearest_colour"]
-    if profile.train.crop is not None:
-        sections += ["prepare.resize", "prepare.scale", "prepare.gsd", "prepare.standardize"]
-    settings = profile.settings(*sections) | {"limit": limit}
-    if profile.train.crop is not None:
-        settings |= profile.source_settings(*READING, "zoom", "weight")
-    for key in _WITHOUT_EFFECT:
-        settings.pop(key)
-    files = files_of(path for part in parts for path in part.files)
-    start = start_file(profile)
-    files += [] if start is None else [start]
-    files += _architecture_files(profile)
-    return Step.of(profile.run_folder / RUN_RECORD, settings, files, overwrite)
-
-
-def _architecture_files(profile: Profile) -> list[Path]:
-    """Return the module that builds the network, if it lies outside this package."""
-    path = architecture_path(profile)
-    if path is None:
-        return []
-    from landslide_cli.core.networks.import_path import source_file
-
-    file = source_file(path)
-    return [] if file is None else [file]
-
-
-def _digest(step: Step) -> bytes:
-    """Describe settings and contents in a few bytes; folders may differ between machines."""
-    files = sorted((Path(name).name, file.digest) for name, file in step.inputs.items())
-    text = json.dumps([step.settings, files], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
 def _preprocessing(profile: Profile, parts: Sequence[PartFiles]) -> Preprocessing:
     scenes = [scene for part in parts for scene in part.scenes]
     return training_preprocessing(profile, scenes)
-
-
-def _versions() -> dict[str, str]:
-    packages = ("tensorflow", "keras", "numpy", "opencv-python-headless", "rasterio")
-    versions = {"landslide-cli": __version__, "python": platform.python_version()}
-    return versions | {name: version(name) for name in packages}
-
-
-def _hardware() -> dict[str, Any]:
-    from landslide_cli.core.networks.backend import tf
-
-    return {
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "gpus": [device.name for device in tf.config.list_physical_devices("GPU")],
-        "threads_within_an_operation": tf.config.threading.get_intra_op_parallelism_threads(),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-    }
