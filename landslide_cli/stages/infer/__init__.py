@@ -76,9 +76,8 @@ def infer_tiled(
     check_fold(profile)
     if profile.infer.elevation is not None:
         check_elevation(profile.infer.elevation)
-    if probability and profile.infer.probability == "none":
-        infer = profile.infer.model_copy(update={"probability": "percent"})
-        profile = profile.model_copy(update={"infer": infer})
+    if probability:
+        profile = _storing_probability(profile)
     run = find_run(profile)
     if run.is_packaged:
         reporter.note(f"no model in {profile.run_folder}: mapping with the packaged one")
@@ -125,7 +124,9 @@ def _infer(
         (scene, folder.standing(scene.name, scene.image, classes)) for scene in choice.scenes
     ]
     unchanged = {scene for scene, standing in standings if standing.work == "nothing"}
-    known = {scene: of.known.scale for scene, of in standings if of.known is not None}
+    known = {
+        scene: standing.known.scale for scene, standing in standings if standing.known is not None
+    }
     report_scales({scene.name: scale for scene, scale in known.items()}, reporter)
     tell_work(standings, classes, reporter)
     outdated = [scene for scene, standing in standings if standing.work == "map"]
@@ -138,7 +139,9 @@ def _infer(
     if outdated or plan is None:
         images = [scene.image for scene in outdated]
         run = with_chosen_scales(profile, run, images, reporter)
-        wanted = _with_probability(profile, outdated, folder)
+        # Kept where a scene had it before, asked for now or not.
+        had = (folder.outputs_of(scene.name, scene.image).probability for scene in outdated)
+        wanted = _storing_probability(profile) if any(kind != "none" for kind in had) else profile
         recipe, mapper = _mapper(wanted, run, fingerprint, images, folder.plan, scheduler, reporter)
         plan = recipe.plan
         folder.start(plan)
@@ -168,10 +171,9 @@ def _infer(
     )
 
 
-def _with_probability(profile: Profile, scenes: Sequence[SceneFile], folder: MapFolder) -> Profile:
-    """Have the model's probability kept where a scene had it before, asked for now or not."""
-    outputs = [folder.outputs_of(scene.name, scene.image) for scene in scenes]
-    if profile.infer.probability != "none" or all(of.probability == "none" for of in outputs):
+def _storing_probability(profile: Profile) -> Profile:
+    """Have the probability stored, in per cent unless the profile says otherwise."""
+    if profile.infer.probability != "none":
         return profile
     infer = profile.infer.model_copy(update={"probability": "percent"})
     return profile.model_copy(update={"infer": infer})
@@ -204,8 +206,7 @@ def _mapper(
     if scheduler is None:
         predictor = load_predictor(profile, run, images, reporter, plan)
         recipe = Recipe(profile, run, predictor.plan, fingerprint)
-        everywhere = profile.infer.probability != "none"
-        return recipe, LocalMapper(predictor, run.threshold, everywhere=everywhere)
+        return recipe, LocalMapper.of(recipe, predictor)
     from landslide_cli.stages.infer.cluster import ClusterMapper
 
     plan = plan or make_plan(profile, run, images, reporter)[0]

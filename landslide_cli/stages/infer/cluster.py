@@ -151,9 +151,8 @@ class ClusterMapper:
                 future.cancel()
 
     def _submit(self, path: Path, block: Window, step: int) -> Any:
-        whole = self._recipe.profile.infer.probability != "none"
         return self._client.submit(
-            _map_block, self._recipe, path.absolute(), block, step, whole, pure=False
+            _map_block, self._recipe, path.absolute(), block, step, pure=False
         )
 
     def _result(self, future: Any, path: Path) -> _MappedBlock:
@@ -223,29 +222,25 @@ def _mapper_of(recipe: Recipe) -> LocalMapper:
             predictor = load_predictor(
                 recipe.profile, recipe.run, (), SilentReporter(), recipe.plan
             )
-            everywhere = recipe.profile.infer.probability != "none"
-            mapper = LocalMapper(predictor, recipe.run.threshold, everywhere=everywhere)
-            _loaded[:] = [(key, mapper)]
+            _loaded[:] = [(key, LocalMapper.of(recipe, predictor))]
         return _loaded[0][1]
 
 
 def _map_block(
-    recipe: Recipe, path: Path, block: Window, step: int, whole: bool
+    recipe: Recipe, path: Path, block: Window, step: int
 ) -> _MappedBlock | LandslideError:
     """Map a block, on a worker, or return why it cannot be mapped.
 
     An error that was raised would bring along those that it comes from, and GDAL's cannot be sent.
     """
     try:
-        return _mapped_block(recipe, path, block, step, whole)
+        return _mapped_block(recipe, path, block, step)
     except LandslideError as error:
         return type(error)(str(error))
 
 
-def _mapped_block(
-    recipe: Recipe, path: Path, block: Window, step: int, whole: bool
-) -> _MappedBlock:
-    """Map a block; without `whole` only the probabilities of foreground pixels are sent."""
+def _mapped_block(recipe: Recipe, path: Path, block: Window, step: int) -> _MappedBlock:
+    """Map a block; of the background probabilities are sent only if they are wanted."""
     mapper = _mapper_of(recipe)
     before = mapper.seconds
     mask = np.empty((block.height, block.width), np.uint8)
@@ -263,7 +258,7 @@ def _mapped_block(
             rows = slice(band.row_off - block.row_off, None)
             mask[rows][: len(band.mask)] = band.mask
             probability[rows][: len(band.mask)] = band.probability
-    sent = probability.ravel() if whole else probability[is_foreground(mask)]
+    sent = probability.ravel() if recipe.has_probability else probability[is_foreground(mask)]
     packed = zlib.compress(mask.tobytes(), 1)
     return _MappedBlock(packed, sent, pieces, mapper.seconds - before, clipped)
 

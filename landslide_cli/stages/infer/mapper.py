@@ -82,6 +82,11 @@ class Recipe:
         return [Path(path) for _, path in self.run.preprocessing_of(image).layers]
 
     @property
+    def has_probability(self) -> bool:
+        """Whether probabilities are wanted of the background too."""
+        return self.profile.infer.probability != "none"
+
+    @property
     def key(self) -> str:
         """Identifies the recipe."""
         return repr((self.profile.model_dump_json(), self.run, self.plan, self.fingerprint))
@@ -167,6 +172,11 @@ class LocalMapper:
         self._stopped = threading.Event()
         self._compiling: Future[None] | None = None
         self.seconds = 0.0
+
+    @classmethod
+    def of(cls, recipe: Recipe, predictor: ScenePredictor) -> Self:
+        """Return the mapper of a recipe, the model of which is in the predictor."""
+        return cls(predictor, recipe.run.threshold, everywhere=recipe.has_probability)
 
     def __enter__(self) -> Self:
         share_freed_memory()

@@ -41,17 +41,21 @@ def tell_work(
     standings: Sequence[tuple[SceneFile, Standing]], classes: int, reporter: Reporter
 ) -> None:
     """Say of which scenes what is made anew, with or without the model, and why."""
-    drawn = [(scene.name, of) for scene, of in standings if of.work == "draw"]
-    described = [scene.name for scene, of in standings if of.work == "describe"]
-    mapped = [(scene.name, of) for scene, of in standings if of.work == "map" and of.changes]
+    drawn = [(scene, standing) for scene, standing in standings if standing.work == "draw"]
+    described = [scene for scene, standing in standings if standing.work == "describe"]
+    mapped = [
+        (scene, standing)
+        for scene, standing in standings
+        if standing.work == "map" and standing.changes
+    ]
     if drawn:
         why = ", ".join(drawn[0][1].changes) or "other polygons"
-        is_percent = any(
-            of.known is not None and of.known.outputs.probability == "percent" for _, of in drawn
-        )
-        note = f"{why}: polygons of {_names([name for name, _ in drawn])} are made anew from the "
+        note = f"{why}: polygons of {_names([scene for scene, _ in drawn])} are made anew from the "
         note += "stored probability, without the model"
-        reporter.note(note + ("; it is in whole per cent" if is_percent else ""))
+        known = [standing.known for _, standing in drawn if standing.known is not None]
+        if any(finished.outputs.probability == "percent" for finished in known):
+            note += "; it is in whole per cent"
+        reporter.note(note)
     if described:
         reporter.note(f"polygons of {_names(described)} get what is asked for, without the model")
     if mapped:
@@ -59,10 +63,12 @@ def tell_work(
         if classes > 2:
             reason = "with several classes the stored probability does not tell them apart"
         why = ", ".join(mapped[0][1].changes)
-        reporter.note(f"{why}: the model runs for {_names([name for name, _ in mapped])}; {reason}")
+        names = _names([scene for scene, _ in mapped])
+        reporter.note(f"{why}: the model runs for {names}; {reason}")
 
 
-def _names(names: Sequence[str]) -> str:
+def _names(scenes: Sequence[SceneFile]) -> str:
+    names = [scene.name for scene in scenes]
     return names[0] if len(names) == 1 else f"{counted(len(names), 'scene')} ({listed(names, 3)})"
 
 
