@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from landslide_cli.dataset.files import MAPS_RECORD
-from landslide_cli.documents import read_json
 from landslide_cli.profile import Profile
 from landslide_cli.weights import FOLDER
 
@@ -102,26 +100,6 @@ def mask_path(folder: Path, scene: str) -> Path:
 def overlay_path(folder: Path, scene: str) -> Path:
     """Return where the picture of a scene with its map lies in the folder of the maps."""
     return folder / f"{scene}{MAP_SUFFIXES['overlay']}"
-
-
-def mapped_images(folder: Path) -> dict[str, Path]:
-    """Return the images that the maps in a folder were made from, by the name of the scene.
-
-    None where there is no record of the maps, or one of another form.
-
-    Raises:
-        DataError: the record is damaged.
-    """
-    document = read_json(folder / MAPS_RECORD) or {}
-    try:
-        scenes = document.get("scenes", {})
-        inputs = {name: scene["input"] for name, scene in scenes.items()}
-        return {
-            name: Path(recorded["image"] if isinstance(recorded, dict) else recorded[0])
-            for name, recorded in inputs.items()
-        }
-    except (KeyError, IndexError, AttributeError, TypeError):
-        return {}
 
 
 def polygon_files(folder: Path, polygons: str) -> dict[str, Path]:

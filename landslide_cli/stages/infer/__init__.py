@@ -13,6 +13,8 @@ from landslide_cli.outputs import refuse_file_as_folder
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter, SilentReporter
 from landslide_cli.runs.files import maps_folder
+from landslide_cli.runs.map_outputs import FORMATS, SETTINGS, Outputs
+from landslide_cli.runs.map_record import FinishedScene
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.planning import load_predictor, make_plan
@@ -23,9 +25,7 @@ from landslide_cli.stages.infer.borders import tell_borders, tell_clipped
 from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.inventory import update_inventory
 from landslide_cli.stages.infer.left_out import tell_left_out
-from landslide_cli.stages.infer.map_record import FinishedScene
 from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe
-from landslide_cli.stages.infer.outputs import FORMATS, SETTINGS, Outputs
 from landslide_cli.stages.infer.pipeline import map_scenes
 from landslide_cli.stages.infer.result import InferResult, MappedScene
 from landslide_cli.stages.infer.revise import revise, tell_work

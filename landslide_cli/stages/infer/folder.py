@@ -1,15 +1,14 @@
 """The folder of the maps: which scenes are finished, and which files this program wrote."""
 
+import hashlib
 import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.documents import restored, write_json
 from landslide_cli.errors import OutputError
 from landslide_cli.locks import Owner, clear_leftovers, in_turn
 from landslide_cli.outputs import flush, whole_file, write_csv_if_new
@@ -17,28 +16,36 @@ from landslide_cli.owners import Process
 from landslide_cli.records import refuse_overwrite
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import MAP_SUFFIXES, POLYGONS, STYLES, map_suffixes
-from landslide_cli.runs.plan import Plan
-from landslide_cli.runs.scales import SceneScale
-from landslide_cli.stages.infer.identity import is_unchanged
-from landslide_cli.stages.infer.map_record import (
-    COLUMNS,
+from landslide_cli.runs.map_outputs import FORMATS, Outputs, Work
+from landslide_cli.runs.map_record import (
     FORMAT,
-    RECORD,
     FinishedScene,
+    Identity,
+    MapRecord,
     Speed,
-    Standing,
     StoredInventory,
     StoredScene,
-    digest_of,
-    is_of,
-    read_record,
-    rows_of,
-    state_of,
-    version_of,
 )
-from landslide_cli.stages.infer.outputs import FORMATS, Outputs
+from landslide_cli.runs.plan import Plan
+from landslide_cli.stages.infer.identity import is_of, is_unchanged, state_of
+from landslide_cli.stages.infer.record_file import RecordFile
+from landslide_cli.stages.infer.table import COLUMNS, rows_of
 
 INVENTORY = "inventory.gpkg"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is to be done about a scene: of what is `known`, None where it is to be mapped.
+
+    `work` is nothing; `describe`: polygons get attributes or formats; `draw`: mask and polygons are
+    made from the stored probability; `map`: the model runs. `changes` tell why, if settings have
+    changed.
+    """
+
+    work: Work
+    known: FinishedScene | None = None
+    changes: tuple[str, ...] = ()
 
 
 class MapFolder:
@@ -66,24 +73,21 @@ class MapFolder:
         self._outputs = outputs or Outputs()
         # JSON has no tuples: settings are compared in the form that they are stored in.
         self._made_from = json.loads(json.dumps(made_from))
-        self._key = digest_of(self._made_from)
-        self._lock = threading.Lock()
-        self._read_version: tuple[int, ...] | None = None
+        self._key = _digest_of(self._made_from)
+        self._file = RecordFile(folder)
         # What had been made of scenes that are mapped again.
         self._forgotten: dict[str, Outputs] = {}
         self._claimed: set[str] = set()
-        self._scenes: dict[str, Any] = {}
-        self._plan: dict[str, Any] | None = None
+        self._scenes: dict[str, StoredScene] = {}
+        self._plan: Plan | None = None
         self._inventory: StoredInventory | None = None
-        self._speed: dict[str, Any] | None = None
+        self._speed: Speed | None = None
         self._read()
 
     @property
     def plan(self) -> Plan | None:
         """The plan by which scenes were mapped here from the same settings and model."""
-        if self._plan is None:
-            return None
-        return restored(Plan, self._plan, self.folder / RECORD)
+        return self._plan
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -95,7 +99,7 @@ class MapFolder:
     def start(self, plan: Plan) -> None:
         """Record the plan, which later runs reuse; clear away what killed runs have left."""
         with self._recording():
-            self._plan = asdict(plan)
+            self._plan = plan
         clear_leftovers(self.folder)
 
     def forget(self, names: Sequence[str]) -> None:
@@ -116,7 +120,7 @@ class MapFolder:
         suffixes = [suffix for kind, suffix in of_kinds if kind not in STYLES]
         paths = [self.folder / f"{name}{suffix}" for name in names for suffix in suffixes]
         # While another run gives files their names, they are not all on record.
-        with self._alone():
+        with self._file.alone():
             self._read()
             refuse_overwrite([path for path in paths if not self._is_own(path)], overwrite)
 
@@ -127,10 +131,10 @@ class MapFolder:
             OutputError: there are such maps.
         """
         entry = self._scenes.get(name)
-        if entry is not None and not is_of(entry, image):
+        if entry is not None and not is_of(entry.input, image):
             raise OutputError(
                 f"{image}: {self.folder / name}_mask.tif is a map of another image, "
-                f"{entry['input']['image']};\n"
+                f"{entry.input.image};\n"
                 "map this one with another --output, or replace the map with --overwrite"
             )
 
@@ -149,10 +153,10 @@ class MapFolder:
                 becomes foreground by another threshold.
         """
         entry = self._scenes.get(name)
-        if entry is None or entry["made_from"] != self._key or not is_of(entry, image):
+        if entry is None or entry.made_from != self._key or not is_of(entry.input, image):
             return Standing("map")
-        known = self._present(self._finished(entry), entry)
-        if known is None or not is_unchanged(image, entry["input"]):
+        known = self._present(entry.finished(name), entry)
+        if known is None or not is_unchanged(image, entry.input):
             return Standing("map")
         work = self._outputs.work_after(known.outputs, classes)
         changes = self._outputs.drawing.changes(known.outputs.drawing)
@@ -161,7 +165,7 @@ class MapFolder:
     def outputs_of(self, name: str, image: Path) -> Outputs:
         """Return what is to be made of a scene: what is asked for, and what was made before."""
         entry = self._scenes.get(name)
-        if entry is not None and not is_of(entry, image):
+        if entry is not None and not is_of(entry.input, image):
             return self._outputs
         made = self._forgotten[name] if name in self._forgotten else self._made_of(name)
         return self._outputs.with_those_of(made)
@@ -171,7 +175,7 @@ class MapFolder:
         entry = self._scenes.get(name)
         if entry is None:
             return Outputs()
-        known = self._finished(entry)
+        known = entry.finished(name)
         there = {kind for kind, file in known.summary.files.items() if self._is_file(file)}
         formats = tuple(kind for kind in known.outputs.formats if kind in there)
         probability = known.outputs.probability if "probability" in there else "none"
@@ -180,7 +184,7 @@ class MapFolder:
     def _is_file(self, name: str) -> bool:
         return (self.folder / name).is_file()
 
-    def _present(self, known: FinishedScene, entry: Mapping[str, Any]) -> FinishedScene | None:
+    def _present(self, known: FinishedScene, entry: StoredScene) -> FinishedScene | None:
         """Return what is known of a scene without what was deleted; None if it was changed.
 
         A style that a person has changed is no change of the map, nor is one that was deleted.
@@ -190,7 +194,7 @@ class MapFolder:
             if kind in STYLES:
                 continue
             path = self.folder / file
-            if state_of(path) == entry["files"].get(file):
+            if state_of(path) == entry.files.get(file):
                 continue
             if path.exists() or kind not in ("probability", *FORMATS):
                 return None
@@ -222,31 +226,27 @@ class MapFolder:
             reporter.note(f"{name}: waiting for {owner}, which maps it")
 
         with in_turn(self.folder / f".{name}.lock", "mapped", tell, check):
-            with self._alone():
+            with self._file.alone():
                 self._read()
             if name not in self._forgotten:
                 self.refuse_another_image(name, image)
             yield self.finished(name, image)
 
-    def finish(
-        self, name: str, identity: Mapping[str, Any], scratch: Path, finished: FinishedScene
-    ) -> None:
+    def finish(self, finished: FinishedScene, identity: Identity, scratch: Path) -> None:
         """Give a scene's files their names, and write the scene into the record.
 
         The scratch folder that they lay in is removed. Files of the scene that are not in it stay
         as they are; so does a style that a person has saved.
 
         Args:
-            name: of the scene.
+            finished: the scene.
             identity: of its image, as it was before it was mapped.
             scratch: the folder.
-            finished: what is known of it.
 
         Raises:
             OutputError: the record cannot be written.
         """
-        kinds = finished.summary.files
-        files = list(kinds.values())
+        name, files = finished.name, list(finished.summary.files.values())
         with self._recording():
             saved = {file for file in files if self._is_saved_style(name, file)}
             files = [file for file in files if file not in saved]
@@ -262,29 +262,21 @@ class MapFolder:
             # Before the scene counts as finished: no later run would clear it away.
             shutil.rmtree(scratch, ignore_errors=True)
             self._forgotten.pop(name, None)
-            self._scenes[name] = {
-                "made_from": self._key,
-                "input": identity,
-                "files": {file: state_of(self.folder / file) for file in files},
-                "width": finished.width,
-                "height": finished.height,
-                **asdict(finished.scale),
-                "outputs": asdict(finished.outputs),
-                "summary": asdict(finished.summary),
-            }
+            states = {file: state_of(self.folder / file) for file in files}
+            self._scenes[name] = StoredScene.of(finished, self._key, identity, states)
 
     def record_speed(self, speed: Speed) -> None:
         """Record how fast the last scenes were mapped."""
         with self._recording():
-            self._speed = asdict(speed)
+            self._speed = speed
 
     def write_table(self) -> Path:
-        """Write `landslides.csv`, or `polygons.csv`: finished scenes, a line a scene and class.
+        """Write `landslides.csv`, or `polygons.csv`: finished scenes, a line per scene and class.
 
         One that says so already is left alone, so that nothing needs to be written where nothing
         is new.
         """
-        with self._alone():
+        with self._file.alone():
             self._read()
             columns = [self._polygons if name == POLYGONS[0] else name for name in COLUMNS]
             path = self.folder / f"{self._polygons}.csv"
@@ -311,17 +303,17 @@ class MapFolder:
             DataError: a GeoPackage cannot be read.
         """
         path = self.folder / INVENTORY
-        with self._alone():
+        with self._file.alone():
             self._read()
             layers = [
-                self.folder / entry["summary"]["files"]["gpkg"]
+                self.folder / entry.summary.files["gpkg"]
                 for _, entry in sorted(self._scenes.items())
-                if "gpkg" in entry["summary"]["files"]
+                if "gpkg" in entry.summary.files
             ]
             layers = [layer for layer in layers if layer.is_file()]
             states = [(layer.name, state_of(layer)) for layer in layers]
-            made_from, known = digest_of([FORMAT, merge, states]), self._inventory
-            state = tuple(state_of(path))
+            made_from, known = _digest_of([FORMAT, merge, states]), self._inventory
+            state = state_of(path)
             is_own = known is not None and known.state in (None, state)
             if path.exists() and not is_own and not overwrite:
                 raise OutputError(f"{path}: was changed, or is not this program's")
@@ -336,47 +328,30 @@ class MapFolder:
             else:
                 with whole_file(path) as partial:
                     partial.write_bytes(content)
-            self._inventory = StoredInventory(made_from, tuple(state_of(path)))
+            self._inventory = StoredInventory(made_from, state_of(path))
             self._write()
         return True
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
         """Change the record as it stands, with what other runs have added, and write it."""
-        with self._alone():
+        with self._file.alone():
             plan = self._plan
             self._read()
             self._plan = plan or self._plan
             yield
             self._write()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other threads and runs from the record meanwhile."""
-        with self._lock, in_turn(self.folder / f".{RECORD}.lock", "recorded"):
-            yield
-
     def _read(self) -> None:
-        """Read the record, if it is not as this object has read or written it last."""
-        version = version_of(self.folder / RECORD)
-        if version is not None and version == self._read_version:
+        """Take over the record, if somebody else has written it."""
+        record = self._file.read_if_new()
+        if record is None:
             return
-        self._read_version = version
-        document = read_record(self.folder / RECORD)
-        self._claimed = set(document.get("files", []))
-        inventory = document.get("inventory")
-        self._inventory = inventory and restored(StoredInventory, inventory, self.folder / RECORD)
-        self._speed = document.get("speed")
-        scenes = dict(document.get("scenes", {}))
-        self._scenes = {name: s for name, s in scenes.items() if name not in self._forgotten}
-        is_same = document.get("made_from") == self._made_from
-        self._plan = document.get("plan") if is_same and not self._forgotten else self._plan
-
-    def _finished(self, entry: Mapping[str, Any]) -> FinishedScene:
-        scene = restored(StoredScene, entry, self.folder / RECORD)
-        scale = SceneScale(scene.scale_factors, scene.model_gsd, scene.warnings, scene.notes)
-        image = Path(scene.input.image)
-        return FinishedScene(image, scene.width, scene.height, scale, scene.summary, scene.outputs)
+        self._claimed = set(record.files)
+        self._inventory, self._speed = record.inventory, record.speed
+        self._scenes = {name: s for name, s in record.scenes.items() if name not in self._forgotten}
+        if record.made_from == self._made_from and not self._forgotten:
+            self._plan = record.plan
 
     def _is_saved_style(self, name: str, file: str) -> bool:
         """Whether a file is a style that a person has put in the place of this program's."""
@@ -388,9 +363,7 @@ class MapFolder:
         if path.name not in self._claimed:
             return False
         recorded = [
-            entry["files"][path.name]
-            for entry in self._scenes.values()
-            if path.name in entry["files"]
+            entry.files[path.name] for entry in self._scenes.values() if path.name in entry.files
         ]
         return not recorded or not path.exists() or state_of(path) == recorded[0]
 
@@ -404,16 +377,20 @@ class MapFolder:
                 self._claimed.discard(file)
 
     def _write(self) -> None:
-        write_json(
-            self.folder / RECORD,
-            {
-                "format": FORMAT,
-                "made_from": self._made_from,
-                "plan": self._plan,
-                "files": sorted(self._claimed),
-                "scenes": self._scenes,
-                "inventory": self._inventory and asdict(self._inventory),
-                "speed": self._speed,
-            },
+        self._file.write(
+            MapRecord(
+                format=FORMAT,
+                made_from=self._made_from,
+                plan=self._plan,
+                files=sorted(self._claimed),
+                scenes=self._scenes,
+                inventory=self._inventory,
+                speed=self._speed,
+            )
         )
-        self._read_version = version_of(self.folder / RECORD)
+
+
+def _digest_of(document: Any) -> str:
+    """Return a digest of JSON values."""
+    text = json.dumps(document, sort_keys=True).encode()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()

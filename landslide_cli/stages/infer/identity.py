@@ -5,31 +5,22 @@ tell nothing, such as a copy that has kept them, is compared by its content: sma
 large ones by samples.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from landslide_cli.imagery.raster.addresses import is_virtual
 from landslide_cli.imagery.raster.recognition import file_of
 from landslide_cli.imagery.raster.scene_files import beside, files_of
 from landslide_cli.records import Input
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What is stored of an image and all of its files, by their paths."""
-
-    image: str
-    files: dict[str, tuple[int, int, str, int]]
-
+from landslide_cli.runs.map_record import Identity
 
 # Bytes of all files of an image that are read for their digests; and of each at least.
 _MOST, _LEAST = 2**26, 2**15
 
 
-def identity_of(image: Path, layers: Sequence[Path] = ()) -> dict[str, Any]:
-    """Describe an image, the layers beside it and all of their files, as JSON values.
+def identity_of(image: Path, layers: Sequence[Path] = ()) -> Identity:
+    """Describe an image, the layers beside it and all of their files.
 
     Raises:
         OSError: a file cannot be read.
@@ -37,19 +28,42 @@ def identity_of(image: Path, layers: Sequence[Path] = ()) -> dict[str, Any]:
     image = _absolute(image)
     files = files_of([image, *(_absolute(layer) for layer in layers)])
     most = _share(len(files))
-    described = {str(file): list(astuple(Input.of(file, most=most))) for file in files}
-    return {"image": str(image), "files": described}
+    inputs = {str(file): Input.of(file, most=most) for file in files}
+    described = {
+        name: (file.size, file.modified, file.digest, file.changed) for name, file in inputs.items()
+    }
+    return Identity(str(image), described)
 
 
-def is_unchanged(image: Path, identity: Mapping[str, Any]) -> bool:
+def is_of(identity: Identity, image: Path) -> bool:
+    """Whether an image is at the path of the one that was mapped, or was moved from there."""
+    before, image = Path(identity.image), file_of(image)[0]
+    if is_virtual(image) or is_virtual(before):
+        return before == image
+    if before.exists() and image.exists():
+        return os.path.samefile(before, image)  # noqa: PTH121 - either may be a link
+    described = identity.files.get(str(before))
+    return described is not None and before.name == image.name and described[:2] == state_of(image)
+
+
+def state_of(path: Path) -> tuple[int, int]:
+    """Describe a file without reading it, by its size and its time; (-1, -1) without one."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def is_unchanged(image: Path, identity: Identity) -> bool:
     """Whether an image is what `identity_of` described earlier, there or where it was moved to.
 
     A file that is listed and is no more, or was changed, or has another beside it that GDAL would
     take into account, makes it another image.
     """
-    before, here = Path(identity["image"]), _absolute(image)
+    before, here = Path(identity.image), _absolute(image)
     known = {
-        _moved(Path(name), before, here): Input(*file) for name, file in identity["files"].items()
+        _moved(Path(name), before, here): Input(*file) for name, file in identity.files.items()
     }
     most = _share(len(known))
     if not all(_is_same(file, before, most) for file, before in known.items()):
@@ -67,8 +81,7 @@ def _moved(file: Path, before: Path, here: Path) -> Path:
 
 def _is_same(file: Path, before: Input, most: int) -> bool:
     try:
-        status = file.stat()
-        if (status.st_size, status.st_mtime_ns) != (before.size, before.modified):
+        if state_of(file) != (before.size, before.modified):
             return False
         return Input.of(file, before, most).digest == before.digest
     except OSError:

@@ -9,12 +9,12 @@ from landslide_cli.errors import DataError
 from landslide_cli.imagery.pictures import Reduced
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.outputs import scratch_folder
+from landslide_cli.runs.map_record import FinishedScene, SceneSummary
 from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.identity import identity_of, is_unchanged
-from landslide_cli.stages.infer.map_record import FinishedScene
 from landslide_cli.stages.infer.mapper import Band, Recipe
-from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps, SceneSummary
+from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps
 from landslide_cli.stages.infer.scenes import SceneFile
 
 # The bands of an opened scene, whose own pixels are put into the picture.
@@ -62,8 +62,8 @@ def make_maps(
         summary = replace(maps.finish(), border=border, clipped=clipped)
         if not is_unchanged(image, identity):
             raise DataError(f"{image}: was changed while it was mapped; map it again")
-        finished = FinishedScene(image, facts.width, facts.height, scale, summary, outputs)
-        folder.finish(name, identity, scratch, finished)
+        finished = FinishedScene(name, image, facts.width, facts.height, scale, summary, outputs)
+        folder.finish(finished, identity, scratch)
 
 
 def _told(reader: SceneReader) -> dict[str, Any] | None:

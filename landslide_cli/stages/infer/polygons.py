@@ -9,7 +9,7 @@ from landslide_cli.imagery.vector.polygon_files import write_polygons
 from landslide_cli.imagery.vector.terrain import terrain_of
 from landslide_cli.imagery.vector.volumes import volumes_of
 from landslide_cli.runs.files import map_suffixes
-from landslide_cli.stages.infer.outputs import Outputs
+from landslide_cli.runs.map_outputs import Outputs
 
 
 def described(table: LandslideTable, outputs: Outputs) -> LandslideTable:

@@ -7,10 +7,9 @@ from typing import Any
 
 from landslide_cli.errors import counted, in_lines, printable
 from landslide_cli.reporting import Result, Table
+from landslide_cli.runs.map_record import ClassTotal, Speed
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
-from landslide_cli.stages.infer.map_record import Speed
-from landslide_cli.stages.infer.scene_maps import ClassTotal
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from landslide_cli.imagery.vector.polygon_files import read_table
 from landslide_cli.outputs import scratch_folder
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import MAP_SUFFIXES
-from landslide_cli.stages.infer.folder import MapFolder
+from landslide_cli.runs.map_record import FinishedScene
+from landslide_cli.stages.infer.folder import MapFolder, Standing
 from landslide_cli.stages.infer.identity import identity_of
 from landslide_cli.stages.infer.making import make_maps
-from landslide_cli.stages.infer.map_record import FinishedScene, Standing
 from landslide_cli.stages.infer.mapper import Band, Recipe
 from landslide_cli.stages.infer.polygons import described, write_formats
 from landslide_cli.stages.infer.result import FailedScene, reason_of
@@ -128,9 +128,8 @@ def _describe(recipe: Recipe, scene: SceneFile, folder: MapFolder, known: Finish
         palette = recipe.profile.palette
         files = write_formats(scratch, table, provenance, outputs, palette)
         summary = replace(summary, files=summary.files | files)
-        folder.finish(
-            scene.name, identity, scratch, replace(known, summary=summary, outputs=outputs)
-        )
+        finished = replace(known, summary=summary, outputs=outputs)
+        folder.finish(finished, identity, scratch)
 
 
 def stored_bands(

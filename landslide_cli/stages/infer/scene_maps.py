@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,8 +25,9 @@ from landslide_cli.imagery.vector.data_edges import DataEdges
 from landslide_cli.imagery.vector.landslides import Landslide, landslides_of
 from landslide_cli.imagery.vector.outlines import Outliner
 from landslide_cli.runs.files import MAP_SUFFIXES
+from landslide_cli.runs.map_outputs import Outputs
+from landslide_cli.runs.map_record import ClassTotal, SceneSummary
 from landslide_cli.stages.infer.mapper import Band, Recipe
-from landslide_cli.stages.infer.outputs import Outputs
 from landslide_cli.stages.infer.polygons import described, write_formats
 from landslide_cli.version import __version__
 
@@ -103,42 +104,6 @@ def provenance_of(
         licence=recipe.run.licence,
         software=f"landslide-cli {__version__}",
     )
-
-
-@dataclass(frozen=True)
-class ClassTotal:
-    """The polygons of a foreground class in a scene, `landslides` in number.
-
-    `area` and `share`, that of the scene's area with data, are of their polygons; in square metres
-    where the scene is georeferenced, in pixels otherwise.
-    """
-
-    name: str
-    landslides: int
-    area: float
-    share: float
-
-
-@dataclass(frozen=True)
-class SceneSummary:
-    """What the maps of a scene show.
-
-    `files` gives each file's name by its kind; `class_shares` are of the pixels with data, of which
-    there are `pixels`; `unit` is that of the areas; `gsd` is None if it is not known. `mapped` is
-    the date at which the model ran. `border` are the `share` and the `values` of a border that was
-    taken for no data although the file does not say so; `clipped` is the share of a band's values
-    that lay outside of its range, by its name.
-    """
-
-    files: dict[str, str]
-    class_shares: dict[str, float]
-    pixels: int
-    totals: list[ClassTotal]
-    unit: str
-    gsd: float | None
-    mapped: str
-    border: dict[str, Any] | None = None
-    clipped: dict[str, float] = field(default_factory=dict)
 
 
 class SceneMaps:

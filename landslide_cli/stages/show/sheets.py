@@ -46,13 +46,13 @@ from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import (
     MODEL,
-    mapped_images,
     maps_folder,
     mask_path,
     overlay_path,
     run_home,
     uses_packaged,
 )
+from landslide_cli.runs.map_record import mapped_images
 from landslide_cli.runs.planning import load_predictor
 from landslide_cli.runs.run import find_run
 from landslide_cli.runs.scales import report_scales, scales_of

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.documents import write_json
 from landslide_cli.errors import DataError, OutputError
 from landslide_cli.runs.files import polygon_files
+from landslide_cli.runs.map_outputs import Outputs
+from landslide_cli.runs.map_record import ClassTotal, FinishedScene, SceneSummary
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.identity import identity_of
-from landslide_cli.stages.infer.map_record import RECORD, FinishedScene
-from landslide_cli.stages.infer.outputs import Outputs
-from landslide_cli.stages.infer.scene_maps import ClassTotal, SceneSummary
 from tests.conftest import RecordingReporter
 
 SCALE = SceneScale((0.25, 0.5), 2.0, ("coarse",))
@@ -51,8 +51,8 @@ def finish(
     total = ClassTotal("slide", 3, area, 0.25)
     shares = {"ground": 0.75, "slide": 0.25}
     summary = SceneSummary(files, shares, 48, [total], "px", None, "2025-11-30")
-    finished = FinishedScene(image, 8, 6, SCALE, summary, outputs)
-    folder.finish(name, identity_of(image), scratch, finished)
+    finished = FinishedScene(name, image, 8, 6, SCALE, summary, outputs)
+    folder.finish(finished, identity_of(image), scratch)
     assert not scratch.exists()
 
 
@@ -160,7 +160,9 @@ def test_map_of_a_kind_that_is_no_longer_made_is_removed(tmp_path: Path, image: 
     finish(MapFolder(maps, SETTINGS), "scene", image, "mask", "probability")
     finish(MapFolder(maps, SETTINGS | {"infer.tile": 32}), "scene", image, "mask")
     assert {path.name for path in maps.glob("scene*")} == {"scene_mask.tif"}
-    assert json.loads((maps / RECORD).read_text(encoding="utf-8"))["files"] == ["scene_mask.tif"]
+    assert json.loads((maps / MAPS_RECORD).read_text(encoding="utf-8"))["files"] == [
+        "scene_mask.tif"
+    ]
 
 
 def test_table_has_a_line_for_each_scene_by_name(tmp_path: Path, image: Path) -> None:
@@ -191,8 +193,8 @@ def test_record_of_an_older_form_tells_only_whose_the_files_are(
 ) -> None:
     maps = tmp_path / "maps"
     finish(MapFolder(maps, SETTINGS), "scene", image)
-    record = json.loads((maps / RECORD).read_text(encoding="utf-8"))
-    (maps / RECORD).write_text(json.dumps({"files": record["files"], "scenes": "of yore"}))
+    record = json.loads((maps / MAPS_RECORD).read_text(encoding="utf-8"))
+    (maps / MAPS_RECORD).write_text(json.dumps({"files": record["files"], "scenes": "of yore"}))
     folder = MapFolder(maps, SETTINGS)
     assert folder.finished("scene", image) is None
     folder.refuse_overwrite(["scene"], overwrite=False)
@@ -200,7 +202,7 @@ def test_record_of_an_older_form_tells_only_whose_the_files_are(
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"format": 3}', '{"files": 3}'])
 def test_damaged_record_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / RECORD).write_text(text)
+    (tmp_path / MAPS_RECORD).write_text(text)
     with pytest.raises(DataError, match=r"infer\.json: cannot be read"):
         MapFolder(tmp_path, SETTINGS)
 
@@ -368,7 +370,7 @@ def test_inventory_of_a_run_that_was_killed_is_made_again(
         write_json(path, document)
 
     with monkeypatch.context() as patch:
-        patch.setattr("landslide_cli.stages.infer.folder.write_json", dies)
+        patch.setattr("landslide_cli.stages.infer.record_file.write_json", dies)
         with pytest.raises(KeyboardInterrupt):
             folder.write_inventory(merge=False, overwrite=False, make=made_of)
     assert (maps / "inventory.gpkg").exists()

@@ -154,7 +154,7 @@ def test_mosaic_of_many_files_reads_little_of_each(
     for number in range(2100):
         (tmp_path / str(number)).touch()
     monkeypatch.setattr(Input, "of", of)
-    assert len(identity_of(tmp_path / "m.vrt")["files"]) == 2101
+    assert len(identity_of(tmp_path / "m.vrt").files) == 2101
     assert set(read) == {2**15}
 
 

@@ -10,8 +10,8 @@ from affine import Affine
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.imagery.raster.georeference import Georeference
 from landslide_cli.imagery.vector.polygon_files import read_table
+from landslide_cli.runs.map_outputs import Outputs
 from landslide_cli.stages.infer.mapper import Band
-from landslide_cli.stages.infer.outputs import Outputs
 from landslide_cli.stages.infer.scene_maps import SceneFacts, SceneMaps
 from tests.imagery.vector.shapes import ORIGIN
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,6 +23,18 @@ from landslide_cli.imagery.vector.polygon_files import write_polygons
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs.files import EVALUATION
+from landslide_cli.runs.map_outputs import Drawing, Outputs
+from landslide_cli.runs.map_record import (
+    FORMAT,
+    ClassTotal,
+    FinishedScene,
+    Identity,
+    MapRecord,
+    SceneSummary,
+    StoredScene,
+)
+from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.show import show
 from landslide_cli.stages.show.landslides import distributions, landslides_of, tables_of
 from landslide_cli.stages.show.report import MapContents, write_report
@@ -30,6 +43,8 @@ from tests.conftest import RecordingReporter
 from tests.imagery.vector.shapes import UTM, landslides_in
 
 ProfileWith = Callable[..., Profile]
+
+PLAN = Plan("openvino", "float32", None, None, False, 16, 4, 1, 2)
 
 # What stands for the model's fingerprint, and what a page must not be able to break.
 MODEL, NASTY = "3f2a", "</script><b>&\"'"
@@ -86,7 +101,7 @@ def speckled(seed: int, side: int, count: int) -> Mask:
 @pytest.fixture
 def add_map(tmp_path: Path) -> Callable[..., Path]:
     """Add a scene to a folder of maps, as `infer-tiled` leaves it, without any model."""
-    folder, scenes = tmp_path / "maps", {}
+    folder, scenes = tmp_path / "maps", dict[str, StoredScene]()
     folder.mkdir()
 
     def add(
@@ -113,28 +128,20 @@ def add_map(tmp_path: Path) -> Callable[..., Path]:
         write_polygons(folder / f"{name}_landslides{suffix}", table, provenance)
         share = float(mask.mean())
         area = sum(landslide.area for landslide in landslides)
-        total = {"name": "landslide", "landslides": len(landslides), "area": area, "share": share}
-        scenes[name] = {
-            "input": {"image": str(image)},
-            "width": cols,
-            "height": rows,
-            "scale_factors": [0.25, 0.25],
-            "model_gsd": 2.0,
-            "summary": {
-                "class_shares": {"background": 1 - share, "landslide": share},
-                "pixels": mask.size,
-                "unit": "m2" if is_placed else "px",
-                "gsd": provenance.gsd,
-                "mapped": provenance.mapped,
-                "totals": [total],
-            },
-            "warnings": list(warnings),
-            "notes": [],
-            "outputs": {"drawing": {"threshold": 0.5}},
-        }
-        plan = {"engine": "openvino", "precision": "float32", "tile": None}
-        record = {"made_from": {"model": MODEL}, "plan": plan, "scenes": scenes}
-        write_json(folder / MAPS_RECORD, record)
+        summary = SceneSummary(
+            files={},
+            class_shares={"background": 1 - share, "landslide": share},
+            pixels=mask.size,
+            totals=[ClassTotal("landslide", len(landslides), area, share)],
+            unit="m2" if is_placed else "px",
+            gsd=provenance.gsd,
+            mapped=provenance.mapped,
+        )
+        scale = SceneScale((0.25, 0.25), 2.0, warnings)
+        scene = FinishedScene(name, image, cols, rows, scale, summary, Outputs(Drawing(0.5)))
+        scenes[name] = StoredScene.of(scene, "", Identity(str(image), {}), {})
+        record = MapRecord(FORMAT, {"model": MODEL}, PLAN, [], scenes)
+        write_json(folder / MAPS_RECORD, asdict(record))
         return folder
 
     return add

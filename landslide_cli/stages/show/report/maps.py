@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.palette import Palette
+from landslide_cli.dataset.files import MAPS_RECORD
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.map_frame import Polygon, bounds_of, polygons_in_pixels
 from landslide_cli.imagery.raster.georeference import Geometries
@@ -19,7 +20,8 @@ from landslide_cli.imagery.vector.shapes import SIZE_CLASSES
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import mask_path
-from landslide_cli.runs.map_folder import MappedScene, MapRecord, read_map_record
+from landslide_cli.runs.map_record import FinishedScene, MapRecord, read_record
+from landslide_cli.runs.plan import Plan
 from landslide_cli.stages.show.landslides import DRAWN_BY_HAND, UNITS, Landslides
 from landslide_cli.stages.show.report.scenes import ScenePart, scene_part, thumbnail
 
@@ -100,12 +102,12 @@ def map_part(
         reporter: shown the progress.
 
     Raises:
-        DataError: the record was changed or is damaged.
+        DataError: the record is damaged.
     """
-    record = read_map_record(folder)
-    known = [] if record is None else record.scenes.values()
-    present = [scene for scene in known if mask_path(folder, scene.name).exists()]
-    if record is None or not present:
+    record = read_record(folder / MAPS_RECORD)
+    scenes = {name: stored.finished(name) for name, stored in sorted(record.scenes.items())}
+    present = [scene for scene in scenes.values() if mask_path(folder, scene.name).exists()]
+    if not present:
         return None
     # The scenes with the most landslides are looked at first.
     ordered = sorted(present, key=lambda scene: -_area(scene))
@@ -122,9 +124,7 @@ def map_part(
             parts.append(scene_part(scene, key, folder, palette, landslides, len(drawn), reporter))
             advance()
         keys = {part.name: part.key for part in parts}
-        largest = [
-            (group.unit, _largest(group, record.scenes, keys, tables, pixels)) for group in groups
-        ]
+        largest = [(group.unit, _largest(group, scenes, keys, tables, pixels)) for group in groups]
         advance()
     return MapPart(
         parts,
@@ -136,13 +136,13 @@ def map_part(
         [(palette.names[index], palette.colours[index]) for index in palette.foreground],
         [(category.label, category.colour, category.line) for category in CONFIDENCE],
         _provenance(profile, record, folder, present),
-        [(scene.name, text) for scene in present for text in scene.warnings],
-        [(scene.name, text) for scene in present for text in scene.notes],
+        [(scene.name, text) for scene in present for text in scene.scale.warnings],
+        [(scene.name, text) for scene in present for text in scene.scale.notes],
     )
 
 
 def _in_pixels(
-    scenes: Sequence[MappedScene], folder: Path, tables: Mapping[str, LandslideTable]
+    scenes: Sequence[FinishedScene], folder: Path, tables: Mapping[str, LandslideTable]
 ) -> dict[str, Geometries]:
     """Take the landslides of the scenes to pixels; of none that has no place there."""
     pixels = {}
@@ -158,7 +158,7 @@ def _in_pixels(
 
 def _largest(
     group: Landslides,
-    scenes: Mapping[str, MappedScene],
+    scenes: Mapping[str, FinishedScene],
     keys: Mapping[str, str],
     tables: Mapping[str, LandslideTable],
     pixels: Mapping[str, Geometries],
@@ -203,12 +203,11 @@ def _row(
     )
 
 
-def _line(scene: MappedScene) -> tuple[str, ...]:
+def _line(scene: FinishedScene) -> tuple[str, ...]:
     """Return a line of the table of all scenes."""
     summary, unit = scene.summary, UNITS[scene.summary.unit]
     totals = [
-        f"{total['name']}: {total['landslides']:,}, {total['area']:,.0f} {unit} "
-        f"({total['share']:.1%})"
+        f"{total.name}: {total.landslides:,}, {total.area:,.0f} {unit} ({total.share:.1%})"
         for total in summary.totals
     ]
     gsd = "unknown" if summary.gsd is None else f"{summary.gsd:.3g} m"
@@ -216,7 +215,7 @@ def _line(scene: MappedScene) -> tuple[str, ...]:
 
 
 def _key_figures(
-    scenes: Sequence[MappedScene], groups: Sequence[Landslides], palette: Palette
+    scenes: Sequence[FinishedScene], groups: Sequence[Landslides], palette: Palette
 ) -> list[tuple[str, str]]:
     """Return the numbers that a reader looks for first, with their words."""
     figures = []
@@ -263,13 +262,12 @@ def _sizes(group: Landslides) -> SizeTable:
 
 
 def _provenance(
-    profile: Profile, record: MapRecord, folder: Path, scenes: Sequence[MappedScene]
+    profile: Profile, record: MapRecord, folder: Path, scenes: Sequence[FinishedScene]
 ) -> list[tuple[str, str]]:
-    settings, plan, first = record.settings, record.plan, scenes[0]
+    settings, plan, first = record.made_from, record.plan, scenes[0]
     tags = read_tags(mask_path(folder, first.name))
-    threshold = first.drawing.get("threshold")
-    drawn = {key: first.drawing.get(key) or 0.0 for key in ("min_area", "fill_holes", "simplify")}
-    tile = plan.get("tile")
+    drawn = {**vars(first.outputs.drawing)}
+    threshold = drawn.pop("threshold")
     rows = {
         "Made by": tags.get("SOFTWARE", ""),
         "Mapped on": _list(sorted(scene.summary.mapped for scene in scenes)),
@@ -281,23 +279,27 @@ def _provenance(
         "Seen by the model at": _list(_model_gsd(scene) for scene in scenes),
         "Views averaged (infer.tta)": str(settings.get("infer.tta", "")),
         "No data (infer.nodata)": str(settings.get("infer.nodata", "")),
-        "Engine": f"{plan.get('engine', '')}, {plan.get('precision', '')}",
-        "Windows": "whole scenes"
-        if tile is None
-        else f"{tile} pixels, overlapping by {plan.get('overlap')}",
+        "Engine": "" if plan is None else f"{plan.engine}, {plan.precision}",
+        "Windows": "" if plan is None else _windows(plan),
         "Folder": str(folder),
     }
-    return [(key, value) for key, value in rows.items() if value.strip(", ")]
+    return [(key, value) for key, value in rows.items() if value]
 
 
-def _area(scene: MappedScene) -> float:
-    return float(sum(total["area"] for total in scene.summary.totals))
+def _windows(plan: Plan) -> str:
+    if plan.tile is None:
+        return "whole scenes"
+    return f"{plan.tile} pixels, overlapping by {plan.overlap}"
 
 
-def _model_gsd(scene: MappedScene) -> str:
-    if scene.model_gsd is not None:
-        return f"{scene.model_gsd:.3g} m per pixel"
-    return f"{scene.scale_factors[0]:.3g} of the scene's size"
+def _area(scene: FinishedScene) -> float:
+    return sum(total.area for total in scene.summary.totals)
+
+
+def _model_gsd(scene: FinishedScene) -> str:
+    if scene.scale.model_gsd is not None:
+        return f"{scene.scale.model_gsd:.3g} m per pixel"
+    return f"{scene.scale.scale_factors[0]:.3g} of the scene's size"
 
 
 def _list(values: Iterable[str]) -> str:

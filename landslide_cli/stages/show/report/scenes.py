@@ -30,7 +30,7 @@ from landslide_cli.imagery.raster.previews import read_class_preview, read_previ
 from landslide_cli.imagery.vector.attributes import LandslideTable
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import mask_path, overlay_path
-from landslide_cli.runs.map_folder import MappedScene
+from landslide_cli.runs.map_record import FinishedScene
 from landslide_cli.stages.show.landslides import DRAWN_BY_HAND, UNITS
 from landslide_cli.stages.show.report.page import data_uri
 
@@ -86,7 +86,7 @@ class ScenePart:
 
 
 def scene_part(
-    scene: MappedScene,
+    scene: FinishedScene,
     key: str,
     folder: Path,
     palette: Palette,
@@ -135,7 +135,7 @@ def scene_part(
     )
 
 
-def thumbnail(scene: MappedScene, polygon: Polygon) -> str | None:
+def thumbnail(scene: FinishedScene, polygon: Polygon) -> str | None:
     """Draw a landslide with some of the ground around it; None if the image cannot be read.
 
     Args:
@@ -159,7 +159,7 @@ def thumbnail(scene: MappedScene, polygon: Polygon) -> str | None:
 
 
 def _picture(
-    scene: MappedScene, folder: Path, longest: int, reporter: Reporter
+    scene: FinishedScene, folder: Path, longest: int, reporter: Reporter
 ) -> tuple[Picture, bool]:
     """Read the image of a scene reduced, or what `infer-tiled` drew of it; and tell which."""
     try:
@@ -189,7 +189,7 @@ def _outlines(
     return outlines
 
 
-def _facts(scene: MappedScene, place: Georeference) -> list[tuple[str, str]]:
+def _facts(scene: FinishedScene, place: Georeference) -> list[tuple[str, str]]:
     """Return what is to be said of a scene beside its map."""
     summary = scene.summary
     shares = ", ".join(f"{name} {share:.1%}" for name, share in summary.class_shares.items())
