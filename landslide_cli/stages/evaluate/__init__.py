@@ -26,12 +26,13 @@ from landslide_cli.stages.evaluate.compare import Comparison, compare
 from landslide_cli.stages.evaluate.counts import (
     Measure,
     SampleCounts,
+    Scoring,
     count_samples,
     measure_of,
 )
 from landslide_cli.stages.evaluate.disagreements import NAME as DISAGREEMENTS
-from landslide_cli.stages.evaluate.disagreements import Found, write_disagreements
-from landslide_cli.stages.evaluate.false_alarms import FalseAlarms, false_alarms_document
+from landslide_cli.stages.evaluate.disagreements import write_disagreements
+from landslide_cli.stages.evaluate.false_alarms import false_alarms_document
 from landslide_cli.stages.evaluate.leaks import Leak, report_leaks
 from landslide_cli.stages.evaluate.report import (
     foreground_dice,
@@ -104,23 +105,22 @@ def _evaluate(
             "too narrow; set split.groups to a pattern on the names"
         )
     measure = measure_of(profile, [sample for samples in parts for sample in samples.items])
-    leaks, leaking = _report_leaks(profiles, profiles, parts, part, reporter)
-    counts, alarms, found, warnings = _count_all(profiles, parts, measure, part, reporter)
+    leaks, warnings = _report_leaks(profiles, profiles, parts, part, reporter)
+    ours, gsd_warnings = _score(profiles, profiles, parts, measure, part, reporter)
     comparison = None
     if against is not None:
         rivals = [profile_of_run(against, fold.fold if folds else None, fold) for fold in profiles]
-        theirs_too = _report_leaks(rivals, profiles, parts, part, reporter)
-        leaks, leaking = leaks + theirs_too[0], leaking + theirs_too[1]
-        theirs, *_ = _count_all(rivals, parts, measure, part, reporter, scored_by=profiles)
-        comparison = compare(counts, theirs, against, profile.palette, measure, profile.evaluate)
-    folder = run_home(profile)
-    with reporter.working("computing scores and intervals"):
-        result = _result(
-            *(profile, folder, part, parts[0].units, counts, alarms, leaks, leaking + warnings),
-            *(measure, comparison),
+        their_leaks, their_warnings = _report_leaks(rivals, profiles, parts, part, reporter)
+        leaks, warnings = leaks + their_leaks, warnings + their_warnings
+        theirs, _ = _score(rivals, profiles, parts, measure, part, reporter)
+        comparison = compare(
+            ours.counts, theirs.counts, against, profile.palette, measure, profile.evaluate
         )
+    warnings += gsd_warnings
+    with reporter.working("computing scores and intervals"):
+        result = _result(profile, part, parts[0].units, ours, leaks, warnings, measure, comparison)
     with reporter.working("drawing plots"):
-        _write(result, counts, found, profile.palette)
+        _write(result, ours, profile.palette)
     return result
 
 
@@ -134,35 +134,41 @@ def _profiles(profile: Profile, folds: bool) -> list[Profile]:
     return [profile.model_copy(update={"fold": number}) for number in numbers]
 
 
-def _count_all(
+def _score(
     profiles: Sequence[Profile],
+    scorers: Sequence[Profile],
     parts: Sequence[Samples],
     measure: Measure,
     part: Part,
     reporter: Reporter,
-    scored_by: Sequence[Profile] | None = None,
-) -> tuple[list[SampleCounts], list[FalseAlarms], list[Found], list[str]]:
-    """Count the samples of each fold by its own model, and what is mapped without foreground.
+) -> tuple[Scoring, list[str]]:
+    """Predict and count the samples of each fold by its own model.
+
+    Args:
+        profiles: of the models.
+        scorers: name and score the samples of each; the same, but for another run.
+        parts: the samples.
+        measure: units and tolerances.
+        part: which part they are.
+        reporter: shown the progress.
 
     Returns:
-        The counts, the false alarms, where labels and predictions disagree, and what was warned of
-        the scenes' GSD.
+        What came of all, and what was warned of the scenes' GSD.
     """
-    counts: list[SampleCounts] = []
-    alarms, found = list[FalseAlarms](), list[Found]()
+    scorings: list[Scoring] = []
     warnings: list[str] = []
-    for fold, scorer, samples in zip(profiles, scored_by or profiles, parts, strict=True):
+    for fold, scorer, samples in zip(profiles, scorers, parts, strict=True):
         suffix = f", fold {samples.items[0].fold}" if len(profiles) > 1 else ""
         predicting = as_scored(fold, scorer)
         description, run = f"scoring {part}{suffix}", find_run(predicting)
         if samples.units != "tiles":
             images = [sample.image for sample in samples.items]
             warnings += report_scales(scales_of(images, run.preprocessing_of), reporter)
-        counted = count_samples(predicting, run, samples, measure, description, reporter)
-        counts, alarms, found = counts + counted[0], alarms + counted[1], found + counted[2]
-    if not counts:
+        scorings.append(count_samples(predicting, run, samples, measure, description, reporter))
+    pooled = Scoring.pooled(scorings)
+    if not pooled.counts:
         raise DataError(f"none of the scenes of {part} has a mask, so there is nothing to score")
-    return counts, alarms, found, warnings
+    return pooled, warnings
 
 
 def _delivered(profile: Profile) -> dict[str, float]:
@@ -191,17 +197,16 @@ def _report_leaks(
 
 def _result(
     profile: Profile,
-    folder: Path,
     part: Part,
     units: Units,
-    counts: Sequence[SampleCounts],
-    alarms: Sequence[FalseAlarms],
+    scoring: Scoring,
     leaks: list[Leak],
     warnings: list[str],
     measure: Measure,
     comparison: Comparison | None,
 ) -> EvaluateResult:
-    settings, palette = profile.evaluate, profile.palette
+    settings, palette, counts = profile.evaluate, profile.palette, scoring.counts
+    folder = run_home(profile)
     pixels = sum(int(sample.confusion.sum()) for sample in counts)
     suffix = "" if part == "test" else f"-{part}"
     suffix += "-mosaic" if units == "mosaic" else ""
@@ -228,7 +233,7 @@ def _result(
         dice_coef_multiclass=float(np.mean([_soft_accuracy(sample) for sample in counts])),
         worst=_worst(counts),
         delivered=_delivered(profile) if counts[0].delivered is not None else None,
-        false_alarms=false_alarms_document(alarms),
+        false_alarms=false_alarms_document(scoring.alarms),
         leaks=leaks,
         comparison=comparison,
         warnings=warnings,
@@ -263,12 +268,7 @@ def _true_share(sample: SampleCounts) -> float:
     return float(pixels / max(1, sample.confusion.sum()))
 
 
-def _write(
-    result: EvaluateResult,
-    counts: Sequence[SampleCounts],
-    found: Sequence[Found],
-    palette: Palette,
-) -> None:
+def _write(result: EvaluateResult, scoring: Scoring, palette: Palette) -> None:
     """Write the numbers and the map of disagreements, and draw the plots."""
     # Here, as the comparison of inventories in this package draws none.
     from landslide_cli.imagery.plots import (
@@ -279,7 +279,7 @@ def _write(
     )
 
     document, experiment, table, bars, curve, diagram, *others = result.files
-    lead = palette.subject
+    lead, counts = palette.subject, scoring.counts
     lines = [sample_scores(sample, palette.names) for sample in counts]
     write_csv(table, list(lines[0]), [[_cell(value) for value in line.values()] for line in lines])
     write_csv(
@@ -307,7 +307,7 @@ def _write(
     plot_reliability(diagram, result.calibration["reliability"], lead)
     for path in others:
         if path.suffix == ".gpkg":
-            write_disagreements(path, found)
+            write_disagreements(path, scoring.disagreements)
         elif path.suffix == ".csv":
             names = list(result.classes)
             rows = zip(names, *result.means.confusion.T.tolist(), strict=True)

@@ -1,8 +1,9 @@
 """The counts of each scored scene or tile: additive, and all that the scores are computed from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from landslide_cli.runs.predictions import predictions
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import Sample, Samples, Units
 from landslide_cli.runs.scene_predictor import Prediction
-from landslide_cli.stages.evaluate.disagreements import Found, disagreements_in
+from landslide_cli.stages.evaluate.disagreements import SceneDisagreement, disagreements_in
 from landslide_cli.stages.evaluate.false_alarms import FalseAlarms
 
 
@@ -77,6 +78,29 @@ class SampleCounts:
         return bool(self.confusion[index].any())
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """What came of predicting samples.
+
+    `counts` are of those with a mask, `alarms` of what is mapped on those without foreground;
+    `disagreements` are where labels and prediction disagree on it, of whole scenes only.
+    """
+
+    counts: list[SampleCounts] = field(default_factory=list)
+    alarms: list[FalseAlarms] = field(default_factory=list)
+    disagreements: list[SceneDisagreement] = field(default_factory=list)
+
+    @classmethod
+    def pooled(cls, scorings: Iterable["Scoring"]) -> Self:
+        """Put together what several models gave, each for its own samples."""
+        pooled = cls()
+        for scoring in scorings:
+            pooled.counts.extend(scoring.counts)
+            pooled.alarms.extend(scoring.alarms)
+            pooled.disagreements.extend(scoring.disagreements)
+        return pooled
+
+
 def count_samples(
     profile: Profile,
     run: Run,
@@ -84,11 +108,8 @@ def count_samples(
     measure: Measure,
     description: str,
     reporter: Reporter,
-) -> tuple[list[SampleCounts], list[FalseAlarms], list[Found]]:
+) -> Scoring:
     """Predict and count the samples, one at a time; of background only what is mapped on it.
-
-    What is mapped on samples without foreground is counted too, and of whole scenes it is found
-    where labels and prediction disagree on it.
 
     Args:
         profile: its `classes`, `foreground`, `evaluate`, `infer`, `train` loss and what reading
@@ -104,26 +125,29 @@ def count_samples(
     """
     train = profile.train
     loss = LossSettings(
-        *(train.loss, train.tversky_alpha, train.tversky_beta, train.focal_gamma),
-        train.class_weights,
+        train.loss,
+        tversky_alpha=train.tversky_alpha,
+        tversky_beta=train.tversky_beta,
+        focal_gamma=train.focal_gamma,
+        class_weights=train.class_weights,
     )
-    counts: list[SampleCounts] = []
-    alarms, found, palette = list[FalseAlarms](), list[Found](), profile.palette
+    scoring, palette = Scoring(), profile.palette
+    options = _polygon_options(profile, samples.units)
     for prediction in predictions(profile, run, samples, description, reporter):
-        mapped, is_scored = prediction.predicted.mask(run.threshold), False
+        mapped = prediction.predicted.mask(run.threshold)
         if samples.units == "scenes":
-            found += disagreements_in(prediction, run.threshold, palette)
-        if prediction.sample.mask is not None:
-            is_scored, options = True, _polygon_options(profile, samples.units)
-            counts.append(
+            scoring.disagreements.extend(disagreements_in(prediction, run.threshold, palette))
+        is_scored = prediction.sample.mask is not None
+        if is_scored:
+            scoring.counts.append(
                 _count(prediction, mapped, profile, run.threshold, measure, options, loss)
             )
         truth = palette.only_foreground(prediction.truth)
         if not is_foreground(truth).any():
             area = _square_metres(profile, prediction, samples.units)
             mapped = palette.only_foreground(mapped)
-            alarms.append(FalseAlarms.of(prediction.sample, truth, mapped, area, is_scored))
-    return counts, alarms, found
+            scoring.alarms.append(FalseAlarms.of(prediction.sample, truth, mapped, area, is_scored))
+    return scoring
 
 
 def _polygon_options(profile: Profile, units: Units) -> PolygonOptions | None:

@@ -28,8 +28,8 @@ _OF_SCENE, _WRITTEN = 100, 1000
 
 
 @dataclass(frozen=True)
-class Found:
-    """A disagreement in a scene."""
+class SceneDisagreement:
+    """A disagreement, and the scene that it is in."""
 
     sample: Sample
     disagreement: Disagreement
@@ -37,16 +37,16 @@ class Found:
 
 def disagreements_in(
     prediction: Prediction, threshold: float | None, palette: Palette
-) -> list[Found]:
+) -> list[SceneDisagreement]:
     """Find where a scene's labels and prediction disagree most on the foreground."""
     predicted = prediction.predicted
     truth = palette.only_foreground(prediction.truth)
     mapped = palette.only_foreground(predicted.mask(threshold))
     found = disagreements(truth, mapped, predicted.foreground, _OF_SCENE)
-    return [Found(prediction.sample, disagreement) for disagreement in found]
+    return [SceneDisagreement(prediction.sample, disagreement) for disagreement in found]
 
 
-def write_disagreements(path: Path, found: Sequence[Found]) -> None:
+def write_disagreements(path: Path, found: Sequence[SceneDisagreement]) -> None:
     """Write disagreements as a GeoPackage, ranked by area times probability.
 
     Args:
@@ -60,7 +60,7 @@ def write_disagreements(path: Path, found: Sequence[Found]) -> None:
     places = {entry.sample.name: _place(entry.sample.image) for entry in found}
     in_metres = all(place.pixel is not None for place in places.values())
 
-    def size(entry: Found) -> float:
+    def size(entry: SceneDisagreement) -> float:
         return (places[entry.sample.name].pixel or 1.0) if in_metres else 1.0
 
     ranked = sorted(found, key=lambda entry: -entry.disagreement.weight * size(entry))[:_WRITTEN]
@@ -74,7 +74,7 @@ def write_disagreements(path: Path, found: Sequence[Found]) -> None:
 
 
 def _polygon(
-    rank: int, entry: Found, georeference: Georeference, unit: str, pixel: float
+    rank: int, entry: SceneDisagreement, georeference: Georeference, unit: str, pixel: float
 ) -> PlacedPolygon:
     disagreement, scene = entry.disagreement, entry.sample.scene
     polygon = disagreement.polygon

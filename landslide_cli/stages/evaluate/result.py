@@ -31,9 +31,9 @@ class EvaluateResult(Result):
     `units` are whole scenes, by themselves or in mosaics, or tiles; `samples` is their number,
     `with_landslides` that of those whose labels have any foreground, `groups` the number of their
     groups, `folds` the folds that were scored. `classes` are those of the `palette` that have a
-    meaning. `delivered` are the `infer.min_area` and
-    `infer.fill_holes` of the delivered objects, None without these. `false_alarms` tells what is
-    mapped on samples without foreground, scenes of background included, None without any.
+    meaning. `delivered` are the `infer.min_area` and `infer.fill_holes` of the delivered objects,
+    None without these. `false_alarms` tells what is mapped on samples without foreground, scenes of
+    background included, None without any.
     `thresholds` holds the threshold of each model, None for the most probable class. `loss` is the
     loss of the training, averaged over the samples, and `dice_coef_multiclass` the metric of the
     published experiment. `worst` names the samples with the lowest Dice of the foreground, the
