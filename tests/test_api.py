@@ -79,7 +79,7 @@ def test_array_is_resized_by_its_gsd_as_a_georeferenced_file_is(
         warnings.simplefilter("error", LandslideWarning)
         of_array, of_file = predict(image, profile, gsd=1.0), predict(path, profile)
     np.testing.assert_array_equal(of_array, of_file)
-    with pytest.warns(LandslideWarning, match="taken as .* m a pixel; give gsd"):
+    with pytest.warns(LandslideWarning, match="taken as .* m per pixel; give gsd"):
         predict(image, profile)
     with pytest.warns(LandslideWarning, match="expect most landslides to be missed"):
         predict(image, profile, gsd=5.0)

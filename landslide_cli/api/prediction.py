@@ -103,7 +103,9 @@ def _scales(
         single = model.predictor.without_tta()
         preprocessing = with_chosen_scale(source, preprocessing, single)
         taken = target * preprocessing.scale
-        reporter.warn(f"image: its GSD is not known, and taken as {taken:.3g} m a pixel; give gsd")
+        reporter.warn(
+            f"image: its GSD is not known, and taken as {taken:.3g} m per pixel; give gsd"
+        )
     scales = preprocessing.scales_of(Path("image"), Georeference(), source.height, source.width)
     if gsd is not None:
         for text in gsd_warnings(gsd, gsd / scales[0], preprocessing):

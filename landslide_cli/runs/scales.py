@@ -66,7 +66,7 @@ def report_scales(scales: Mapping[str, SceneScale], reporter: Reporter) -> list[
     seen = sorted(scale.model_gsd for scale in scales.values() if scale.model_gsd is not None)
     if seen:
         ends = dict.fromkeys(f"{gsd:.3g}" for gsd in (seen[0], seen[-1]))
-        reporter.note(f"the model sees {' to '.join(ends)} m a pixel")
+        reporter.note(f"the model sees {' to '.join(ends)} m per pixel")
     for line in _lines({name: scale.notes for name, scale in scales.items()}):
         reporter.note(line)
     warnings = _lines({name: scale.warnings for name, scale in scales.items()})
@@ -138,18 +138,15 @@ def gsd_warnings(
 ) -> Iterator[str]:
     """Say what may be wrong, by the scene's own GSD and that of the model's input, in metres."""
     if own is None or seen is None:
-        if preprocessing.resized_by == "agreement" and preprocessing.gsd is not None:
-            taken = preprocessing.gsd * preprocessing.scale
-            yield (
-                f"GSD not known, so resized by {preprocessing.scale:.3g}, where turned views agree "
-                f"best: taken as {taken:.3g} m a pixel; otherwise set infer.scale, or map a "
-                "georeferenced file"
-            )
-        if preprocessing.resized_by == "gsd or scale" and preprocessing.gsd is not None:
+        why = {
+            "agreement": "where turned views agree best: taken as",
+            "gsd or scale": "right for",
+        }.get(preprocessing.resized_by)
+        if why is not None and preprocessing.gsd is not None:
             assumed = preprocessing.gsd * preprocessing.scale
             yield (
-                f"GSD not known, so resized by {preprocessing.scale:.3g}, right for "
-                f"{assumed:.3g} m a pixel; otherwise set infer.scale, or map a georeferenced file"
+                f"GSD not known, so resized by {preprocessing.scale:.3g}, {why} {assumed:.3g} m "
+                "per pixel; otherwise set infer.scale, or map a georeferenced file"
             )
         return
     if preprocessing.gsd_range is None:
@@ -157,6 +154,6 @@ def gsd_warnings(
     least, largest = preprocessing.gsd_range
     trained = f"the model was trained for {least:.3g} to {largest:.3g} m"
     if own > largest * (1.0 + _EQUAL):
-        yield f"{own:.3g} m a pixel; {trained}: expect most landslides to be missed"
+        yield f"{own:.3g} m per pixel; {trained}: expect most landslides to be missed"
     if not least / (1.0 + _EQUAL) <= seen <= largest * (1.0 + _EQUAL):
-        yield f"resized to {seen:.3g} m a pixel; {trained}: expect a poor map"
+        yield f"resized to {seen:.3g} m per pixel; {trained}: expect a poor map"

@@ -166,7 +166,7 @@ def test_the_worst_scenes_are_pictured_as_they_are_mapped(
     # Both warn, once for all scenes.
     assert reporter.warnings == result.warnings * 2
     (warning,) = result.warnings
-    assert warning.startswith("s0, s1: resized to 0.9 m a pixel; the model was trained for 0.65")
+    assert warning.startswith("s0, s1: resized to 0.9 m per pixel; the model was trained for 0.65")
     masks = mapped_masks(profile)
     named = json.loads((profile.run_folder / "evaluation.json").read_text(encoding="utf-8"))
     for mask, line in zip(pictured, named["worst"], strict=True):

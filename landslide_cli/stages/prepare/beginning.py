@@ -159,7 +159,7 @@ def _seen(infos: Sequence[RasterInfo]) -> str:
     ground = "no georeference"
     if gsds:
         ends = dict.fromkeys(f"{gsd:.3g}" for gsd in (gsds[0], gsds[-1]))
-        ground = f"{' to '.join(ends)} m a pixel"
+        ground = f"{' to '.join(ends)} m per pixel"
     return f"{counted(len(infos), 'image')}: {bands} bands of {types}, {sizes} pixels, {ground}"
 
 

@@ -278,7 +278,7 @@ def test_scenes_without_georeference_keep_the_scale_of_the_run_and_are_warned_of
     assert result.classes == before.classes
     assert result.warnings == reporter.warnings == result.document()["warnings"]
     (warning,) = result.warnings
-    assert warning.startswith("s0, s1: GSD not known, so resized by 1, right for 2 m a pixel")
+    assert warning.startswith("s0, s1: GSD not known, so resized by 1, right for 2 m per pixel")
     assert evaluate(trained, reporter=reporter).warnings == []  # tiles are prepared already
 
 

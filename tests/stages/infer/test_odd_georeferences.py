@@ -69,7 +69,7 @@ def test_ground_control_points_alone_are_kept_and_tell_the_scale_but_no_area(
         reporter.notes.clear()
         (scene,) = mapped(profile, path).scenes
         assert scene.unchanged is unchanged
-        assert reporter.notes[-2:] == ["the model sees 2 m a pixel", f"a: {BY_POINTS}"]
+        assert reporter.notes[-2:] == ["the model sees 2 m per pixel", f"a: {BY_POINTS}"]
         assert reporter.warnings == []
     assert scene.unit == "px"
     assert scene.totals[0].area == pytest.approx(LANDSLIDE, rel=0.05)
@@ -159,7 +159,7 @@ def test_what_does_not_tell_where_a_scene_lies_is_said_and_the_scene_mapped_in_p
     assert scene.totals[0].area == pytest.approx(LANDSLIDE, rel=0.05)
     assert reporter.notes == ([] if note is None else [f"a: {note}"])
     (warning,) = reporter.warnings
-    assert warning.startswith("a: GSD not known, so resized by 0.25, right for 0.5 m a pixel")
+    assert warning.startswith("a: GSD not known, so resized by 0.25, right for 0.5 m per pixel")
     assert values_of(scene.mask).shape == SHAPE
     if "transform" not in options or note is None or "no size" in note:
         assert "mask_png" in scene.files

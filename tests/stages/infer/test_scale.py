@@ -20,8 +20,8 @@ Write = Callable[..., Path]
 Bright = Callable[..., Profile]
 Seen = list[NDArray[np.uint8]]
 
-COARSE = "10 m a pixel; the model was trained for 1.33 to 3.08 m: expect most landslides"
-NOWHERE = "GSD not known, so resized by 0.25, right for 0.5 m a pixel; otherwise set infer.sc"
+COARSE = "10 m per pixel; the model was trained for 1.33 to 3.08 m: expect most landslides"
+NOWHERE = "GSD not known, so resized by 0.25, right for 0.5 m per pixel; otherwise set infer.sc"
 
 
 def utm(gsd: float) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def test_scenes_of_every_resolution_are_seen_at_the_gsd_of_the_training(
         assert scene.totals[0].area == pytest.approx(32 * 40, rel=0.01)
         assert scene.scale.model_gsd == pytest.approx(2.0, rel=1e-3)
         assert scene.scale.warnings == ()
-    assert reporter.notes[0] == "the model sees 2 m a pixel"
+    assert reporter.notes[0] == "the model sees 2 m per pixel"
     assert reporter.warnings == []
 
 
@@ -98,7 +98,7 @@ def test_a_scale_that_was_asked_for_takes_precedence(
     assert (
         reporter.warnings
         == [
-            "here: resized to 0.834 m a pixel; the model was trained for 1.33 to 3.08 m: "
+            "here: resized to 0.834 m per pixel; the model was trained for 1.33 to 3.08 m: "
             "expect a poor map"
         ]
         * 2
@@ -112,7 +112,7 @@ def test_a_run_that_does_not_know_its_gsd_has_a_scale_and_nothing_to_say(
     plant("scenes/lost.tif")
     result = mapped(bright_at(gsd=None, gsd_range=None))
     assert [scene.scale.scale_factors for scene in result.scenes] == [(0.25, 0.25)] * 2
-    assert reporter.notes == ["the model sees 40 m a pixel"]
+    assert reporter.notes == ["the model sees 40 m per pixel"]
     assert reporter.warnings == []
 
 

@@ -67,7 +67,7 @@ def test_the_profile_of_an_orthophoto_and_its_inventory_prepares_them(here: Path
     profile, result, notes = begun(images="images/valley.tif", labels="inventory.gpkg")
     assert result.profile == Path("valley.yaml")
     text = result.profile.read_text()
-    assert "0.5 m a pixel" in text
+    assert "0.5 m per pixel" in text
     assert "kind: slide (3), flow (1)" in text
     assert any("1 scene cannot be divided" in note for note in notes)
     pixels = prepare(profile).class_pixels["landslide"]  # of 2 m, of an orthophoto of half a metre
