@@ -10,10 +10,9 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,7 +153,7 @@ def map_scenes(
         raise DataError(result.complaint)
     for failed in result.failed:
         warnings.warn(f"not mapped: {failed.reason}", LandslideWarning, stacklevel=2)
-    return Maps(**_values(result))
+    return Maps(**vars(result))
 
 
 def evaluate(
@@ -220,7 +219,3 @@ def _reporter(progress: bool) -> Reporter:
     from landslide_cli import console
 
     return console.reporter_for(quiet=False)
-
-
-def _values(result: Any) -> dict[str, Any]:
-    return {field.name: getattr(result, field.name) for field in fields(result)}

@@ -16,8 +16,12 @@ class Terminated(BaseException):
 
 # What ends a command in a line.
 EXPECTED = (
-    *(LandslideError, OSError, MemoryError, UnicodeEncodeError),
-    *(KeyboardInterrupt, Terminated),
+    LandslideError,
+    OSError,
+    MemoryError,
+    UnicodeEncodeError,
+    KeyboardInterrupt,
+    Terminated,
 )
 
 

@@ -1,4 +1,4 @@
-"""Progress as lines of plain text, for what is no terminal."""
+"""Progress as lines of plain text, for logs and pipes."""
 
 import sys
 from collections.abc import Iterator, Sequence

@@ -93,7 +93,7 @@ class _StoredAncestor:
 
 @dataclass(frozen=True)
 class _Stored:
-    """Of the result in `run.json`; runs of earlier versions have neither scenes nor ancestors."""
+    """The part of the result in `run.json`; earlier versions recorded neither."""
 
     learned: list[_Row] | None = None
     ancestors: list[_StoredAncestor] | None = None

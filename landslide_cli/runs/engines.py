@@ -34,7 +34,7 @@ _KEPT = 2
 
 @dataclass(frozen=True)
 class Shape:
-    """The windows of a model call; of 8 bits unless `is_float`."""
+    """The shape of the windows of a model call; they are uint8 unless `is_float`."""
 
     batch: int
     rows: int
@@ -47,7 +47,7 @@ class Engine(Protocol):
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Memory that its features take for each pixel of a window, in float32."""
+        """Bytes that its features take per pixel of a window, in float32."""
 
     @property
     def int8_form(self) -> Int8Form | None:
@@ -111,7 +111,7 @@ class OpenVinoEngine:
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Memory that its features take for each pixel of a window, in float32."""
+        """Bytes that its features take per pixel of a window, in float32."""
         side = 512
         model = self._model.clone()
         model.reshape([1, side, side, self._bands])
@@ -137,8 +137,8 @@ class OpenVinoEngine:
         return (*preferred, *self._floating_point())
 
     def _floating_point(self) -> Sequence[Precision]:
-        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        has_bfloat16 = "BF16" in able and is_allowed("bfloat16")
+        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        has_bfloat16 = "BF16" in capabilities and is_allowed("bfloat16")
         return ("bfloat16", "float32") if has_bfloat16 else ("float32",)
 
     def compiled(self, shape: Shape, precision: Precision) -> Predict:
@@ -151,7 +151,7 @@ class OpenVinoEngine:
         model = (self._quantized() if precision == "int8" else self._model).clone()
         model.reshape([shape.batch, shape.rows, shape.cols, self._bands])
         # Layers that are not quantized are computed as is fastest.
-        others = self._floating_point()[0] if precision == "int8" else precision
+        floating_point = self._floating_point()[0] if precision == "int8" else precision
         prepost = openvino.preprocess.PrePostProcessor(model)
         kind = openvino.Type.f32 if shape.is_float else openvino.Type.u8
         prepost.input().tensor().set_element_type(kind)
@@ -160,7 +160,7 @@ class OpenVinoEngine:
             "CPU",
             {
                 # Without this it takes bfloat16 by itself where the processor has it.
-                "INFERENCE_PRECISION_HINT": "bf16" if others == "bfloat16" else "f32",
+                "INFERENCE_PRECISION_HINT": "bf16" if floating_point == "bfloat16" else "f32",
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": self._threads,
             },
@@ -197,7 +197,7 @@ class TensorFlowEngine:
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Memory that its features take for each pixel of a window, in float32."""
+        """Bytes that its features take per pixel of a window, in float32."""
         from landslide_cli.core.networks.summary import feature_sizes
 
         side = 512

@@ -1,5 +1,6 @@
 """Windows of scenes as a model sees them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -31,16 +32,19 @@ def example_windows(run: Run, scenes: Sequence[Path], side: int) -> Iterator[Ima
 
 
 def spread_windows(run: Run, scenes: Sequence[Path], side: int, most: int) -> list[Image]:
-    """Return windows from as many scenes as can be, evenly chosen.
+    """Return windows of as many scenes as possible, evenly spaced.
 
     Args:
         run: its preprocessing is used.
         scenes: images.
         side: of a window in pixels of the model.
         most: how many at most.
+
+    Returns:
+        (side, side, bands) each, uint8 or float32 as the model takes them.
     """
     chosen = scenes[:: max(1, len(scenes) // most)]
-    each = -(-most // max(1, len(chosen)))
+    each = math.ceil(most / max(1, len(chosen)))
     rounds = zip_longest(*([*islice(_of_scene(run, path, side), each)] for path in chosen))
     return [window for found in rounds for window in found if window is not None][:most]
 

@@ -23,11 +23,12 @@ TIED = (MODEL, METRICS, THRESHOLD)
 # In the folder of a run that is being trained.
 UNFINISHED_RECORD = "unfinished.json"
 
-# The run in this package, by the word for it in `model.weights`.
+# The run in this package, and its name in `model.weights`.
 LANDSLIDE = "landslide"
 PACKAGED = FOLDER / LANDSLIDE
 
-# How the maps of a scene are called after its name, by their kind; polygons if they are landslides.
+# What follows the name of a scene in the names of its maps, by their kinds; that of polygons where
+# the foreground is landslides.
 MAP_SUFFIXES = {
     "mask": "_mask.tif",
     "mask_style": "_mask.qml",
@@ -59,7 +60,7 @@ def run_home(profile: Profile) -> Path:
 
 
 def inventory_home(profile: Profile) -> Path:
-    """Return where the comparison with another inventory lies: beside the run, which it needs not.
+    """Return where the comparison with another inventory lies: beside the run, if there is one.
 
     A folder of the run's own name would be in the way of a training.
     """

@@ -33,8 +33,8 @@ Kept = Literal["none", "the first two", "those that lose most"]
 class Change:
     """What int8 changes on labelled samples, in a single pass.
 
-    `part` is that of the samples, of which there are so many in so many groups; `units` are scenes
-    or tiles. `changed` is the share of their pixels that get another class than in float32. IoUs
+    `part` is that of the samples, `samples` and `groups` are their numbers; `units` are scenes or
+    tiles. `changed` is the share of their pixels that get another class than in float32. IoUs
     are those of the foreground, pooled; `interval` is that of int8 less float32 over resampled
     groups, None below eight of them. Layers that are not quantized computed in `others`.
     """
@@ -66,9 +66,9 @@ class Change:
 class Int8Record:
     """How an int8 form was made.
 
-    `model` is the digest of the Keras model. It was calibrated on so many windows of the part
-    `train`, or else of the scenes to be mapped. `kept` are the convolutions that stay in floating
-    point. `change` is None where nothing labelled was at hand.
+    `model` is the digest of the Keras model. It was calibrated on this number of `windows` of the
+    part `train`, or else of the scenes to be mapped. `kept` are the convolutions that stay in
+    floating point. `change` is None where nothing labelled was at hand.
     """
 
     model: str

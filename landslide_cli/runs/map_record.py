@@ -135,8 +135,8 @@ class StoredInventory:
 class Speed:
     """How fast scenes were mapped, several at once.
 
-    `seconds` are from the first window to the last file, and `model_seconds` of these those in
-    which the model was at work. Square kilometres are those of the scenes, None unless the GSD of
+    `seconds` are from the first window to the last file; during `model_seconds` of these the model
+    was at work. Square kilometres are those of the scenes, None unless the GSD of
     all is known.
     """
 
@@ -165,7 +165,7 @@ class MapRecord:
 
 @dataclass(frozen=True)
 class _Claimed:
-    """Of the record, what every version has stored: the files that may be replaced."""
+    """What a record of any version has: the files that may be replaced."""
 
     files: list[str]
 

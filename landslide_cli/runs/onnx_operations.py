@@ -147,7 +147,7 @@ def _product(graph: Graph, operation: Any, inputs: _Inputs) -> str:
 
 
 def _space_to_batch(graph: Graph, operation: Any, inputs: _Inputs) -> str:
-    """Divide an image into a batch of images, of every so manyeth row and column."""
+    """Divide an image into a batch of images, each with every n-th row and column."""
     block, begins, ends = (_integers(operation, number) for number in (1, 2, 3))
     padded = graph.add("Pad", [inputs[0](), graph.integers([*begins, *ends])])
     batch, *sides = (
@@ -164,7 +164,7 @@ def _space_to_batch(graph: Graph, operation: Any, inputs: _Inputs) -> str:
 
 
 def _batch_to_space(graph: Graph, operation: Any, inputs: _Inputs) -> str:
-    """Put such a batch together again, and crop what was padded."""
+    """Interleave the images of such a batch again, and crop what was padded."""
     block, begins, ends = (_integers(operation, number) for number in (1, 2, 3))
     many, *sides = (int(side) for side in operation.input_value(0).shape)
     batch, count = many // math.prod(block), len(sides)

@@ -148,7 +148,9 @@ def _stored(run: Run, digest: str) -> dict[str, _Compared]:
         with suppress(DataError):
             document = read_json(path) or {}
             if document.pop("model", None) == digest:
-                stored |= {name: restored(_Compared, one, path) for name, one in document.items()}
+                stored |= {
+                    name: restored(_Compared, fields, path) for name, fields in document.items()
+                }
     return stored
 
 

@@ -12,14 +12,14 @@ from landslide_cli.runs.files import METRICS, PROFILE, RUN_RECORD, UNFINISHED_RE
 
 @dataclass(frozen=True)
 class _Trained:
-    """Of `run.json`, what every version has recorded."""
+    """The part of `run.json` that every version has recorded."""
 
     result: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class _TrainedBefore:
-    """Of the result, what version 0.1.0 has recorded of the preprocessing."""
+    """What version 0.1.0 has recorded of the preprocessing, in the result."""
 
     scale: float
     standardized: bool = False

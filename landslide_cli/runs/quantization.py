@@ -226,7 +226,7 @@ class Quantizer:
 
 
 def _spread(samples: Sequence[Sample], most: int) -> list[Sample]:
-    """Choose at most so many samples, as many of each source as can be, evenly."""
+    """Choose at most `most` samples, evenly spaced, as equally from the sources as possible."""
     by_source: dict[int | None, list[Sample]] = {}
     for sample in samples:
         source = None if sample.scene is None else sample.scene.source

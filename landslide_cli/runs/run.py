@@ -33,7 +33,7 @@ from landslide_cli.weights import LICENCE
 
 @dataclass(frozen=True)
 class _Chosen:
-    """Of `threshold.json`, what maps depend on."""
+    """The part of `threshold.json` that maps depend on."""
 
     threshold: float
 
@@ -70,7 +70,7 @@ class Run:
 
     @property
     def licence(self) -> str | None:
-        """The licence of the weights, by its SPDX name; None where nobody has said it."""
+        """The licence of the weights, by its SPDX name; None where it is not known."""
         return LICENCE if self.is_packaged else None
 
     @property

@@ -172,6 +172,6 @@ def _reduced(valid: Valid, height: int, width: int) -> NDArray[np.uint8]:
 def _places(length: int, scale: float) -> list[tuple[int, int]]:
     """Divide a side of a scene into spans to look at, evenly spread; all of a short one."""
     side = min(length, round(_SIDE / scale))
-    count = min(_MOST, -(-length // side))
+    count = min(_MOST, math.ceil(length / side))
     starts = np.linspace(0, length - side, count).astype(int).tolist()
     return [(start, start + side) for start in starts]

@@ -203,7 +203,7 @@ class ScenePredictor:
         return predict
 
     def compile(self, layout: Layout) -> None:
-        """Have the model ready for the windows of a scene."""
+        """Compile the model for the windows of a scene."""
         self._engine.compiled(self._shape(layout), self.plan.precision)
 
     def _shape(self, layout: Layout) -> Shape:

@@ -27,7 +27,7 @@ class WorstScene(SceneScore):
 
 @dataclass(frozen=True)
 class _Evaluated:
-    """Of `evaluation.json`, what is drawn of it."""
+    """The part of `evaluation.json` that is drawn."""
 
     units: str = ""
     worst: list[WorstScene] = field(default_factory=list)

@@ -37,6 +37,9 @@ def choose_threshold(
         limit: take only the first scenes or tiles.
         reporter: shown the progress.
 
+    Returns:
+        The threshold, in [0, 1].
+
     Raises:
         DataError: there is no validation set, or it cannot be used.
     """

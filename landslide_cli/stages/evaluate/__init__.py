@@ -251,7 +251,7 @@ def _soft_accuracy(sample: SampleCounts) -> float:
 def _worst(counts: Sequence[SampleCounts]) -> list[WorstScene]:
     """Name the samples with the lowest Dice; of equal scores, those with more foreground first.
 
-    Those without foreground have no Dice, and are none of them.
+    Those without foreground have no Dice, and are left out.
     """
     scenes = [
         WorstScene(

@@ -73,10 +73,11 @@ class Comparison:
         """Show the scores side by side."""
         rows = [
             (
-                *(name, f"{score.this:.4f}", f"{score.other:.4f}", f"{score.difference:+.4f}"),
-                "-"
-                if score.interval is None
-                else f"{score.interval[0]:+.4f} to {score.interval[1]:+.4f}",
+                name,
+                f"{score.this:.4f}",
+                f"{score.other:.4f}",
+                f"{score.difference:+.4f}",
+                _signed(score.interval),
             )
             for name, score in self.scores.items()
         ]
@@ -84,7 +85,7 @@ class Comparison:
         return Table(f"against {self.against}", columns, rows)
 
     def document(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return the comparison as JSON values."""
         scores = {
             name: {
                 "this": score.this,
@@ -139,6 +140,10 @@ def compare(
     return Comparison(
         against, palette.subject, scores, len(draw.groups), other, _by_scene(ours, theirs)
     )
+
+
+def _signed(interval: Sequence[float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:+.4f} to {interval[1]:+.4f}"
 
 
 def _by_scene(ours: Sequence[SampleCounts], theirs: Sequence[SampleCounts]) -> list[dict[str, Any]]:

@@ -151,9 +151,9 @@ def count_samples(
 
 
 def _polygon_options(profile: Profile, units: Units) -> PolygonOptions | None:
-    """Return what is done to the polygons that are delivered, as far as scores follow it.
+    """Return how delivered polygons are filtered and filled, as far as scores follow it.
 
-    None for nothing, and for tiles, whose pixels are none of a scene.
+    None where nothing is done to them, and for tiles, whose pixels are not those of a scene.
     """
     infer = profile.infer
     if units == "tiles" or (infer.min_area <= 0.0 and infer.fill_holes <= 0.0):

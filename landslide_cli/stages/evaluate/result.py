@@ -261,7 +261,8 @@ class EvaluateResult(Result):
         ]
 
     def _experiment(self) -> list[tuple[str, str]]:
-        subject, dices = self.palette.subject, [it.dice for it in self._foreground.values()]
+        subject = self.palette.subject
+        dices = [report.dice for report in self._foreground.values()]
         own = (f"{subject} Dice: of the {subject} pixels alone", f"{dices[0]:.4f}")
         if len(dices) > 1:
             own = ("mean Dice of the classes", f"{self.means.scores['dice']:.4f}")

@@ -58,8 +58,8 @@ def state_of(path: Path) -> tuple[int, int]:
 def is_unchanged(image: Path, identity: Identity) -> bool:
     """Whether an image is what `identity_of` described earlier, there or where it was moved to.
 
-    A file that is listed and is no more, or was changed, or has another beside it that GDAL would
-    take into account, makes it another image.
+    A file that is listed and is gone, or was changed, or has another beside it that GDAL would take
+    into account, makes it another image.
     """
     before, here = Path(identity.image), _absolute(image)
     known = {

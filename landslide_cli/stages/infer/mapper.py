@@ -183,7 +183,7 @@ class LocalMapper:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """There is nothing to let go."""
+        """Do nothing: there is nothing to release."""
 
     def stop(self) -> None:
         """Have all scenes give up at their next window."""

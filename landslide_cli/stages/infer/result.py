@@ -78,8 +78,8 @@ class InferResult(Result):
 
     `threshold` is the probability from which on a pixel is foreground, None: the most probable
     class; `model` the model's fingerprint; `table` is `landslides.csv` or `polygons.csv`,
-    `inventory` is `inventory.gpkg`, None if there is none. `seconds` counts from the
-    first window to the last file; `model_seconds` of these the model was at work.
+    `inventory` is `inventory.gpkg`, None if there is none. `seconds` counts from the first window
+    to the last file; during `model_seconds` of these the model was at work.
     """
 
     folder: Path

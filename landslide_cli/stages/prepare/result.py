@@ -19,12 +19,12 @@ class PrepareResult(Result):
     Where no tiles are cut, `tiles` is 0 and the manifest lists whole scenes. `class_pixels` counts
     the labelled pixels of the tiles without their augmented copies, or of the scenes;
     `padding_pixels` lie beyond the scenes' edges, `unlabelled_pixels` within and have no label.
-    `scale` is the median of the factors by which the
-    scenes were resized, `standardized` tells whether their brightness and contrast were
-    standardized. `mask_encodings` counts the mask files by the way they encode the classes;
-    `changed_pixels` were set to the nearest class. `blocks` of the scenes are such of larger ones;
-    `blocks_without_label` more are left out. `bands` has, where the profile composes them, of each
-    scene and each band how many values it has, their mean and their deviation.
+    `scale` is the median of the factors by which the scenes were resized, `standardized` tells
+    whether their brightness and contrast were standardized. `mask_encodings` counts the mask files
+    by the way they encode the classes; `changed_pixels` were set to the nearest class. `blocks` of
+    the scenes are blocks of larger ones; `blocks_without_label` more are left out. `bands` gives,
+    where the profile composes them, the number of values of each band of each scene, their mean and
+    their standard deviation.
     """
 
     folder: Path

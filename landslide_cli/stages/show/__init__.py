@@ -88,7 +88,7 @@ def show(
     if not files:
         nothing = DataError("nothing to show yet; run `landslide prepare` first")
         raise sheets.without_scenes or nothing
-    # Who maps with the packaged model and never prepared any scenes is not to miss them.
+    # Whoever maps with the packaged model and never prepared any scenes does not miss them.
     has_dataset = profile.parts_folder.exists() or not uses_packaged(profile)
     if sheets.without_scenes is not None and has_dataset:
         reporter.note(f"without labelled scenes: {sheets.without_scenes}")

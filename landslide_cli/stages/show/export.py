@@ -1,6 +1,7 @@
 """A trained model as a file for other programs, such as QGIS's plugin Deepness."""
 
 import json
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -68,7 +69,7 @@ def export_model(
 
 
 def _note(run: Run, tiles: Tiles, reporter: Reporter) -> None:
-    """Tell what the file leaves to who uses it."""
+    """Tell what the file leaves to whoever uses it."""
     if run.preprocessing.gsd is None:
         reporter.note("the model's metres per pixel are not known: say them where you use it")
     if run.preprocessing.composition is not None:
@@ -86,7 +87,7 @@ def _note(run: Run, tiles: Tiles, reporter: Reporter) -> None:
 def _tiles(profile: Profile, run: Run) -> Tiles:
     tile, multiple = profile.infer.tile, profile.model.multiple
     side = tile if isinstance(tile, int) else _SIDE
-    side = -(-side // multiple) * multiple
+    side = math.ceil(side / multiple) * multiple
     preprocessing, composition = run.preprocessing, run.preprocessing.composition
     kept = () if composition is None else composition.kept
     standardized = [band for band in range(preprocessing.bands) if band not in kept]
@@ -129,7 +130,7 @@ def _metadata(profile: Profile, run: Run, tiles: Tiles) -> dict[str, str]:
 
 
 def _description(profile: Profile, run: Run, tiles: Tiles) -> dict[str, object]:
-    """Return what is to be known of a network in LiteRT to use it."""
+    """Return what one must know of a network in LiteRT to use it."""
     composition = run.preprocessing.composition
     return {
         "classes": _class_names(profile),

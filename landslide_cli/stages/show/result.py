@@ -52,7 +52,7 @@ class ShowResult(Result):
         return [Table("layers", columns, rows, least=["kind", "output"])]
 
     def document(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return the pictures, or the layers of the network, as JSON values."""
         files = {"files": [str(path) for path in self.files]}
         if not self.layers:
             return files | ({"sizes": self.sizes} if self.sizes else {})

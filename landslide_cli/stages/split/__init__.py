@@ -44,9 +44,9 @@ def split(
     """Assign the dataset's scenes to the three parts or to folds, and link their tiles there.
 
     Scenes that share ground form a group, and a group is never separated. Blocks of divided scenes
-    are drawn on a map, `blocks.gpkg`, with their parts. Augmented copies go to
-    the training set only, so that scores are for imagery as it was taken. Where `prepare` cut no
-    tiles, the record alone names the scenes of each part.
+    are drawn on a map, `blocks.gpkg`, with their parts. Augmented copies go to the training set
+    only, so that scores are for imagery as it was taken. Where `prepare` cut no tiles, the record
+    alone names the scenes of each part.
 
     Args:
         profile: its `split`, `source`, `dataset` and `prepare.tile` are used.

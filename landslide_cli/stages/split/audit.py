@@ -241,10 +241,14 @@ class _Pair:
         mirrored: bool,
     ) -> Leak:
         return Leak(
-            *(item.stem, self.part, reference.stem, self.found_in, kind),
-            inliers,
-            overlap,
-            mirrored,
+            item.stem,
+            self.part,
+            shown_by=reference.stem,
+            found_in=self.found_in,
+            kind=kind,
+            inliers=inliers,
+            overlap=overlap,
+            mirrored=mirrored,
         )
 
 

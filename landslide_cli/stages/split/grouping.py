@@ -166,7 +166,7 @@ def _same_event(
 ) -> list[Evidence]:
     """Link each scene of an event to the first scene of the event.
 
-    Blocks are left out: who divides the scene of an event wants to learn from a part of it.
+    Blocks are left out: whoever divides the scene of an event wants to learn from a part of it.
     """
     first_of: dict[str, str] = {}
     links = [

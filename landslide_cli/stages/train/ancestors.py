@@ -37,14 +37,14 @@ def warn_of_known(profile: Profile, ancestors: Sequence[Ancestor], reporter: Rep
         with suppress(LandslideError):  # a part may be missing
             samples = samples_of(profile, part, None, SilentReporter())
             known = known_samples(profile, ancestors, samples)
-            titles = {a.model: a.title for a in ancestors}
+            titles = {ancestor.model: ancestor.title for ancestor in ancestors}
             models = [titles[model] for model in dict.fromkeys(found.model for found in known)]
             if known:
                 total = len(samples.items)
-                some = f"{len(known)} of the {total} {samples.noun}"
+                share = f"{len(known)} of the {total} {samples.noun}"
                 if total == 1:
-                    some = f"the only {samples.noun[:-1]}"
+                    share = f"the only {samples.noun[:-1]}"
                 reporter.warn(
-                    f"{listed(models, most=2)} learned from {some} in {part}, so {at_stake}; "
+                    f"{listed(models, most=2)} learned from {share} in {part}, so {at_stake}; "
                     f"better put into split.train: {listed([k.sample for k in known], most=4)}"
                 )

@@ -32,7 +32,7 @@ class Previews:
     to `<scene>.gif` beside.
 
     Raises:
-        ProfileError: a name is none of the source's scenes.
+        ProfileError: there is no scene of such a name.
     """
 
     def __init__(self, profile: Profile, model: Any, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Signals that ask a long work to end: it ends at its next safe place, then as it would have."""
+"""Signals that end the process: work ends at its next safe place, and then as the signal would."""
 
 import signal
 import threading

@@ -306,6 +306,6 @@ def _make_optimizer(settings: TrainSettings) -> Any:
     if name == "adam":
         return keras.optimizers.Adam(rate)
     # Keras looks none up by all of its names in small letters.
-    classes = {each.lower(): each for each in dir(keras.optimizers)}
+    classes = {known.lower(): known for known in dir(keras.optimizers)}
     optimizer = getattr(keras.optimizers, classes[name])
     return optimizer(rate, weight_decay=settings.weight_decay)
