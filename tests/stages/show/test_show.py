@@ -1,5 +1,6 @@
 """Pictures of what there is."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from landslide_cli.imagery.pictures import FALSE_ALARM, HIT, MISS, OUTLINE
 from landslide_cli.imagery.raster.images import read_image, write_image
 from landslide_cli.imagery.raster.masks import read_mask
 from landslide_cli.imagery.synthetic import draw_scene
-from landslide_cli.profile import Profile
+from landslide_cli.profile import Profile, load_profile
 from landslide_cli.runs.files import MODEL
 from landslide_cli.stages.evaluate import evaluate
 from landslide_cli.stages.infer import infer_tiled
@@ -25,6 +26,7 @@ from landslide_cli.stages.show import show
 from landslide_cli.stages.split import split
 from tests.conftest import RecordingReporter
 from tests.models import copy_of_run, untie
+from tests.stages.show.report.cases import add_map, speckled
 
 ProfileWith = Callable[..., Profile]
 WriteScene = Callable[..., tuple[Path, Path]]
@@ -278,3 +280,28 @@ def test_map_of_another_image_of_the_name_is_not_taken_for_the_prediction(
     infer_tiled(profile, [str(tmp_path / "elsewhere")])
     after = read_image(show(profile, output=tmp_path / "after").files[0], 3)
     np.testing.assert_array_equal(after, before)
+
+
+def test_scenes_are_not_missed_where_the_packaged_model_has_mapped_and_none_were_prepared(
+    reporter: RecordingReporter, tmp_path: Path
+) -> None:
+    maps = add_map(tmp_path, "valley", speckled(15, 64, 9))
+    folders = [f"run={tmp_path / 'run'}", f"dataset={tmp_path / 'data'}", f"infer.output={maps}"]
+    profile = load_profile(Path("landslide"), [*folders, f"source.images={tmp_path / 'none'}"])
+    show(profile, output=tmp_path / "show", reporter=reporter)
+    assert reporter.notes == []
+    profile.parts_folder.mkdir(parents=True)
+    show(profile, output=tmp_path / "show", reporter=reporter)
+    assert any("no image found" in note for note in reporter.notes)
+
+
+def test_pictures_have_the_format_of_the_profile(profile_with: ProfileWith, tmp_path: Path) -> None:
+    maps = add_map(tmp_path, "valley", speckled(14, 64, 9))
+    profile = profile_with("show.format=svg", f"infer.output={maps}")
+    result = show(profile, output=tmp_path / "show")
+    names = ["maps.svg", "frequency_area_m2.svg", "frequency_area.json", "report.html"]
+    assert [path.name for path in result.files] == names
+    assert (tmp_path / "show" / "maps.svg").read_bytes().startswith(b"<?xml")
+    numbers = json.loads((tmp_path / "show" / "frequency_area.json").read_text())["m2"]
+    assert numbers["landslides"] + sum(numbers["left_out"].values()) == 9
+    assert numbers["power_law"] is None
