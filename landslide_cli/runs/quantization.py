@@ -42,14 +42,11 @@ from landslide_cli.runs.openvino_library import import_openvino, openvino_core
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.run import Run
-from landslide_cli.runs.samples import Sample, Samples, samples_of, truth_of
+from landslide_cli.runs.samples import LEAST_GROUPS, Sample, Samples, samples_of, truth_of
 from landslide_cli.runs.scene_predictor import ScenePredictor, masked
 
 # Windows that the ranges of features are measured on, and samples that are compared, at most.
 _WINDOWS, _SAMPLES = 112, 300
-
-# Groups from which on an interval is given, as in an evaluation.
-_GROUPS = 8
 
 # What is left in floating point where too much is lost otherwise. The first layers see the image at
 # its full resolution, and lose most in the packaged model; later ones are searched for by NNCF.
@@ -221,7 +218,7 @@ class Quantizer:
             ious = self._ious(sums)
             return ious[:, 1:] - ious[:, :1]
 
-        bounds = bootstrap_intervals(tallies, difference) if len(tallies) >= _GROUPS else None
+        bounds = bootstrap_intervals(tallies, difference) if len(tallies) >= LEAST_GROUPS else None
         return None if bounds is None else (float(bounds[0, 0]), float(bounds[0, 1]))
 
 

@@ -24,6 +24,9 @@ from landslide_cli.runs.files import RUN_RECORD, uses_packaged
 
 Units = Literal["scenes", "mosaic", "tiles"]
 
+# Groups of samples from which on an interval is given: fewer do not show how groups vary.
+LEAST_GROUPS = 8
+
 
 @dataclass(frozen=True)
 class Sample:

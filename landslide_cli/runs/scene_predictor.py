@@ -123,9 +123,7 @@ class ScenePredictor:
             DataError: it cannot be read, or does not fit the model.
         """
         with SceneReader(path, preprocessing or self._preprocessing(path)) as scene:
-            layout = self.plan.layout(scene)
-            model, batch = self.model_for(layout), self.plan.batch
-            return self._prediction(predict_scene(scene, model, layout, self._channels, batch))
+            return self.predict_source(scene, scene.scales)
 
     def predict_image(
         self, image: Image, valid: Valid, preprocessing: Preprocessing
@@ -151,10 +149,8 @@ class ScenePredictor:
         """
         layout = self.plan.tiling(scales).layout(source.height, source.width)
         model, batch = self.model_for(layout), self.plan.batch
-        return self._prediction(predict_scene(source, model, layout, self._channels, batch))
-
-    def _prediction(self, predicted: tuple[Probabilities, Valid]) -> ScenePrediction:
-        return ScenePrediction(*predicted, self.chosen)
+        probabilities, valid = predict_scene(source, model, layout, self._channels, batch)
+        return ScenePrediction(probabilities, valid, self.chosen)
 
     def strips(
         self,

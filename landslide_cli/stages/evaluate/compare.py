@@ -13,9 +13,9 @@ from landslide_cli.core.scores.confusion import SCORE_NAMES, foreground_scores
 from landslide_cli.errors import counted
 from landslide_cli.profile import EvaluateSettings
 from landslide_cli.reporting import Table
+from landslide_cli.runs.samples import LEAST_GROUPS
 from landslide_cli.stages.evaluate.counts import Measure, SampleCounts
 from landslide_cli.stages.evaluate.report import (
-    LEAST_GROUPS,
     Bootstrap,
     Reports,
     foreground_dice,

@@ -23,14 +23,12 @@ from landslide_cli.core.scores.confusion import (
 )
 from landslide_cli.core.scores.objects import OBJECT_COLUMNS, OBJECT_RATE_NAMES, object_rates
 from landslide_cli.profile import EvaluateSettings
+from landslide_cli.runs.samples import LEAST_GROUPS
 from landslide_cli.stages.evaluate.counts import Measure, SampleCounts
 
 Values = NDArray[np.float64]
 Scores = dict[str, float]
 Intervals = dict[str, list[float]]
-
-# Groups from which on an interval is given.
-LEAST_GROUPS = 8
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,12 @@ from landslide_cli.core.parts import Part
 from landslide_cli.core.scores.confusion import SCORE_NAMES
 from landslide_cli.errors import counted
 from landslide_cli.reporting import Result, Table
-from landslide_cli.runs.samples import Units
+from landslide_cli.runs.samples import LEAST_GROUPS, Units
 from landslide_cli.runs.scene_scores import WorstScene
 from landslide_cli.stages.evaluate.compare import Comparison
 from landslide_cli.stages.evaluate.false_alarms import false_alarms_table
 from landslide_cli.stages.evaluate.leaks import Leak
 from landslide_cli.stages.evaluate.report import (
-    LEAST_GROUPS,
     ClassReport,
     Intervals,
     MeanReport,

@@ -97,7 +97,7 @@ def add_map(
     warnings: tuple[str, ...] = (),
     suffix: str = ".gpkg",
 ) -> Path:
-    """Add a scene and its map, as `infer-tiled` leaves it, without any model; return its folder."""
+    """Add a scene with its map, as `infer-tiled` leaves it; return the folder of the maps."""
     rows, cols = mask.shape
     is_placed = place.is_known
     provenance = Provenance(name, 0.5 if is_placed else None, MODEL, "2025-11-30", 0.5)
