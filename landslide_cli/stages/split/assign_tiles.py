@@ -47,32 +47,58 @@ def assign_tiles(
     if settings.by == "group":
         _check_named_scenes(settings, groups)
     units = _units(settings, groups, tiles)
-    with_copies = settings.by == "tile"
     meant = _meant_parts(profile, units, source_of)
     least = settings.folds or sum(settings.share(part) > 0.0 for part in PARTS)
     dealt = _dealt_together(units, meant, source_of, least)
     if settings.folds is None:
-        parts = list(meant)
-        for indices in dealt:
-            of_source = _parts_of([units[index] for index in indices], settings)
-            for index, part in zip(indices, of_source, strict=True):
-                parts[index] = part
-        return {part: _tiles_of(part, units, parts, with_copies) for part in PARTS}
+        return _into_parts(units, meant, dealt, settings)
+    return _into_folds(units, meant, dealt, settings.folds, settings)
+
+
+def _into_parts(
+    units: Sequence[Sequence[Tile]],
+    meant: Sequence[Part | None],
+    dealt: Sequence[Sequence[int]],
+    settings: SplitSettings,
+) -> TilesByFolder:
+    """Assign to the parts the units that are dealt, and the others to those they are meant for.
+
+    Args:
+        units: all of them.
+        meant: the part that each is meant for, None for those that are dealt.
+        dealt: the indices of units that are dealt together.
+        settings: names and shares of the parts.
+    """
+    part_of = list(meant)
+    for indices in dealt:
+        parts = _parts_of([units[index] for index in indices], settings)
+        for index, part in zip(indices, parts, strict=True):
+            part_of[index] = part
+    return {part: _tiles_of(part, units, part_of, settings) for part in PARTS}
+
+
+def _into_folds(
+    units: Sequence[Sequence[Tile]],
+    meant: Sequence[Part | None],
+    dealt: Sequence[Sequence[int]],
+    folds: int,
+    settings: SplitSettings,
+) -> TilesByFolder:
+    """Assign units to the parts of each fold; arguments as of `_into_parts`."""
     fold_of: list[int] = [-1] * len(units)
     for indices in dealt:
-        of_units = [units[index] for index in indices]
-        folds = _folds_of(of_units, settings.folds, settings)
-        for index, fold in zip(indices, folds, strict=True):
-            fold_of[index] = fold
+        numbers = _folds_of([units[index] for index in indices], folds, settings)
+        for index, number in zip(indices, numbers, strict=True):
+            fold_of[index] = number
     tiles_by_folder: TilesByFolder = {}
-    for test_fold in range(settings.folds):
+    for test_fold in range(folds):
         part_of = [
             own or _part_of_fold(fold, test_fold, settings)
             for own, fold in zip(meant, fold_of, strict=True)
         ]
         for part in PARTS:
             folder = f"{fold_folder(test_fold + 1)}/{part}"
-            tiles_by_folder[folder] = _tiles_of(part, units, part_of, with_copies)
+            tiles_by_folder[folder] = _tiles_of(part, units, part_of, settings)
     return tiles_by_folder
 
 
@@ -200,15 +226,19 @@ def _part_of_fold(fold: int, test_fold: int, settings: SplitSettings) -> Part:
 
 
 def _tiles_of(
-    part: Part, units: Sequence[Sequence[Tile]], part_of: Sequence[Part | None], with_copies: bool
+    part: Part,
+    units: Sequence[Sequence[Tile]],
+    part_of: Sequence[Part | None],
+    settings: SplitSettings,
 ) -> list[Tile]:
-    """List the tiles of a part; the training set always has the augmented copies."""
+    """List the tiles of a part; augmented copies are for training, unless tiles are assigned."""
+    with_copies = part == "train" or settings.by == "tile"
     return [
         tile
         for unit, part_of_unit in zip(units, part_of, strict=True)
         if part_of_unit == part
         for tile in unit
-        if part == "train" or with_copies or not tile.augmentation
+        if with_copies or not tile.augmentation
     ]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from landslide_cli.dataset.blocks import Blocks, read_blocks
 from landslide_cli.dataset.groups import Evidence, Group, user_groups
-from landslide_cli.dataset.scenes import bad_files
+from landslide_cli.dataset.scenes import Scene, bad_files
 from landslide_cli.dataset.sources import scenes_named
 from landslide_cli.errors import DataError, LandslideError
 from landslide_cli.imagery.overlap import (
@@ -106,6 +106,7 @@ def _features_of(job: tuple[Path, MatchSettings]) -> Features | str:
 
 
 def _shared_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -> list[Evidence]:
+    """Link scenes that show the same ground, by their footprints or by their content."""
     try:
         # `prepare` has checked them, and what is damaged since is found when it is read.
         scenes = scenes_named(profile, names, checked=False)
@@ -129,26 +130,31 @@ def _shared_ground(profile: Profile, names: Sequence[str], reporter: Reporter) -
     ]
     # Where all scenes are georeferenced, their footprints tell everything.
     if profile.split.overlap.content and None in footprints:
-        images = [scene.image for scene in scenes]
-        features = features_of_all(images, profile, "extracting features", reporter)
-        sources = [scene.source for scene in scenes]
-        steps = len(features) * (1 if len(set(sources)) == 1 else 2)
-        with reporter.track("comparing scenes", steps) as advance:
-            overlaps = find_overlaps(features, match_settings(profile), advance, sources)
-        evidence += [
-            Evidence(
-                first=names[overlap.first],
-                second=names[overlap.second],
-                kind=overlap.kind,
-                overlap=overlap.overlap,
-                inliers=overlap.inliers,
-                transform=overlap.transform,
-                mirrored=overlap.mirrored,
-                correlation=overlap.correlation,
-            )
-            for overlap in overlaps
-        ]
+        evidence += _same_content(profile, scenes, reporter)
     return evidence
+
+
+def _same_content(profile: Profile, scenes: Sequence[Scene], reporter: Reporter) -> list[Evidence]:
+    """Link scenes that are found to show the same ground by what their images show."""
+    images = [scene.image for scene in scenes]
+    features = features_of_all(images, profile, "extracting features", reporter)
+    sources = [scene.source for scene in scenes]
+    steps = len(features) * (1 if len(set(sources)) == 1 else 2)
+    with reporter.track("comparing scenes", steps) as advance:
+        overlaps = find_overlaps(features, match_settings(profile), advance, sources)
+    return [
+        Evidence(
+            first=scenes[overlap.first].name,
+            second=scenes[overlap.second].name,
+            kind=overlap.kind,
+            overlap=overlap.overlap,
+            inliers=overlap.inliers,
+            transform=overlap.transform,
+            mirrored=overlap.mirrored,
+            correlation=overlap.correlation,
+        )
+        for overlap in overlaps
+    ]
 
 
 def _same_user_group(profile: Profile, names: Sequence[str]) -> list[Evidence]:
