@@ -51,9 +51,7 @@ def load_predictor(
         plan, engine = make_plan(profile, run, scenes, reporter)
     else:
         engine = load_engine(plan.engine, run, plan.threads, reporter)
-    return ScenePredictor(
-        profile, run.preprocessing_of, plan, engine, run.preprocessing.composition is not None
-    )
+    return ScenePredictor(profile, run, plan, engine)
 
 
 def make_plan(

@@ -193,12 +193,10 @@ class Quantizer:
 
     def _predictors(self, samples: Samples, network: Any) -> tuple[ScenePredictor, ScenePredictor]:
         run = self.run.for_tiles() if samples.units == "tiles" else self.run
-        is_float = run.preprocessing.composition is not None
         engine = self.engine.with_int8(network)
         plans = (replace(self.plan, precision="float32"), replace(self.plan, precision="int8"))
         first, second = (
-            ScenePredictor(self.profile, run.preprocessing_of, plan, engine, is_float).without_tta()
-            for plan in plans
+            ScenePredictor(self.profile, run, plan, engine).without_tta() for plan in plans
         )
         return first, second
 

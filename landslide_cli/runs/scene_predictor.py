@@ -4,7 +4,7 @@ What `evaluate` scores is what `infer-tiled` maps: the same scale or GSD, bands,
 data, windows, test-time augmentation, engine and precision.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
 from landslide_cli.runs.engines import Engine, Shape
 from landslide_cli.runs.plan import Plan
+from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import Sample
 
 
@@ -87,22 +88,14 @@ class ScenePredictor:
 
     Args:
         profile: its `classes`, `foreground` and `infer.tta` are used.
-        preprocessing: what a scene goes through before the model, by its path.
+        run: tells what a scene goes through before the model.
         plan: windows and precision.
-        engine: with the model.
-        is_float: whether it takes windows of float32; otherwise of 8 bits.
+        engine: with the run's model.
     """
 
-    def __init__(
-        self,
-        profile: Profile,
-        preprocessing: Callable[[Path], Preprocessing],
-        plan: Plan,
-        engine: Engine,
-        is_float: bool = False,
-    ) -> None:
-        self.plan, self._preprocessing = plan, preprocessing
-        self._engine, self._is_float, self._tta = engine, is_float, profile.infer.tta
+    def __init__(self, profile: Profile, run: Run, plan: Plan, engine: Engine) -> None:
+        self.plan, self._run = plan, run
+        self._engine, self._tta = engine, profile.infer.tta
         self._channels = channels_of(len(profile.palette))
         self.chosen = profile.palette.chosen
 
@@ -122,7 +115,7 @@ class ScenePredictor:
         Raises:
             DataError: it cannot be read, or does not fit the model.
         """
-        with SceneReader(path, preprocessing or self._preprocessing(path)) as scene:
+        with SceneReader(path, preprocessing or self._run.preprocessing_of(path)) as scene:
             return self.predict_source(scene, scene.scales)
 
     def predict_image(
@@ -204,4 +197,6 @@ class ScenePredictor:
 
     def _shape(self, layout: Layout) -> Shape:
         sides = layout.grid.rows.side, layout.grid.cols.side
-        return Shape(self.plan.batch, *sides, self._is_float)
+        # The values of bands that a profile composes are not of 8 bits.
+        is_float = self._run.preprocessing.composition is not None
+        return Shape(self.plan.batch, *sides, is_float)

@@ -41,7 +41,7 @@ class Previews:
         self._scenes = _chosen(profile, profile.train.preview_scenes)
         engine = TensorFlowEngine(model, run.adds_background)
         plan = training_plan(profile)
-        self._predictor = ScenePredictor(profile, run.preprocessing_of, plan, engine)
+        self._predictor = ScenePredictor(profile, run, plan, engine)
 
     def add(self, epoch: int) -> None:
         """Predict the scenes with the model as it is now."""
