@@ -1,4 +1,4 @@
-"""Making the int8 form of a trained model, and measuring what it changes.
+"""Making the int8 form of a trained model.
 
 Source: post-training quantization with fast bias correction by NNCF (Kozlov et al., "Neural network
 compression framework for fast model inference", 2020, arXiv:2002.08679).
@@ -11,42 +11,30 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import StringIO
-from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
-from landslide_cli.core.palette import IGNORE, Mask
-from landslide_cli.core.parts import Part
-from landslide_cli.core.scores.bootstrap import bootstrap_intervals
-from landslide_cli.core.scores.confusion import SCORE_NAMES, confusion, together
+from landslide_cli.core.palette import Mask
 from landslide_cli.core.tiling.predict import mask_of, model_channels
-from landslide_cli.errors import LandslideError, ModelError
+from landslide_cli.errors import ModelError
 from landslide_cli.locks import in_turn
 from landslide_cli.profile import Profile
-from landslide_cli.reporting import Reporter, SilentReporter
+from landslide_cli.reporting import Reporter
 from landslide_cli.runs.engines import OpenVinoEngine
 from landslide_cli.runs.example_windows import spread_windows
 from landslide_cli.runs.files import INT8
-from landslide_cli.runs.int8_form import (
-    Change,
-    Int8Record,
-    Kept,
-    int8_form_of,
-    write_int8_form,
-)
+from landslide_cli.runs.int8_change import change_by_int8, labelled_samples, spread
+from landslide_cli.runs.int8_form import Int8Record, Kept, int8_form_of, write_int8_form
 from landslide_cli.runs.openvino_library import import_openvino, openvino_core
 from landslide_cli.runs.openvino_model import fingerprint_of
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.run import Run
-from landslide_cli.runs.samples import LEAST_GROUPS, Sample, Samples, samples_of, truth_of
-from landslide_cli.runs.scene_predictor import ScenePredictor, masked
 
-# Windows that the ranges of features are measured on, and samples that are compared, at most.
-_WINDOWS, _SAMPLES = 112, 300
+# Windows that the ranges of features are measured on, at most.
+_WINDOWS = 112
 
 # What is left in floating point where too much is lost otherwise. The first layers see the image at
 # its full resolution, and lose most in the packaged model; later ones are searched for by NNCF.
@@ -54,8 +42,6 @@ _NEXT: tuple[Kept, ...] = ("the first two", "those that lose most")
 
 # In that search: the share of the windows' pixels that may get another class.
 _MOST_CHANGED = 0.002
-
-_IOU = SCORE_NAMES.index("iou")
 
 
 @dataclass(frozen=True)
@@ -125,113 +111,19 @@ class Quantizer:
             quantize = _controlled if kept == "those that lose most" else _quantized
             names = _convolutions(self.engine.network)[:2] if kept == "the first two" else []
             network = quantize(self.engine.network, windows, names)
-        return network, replace(record, kept=kept, change=self._change(network))
+        engine = self.engine.with_int8(network)
+        change = change_by_int8(self.profile, self.run, self.plan, engine, self.reporter)
+        return network, replace(record, kept=kept, change=change)
 
     def _windows(self) -> tuple[Literal["train", "scenes"], list[Image]]:
         """Return what to calibrate on: windows of the training set, or else of the scenes."""
-        side, samples = self.profile.tile_side, self._samples("train")
+        side, samples = self.profile.tile_side, labelled_samples(self.profile, "train")
         if samples is not None:
-            images = [sample.image for sample in _spread(samples.items, _WINDOWS)]
+            images = [sample.image for sample in spread(samples.items, _WINDOWS)]
             run = self.run.for_tiles() if samples.units == "tiles" else self.run
             if windows := spread_windows(run, images, side, _WINDOWS):
                 return "train", windows
         return "scenes", spread_windows(self.run, self.scenes, side, _WINDOWS)
-
-    def _samples(self, part: Part) -> Samples | None:
-        """Return the labelled samples of a part; None where there are none."""
-        settings = self.profile.evaluate
-        if settings.units == "mosaic":
-            settings = settings.model_copy(update={"units": "scenes"})
-        profile = self.profile.model_copy(update={"evaluate": settings})
-        try:
-            return samples_of(profile, part, None, SilentReporter())
-        except LandslideError:
-            return None
-
-    def _change(self, network: Any) -> Change | None:
-        """Compare a quantized network with the model on validation samples, or those learned."""
-        parts: tuple[Part, Part] = ("valid", "train")
-        for part in parts:
-            samples = self._samples(part)
-            if samples is not None:
-                return self._compared(part, samples, network)
-        return None
-
-    def _compared(self, part: Part, samples: Samples, network: Any) -> Change | None:
-        items = _spread(samples.items, _SAMPLES)
-        predict = self._predictors(samples, network)
-        changed = compared = 0
-        counts: dict[str, NDArray[np.int64]] = {}
-        with self.reporter.track("comparing int8 with float32", len(items)) as advance:
-            for sample in items:
-                try:
-                    truth, masks = self._masks(sample, predict)
-                except LandslideError:
-                    continue  # reported when it is scored
-                has_data = masks[0] != IGNORE
-                changed += int(np.count_nonzero(masks[0] != masks[1]))
-                compared += int(np.count_nonzero(has_data))
-                classes = len(self.profile.palette)
-                found = np.stack([confusion(truth, mask, classes) for mask in masks])
-                counts[sample.group] = counts.get(sample.group, 0) + found
-                advance()
-        if not compared:
-            return None
-        tallies = np.stack(list(counts.values()))
-        of_float, of_int8 = self._ious(tallies.sum(axis=0)).tolist()
-        return Change(
-            part=part,
-            units="tiles" if samples.units == "tiles" else "scenes",
-            samples=len(items),
-            groups=len(counts),
-            changed=changed / compared,
-            iou_float32=of_float,
-            iou_int8=of_int8,
-            interval=self._interval(tallies),
-            others="bfloat16" if "bfloat16" in self.engine.prefers() else "float32",
-        )
-
-    def _predictors(self, samples: Samples, network: Any) -> tuple[ScenePredictor, ScenePredictor]:
-        run = self.run.for_tiles() if samples.units == "tiles" else self.run
-        engine = self.engine.with_int8(network)
-        plans = (replace(self.plan, precision="float32"), replace(self.plan, precision="int8"))
-        first, second = (
-            ScenePredictor(self.profile, run, plan, engine).without_tta() for plan in plans
-        )
-        return first, second
-
-    def _masks(
-        self, sample: Sample, predictors: Iterable[ScenePredictor]
-    ) -> tuple[Mask, list[Mask]]:
-        predicted = [predictor.predict(sample.image) for predictor in predictors]
-        rows, cols = predicted[0].probabilities.shape[:2]
-        truth = masked(truth_of(self.profile, sample, (rows, cols)), predicted[0].valid)
-        return truth, [prediction.mask(self.run.threshold) for prediction in predicted]
-
-    def _ious(self, counts: NDArray[Any]) -> NDArray[np.float64]:
-        return together(counts, self.profile.palette.foreground)[..., _IOU]
-
-    def _interval(self, tallies: NDArray[np.int64]) -> tuple[float, float] | None:
-        def difference(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-            ious = self._ious(sums)
-            return ious[:, 1:] - ious[:, :1]
-
-        bounds = bootstrap_intervals(tallies, difference) if len(tallies) >= LEAST_GROUPS else None
-        return None if bounds is None else (float(bounds[0, 0]), float(bounds[0, 1]))
-
-
-def _spread(samples: Sequence[Sample], most: int) -> list[Sample]:
-    """Choose at most `most` samples, evenly spaced, as equally from the sources as possible."""
-    by_source: dict[int | None, list[Sample]] = {}
-    for sample in samples:
-        source = None if sample.scene is None else sample.scene.source
-        by_source.setdefault(source, []).append(sample)
-    chosen: list[Sample] = []
-    # Those of small sources leave room to the others.
-    for done, found in enumerate(sorted(by_source.values(), key=len)):
-        room = (most - len(chosen)) // (len(by_source) - done)
-        chosen += found[:: max(1, ceil(len(found) / max(1, room)))]
-    return chosen
 
 
 def check_can_quantize() -> None:

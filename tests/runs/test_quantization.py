@@ -214,10 +214,10 @@ def test_layers_are_left_out_until_little_is_lost(
 ) -> None:
     differences = iter([-0.02, -0.01, -0.015])
 
-    def change(self: Quantizer, network: Any) -> Change:
+    def change(*arguments: object) -> Change:
         return change_by(next(differences))
 
-    monkeypatch.setattr(Quantizer, "_change", change)
+    monkeypatch.setattr(quantization, "change_by_int8", change)
     plan_for(with_precision(trained, "int8"))
     record = stored(trained)
     # The best of three, none of which is sound.
