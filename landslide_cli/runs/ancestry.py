@@ -30,7 +30,7 @@ from landslide_cli.imagery.raster.recognition import file_of
 from landslide_cli.profile import Profile
 from landslide_cli.records import Input, Record
 from landslide_cli.runs.files import LANDSLIDE, MODEL, PACKAGED, RUN_RECORD
-from landslide_cli.runs.samples import Samples
+from landslide_cli.runs.samples import Sample, Samples
 
 # How a sample is recognised: as the same file, as a copy of what it shows, or by its group.
 Evidence = Literal["file", "copy", "group"]
@@ -205,7 +205,7 @@ def known_samples(profile: Profile, lineage: Sequence[Ancestor], samples: Sample
     images = [
         (sample.name, image)
         for sample in samples.items
-        for image in {sample.image, scene_of.get(sample.name, ("", sample.image))[1]}
+        for image in _images_of(sample, scene_of)
         if image.is_file()
     ]
     known: dict[str, Known] = {}
@@ -225,6 +225,12 @@ def learned_events(profile: Profile, lineage: Sequence[Ancestor], samples: Sampl
     indices = {sample.scene.source for sample in samples.items if sample.scene is not None}
     shown = {event for index in indices for event in profile.sources[index].events}
     return sorted(shown & {event for model in lineage for event in model.events})
+
+
+def _images_of(sample: Sample, scene_of: Mapping[str, tuple[str, Path]]) -> list[Path]:
+    """List the image of a sample and, of a tile, that of its scene."""
+    _, scene = scene_of.get(sample.name, ("", sample.image))
+    return list(dict.fromkeys((sample.image, scene)))
 
 
 def _same_files(lineage: Sequence[Ancestor], images: Sequence[tuple[str, Path]]) -> Iterator[Known]:
