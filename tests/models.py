@@ -26,7 +26,7 @@ from landslide_cli.profile import Profile, load_profile
 from landslide_cli.records import Record
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs import openvino_model
-from landslide_cli.runs.engines import OpenVinoEngine, Precision, Shape
+from landslide_cli.runs.engines import BatchShape, OpenVinoEngine, Precision
 
 PALETTE = Palette(("background", "landslide"), ((0, 0, 0), (255, 0, 255)))
 
@@ -313,7 +313,7 @@ def seen_windows(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
     seen: list[NDArray[np.uint8]] = []
     compiled = OpenVinoEngine.compiled
 
-    def watching(self: OpenVinoEngine, shape: Shape, precision: Precision) -> Predict:
+    def watching(self: OpenVinoEngine, shape: BatchShape, precision: Precision) -> Predict:
         predict = compiled(self, shape, precision)
 
         def watched(windows: Image) -> NDArray[np.float32]:

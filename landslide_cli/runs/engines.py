@@ -33,7 +33,7 @@ _KEPT = 2
 
 
 @dataclass(frozen=True)
-class Shape:
+class BatchShape:
     """The shape of the windows of a model call; they are uint8 unless `is_float`."""
 
     batch: int
@@ -56,7 +56,7 @@ class Engine(Protocol):
     def prefers(self) -> Sequence[Precision]:
         """Return the precisions that the processor computes natively, the fastest first."""
 
-    def compiled(self, shape: Shape, precision: Precision) -> Predict:
+    def compiled(self, shape: BatchShape, precision: Precision) -> Predict:
         """Return the model for windows of one shape."""
 
 
@@ -141,12 +141,12 @@ class OpenVinoEngine:
         has_bfloat16 = "BF16" in capabilities and is_allowed("bfloat16")
         return ("bfloat16", "float32") if has_bfloat16 else ("float32",)
 
-    def compiled(self, shape: Shape, precision: Precision) -> Predict:
+    def compiled(self, shape: BatchShape, precision: Precision) -> Predict:
         """Return the model for windows of one shape."""
         predict: Predict = self._compiled(shape, precision)
         return predict
 
-    def _compile(self, shape: Shape, precision: Precision) -> Predict:
+    def _compile(self, shape: BatchShape, precision: Precision) -> Predict:
         openvino = self._openvino
         model = (self._quantized() if precision == "int8" else self._model).clone()
         model.reshape([shape.batch, shape.rows, shape.cols, self._bands])
@@ -209,7 +209,7 @@ class TensorFlowEngine:
 
         return ("bfloat16", "float32") if has_native_bfloat16() else ("float32",)
 
-    def compiled(self, shape: Shape, precision: Precision) -> Predict:
+    def compiled(self, shape: BatchShape, precision: Precision) -> Predict:
         """Return the model for windows of one shape."""
         predict: Predict = self._predict(precision)
         return predict

@@ -13,7 +13,7 @@ Work = Literal["nothing", "describe", "draw", "map"]
 
 _PROBABILITIES: tuple[Probability, ...] = ("none", "percent", "float32")
 
-# In which they are told and written; the first is what others are made from.
+# In the order in which they are listed and written; the others are made from the first.
 FORMATS = ("gpkg", "geojson", "csv", "kml")
 
 # Settings that the model's answer does not depend on.

@@ -20,7 +20,8 @@ from landslide_cli.runs.keras_model import load_keras
 from landslide_cli.runs.openvino_library import import_openvino
 from landslide_cli.runs.openvino_parts import put_together
 
-FOLDER, NETWORK, RECORD = "openvino", "model.xml", "made_from.json"
+# The folder of the form, the network in it, and which Keras file that was made from.
+_FOLDER, _NETWORK, _MADE_FROM = "openvino", "model.xml", "made_from.json"
 
 
 def fingerprint_of(model: Path, home: Path | None = None) -> str:
@@ -60,15 +61,15 @@ def converted(
         except OutputError as error:
             reporter.warn(f"the converted model cannot be stored: {error}")
             # Removed by the system: the model is read from it again for each size of window.
-            folder = Path(tempfile.mkdtemp(prefix="landslide-")) / FOLDER
+            folder = Path(tempfile.mkdtemp(prefix="landslide-")) / _FOLDER
             _convert_into(folder, model, architecture, reporter)
-    return folder / NETWORK
+    return folder / _NETWORK
 
 
 def _is_of(folder: Path, model: Path) -> bool:
     """Whether a folder has the converted model, whole and of the same bytes."""
     made_from = _recorded(folder)
-    if made_from is None or not (folder / NETWORK).is_file():
+    if made_from is None or not (folder / _NETWORK).is_file():
         return False
     return made_from.digest == Input.of(model, made_from).digest
 
@@ -87,12 +88,12 @@ def _teller(model: Path, reporter: Reporter) -> Callable[[Owner], None]:
 def _convert_into(folder: Path, model: Path, architecture: str | None, reporter: Reporter) -> None:
     current = Input.of(model)
     with whole_folder(folder) as scratch:
-        if not put_together(model, current.digest, scratch / NETWORK):
+        if not put_together(model, current.digest, scratch / _NETWORK):
             reporter.note(f"converting {model} for OpenVINO, once")
             with reporter.working("converting the model"):
                 convert = _convert if has_tensorflow() else _convert_in_a_process
                 convert(model, scratch, architecture)
-        write_json(scratch / RECORD, asdict(current))
+        write_json(scratch / _MADE_FROM, asdict(current))
 
 
 def has_tensorflow() -> bool:
@@ -124,7 +125,7 @@ def _convert(model: Path, folder: Path, architecture: str | None) -> None:
             loaded.export(exported, format="tf_saved_model", verbose=False)
             # Its weights are mapped from the exported files: written before these are removed.
             network = openvino.Core().read_model(exported)
-            openvino.save_model(network, folder / NETWORK, compress_to_fp16=False)
+            openvino.save_model(network, folder / _NETWORK, compress_to_fp16=False)
             del network
     except (OSError, ModelError):
         raise
@@ -134,12 +135,12 @@ def _convert(model: Path, folder: Path, architecture: str | None) -> None:
 
 
 def _folder(model: Path, home: Path | None) -> Path:
-    return (home or model.parent) / FOLDER
+    return (home or model.parent) / _FOLDER
 
 
 def _recorded(folder: Path) -> Input | None:
     try:
-        document = read_json(folder / RECORD)
-        return None if document is None else restored(Input, document, folder / RECORD)
+        document = read_json(folder / _MADE_FROM)
+        return None if document is None else restored(Input, document, folder / _MADE_FROM)
     except DataError:
         return None  # converted again

@@ -20,7 +20,7 @@ from landslide_cli.runs.int8_form import int8_form_of
 from landslide_cli.runs.openvino_library import import_openvino
 from landslide_cli.runs.openvino_model import converted
 from landslide_cli.runs.plan import Plan
-from landslide_cli.runs.precision import Choice, choose_precision
+from landslide_cli.runs.precision import PrecisionChoice, choose_precision
 from landslide_cli.runs.quantization import Quantizer
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.scene_predictor import ScenePredictor
@@ -74,7 +74,7 @@ def make_plan(
     name, engine, on_gpu = _choose_engine(profile, run, reporter)
     batch = profile.infer.batch or (4 if on_gpu else 1)
     tile = _side(profile, engine, batch, on_gpu)
-    plan = _plan(profile, name, Choice("float32"), tile, batch)
+    plan = _plan(profile, name, PrecisionChoice("float32"), tile, batch)
     if profile.infer.precision == "int8":
         if not isinstance(engine, OpenVinoEngine):
             raise ModelError(f"{run.file}: only OpenVINO runs a model in int8; {name} was chosen")
@@ -90,13 +90,13 @@ def training_plan(profile: Profile) -> Plan:
     tile = profile.infer.tile
     side = {"auto": LARGEST, "whole": None}[tile] if isinstance(tile, str) else tile
     batch = profile.infer.batch or 1
-    return _plan(profile, "tensorflow", Choice("float32"), side, batch)
+    return _plan(profile, "tensorflow", PrecisionChoice("float32"), side, batch)
 
 
 def _plan(
     profile: Profile,
     engine: EngineName,
-    choice: Choice,
+    choice: PrecisionChoice,
     tile: int | None,
     batch: int,
 ) -> Plan:

@@ -20,7 +20,7 @@ from landslide_cli.errors import DataError, OutputError
 from landslide_cli.locks import in_turn
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
-from landslide_cli.runs.engines import Engine, EngineName, Precision, Shape
+from landslide_cli.runs.engines import BatchShape, Engine, EngineName, Precision
 from landslide_cli.runs.example_windows import example_windows
 from landslide_cli.runs.files import PRECISION
 from landslide_cli.runs.int8_form import Int8Record
@@ -35,7 +35,7 @@ _WINDOWS = 4
 
 
 @dataclass(frozen=True)
-class Choice:
+class PrecisionChoice:
     """A precision, and why it was taken; fields as those of `Plan`."""
 
     precision: Precision
@@ -58,7 +58,7 @@ def choose_precision(
     run: Run,
     scenes: Sequence[Path],
     reporter: Reporter,
-) -> Choice:
+) -> PrecisionChoice:
     """Choose the fastest precision that changes little, unless the profile names one.
 
     Args:
@@ -74,17 +74,22 @@ def choose_precision(
         record = engine.int8_form.record
         reason = "" if wanted == "int8" else _why_not_int8(record, engine)
         if not reason:
-            change = record.change
-            return Choice("int8") if change is None else Choice("int8", change.changed, str(change))
+            return _int8_by(record)
     if wanted == "float32" or (wanted == "auto" and "bfloat16" not in engine.prefers()):
-        return Choice("float32", None, reason)
+        return PrecisionChoice("float32", None, reason)
     changed = _bfloat16_change(name, engine, run, scenes, profile.tile_side, reporter)
     if changed is not None:
         compared = f"bfloat16 changes {changed:.2%} of pixels"
         reason = f"{compared}; {reason}" if reason else compared
     if wanted == "bfloat16" or (changed is not None and changed < MOST_CHANGED):
-        return Choice("bfloat16", changed, reason)
-    return Choice("float32", changed, reason)
+        return PrecisionChoice("bfloat16", changed, reason)
+    return PrecisionChoice("float32", changed, reason)
+
+
+def _int8_by(record: Int8Record) -> PrecisionChoice:
+    if record.change is None:
+        return PrecisionChoice("int8")
+    return PrecisionChoice("int8", record.change.changed, str(record.change))
 
 
 def _why_not_int8(record: Int8Record, engine: Engine) -> str:
@@ -156,7 +161,7 @@ def _stored(run: Run, digest: str) -> dict[str, _Compared]:
 
 def _changed_share(engine: Engine, windows: Sequence[Image]) -> float:
     rows, cols, _ = windows[0].shape
-    shape = Shape(1, rows, cols, windows[0].dtype != np.uint8)
+    shape = BatchShape(1, rows, cols, windows[0].dtype != np.uint8)
     models = [engine.compiled(shape, precision) for precision in ("float32", "bfloat16")]
     shares = []
     for window in windows:

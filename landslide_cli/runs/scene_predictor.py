@@ -30,7 +30,7 @@ from landslide_cli.core.tiling.windows import OnPixels
 from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.profile import Profile
-from landslide_cli.runs.engines import Engine, Shape
+from landslide_cli.runs.engines import BatchShape, Engine
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.samples import Sample
@@ -195,8 +195,8 @@ class ScenePredictor:
         """Compile the model for the windows of a scene."""
         self._engine.compiled(self._shape(layout), self.plan.precision)
 
-    def _shape(self, layout: Layout) -> Shape:
+    def _shape(self, layout: Layout) -> BatchShape:
         sides = layout.grid.rows.side, layout.grid.cols.side
         # The values of bands that a profile composes are not of 8 bits.
         is_float = self._run.preprocessing.composition is not None
-        return Shape(self.plan.batch, *sides, is_float)
+        return BatchShape(self.plan.batch, *sides, is_float)

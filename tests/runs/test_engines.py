@@ -15,10 +15,10 @@ from landslide_cli.errors import ModelError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs.engines import (
+    BatchShape,
     Engine,
     EngineName,
     OpenVinoEngine,
-    Shape,
     TensorFlowEngine,
     processor_threads,
 )
@@ -42,7 +42,7 @@ def test_probabilities_agree_to_a_ten_thousandth(
     trained: Profile, shape: tuple[int, int, int]
 ) -> None:
     run, seen = find_run(trained), windows(*shape)
-    first, other = (engine.compiled(Shape(*shape), "float32")(seen) for engine in both(run))
+    first, other = (engine.compiled(BatchShape(*shape), "float32")(seen) for engine in both(run))
     expected = predictor(run.load())(seen)
     for answer in (first, other):
         assert answer.shape == (*shape, 1)
@@ -70,7 +70,7 @@ def test_bfloat16_is_near_float32_whatever_the_processor_makes_of_it(trained: Pr
     seen = windows(1, 64, 64)
     for engine in both(find_run(trained)):
         exact, fast = (
-            engine.compiled(Shape(1, 64, 64), precision)(seen)
+            engine.compiled(BatchShape(1, 64, 64), precision)(seen)
             for precision in ("float32", "bfloat16")
         )
         assert fast.dtype == np.float32
@@ -96,7 +96,7 @@ def test_models_of_one_channel_work_with_both(
             f"infer.engine={name}", f"infer.threshold={threshold}",
         )  # fmt: skip
         engine = load_engine(name, find_run(profile), 2, SilentReporter())
-        answer = engine.compiled(Shape(1, 16, 16), "float32")(seen)
+        answer = engine.compiled(BatchShape(1, 16, 16), "float32")(seen)
         np.testing.assert_allclose(answer[..., 0], exact, atol=1e-5)
         (scene,) = infer_tiled(profile, [str(plant("a.tif"))], output=tmp_path / name).scenes
         assert scene.totals[0].name == "slide"
@@ -109,13 +109,13 @@ def test_one_engine_serves_windows_of_several_sizes(trained: Profile) -> None:
     for engine in both(run):
         for shape in ((1, 32, 32), (1, 64, 32), (1, 32, 64), (1, 32, 32)):
             seen = windows(*shape)
-            answer = engine.compiled(Shape(*shape), "float32")(seen)
+            answer = engine.compiled(BatchShape(*shape), "float32")(seen)
             np.testing.assert_allclose(answer, predict(seen), atol=1e-4)
 
 
 def test_answers_stay_when_the_next_windows_are_predicted(trained: Profile) -> None:
     for engine in both(find_run(trained)):
-        predict = engine.compiled(Shape(1, 32, 32), "float32")
+        predict = engine.compiled(BatchShape(1, 32, 32), "float32")
         first = predict(windows(1, 32, 32))
         kept = first.copy()
         predict(255 - windows(1, 32, 32))
@@ -148,7 +148,7 @@ def test_model_for_other_bands_is_refused_in_the_same_words(trained: Profile) ->
 
 def test_tensorflow_predicts_as_the_model_itself(trained: Profile) -> None:
     model, seen = find_run(trained).load(), windows(2, 32, 32)
-    answer = TensorFlowEngine(model).compiled(Shape(2, 32, 32), "float32")(seen)
+    answer = TensorFlowEngine(model).compiled(BatchShape(2, 32, 32), "float32")(seen)
     np.testing.assert_allclose(answer, model.predict(seen, verbose=0)[..., 1:], atol=1e-6)
 
 

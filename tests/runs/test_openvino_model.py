@@ -18,7 +18,7 @@ from landslide_cli.errors import ModelError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs import openvino_model
-from landslide_cli.runs.engines import OpenVinoEngine, Shape
+from landslide_cli.runs.engines import BatchShape, OpenVinoEngine
 from landslide_cli.runs.openvino_model import converted, fingerprint_of
 from landslide_cli.runs.run import find_run
 from landslide_cli.stages.infer import infer_tiled
@@ -52,7 +52,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
 
 def says(network: Path, value: int) -> float:
     """The probability of a landslide at a pixel of a value."""
-    predict = OpenVinoEngine(network, 3, 2, 1).compiled(Shape(1, 2, 2), "float32")
+    predict = OpenVinoEngine(network, 3, 2, 1).compiled(BatchShape(1, 2, 2), "float32")
     return float(predict(np.full((1, 2, 2, 3), value, np.uint8))[0, 0, 0, 0])
 
 

@@ -15,7 +15,7 @@ from landslide_cli.errors import DataError, ModelError, UsageError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs import planning
-from landslide_cli.runs.engines import Precision, Shape
+from landslide_cli.runs.engines import BatchShape, Precision
 from landslide_cli.runs.files import PRECISION
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.planning import load_engine, make_plan
@@ -58,13 +58,13 @@ class FakeEngine:
 
     def __init__(self, moved: int = 0, able: bool = True) -> None:
         self._moved, self._able = moved, able
-        self.calls: list[tuple[Shape, Precision]] = []
+        self.calls: list[tuple[BatchShape, Precision]] = []
 
     def prefers(self) -> Sequence[Precision]:
         return ("bfloat16", "float32") if self._able else ("float32",)
 
     def compiled(
-        self, shape: Shape, precision: Precision
+        self, shape: BatchShape, precision: Precision
     ) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
         self.calls.append((shape, precision))
         edge = 20 + (self._moved if precision == "bfloat16" else 0)
@@ -104,7 +104,7 @@ def test_auto_takes_bfloat16_where_the_processor_has_it_and_it_changes_little(
     plan = plan_for(fresh("infer.precision=auto"), [plant("a.tif", (200, 200))])
     assert (plan.precision, plan.changed) == ("bfloat16", 0.0)
     # As large as the training's tiles.
-    assert {shape for shape, _ in engine.calls} == {Shape(1, 64, 64)}
+    assert {shape for shape, _ in engine.calls} == {BatchShape(1, 64, 64)}
 
 
 @pytest.mark.parametrize(("moved", "precision"), [(0, "bfloat16"), (1, "float32")])

@@ -13,7 +13,7 @@ from landslide_cli.errors import DataError, ModelError
 from landslide_cli.profile import Profile
 from landslide_cli.reporting import SilentReporter
 from landslide_cli.runs import engines, planning, quantization
-from landslide_cli.runs.engines import Shape
+from landslide_cli.runs.engines import BatchShape
 from landslide_cli.runs.files import INT8
 from landslide_cli.runs.int8_form import (
     Change,
@@ -106,7 +106,7 @@ def test_int8_says_nearly_what_float32_says(in_int8: Profile) -> None:
     engine = load_engine("openvino", find_run(in_int8), 1, SilentReporter())
     seen = np.random.default_rng(3).integers(0, 256, (2, 32, 64, 3), np.uint8)
     exact, rounded = (
-        engine.compiled(Shape(2, 32, 64), precision)(seen) for precision in ("float32", "int8")
+        engine.compiled(BatchShape(2, 32, 64), precision)(seen) for precision in ("float32", "int8")
     )
     assert rounded.shape == exact.shape
     assert 0.0 < np.abs(rounded - exact).mean() < 0.05

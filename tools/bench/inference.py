@@ -24,7 +24,7 @@ from landslide_cli.imagery.raster.preprocessing import Preprocessing
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
 from landslide_cli.reporting import SilentReporter
-from landslide_cli.runs.engines import Shape, processor_threads
+from landslide_cli.runs.engines import BatchShape, processor_threads
 from landslide_cli.runs.files import MODEL, RUN_RECORD, THRESHOLD
 from landslide_cli.runs.planning import load_engine
 from landslide_cli.runs.run import find_run
@@ -155,7 +155,7 @@ def _seams(folder: Path, profile: Profile) -> Rows:
     def predicted(tile: int | None, overlap: int) -> tuple[Any, int]:
         tiling = Tiling(tile, overlap, multiple=multiple)
         layout = tiling.layout(1024, 1024)
-        shape = Shape(1, layout.grid.rows.side, layout.grid.cols.side)
+        shape = BatchShape(1, layout.grid.rows.side, layout.grid.cols.side)
         predict = engine.compiled(shape, "float32")
         source = ImageSource(image)
         return predict_scene(source, predict, layout, channels=1)[0][..., 0], len(layout.grid)

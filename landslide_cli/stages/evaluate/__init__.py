@@ -30,8 +30,7 @@ from landslide_cli.stages.evaluate.counts import (
     count_samples,
     measure_of,
 )
-from landslide_cli.stages.evaluate.disagreements import NAME as DISAGREEMENTS
-from landslide_cli.stages.evaluate.disagreements import write_disagreements
+from landslide_cli.stages.evaluate.disagreements import DISAGREEMENTS, write_disagreements
 from landslide_cli.stages.evaluate.false_alarms import false_alarms_document
 from landslide_cli.stages.evaluate.leaks import Leak, report_leaks
 from landslide_cli.stages.evaluate.report import (

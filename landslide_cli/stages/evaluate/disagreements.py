@@ -14,7 +14,7 @@ from landslide_cli.outputs import whole_file
 from landslide_cli.runs.samples import Sample
 from landslide_cli.runs.scene_predictor import Prediction
 
-NAME = "disagreements.gpkg"
+DISAGREEMENTS = "disagreements.gpkg"
 _LAYER = "disagreements"
 
 # Told apart by the colour-blind too (Okabe and Ito 2008).

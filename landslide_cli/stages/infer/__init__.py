@@ -29,7 +29,7 @@ from landslide_cli.stages.infer.mapper import LocalMapper, Mapper, Recipe
 from landslide_cli.stages.infer.pipeline import map_scenes
 from landslide_cli.stages.infer.result import InferResult, MappedScene
 from landslide_cli.stages.infer.revise import revise, tell_work
-from landslide_cli.stages.infer.scenes import Choice, SceneFile, choose_scenes, protect_maps
+from landslide_cli.stages.infer.scenes import SceneChoice, SceneFile, choose_scenes, protect_maps
 from landslide_cli.stages.infer.submission import write_submission
 
 # Settings that the probabilities of a scene do not depend on.
@@ -113,7 +113,7 @@ def _infer(
     profile: Profile,
     run: Run,
     fingerprint: str,
-    choice: Choice,
+    choice: SceneChoice,
     folder: MapFolder,
     scheduler: str | None,
     reporter: Reporter,

@@ -90,6 +90,7 @@ class ClusterMapper:
 
     def __exit__(self, *exception: object) -> None:
         """Disconnect; a cluster of processes on this machine is shut down."""
+        # A cluster that has died must not hide the error that it died of.
         with contextlib.suppress(Exception):
             self._client.close(timeout=5)
             if self._cluster is not None:

@@ -29,7 +29,7 @@ class SceneFile:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SceneChoice:
     """The scenes to map, and those asked for that cannot be, with the reasons."""
 
     scenes: list[SceneFile] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Choice:
 
 def choose_scenes(
     profile: Profile, patterns: Sequence[str], limit: int | None, reporter: Reporter
-) -> Choice:
+) -> SceneChoice:
     """Find the scenes to map.
 
     Args:
@@ -55,7 +55,7 @@ def choose_scenes(
     Raises:
         DataError: there is none at all.
     """
-    choice = Choice()
+    choice = SceneChoice()
     key = profile.sources[0].key
     asked = _asked(patterns, key, choice, reporter) if patterns else _scenes_of(profile)
     files = list({_place(scene.image): scene for scene in asked}.values())[:limit]
@@ -72,13 +72,13 @@ def choose_scenes(
     return choice
 
 
-def protect_maps(choice: Choice, folder: MapFolder, overwrite: bool) -> Choice:
+def protect_maps(choice: SceneChoice, folder: MapFolder, overwrite: bool) -> SceneChoice:
     """Leave out scenes whose maps would replace those of another image, or foreign files.
 
     Raises:
         OutputError: no scene remains.
     """
-    kept = Choice(refused=choice.refused)
+    kept = SceneChoice(refused=choice.refused)
     errors = []
     for scene in choice.scenes:
         try:
@@ -99,7 +99,7 @@ def _together(reasons: Sequence[str]) -> str:
 
 
 def _asked(
-    patterns: Sequence[str], key: str | None, choice: Choice, reporter: Reporter
+    patterns: Sequence[str], key: str | None, choice: SceneChoice, reporter: Reporter
 ) -> list[SceneFile]:
     """List the scenes of all patterns; refuse patterns that there are no scenes for.
 

@@ -1,18 +1,24 @@
 """The epochs of a training, as its run has recorded them."""
 
 import csv
+from dataclasses import dataclass
 
 from landslide_cli.profile import Profile
 from landslide_cli.profile.train import higher_is_better
 from landslide_cli.records import check_file
 from landslide_cli.runs.files import METRICS, RUN_RECORD
 
-# The values of each epoch, and the epoch that was kept.
-History = tuple[list[dict[str, float]], int]
+
+@dataclass(frozen=True)
+class History:
+    """The logged values of each epoch by their names, and the epoch that was kept, from 1."""
+
+    rows: list[dict[str, float]]
+    best_epoch: int
 
 
 def history_of(profile: Profile) -> History | None:
-    """Return the logged values of each epoch and the best epoch; None without a training.
+    """Return the epochs of the profile's run; None without a training.
 
     Raises:
         DataError: the log is not the one that the run has written.
@@ -32,4 +38,4 @@ def history_of(profile: Profile) -> History | None:
         best = choose(rows, key=lambda row: row[monitored])
     else:
         best = rows[-1]  # trained without a validation set
-    return rows, round(best["epoch"])
+    return History(rows, round(best["epoch"]))

@@ -262,7 +262,7 @@ class Sheets:
         if history is None:
             return []
         path = self._path("curves")
-        plot_curves(path, *history)
+        plot_curves(path, history.rows, history.best_epoch)
         return [path]
 
     def _labelled(self, limit: int | None) -> list[Scene]:

@@ -19,7 +19,7 @@ from landslide_cli.runs.planning import training_plan
 from landslide_cli.runs.run import Run
 from landslide_cli.runs.scene_predictor import ScenePredictor
 
-FOLDER = "previews"
+PREVIEWS = "previews"
 SIDE = 512  # pixels, the longer side of a preview
 FRAMES = 8  # of a film strip
 FRAME_SECONDS = 0.4  # of a film
@@ -37,7 +37,7 @@ class Previews:
 
     def __init__(self, profile: Profile, model: Any, run: Run) -> None:
         self._profile = profile
-        self._folder = run.folder / FOLDER
+        self._folder = run.folder / PREVIEWS
         self._scenes = _chosen(profile, profile.train.preview_scenes)
         engine = TensorFlowEngine(model, run.adds_background)
         plan = training_plan(profile)

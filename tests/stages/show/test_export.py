@@ -17,7 +17,7 @@ from landslide_cli.core.tiling.standardize import standardize
 from landslide_cli.errors import UsageError
 from landslide_cli.imagery.synthetic import draw_scene
 from landslide_cli.profile import Profile, load_profile
-from landslide_cli.runs.engines import OpenVinoEngine, Shape
+from landslide_cli.runs.engines import BatchShape, OpenVinoEngine
 from landslide_cli.runs.files import MODEL
 from landslide_cli.stages.show import show
 from tests.conftest import RecordingReporter
@@ -43,7 +43,9 @@ def test_packaged_model_answers_in_onnx_as_it_maps(profile: Profile, tmp_path: P
     image, _ = draw_scene(1, 3, SIDE, SIDE)
     levels = local_statistics(ImageSource(image, standardized=False), (1.0, 1.0))
     engine = OpenVinoEngine(tmp_path / "run.packaged" / "openvino" / "model.xml", 3, 2, threads=1)
-    known = engine.compiled(Shape(1, SIDE, SIDE), "float32")(standardize(image, levels)[None])[0]
+    known = engine.compiled(BatchShape(1, SIDE, SIDE), "float32")(standardize(image, levels)[None])[
+        0
+    ]
     given = (image.astype(np.float32) / 255).transpose(2, 0, 1)[None]
     (answer,) = session.run(None, {"image": given})
     assert answer.shape == (1, 2, SIDE, SIDE)

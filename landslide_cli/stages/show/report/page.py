@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 
 
 def data_uri(kind: str, content: bytes) -> str:
@@ -38,7 +38,7 @@ def _environment() -> Any:
     from markupsafe import Markup
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -47,7 +47,7 @@ def _environment() -> Any:
 
     def asset(name: str) -> Markup:
         """Return a style or a script of this package as it is."""
-        return Markup((FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
+        return Markup((_FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
 
     def number(value: float | None, decimals: int = 0) -> str:
         return "" if value is None else f"{value:,.{decimals}f}"

@@ -31,7 +31,9 @@ def training_part(profile: Profile, home: Path, history: History | None) -> Trai
     Raises:
         DataError: the record of the run is damaged.
     """
-    curves = None if history is None else drawn(lambda path: plot_curves(path, *history))
+    curves = None
+    if history is not None:
+        curves = drawn(lambda path: plot_curves(path, history.rows, history.best_epoch))
     return TrainingPart(home.name, _facts(profile, home, history), curves)
 
 
@@ -42,8 +44,7 @@ def _facts(profile: Profile, home: Path, history: History | None) -> list[tuple[
     if "parameters" in result:
         facts.append(("Parameters", f"{result['parameters']:,}"))
     if history is not None:
-        rows, best = history
-        facts += [("Epochs", f"{len(rows)}, of which {best} is kept")]
+        facts.append(("Epochs", f"{len(history.rows)}, of which {history.best_epoch} is kept"))
     threshold = result.get("threshold")
     if threshold is not None:
         facts.append(("Threshold", f"{threshold:g}"))
