@@ -29,14 +29,24 @@ class ClassTotal:
 
 
 @dataclass(frozen=True)
+class BorderSummary:
+    """A border that was taken for no data although the file does not say so.
+
+    `share` is that of the scene's pixels, `values` are those that the border has, one per band.
+    """
+
+    share: float
+    values: list[list[float]]
+
+
+@dataclass(frozen=True)
 class SceneSummary:
     """What the maps of a scene show.
 
     `files` gives each file's name by its kind; `class_shares` are of the pixels with data, of which
     there are `pixels`; `unit` is that of the areas; `gsd` is None if it is not known. `mapped` is
-    the date at which the model ran. `border` are the `share` and the `values` of a border that was
-    taken for no data although the file does not say so; `clipped` is the share of a band's values
-    that lay outside of its range, by its name.
+    the date at which the model ran. `border` is an undeclared border, None if there is none;
+    `clipped` is the share of a band's values that lay outside of its range, by its name.
     """
 
     files: dict[str, str]
@@ -46,7 +56,7 @@ class SceneSummary:
     unit: str
     gsd: float | None
     mapped: str
-    border: dict[str, Any] | None = None
+    border: BorderSummary | None = None
     clipped: dict[str, float] = field(default_factory=dict)
 
 
@@ -190,7 +200,7 @@ def read_record(path: Path) -> MapRecord:
 def mapped_images(folder: Path) -> dict[str, Path]:
     """Return the images that the maps in a folder were made from, by the name of the scene.
 
-    None where there is no record of the maps, or one of another form.
+    Empty where there is no record of the maps, or one of another form.
 
     Raises:
         DataError: the record is damaged.

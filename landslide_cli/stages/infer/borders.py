@@ -17,11 +17,11 @@ def tell_borders(scenes: Sequence[MappedScene], reporter: Reporter) -> None:
     for scene in scenes:
         if scene.border is None:
             continue
-        values = _named(scene.border["values"])
+        values = _named(scene.border.values)
         if not any(scene.class_shares.values()):
             reporter.warn(f"{scene.scene}: has {values} throughout, which {remedy}")
         else:
-            alike.setdefault(values, []).append((scene.scene, scene.border["share"]))
+            alike.setdefault(values, []).append((scene.scene, scene.border.share))
     for values, borders in alike.items():
         if len(borders) == 1:
             (name, share) = borders[0]

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.pictures import Reduced
 from landslide_cli.imagery.raster.reader import SceneReader
 from landslide_cli.outputs import scratch_folder
-from landslide_cli.runs.map_record import FinishedScene, SceneSummary
+from landslide_cli.runs.map_record import BorderSummary, FinishedScene, SceneSummary
 from landslide_cli.runs.scales import SceneScale
 from landslide_cli.stages.infer.folder import MapFolder
 from landslide_cli.stages.infer.identity import identity_of, is_unchanged
@@ -57,7 +56,7 @@ def make_maps(
             with maps, closing(bands):
                 for band in bands:
                     maps.add(band)
-            border = _told(reader) if before is None else before.border
+            border = _border_of(reader) if before is None else before.border
             clipped = reader.clipped if before is None else before.clipped
         summary = replace(maps.finish(), border=border, clipped=clipped)
         if not is_unchanged(image, identity):
@@ -66,6 +65,6 @@ def make_maps(
         folder.finish(finished, identity, scratch)
 
 
-def _told(reader: SceneReader) -> dict[str, Any] | None:
+def _border_of(reader: SceneReader) -> BorderSummary | None:
     border = reader.border
-    return None if border is None else {"share": border.share, "values": border.values}
+    return None if border is None else BorderSummary(border.share, border.values)

@@ -7,7 +7,7 @@ from typing import Any
 
 from landslide_cli.errors import counted, in_lines, printable
 from landslide_cli.reporting import Result, Table
-from landslide_cli.runs.map_record import ClassTotal, Speed
+from landslide_cli.runs.map_record import BorderSummary, ClassTotal, Speed
 from landslide_cli.runs.plan import Plan
 from landslide_cli.runs.scales import SceneScale
 
@@ -20,9 +20,9 @@ class MappedScene:
     the first of which is also that of polygons; mask_style and probability_style. `gsd` is the
     scene's own in metres, None if it is not known; `scale` how the model saw it. `class_shares`
     are of the pixels with data; `landslides`, `area` in `unit` and `share` of each foreground class
-    are of its polygons. `unchanged` scenes had been mapped before. `border` is the `share` and the
-    `values` of an undeclared border that was taken for no data, None if there is none; `clipped`
-    the share of a band's values that lay outside of its range, by its name.
+    are of its polygons. `unchanged` scenes had been mapped before. `border` is an undeclared border
+    that was taken for no data, None if there is none; `clipped` the share of a band's values that
+    lay outside of its range, by its name.
     """
 
     scene: str
@@ -36,7 +36,7 @@ class MappedScene:
     totals: list[ClassTotal]
     unit: str
     unchanged: bool
-    border: dict[str, Any] | None = None
+    border: BorderSummary | None = None
     clipped: dict[str, float] = field(default_factory=dict)
 
     @property

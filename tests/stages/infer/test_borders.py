@@ -11,6 +11,7 @@ import rasterio
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.documents import read_json
 from landslide_cli.profile import Profile
+from landslide_cli.runs.map_record import BorderSummary
 from landslide_cli.stages.infer import infer_tiled
 
 Bright = Callable[..., Profile]
@@ -37,7 +38,7 @@ def test_a_frame_is_no_data_in_the_map_and_is_told(
     profile = bright("infer.nodata=auto")
     for _ in range(2):  # the second time it is unchanged
         (scene,) = infer_tiled(profile, [str(path)], output=maps, reporter=reporter).scenes
-        assert scene.border == {"share": 0.75, "values": [[value] * 3]}
+        assert scene.border == BorderSummary(0.75, [[value] * 3])
         note = f"north: a border of 75 % of one value ({value}, {value}, {value}) is taken as no "
         assert reporter.notes[-1] == f"{note}data; infer.nodata=none maps it"
     assert scene.unchanged
@@ -47,7 +48,8 @@ def test_a_frame_is_no_data_in_the_map_and_is_told(
     assert (mask == 1).sum() == 40 * 40
     recorded = read_json(maps / "infer.json")
     assert recorded is not None
-    assert recorded["scenes"]["north"]["summary"]["border"] == scene.border
+    summary = recorded["scenes"]["north"]["summary"]
+    assert summary["border"] == {"share": 0.75, "values": [[value] * 3]}
 
 
 def test_borders_of_the_same_value_are_told_in_one_note(
