@@ -81,8 +81,8 @@ def command(
 
     def register(stage: Stage[Own]) -> Stage[Own]:
         @wraps(stage)
-        def run(**options: Any) -> None:
-            _run(stage, doing, **options)
+        def run(**given: Any) -> None:
+            _run(stage, doing, **given)
 
         own = list(inspect.signature(stage).parameters.values())[1:]
         profile, fold, *shared = list(inspect.signature(_run).parameters.values())[2:-1]

@@ -284,14 +284,14 @@ def _object_rows(
     objects: dict[str, Any], report: ClassReport, key: str
 ) -> list[tuple[str, str, str]]:
     """Show the detection of objects, of all sizes and by size; `key` is that of the intervals."""
-    counted = [
+    shares = [
         ("found (IoU at least 0.5)", "found", "true"),
         ("touched", "touched", "true"),
         ("false among those predicted", "false", "predicted"),
     ]
     rows = [
         (label, f"{objects[part]} of {objects[whole]}", _interval(report, f"{key}_{part}"))
-        for label, part, whole in counted
+        for label, part, whole in shares
     ]
     sizes = [
         (

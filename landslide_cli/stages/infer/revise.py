@@ -42,7 +42,7 @@ def tell_work(
 ) -> None:
     """Say of which scenes what is made anew, with or without the model, and why."""
     drawn = [(scene, standing) for scene, standing in standings if standing.work == "draw"]
-    described = [scene for scene, standing in standings if standing.work == "describe"]
+    completed = [scene for scene, standing in standings if standing.work == "describe"]
     mapped = [
         (scene, standing)
         for scene, standing in standings
@@ -56,8 +56,8 @@ def tell_work(
         if any(finished.outputs.probability == "percent" for finished in known):
             note += "; it is in whole per cent"
         reporter.note(note)
-    if described:
-        reporter.note(f"polygons of {_names(described)} get what is asked for, without the model")
+    if completed:
+        reporter.note(f"polygons of {_names(completed)} get what is asked for, without the model")
     if mapped:
         reason = "--probability stores the probability, from which polygons are made without it"
         if classes > 2:

@@ -250,8 +250,7 @@ class Sheets:
         for distribution in found:
             files.append(self._path(f"frequency_area_{distribution.unit}"))
             unit = UNITS[distribution.unit]
-            areas, fitted = distribution.areas, distribution.fitted
-            plot_frequency_area(files[-1], areas, unit, fitted, thing)
+            plot_frequency_area(files[-1], distribution.areas, unit, distribution.fitted, thing)
         if found:
             files.append(self._folder / "frequency_area.json")
             write_json(files[-1], {entry.unit: entry.document() for entry in found})
