@@ -1,7 +1,6 @@
 """The models that a training starts from, and what of its own dataset they know already."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from landslide_cli.core.parts import Part
 from landslide_cli.errors import LandslideError, listed
@@ -33,18 +32,20 @@ def warn_of_known(profile: Profile, ancestors: Sequence[Ancestor], reporter: Rep
     """Warn of validation and test scenes that an ancestor has learned from, before the training."""
     if not ancestors:
         return
+    titles = {ancestor.model: ancestor.title for ancestor in ancestors}
     for part, at_stake in _AT_STAKE.items():
-        with suppress(LandslideError):  # a part may be missing
+        try:
             samples = samples_of(profile, part, None, SilentReporter())
             known = known_samples(profile, ancestors, samples)
-            titles = {ancestor.model: ancestor.title for ancestor in ancestors}
-            models = [titles[model] for model in dict.fromkeys(found.model for found in known)]
-            if known:
-                total = len(samples.items)
-                share = f"{len(known)} of the {total} {samples.noun}"
-                if total == 1:
-                    share = f"the only {samples.noun[:-1]}"
-                reporter.warn(
-                    f"{listed(models, most=2)} learned from {share} in {part}, so {at_stake}; "
-                    f"better put into split.train: {listed([k.sample for k in known], most=4)}"
-                )
+        except LandslideError:
+            continue  # a part may be missing
+        if not known:
+            continue
+        models = [titles[model] for model in dict.fromkeys(sample.model for sample in known)]
+        share = f"{len(known)} of the {len(samples.items)} {samples.noun}"
+        if len(samples.items) == 1:
+            share = f"the only {samples.noun[:-1]}"
+        reporter.warn(
+            f"{listed(models, most=2)} learned from {share} in {part}, so {at_stake}; "
+            f"better put into split.train: {listed([sample.sample for sample in known], most=4)}"
+        )
