@@ -25,6 +25,9 @@ WriteScene = Callable[..., tuple[Path, Path]]
 
 TILE = 16
 
+# Overrides by which no tiles are cut.
+UNCUT = ("prepare.tile=null", "train.crop=16")
+
 
 def read_tile(
     folder: Path, tile: str, palette: Palette
