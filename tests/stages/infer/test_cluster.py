@@ -21,10 +21,10 @@ from landslide_cli.stages.infer import cluster, infer_tiled
 from landslide_cli.stages.infer.cluster import ClusterMapper
 from landslide_cli.stages.infer.mapper import Recipe
 from landslide_cli.stages.infer.result import InferResult
+from tests.stages.infer.cases import ContentOf, maps_in
 
 Bright = Callable[..., Profile]
 Write = Callable[..., Path]
-ContentOf = Callable[[Path], dict[str, bytes | None]]
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.processes
@@ -66,12 +66,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> list[Window]:
 
     monkeypatch.setattr(cluster, "ClusterMapper", SmallBlocks)
     return made
-
-
-def maps_in(folder: Path, content_of: ContentOf) -> dict[str, bytes | None]:
-    content = content_of(folder)
-    content.pop("infer.json")
-    return content
 
 
 @pytest.fixture(scope="module")
