@@ -7,7 +7,7 @@ read, so that help, completion and an error in the profile appear at once.
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Context, Exit, Option, echo
 
@@ -189,7 +189,7 @@ def landslide(
 def _run_app(arguments: Sequence[str] | None) -> int:
     """Run what the arguments ask for, and see to it that stdout has been written."""
     try:
-        status: Any = app(
+        status: object = app(
             list(arguments) if arguments is not None else None,
             prog_name="landslide",
             standalone_mode=False,

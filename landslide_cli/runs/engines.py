@@ -57,7 +57,11 @@ class Engine(Protocol):
         """Return the precisions that the processor computes natively, the fastest first."""
 
     def compiled(self, shape: BatchShape, precision: Precision) -> Predict:
-        """Return the model for windows of one shape."""
+        """Return the model for windows of one shape.
+
+        It takes (batch, rows, cols, bands) and gives probabilities, (batch, rows, cols, channels)
+        float32 in [0, 1]; of two classes only that of the second.
+        """
 
 
 class OpenVinoEngine:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.palette import Mask
 from landslide_cli.dataset.prepared import read_scene
 from landslide_cli.dataset.scenes import Scene
@@ -92,7 +93,7 @@ def _chosen(
     return [line for line in lines if (line["scene"], line["fold"]) in keys]
 
 
-def _compared(profile: Profile, image: Any, truth: Mask, prediction: Mask) -> Picture:
+def _compared(profile: Profile, image: Image, truth: Mask, prediction: Mask) -> Picture:
     palette = profile.palette
     masks = (palette.only_foreground(mask) for mask in (truth, prediction))
     return fitted(comparison(shown(image, profile.composition), *masks), _SIDE)

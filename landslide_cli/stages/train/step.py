@@ -18,6 +18,7 @@ from landslide_cli.profile import TrainSettings
 from landslide_cli.stages.train.totals import EpochTotals
 from landslide_cli.stages.train.workers import Workers
 
+# Images (batch, rows, cols, bands) and masks (batch, rows, cols), arrays or tensors.
 Batch = tuple[Any, Any]
 
 
