@@ -86,7 +86,7 @@ class InventoryResult(Result):
         }
 
     def lines(self) -> tuple[list[str], list[list[object]]]:
-        """Return the head and the lines of the CSV file, one a scene; empty where undefined."""
+        """Return the head and the lines of the CSV file, one per scene; empty where undefined."""
         lines = []
         for overlap in self.overlaps:
             objects = objects_of(overlap.objects.sum(axis=0))
