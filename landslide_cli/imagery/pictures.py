@@ -29,16 +29,16 @@ _INK, _PAPER = (40, 40, 40), 255
 _GAP, _LINE = 6, 22  # pixels
 
 
-def shown(image: Image, composition: Composition | None) -> Picture:
-    """Show (rows, cols, bands) as (rows, cols, 3 or 1) uint8, for the eye.
+def shown(image: Image, named: Composition | None) -> Picture:
+    """Show (rows, cols, bands) as (rows, cols, 3 or 1) uint8, for the eye; 8 bits stay as they are.
 
     Args:
         image: as the model sees it.
-        composition: what its bands are; None for 8 bits, which stay as they are.
+        named: what its bands are called; None for those of 8 bits that have no names.
     """
-    if composition is None:
+    if named is None:
         return np.asarray(image, np.uint8)
-    return stretched(image[..., composition.pictured])
+    return stretched(image[..., named.pictured])
 
 
 def stretched(image: NDArray[Any]) -> Picture:

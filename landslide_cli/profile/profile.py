@@ -251,10 +251,10 @@ class Profile(Settings):
 
     @model_validator(mode="after")
     def _colours_are_there_to_change(self) -> Self:
-        composition, told = self.composition, None
-        if composition is None and self.model_inputs != 3:
+        named, told = self.named_bands, None
+        if named is None and self.model_inputs != 3:
             told = f"needs images of 3 bands, not of {self.model_inputs}"
-        if composition is not None and composition.colours is None:
+        if named is not None and named.colours is None:
             told = "needs red, green and blue among `bands`"
         for name in self.train.augment.switched_on() if told is not None else ():
             if name in COLOUR_KINDS:
@@ -324,6 +324,11 @@ class Profile(Settings):
         if isinstance(self.bands, int) or all(entry.is_plain for entry in self.bands):
             return None
         return composition_of(self.bands)
+
+    @property
+    def named_bands(self) -> Composition | None:
+        """What each band is called, of 8 bits too; None where `bands` is a number."""
+        return None if isinstance(self.bands, int) else composition_of(self.bands)
 
     @property
     def band_order(self) -> tuple[int, ...] | None:

@@ -51,7 +51,7 @@ class Augmenter:
         settings: the profile's.
         seed: of all draws.
         composition: what the images' bands are: those that show no light keep their values. None
-            for bands of light alone.
+            for bands without names, all of light.
     """
 
     def __init__(
@@ -154,6 +154,8 @@ def _on(bands: Sequence[int], step: Step) -> Step:
     """Have a step change some bands only, by their positions."""
 
     def on_bands(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        if tuple(bands) == tuple(range(image.shape[-1])):
+            return step(draws, image, mask)  # on all, in their order
         changed, mask = step(draws, tf.gather(image, list(bands), axis=-1), mask)
         planes = tf.unstack(image, axis=-1)
         for position, plane in zip(bands, tf.unstack(changed, axis=-1), strict=True):

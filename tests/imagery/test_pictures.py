@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from landslide_cli.core.composition import Band, Composition
 from landslide_cli.core.palette import IGNORE, Palette
 from landslide_cli.imagery.pictures import (
     FALSE_ALARM,
@@ -23,6 +24,7 @@ from landslide_cli.imagery.pictures import (
     overlay,
     reduced,
     sheet,
+    shown,
     spread,
     strip,
 )
@@ -307,3 +309,10 @@ def test_spread_takes_the_first_the_last_and_even_steps_between() -> None:
     assert spread(range(101), 5) == [0, 25, 50, 75, 100]
     assert spread("abc", 3) == spread("abc", 9) == ["a", "b", "c"]
     assert spread("abc", 1) == ["a"]
+
+
+def test_bands_called_red_green_and_blue_are_shown_of_8_bits_too() -> None:
+    image = np.dstack([np.full((4, 5), level, np.uint8) for level in (10, 20, 30, 40)])
+    named = Composition(tuple(Band(name) for name in ("nir", "blue", "green", "red")))
+    np.testing.assert_array_equal(shown(image, named)[0, 0], [40, 30, 20])
+    np.testing.assert_array_equal(shown(image, None), image)

@@ -61,6 +61,18 @@ def test_plain_entries_only_order_the_bands_of_8_bits(write_profile: Write) -> N
     assert profile.model_inputs == 2
 
 
+def test_plain_entries_have_names_too(write_profile: Write) -> None:
+    entries = [f"name: {name}" for name in ("blue", "green", "red", "nir")]
+    hue = "train: {augment: {hue: {probability: 0.5}}}\n"
+    profile = load_profile(write_profile(bands(*entries) + hue))
+    assert profile.composition is None
+    assert profile.named_bands is not None
+    assert profile.named_bands.colours == (2, 1, 0)
+    assert profile.named_bands.rgb_channels == (2, 1, 0, None)
+    told = message_of(write_profile(bands(*entries[:2], entries[3]) + hue))
+    assert "needs red, green and blue among `bands`" in told
+
+
 def test_a_number_is_as_many_bands(write_profile: Write) -> None:
     profile = load_profile(write_profile("bands: 5"))
     assert (profile.composition, profile.band_order, profile.model_inputs) == (None, None, 5)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landslide_cli.core.composition import Band, Composition
 from landslide_cli.core.networks.backend import keras, tf
 from landslide_cli.core.palette import IGNORE
 from landslide_cli.errors import DataError
@@ -182,6 +183,24 @@ def test_quarter_turns_of_oblong_images_are_refused() -> None:
 def test_colour_kinds_refuse_images_that_have_no_three_bands(kind: str, bands: int) -> None:
     with pytest.raises(DataError, match=f"need images of three bands, not {bands}"):
         changed(one_kind(kind), texture(bands=bands))
+
+
+@pytest.mark.parametrize("kind", ["saturation", "hue"])
+def test_colour_kinds_find_red_green_and_blue_among_other_bands(kind: str) -> None:
+    planes = dict(
+        zip(["red", "green", "blue", "nir"], np.moveaxis(texture(bands=4), -1, 0), strict=True)
+    )
+    colours = np.dstack([planes[name] for name in ("red", "green", "blue")])
+    expected, _ = changed(one_kind(kind), colours)
+    for names in (["red", "green", "blue", "nir"], ["nir", "blue", "green", "red"]):
+        named = Composition(tuple(Band(name) for name in names))
+        by = augmenter({kind: ALL[kind]}, composition=named)
+        moved, _ = changed(by, np.dstack([planes[name] for name in names]))
+        found = dict(zip(names, np.moveaxis(moved, -1, 0), strict=True))
+        np.testing.assert_array_equal(found.pop("nir"), planes["nir"])
+        np.testing.assert_array_equal(
+            np.dstack([found[name] for name in ("red", "green", "blue")]), expected
+        )
 
 
 def test_neither_keras_policy_nor_the_global_random_state_matter() -> None:

@@ -86,8 +86,8 @@ class SceneFacts:
             raise DataError(f"{path}: {error}") from None
         gsd = None if sides is None else (sides[0] * sides[1]) ** 0.5
         provenance = provenance_of(recipe, name, path, gsd, mapped)
-        composition = recipe.run.preprocessing.composition
-        pictured = None if composition is None else composition.pictured
+        named = recipe.run.preprocessing.composition or recipe.profile.named_bands
+        pictured = None if named is None else named.pictured
         return cls(name, scene.height, scene.width, scene.georeference, provenance, pictured)
 
 

@@ -38,19 +38,19 @@ def draw_augmentations(profile: Profile, path: Path, limit: int | None, reporter
     examples = examples_of(uncached, files_of_part(profile, "train", limit), None)
     if settings.augment.is_off:
         reporter.note(_how_to_enable())
-    composition = profile.composition
-    augmenter = Augmenter(settings.augment, settings.seed, composition)
+    named = profile.named_bands
+    augmenter = Augmenter(settings.augment, settings.seed, named)
     first = _DRAWS[0]
     chosen = spread(range(len(examples)), limit or profile.show.items)
     rows = []
     with reporter.track("drawing augmentations", len(chosen)) as advance:
         for position in chosen:
             image, mask = examples.example(first, position)
-            pictures = [_picture(shown(image, composition), mask, palette)]
+            pictures = [_picture(shown(image, named), mask, palette)]
             for draw in _DRAWS:
                 warped = augmenter.warp(image, mask, draw, position)
                 changed, moved = augmenter.transform(*warped, draw, position)
-                picture = shown(changed.numpy(), composition)
+                picture = shown(changed.numpy(), named)
                 pictures.append(_picture(picture, moved.numpy(), palette))
             name = examples.name(first, position)
             rows.append(SheetRow(name if settings.crop else Path(name).stem, pictures))

@@ -66,7 +66,7 @@ def compared_scenes(
                 if own is not None:
                     picture, ours = own.image, own.comparison
                 else:
-                    picture = fitted(shown(image, profile.composition), _SIDE)
+                    picture = fitted(shown(image, profile.named_bands), _SIDE)
                     ours = _compared(profile, image, truth.mask, predictor.mask(scene, fold))
                 dices = line["this"], line["other"]
                 result.append(ComparedScene(scene.name, *dices, picture, ours, rival))
@@ -96,4 +96,4 @@ def _chosen(
 def _compared(profile: Profile, image: Image, truth: Mask, prediction: Mask) -> Picture:
     palette = profile.palette
     masks = (palette.only_foreground(mask) for mask in (truth, prediction))
-    return fitted(comparison(shown(image, profile.composition), *masks), _SIDE)
+    return fitted(comparison(shown(image, profile.named_bands), *masks), _SIDE)

@@ -161,7 +161,7 @@ class Sheets:
         return self._sheet(f"tiles-{part}", rows)
 
     def _shown(self, image: Image) -> Picture:
-        return shown(image, self._profile.composition)
+        return shown(image, self._profile.named_bands)
 
     def statistics(self) -> list[Path]:
         """Plot each part's class shares, and the distribution of the tiles' foreground shares."""

@@ -230,7 +230,7 @@ def _batches(
     }
     composition, augmenter = profile.composition, None
     if not settings.augment.is_off:
-        augmenter = Augmenter(settings.augment, settings.seed, composition)
+        augmenter = Augmenter(settings.augment, settings.seed, profile.named_bands)
     batches: dict[Part, Batches] = {
         "train": Batches(
             examples["train"],
@@ -276,9 +276,9 @@ def _model(
             profile.train.precision,
             synchronized=workers.replicas > 1,
         )
-        composition = profile.composition
-        if is_new and composition is not None and isinstance(profile.model, EncoderSettings):
-            load_encoder(profile.model, model, composition.rgb_channels)
+        named = profile.named_bands
+        if is_new and named is not None and isinstance(profile.model, EncoderSettings):
+            load_encoder(profile.model, model, named.rgb_channels)
         if start is not None and is_new:
             start_from(profile, start, model, preprocessing.standardized, reporter)
         return with_fused_normalization(model)

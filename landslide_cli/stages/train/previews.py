@@ -50,7 +50,7 @@ class Previews:
             predicted = self._predictor.predict(scene.image).mask(threshold=None)
             labels, mapped = map(self._profile.palette.only_foreground, (truth.mask, predicted))
             with whole_file(self._picture(scene, epoch)) as partial:
-                picture = shown(image, self._profile.composition)
+                picture = shown(image, self._profile.named_bands)
                 write_picture(partial, fitted(comparison(picture, labels, mapped), SIDE))
 
     def finish(self, epochs: int) -> None:

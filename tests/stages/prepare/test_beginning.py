@@ -146,14 +146,18 @@ def test_fields_that_tell_no_class_are_not_suggested(here: Path) -> None:
     assert "Classes by the field kind: slide (2), flow (2)" in result.profile.read_text()
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "uint8"])
 @pytest.mark.parametrize("has_colours", [True, False])
-def test_bands_of_a_satellite_are_listed_and_prepared(here: Path, has_colours: bool) -> None:
+def test_bands_of_a_satellite_are_listed_and_prepared(
+    here: Path, has_colours: bool, dtype: str
+) -> None:
     for number, name in enumerate("abcd"):
-        write_satellite(here / f"images/{name}.tif", number, has_colours)
+        write_satellite(here / f"images/{name}.tif", number, has_colours, dtype)
         cv2.imwrite(f"masks/{name}.png", painted((255, 0, 255)))
     profile, _, notes = begun()
-    assert profile.composition is not None
-    bands = [(band.name, band.number) for band in profile.composition.inputs]
+    assert (profile.composition is None) == (dtype == "uint8")
+    assert profile.named_bands is not None
+    bands = [(band.name, band.number) for band in profile.named_bands.inputs]
     colours = ["red", "green", "blue"] if has_colours else ["band1", "band2", "band3"]
     numbers = [3, 2, 1] if has_colours else [1, 2, 3]
     assert bands == [*zip(colours, numbers, strict=True), ("nir", 4)]
@@ -165,10 +169,11 @@ def test_bands_of_a_satellite_are_listed_and_prepared(here: Path, has_colours: b
     assert prepare(profile).scenes == 4
 
 
-def write_satellite(path: Path, seed: int, has_colours: bool) -> None:
-    """Four bands of 12 bits in 16, of 3 m, of which the file describes the last."""
-    values = np.random.default_rng(seed).integers(0, 3000, (4, 64, 64), np.uint16)
-    how = {"width": 64, "height": 64, "count": 4, "dtype": "uint16", "photometric": "minisblack"}
+def write_satellite(path: Path, seed: int, has_colours: bool, dtype: str) -> None:
+    """Four bands of 8 bits, or of 12 in 16, of 3 m, of which the file describes the last."""
+    most = 255 if dtype == "uint8" else 3000
+    values = np.random.default_rng(seed).integers(0, most, (4, 64, 64), np.dtype(dtype))
+    how = {"width": 64, "height": 64, "count": 4, "dtype": dtype, "photometric": "minisblack"}
     place = {"crs": "EPSG:32648", "transform": Affine(3, 0, 4e5 + 1000 * seed, 0, -3, 3.4e6)}
     with rasterio.open(path, "w", driver="GTiff", alpha="NO", **how, **place) as file:
         if has_colours:
