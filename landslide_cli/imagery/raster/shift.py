@@ -25,14 +25,26 @@ def shift_between(first: Floats, second: Floats) -> tuple[float, float] | None:
     Returns:
         By how many pixels the second lies to the right and below; None if that cannot be told.
     """
-    planes = first, second
-    if min(first.shape) < _LEAST or not all(plane.std() > 0.0 for plane in planes):
+    if min(first.shape) < _LEAST:
         return None
-    window = cv2.createHanningWindow(first.shape[::-1], cv2.CV_32F)
-    (right, down), _ = cv2.phaseCorrelate(first, second, window)
+    rows, cols = map(_compared, first.shape)
+    planes = tuple(np.ascontiguousarray(plane[:rows, :cols]) for plane in (first, second))
+    if not all(plane.std() > 0.0 for plane in planes):
+        return None
+    window = cv2.createHanningWindow((cols, rows), cv2.CV_32F)
+    (right, down), _ = cv2.phaseCorrelate(*planes, window)
     if _agreement(planes, round(right), round(down)) > _agreement(planes, 0, 0):
         return right, down
     return None
+
+
+def _compared(side: int) -> int:
+    """Return how many of a side's pixels OpenCV compares as they are.
+
+    It fills others up to a size that is fast to transform, and where that is odd it is half a pixel
+    off.
+    """
+    return next(n for n in range(side, 0, -1) if n % 2 == 0 and cv2.getOptimalDFTSize(n) == n)
 
 
 def _agreement(planes: Sequence[Floats], right: int, down: int) -> float:
