@@ -125,7 +125,7 @@ def _cut_scene(job: tuple[Scene, Profile, Path]) -> Cutting:
         unlabelled=unlabelled,
         moments=_moments(profile, prepared),
         note=note or (None if is_mostly_clipped(prepared.clipped) else _clipped(prepared)),
-        warning=warning or (_clipped(prepared) if is_mostly_clipped(prepared.clipped) else None),
+        warning=_warning(warning, prepared),
     )
 
 
@@ -134,6 +134,16 @@ def _prepared(profile: Profile, scene: Scene) -> PreparedScene:
     if profile.composition is None or profile.prepare.standardize:
         return prepared_scene(profile, scene)
     return prepared_values(profile, scene)
+
+
+def _warning(of_bands: str | None, prepared: PreparedScene) -> str | None:
+    """Join what makes a scene a poor one to learn from; None if nothing does."""
+    reasons = [of_bands]
+    if is_mostly_clipped(prepared.clipped):
+        reasons.append(_clipped(prepared))
+    if not _labelled_pixels(prepared.reading.mask):
+        reasons.append("has no pixel with both data and a label")
+    return "; ".join(reason for reason in reasons if reason is not None) or None
 
 
 def _clipped(prepared: PreparedScene) -> str | None:

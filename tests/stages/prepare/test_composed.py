@@ -131,6 +131,30 @@ def test_a_range_that_cannot_be_right_is_warned_of(profile: Profile, reporter: A
     assert any("cut off: 100.00% of green" in text for text in reporter.warnings)
 
 
+def test_all_that_is_wrong_with_a_scene_is_told(
+    profile: Profile, reporter: Any, write_raster: WriteRaster
+) -> None:
+    place = {"crs": "EPSG:32648", "transform": Affine(10.0, 0, 399_900, 0, -10.0, 3_400_100)}
+    write_raster("dem.tif", np.zeros((60, 30), np.float32), **place)
+    assert not isinstance(profile.bands, int)
+    bands = list(profile.bands)
+    bands[1] = bands[1].model_copy(update={"range": (10_000.0, 20_000.0)})
+    prepare(profile.model_copy(update={"bands": bands}), limit=1, reporter=reporter)
+    (warning,) = (text for text in reporter.warnings if text.startswith("s0: "))
+    assert "dem.tif has data on 50% of the scene" in warning
+    assert "cut off: 100.00% of green" in warning
+
+
+def test_a_scene_without_data_is_told(
+    profile: Profile, reporter: Any, write_raster: WriteRaster
+) -> None:
+    write_raster("images/s1.tif", np.zeros((SIDE, SIDE, 3), np.uint16), nodata=0)
+    assert not isinstance(profile.bands, int)
+    without_layer = profile.model_copy(update={"bands": profile.bands[:3]})
+    prepare(without_layer, limit=2, reporter=reporter)
+    assert "s1: has no pixel with both data and a label" in reporter.warnings
+
+
 def test_a_shared_layer_that_is_damaged_is_told_once(
     profile: Profile, tmp_path: Path, cut_short: Callable[..., Path]
 ) -> None:
