@@ -61,7 +61,12 @@ def remarks_on(profile: Profile, scene: Scene) -> tuple[str | None, str | None]:
         DataError: the image cannot be used.
     """
     with SceneReader(scene.image, reading_of(profile, scene)) as reader:
-        return reader.note, reader.warning
+        warnings = [reader.warning]
+        named, source = profile.named_bands, profile.sources[scene.source]
+        if named is not None and named.takes_all and source.bands is None:
+            names = [band.name for band in named.bands if band.is_of_scene]
+            warnings.append(reader.told_otherwise(names))
+        return reader.note, "; ".join(told for told in warnings if told is not None) or None
 
 
 def reading_of(profile: Profile, scene: Scene, order: Sequence[int] | None = None) -> Preprocessing:

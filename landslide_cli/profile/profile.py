@@ -193,6 +193,8 @@ class Profile(Settings):
                     )
             if not any(entry.input for entry in self.bands):
                 raise wrong("bands.0.input", "is false for all bands: the model sees none")
+        if self.infer.bands is not None and len(self.infer.bands) != self.own_bands:
+            raise wrong("infer.bands", f"must name {self.own_bands} bands, as `bands` says")
         return self
 
     @model_validator(mode="after")

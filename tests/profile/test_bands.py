@@ -115,6 +115,18 @@ def test_a_range_for_all_bands_goes_with_a_number_alone(write_profile: Write) ->
     assert "needs `bands: NUMBER`" in message_of(write_profile(text))
 
 
+@pytest.mark.parametrize("numbers", ["[1]", "[3, 2, 1]"])
+@pytest.mark.parametrize("scaling", ["", ", range: [0, 1]"])
+def test_as_many_bands_are_chosen_for_maps_as_a_scene_has(
+    write_profile: Write, numbers: str, scaling: str
+) -> None:
+    text = bands(f"name: a{scaling}", "name: b", "name: n, derive: difference, of: [a, b]")
+    text = text if scaling else bands("name: a", "name: b")
+    load_profile(write_profile(f"{text}infer: {{bands: [2, 1]}}\n"))
+    told = message_of(write_profile(f"{text}infer: {{bands: {numbers}}}\n"))
+    assert "infer.bands must name 2 bands, as `bands` says" in told
+
+
 def test_measured_bands_cannot_be_standardized_before(write_profile: Write) -> None:
     text = bands("name: a, auto: true") + "prepare: {standardize: true}\n"
     assert "does not go with prepare.standardize" in message_of(write_profile(text))

@@ -233,8 +233,8 @@ def _chosen_bands(
         absent = [band for band in bands if not 1 <= band <= count]
         if absent:
             raise DataError(
-                f"{path}: has {counted(count, 'band')}, and infer.bands: {bands} names band "
-                f"{absent[0]}; choose others in the profile"
+                f"{path}: has {counted(count, 'band')}, and `bands`, source.bands or infer.bands: "
+                f"{bands} names band {absent[0]}; choose others in the profile"
             )
     if len(bands) == preprocessing.bands or (len(bands) == 1 and preprocessing.order is None):
         return bands
@@ -299,6 +299,27 @@ def colour_bands(dataset: Any) -> list[int]:
 
 def _colours(dataset: Any, bands: list[int]) -> tuple[ColorInterp, ...]:
     return tuple(dataset.colorinterp[band - 1] for band in bands)
+
+
+def told_otherwise(dataset: Any, names: Sequence[str]) -> str | None:
+    """Say which of red, green and blue an opened raster has elsewhere than its bands' names say.
+
+    None if there are none, or not all three have a name or are told by the file.
+
+    Args:
+        dataset: the opened raster.
+        names: of its bands in turn.
+    """
+    told = {colour.name: i for i, colour in zip(dataset.indexes, dataset.colorinterp, strict=True)}
+    said = {name.lower(): number for number, name in enumerate(names, start=1)}
+    colours = [colour.name for colour in _COLOURS]
+    if not told.keys() & said.keys() >= set(colours):
+        return None
+    wrong = [f"band {said[name]} {name}" for name in colours if said[name] != told[name]]
+    if not wrong:
+        return None
+    other = ", ".join(f"{told[name]} {name}" for name in colours)
+    return f"`bands` calls {', '.join(wrong)}, the file {other}; give each entry its `band`"
 
 
 def named_bands(dataset: Any) -> dict[str, int]:

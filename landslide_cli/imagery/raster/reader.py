@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.source import Piece
 from landslide_cli.errors import DataError
-from landslide_cli.imagery.raster.bands import BandPlan, plan_bands
+from landslide_cli.imagery.raster.bands import BandPlan, plan_bands, told_otherwise
 from landslide_cli.imagery.raster.border import Border, find_border
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
@@ -108,6 +108,10 @@ class SceneReader:
             return self._plan.warning
         with explained(self._path):
             return "; ".join(self._stack.warnings()) or None
+
+    def told_otherwise(self, names: Sequence[str]) -> str | None:
+        """Say which colours the file has elsewhere than names of its bands in turn claim."""
+        return told_otherwise(self._dataset, names)
 
     @property
     def gsd(self) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.enums import ColorInterp
 
 from landslide_cli.dataset.prepared import prepared_scene
 from landslide_cli.dataset.sources import labelled_scenes_of
@@ -19,6 +20,7 @@ from landslide_cli.profile import Profile, load_profile
 from landslide_cli.stages.prepare import prepare
 from landslide_cli.stages.split import split
 from landslide_cli.training_data.inputs import examples_of, files_of_part
+from tests.conftest import RecordingReporter
 
 WriteRaster = Callable[..., Path]
 SIDE, TILE = 40, 32
@@ -153,6 +155,33 @@ def test_a_scene_without_data_is_told(
     without_layer = profile.model_copy(update={"bands": profile.bands[:3]})
     prepare(without_layer, limit=2, reporter=reporter)
     assert "s1: has no pixel with both data and a label" in reporter.warnings
+
+
+@pytest.mark.parametrize("scaling", ["", ", range: [0, 255]"])
+def test_names_that_contradict_the_colours_of_a_file_are_warned_of(
+    tmp_path: Path, write_raster: WriteRaster, scaling: str
+) -> None:
+    image = write_raster("images/a.tif", np.full((TILE, TILE, 3), 9, np.uint8), photometric="rgb")
+    with rasterio.open(image, "r+") as file:
+        file.colorinterp = [ColorInterp[name] for name in ("blue", "green", "red")]
+    write_raster("masks/a.png", np.ones((TILE, TILE), np.uint8))
+
+    def warnings_of(*names: str) -> str:
+        path = tmp_path / "profile.yaml"
+        entries = ", ".join(f"{{name: {name}{scaling}}}" for name in names)
+        path.write_text(
+            f"source: {{images: '{tmp_path}/images', masks: '{tmp_path}/masks'}}\n"
+            f"dataset: '{tmp_path}/{'-'.join(names)}'\n"
+            f"bands: [{entries}]\nmodel: {{num_layers: 3}}\nprepare: {{tile: {TILE}}}\n"
+        )
+        reporter = RecordingReporter()
+        prepare(load_profile(path), reporter=reporter)
+        return "".join(reporter.warnings)
+
+    told = warnings_of("red", "green", "blue")
+    assert "a: `bands` calls band 1 red, band 3 blue, the file 3 red, 2 green, 1 blue" in told
+    assert warnings_of("blue", "green", "red") == ""
+    assert warnings_of("nir", "red", "green") == ""  # often tagged as if they were colours
 
 
 def test_a_shared_layer_that_is_damaged_is_told_once(
