@@ -7,12 +7,13 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from landslide_cli.imagery.map_frame import length_in_words, round_length
-from landslide_cli.imagery.pictures import Picture, fitted
+from landslide_cli.imagery.pictures import LegendEntry, Picture, fitted
 from landslide_cli.imagery.raster.recognition import MARK
 from landslide_cli.outputs import whole_file
 
@@ -21,6 +22,10 @@ DPI = 300
 # Of a sheet, in dots: between pictures, and the height of a line of text.
 GAP, LINE = 12, 40
 _FONT_SIZE = 7.0
+
+# Of a legend: a colour, the space to its name and to the next colour, in ems; and an em in dots.
+_SPACES = 1.2, 0.8, 1.2
+_EM = _FONT_SIZE * DPI / 72.0
 
 # One typeface, which comes with Matplotlib; texts of SVG as shapes, so that every viewer has it.
 _STYLE = {
@@ -73,7 +78,7 @@ def write_sheet(
     columns: Sequence[str],
     rows: Sequence[SheetRow],
     cell: int,
-    legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
+    legend: Sequence[LegendEntry] = (),
 ) -> None:
     """Lay pictures out in rows, with names above the columns, and write the sheet.
 
@@ -82,14 +87,15 @@ def write_sheet(
         columns: what the pictures of a column show.
         rows: from the top.
         cell: longer side of a picture, in dots.
-        legend: names and colours explained on the last line.
+        legend: names and colours explained on the last line, or on as many as they need.
 
     Raises:
         OutputError: it cannot be written.
     """
     heights = [2 * LINE + cell + GAP if row.note else LINE + cell + GAP for row in rows]
-    width, height = len(columns) * (cell + GAP) + GAP, LINE + sum(heights) + LINE * bool(legend)
-    page = _Page(width, height)
+    width = len(columns) * (cell + GAP) + GAP
+    lines = _lines(legend, width - GAP)
+    page = _Page(width, LINE + sum(heights) + LINE * len(lines))
     for col, name in enumerate(columns):
         page.write(name, GAP + col * (cell + GAP), LINE)
     top = LINE
@@ -104,9 +110,35 @@ def write_sheet(
         if row.note:
             page.write(row.note, GAP, top + 2 * LINE + cell)
         top += row_height
-    if legend:
-        page.explain(legend)
+    for line in lines:
+        top += LINE
+        page.explain(line, top)
     save_figure(page.figure, path)
+
+
+def _lines(legend: Sequence[LegendEntry], width: int) -> list[list[LegendEntry]]:
+    """Divide a legend into lines of so many dots."""
+    lines: list[list[LegendEntry]] = []
+    left = 0.0
+    for name, colour in legend:
+        needed = _EM * (_SPACES[0] + _SPACES[1]) + _text_width(name)
+        if needed > left:
+            lines.append([])
+            left = float(width)
+        lines[-1].append((name, colour))
+        left -= needed + _EM * _SPACES[2]
+    return lines
+
+
+def _text_width(text: str) -> float:
+    """Return the width of a text in dots."""
+    font = get_font(findfont(str(_STYLE["font.family"])))
+    font.set_size(_FONT_SIZE, DPI)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        font.set_text(text)
+    width, _ = font.get_width_height()
+    return float(width / 64.0)
 
 
 class _Page:
@@ -143,12 +175,13 @@ class _Page:
             path_effects=outline,
         )
 
-    def explain(self, legend: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
-        """Explain colours on the last line."""
+    def explain(self, legend: Sequence[LegendEntry], below: float) -> None:
+        """Explain colours on a line that ends at a place."""
         patches = [
             Patch(facecolor=[part / 255 for part in colour], label=name) for name, colour in legend
         ]
-        x, y = self._share(GAP, self._height)
+        x, y = self._share(GAP, below)
+        colour, to_name, to_next = _SPACES
         self.figure.legend(
             handles=patches,
             loc="lower left",
@@ -158,8 +191,9 @@ class _Page:
             frameon=False,
             borderpad=0.3,
             borderaxespad=0.0,
-            handlelength=1.2,
-            columnspacing=1.2,
+            handlelength=colour,
+            handletextpad=to_name,
+            columnspacing=to_next,
         )
 
     def _share(self, left: float, top: float) -> tuple[float, float]:

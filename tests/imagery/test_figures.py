@@ -65,10 +65,19 @@ def test_captions_notes_and_legend_are_written(tmp_path: Path) -> None:
 
 
 def test_legend_explains_every_colour(tmp_path: Path) -> None:
-    write_sheet(tmp_path / "a.png", ["image", "map"], [], 240, LEGEND)
+    write_sheet(tmp_path / "a.png", ["image", "map"], [], 280, LEGEND)
     page = read_image(tmp_path / "a.png", 3)
     assert page.shape[0] == 2 * LINE
     assert all(count(page, colour) > 100 for _, colour in LEGEND)
+
+
+def test_a_long_legend_goes_on_in_further_lines(tmp_path: Path) -> None:
+    legend = [(f"a class of many words {i}", (20 * i, 255 - 20 * i, 90)) for i in range(10)]
+    write_sheet(tmp_path / "a.png", ["image", "map"], [], 400, legend)
+    page = read_image(tmp_path / "a.png", 3)
+    assert page.shape[0] > 3 * LINE
+    assert all(count(page, colour) > 100 for _, colour in legend)
+    assert (page[:, -GAP // 2 :] == 255).all()  # nothing runs off the page
 
 
 def test_scale_bar_is_as_long_as_it_says(tmp_path: Path) -> None:
