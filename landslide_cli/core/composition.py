@@ -134,6 +134,14 @@ class Composition:
         return tuple(map(names.index, wanted)) if set(wanted) <= set(names) else None
 
     @property
+    def colour_numbers(self) -> tuple[int, ...] | None:
+        """The numbers in the scene's own file of red, green and blue; None if one is not there."""
+        if self.colours is None:
+            return None
+        bands = [self.inputs[position] for position in self.colours]
+        return tuple(b.number for b in bands) if all(b.is_of_scene for b in bands) else None
+
+    @property
     def rgb_channels(self) -> tuple[int | None, ...]:
         """Which of red, green and blue, 0 to 2, each input is; None if it is none of them."""
         colours = {"red": 0, "green": 1, "blue": 2}

@@ -333,6 +333,14 @@ class Profile(Settings):
         return None if isinstance(self.bands, int) else composition_of(self.bands)
 
     @property
+    def shown_bands(self) -> tuple[int, ...] | None:
+        """The numbers of the bands that show a mapped scene; None for those that its file names."""
+        named, order = self.named_bands, self.infer.bands
+        if named is not None:
+            return (named if order is None else named.with_order(order)).colour_numbers
+        return None if order is None or len(order) < 3 else tuple(order[:3])
+
+    @property
     def band_order(self) -> tuple[int, ...] | None:
         """The numbers of the bands that plain entries of `bands` name; None for all of a file."""
         if isinstance(self.bands, int) or self.composition is not None:

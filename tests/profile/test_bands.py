@@ -69,6 +69,7 @@ def test_plain_entries_have_names_too(write_profile: Write) -> None:
     assert profile.named_bands is not None
     assert profile.named_bands.colours == (2, 1, 0)
     assert profile.named_bands.rgb_channels == (2, 1, 0, None)
+    assert profile.shown_bands == (3, 2, 1)
     told = message_of(write_profile(bands(*entries[:2], entries[3]) + hue))
     assert "needs red, green and blue among `bands`" in told
 
@@ -122,7 +123,7 @@ def test_as_many_bands_are_chosen_for_maps_as_a_scene_has(
 ) -> None:
     text = bands(f"name: a{scaling}", "name: b", "name: n, derive: difference, of: [a, b]")
     text = text if scaling else bands("name: a", "name: b")
-    load_profile(write_profile(f"{text}infer: {{bands: [2, 1]}}\n"))
+    assert load_profile(write_profile(f"{text}infer: {{bands: [2, 1]}}\n")).shown_bands is None
     told = message_of(write_profile(f"{text}infer: {{bands: {numbers}}}\n"))
     assert "infer.bands must name 2 bands, as `bands` says" in told
 

@@ -1,5 +1,6 @@
 """Previews: rasters of any size read reduced, for the eye and for comparing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,23 @@ class Preview:
     height: int
 
 
-def read_preview(path: Path, longest: int, window: Window | None = None) -> Preview:
+def read_preview(
+    path: Path,
+    longest: int,
+    window: Window | None = None,
+    colours: Sequence[int] | None = None,
+) -> Preview:
     """Read a raster of any size, or a window in it, reduced; all its pixels are never held.
 
     Values other than 8-bit are stretched between their 2nd and 98th percentile: good for looking
-    and for comparing, not for the model. Of many bands the first three are taken.
+    and for comparing, not for the model.
 
     Args:
         path: any raster that GDAL reads.
         longest: the longer side of the copy, in pixels; smaller rasters keep their size.
         window: what to read; it must lie inside.
+        colours: numbers of the bands that are red, green and blue, if the raster has them. Default:
+            those that it calls so, or the first three.
 
     Raises:
         DataError: as `opened`.
@@ -48,6 +56,8 @@ def read_preview(path: Path, longest: int, window: Window | None = None) -> Prev
         else:
             bands = colour_bands(dataset)
             bands = bands[:3] if len(bands) >= 3 else bands[:1]
+            if colours is not None and max(colours) <= dataset.count:
+                bands = list(colours)
             if "complex" in dataset.dtypes[0]:
                 raise DataError(f"{path}: holds complex values, which make no picture")
             reduced = dataset.read(

@@ -32,7 +32,7 @@ def shift_between(first: Floats, second: Floats) -> tuple[float, float] | None:
     if not all(plane.std() > 0.0 for plane in planes):
         return None
     window = cv2.createHanningWindow((cols, rows), cv2.CV_32F)
-    (right, down), _ = cv2.phaseCorrelate(*planes, window)
+    (right, down), _ = cv2.phaseCorrelate(planes[0], planes[1], window)
     if _agreement(planes, round(right), round(down)) > _agreement(planes, 0, 0):
         return right, down
     return None

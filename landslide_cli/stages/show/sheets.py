@@ -130,7 +130,9 @@ class Sheets:
                     self._reporter.note(f"{image} is no longer there: {name} is drawn without it")
                 classes = read_class_preview(mask_path(folder, name), _PREVIEW)
                 outlines = read_preview(overlay_path(folder, name), _PREVIEW).image
-                picture = read_preview(image, _PREVIEW).image if there else outlines
+                colours, picture = self._profile.shown_bands, outlines
+                if there:
+                    picture = read_preview(image, _PREVIEW, colours=colours).image
                 pictures = [as_rgb(picture), self._palette.colourise(classes), outlines]
                 mask = mask_path(folder, name)
                 rows.append(SheetRow(name, pictures, metres=ground_width(mask)))

@@ -105,6 +105,16 @@ def test_a_preview_never_enlarges(write_raster: WriteRaster, bands: int, longest
     assert (preview.width, preview.height) == (64, 48)
 
 
+def test_a_preview_shows_the_bands_that_are_asked_for_where_they_are_there(
+    write_raster: WriteRaster,
+) -> None:
+    values = noise(5)
+    path = write_raster("scene.tif", values, photometric="minisblack")
+    shown = read_preview(path, 100, colours=(5, 1, 3)).image
+    np.testing.assert_array_equal(shown, values[..., [4, 0, 2]])
+    np.testing.assert_array_equal(read_preview(path, 100, colours=(6, 1, 3)).image, values[..., :3])
+
+
 def test_a_pixel_of_a_preview_is_the_mean_of_those_it_stands_for(
     write_raster: WriteRaster,
 ) -> None:

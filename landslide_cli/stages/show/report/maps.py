@@ -121,10 +121,13 @@ def map_part(
             key = f"scene-{len(parts) + 1}"
             polygons = pixels.get(scene.name)
             landslides = None if polygons is None else (tables[scene.name], polygons)
-            parts.append(scene_part(scene, key, folder, palette, landslides, len(drawn), reporter))
+            parts.append(scene_part(scene, key, folder, profile, landslides, len(drawn), reporter))
             advance()
         keys = {part.name: part.key for part in parts}
-        largest = [(group.unit, _largest(group, scenes, keys, tables, pixels)) for group in groups]
+        largest = [
+            (group.unit, _largest(group, scenes, keys, tables, pixels, profile.shown_bands))
+            for group in groups
+        ]
         advance()
     return MapPart(
         parts,
@@ -162,6 +165,7 @@ def _largest(
     keys: Mapping[str, str],
     tables: Mapping[str, LandslideTable],
     pixels: Mapping[str, Geometries],
+    colours: Sequence[int] | None,
 ) -> list[LargeRow]:
     areas = np.where(group.are_measured, group.areas, 0.0)
     rows = []
@@ -172,7 +176,7 @@ def _largest(
             places = np.flatnonzero(tables[name].fields["id"] == number)
             polygon = pixels[name][places[0]] if len(places) else None
         if areas[index] > 0.0:
-            picture = None if polygon is None else thumbnail(scenes[name], polygon)
+            picture = None if polygon is None else thumbnail(scenes[name], polygon, colours)
             rows.append(_row(group, index, keys.get(name), polygon, picture))
     return rows
 

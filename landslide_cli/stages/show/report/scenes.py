@@ -1,6 +1,7 @@
 """The scenes of a report: pictures, outlines that can be clicked, and what belongs to a map."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from landslide_cli.imagery.raster.georeference import Geometries, Georeference
 from landslide_cli.imagery.raster.images import encoded_jpeg, encoded_png, probe
 from landslide_cli.imagery.raster.previews import read_class_preview, read_preview
 from landslide_cli.imagery.vector.attributes import LandslideTable
+from landslide_cli.profile import Profile
 from landslide_cli.reporting import Reporter
 from landslide_cli.runs.files import mask_path, overlay_path
 from landslide_cli.runs.map_record import FinishedScene
@@ -89,7 +91,7 @@ def scene_part(
     scene: FinishedScene,
     key: str,
     folder: Path,
-    palette: Palette,
+    profile: Profile,
     landslides: tuple[LandslideTable, Geometries] | None,
     count: int,
     reporter: Reporter,
@@ -100,13 +102,13 @@ def scene_part(
         scene: by the record of its folder.
         key: its anchor in the page.
         folder: of the maps.
-        palette: the classes.
+        profile: its palette, and the bands that it calls red, green and blue, are used.
         landslides: its polygons, with their geometries in pixels of the scene; None without.
         count: of the scenes that share the page.
         reporter: told of an image that cannot be read.
     """
     longest = round(_LONGEST / math.sqrt(count))
-    picture, is_original = _picture(scene, folder, longest, reporter)
+    picture, is_original = _picture(scene, folder, longest, profile.shown_bands, reporter)
     classes = read_class_preview(mask_path(folder, scene.name), longest // 2)
     place = probe(mask_path(folder, scene.name)).georeference
     width, height, gsd = scene.width, scene.height, scene.summary.gsd
@@ -122,7 +124,7 @@ def scene_part(
         width,
         height,
         data_uri("image/jpeg", _fitting_jpeg(picture, _BYTES // count)),
-        data_uri("image/png", encoded_png(_overlaid(classes, palette))),
+        data_uri("image/png", encoded_png(_overlaid(classes, profile.palette))),
         outlines,
         0 if landslides is None else len(landslides[1]) - len(outlines),
         grid_of(place, width, height),
@@ -135,12 +137,15 @@ def scene_part(
     )
 
 
-def thumbnail(scene: FinishedScene, polygon: Polygon) -> str | None:
+def thumbnail(
+    scene: FinishedScene, polygon: Polygon, colours: Sequence[int] | None = None
+) -> str | None:
     """Draw a landslide with some of the ground around it; None if the image cannot be read.
 
     Args:
         scene: where it is.
         polygon: in pixels of the scene.
+        colours: numbers of the scene's bands to show; as of `read_preview`.
     """
     if not scene.image.exists():
         return None
@@ -148,7 +153,7 @@ def thumbnail(scene: FinishedScene, polygon: Polygon) -> str | None:
     side = (1.0 + 2.0 * _MARGIN) * max(right - left, bottom - top, 32.0)
     window = _window((left + right) / 2, (top + bottom) / 2, side, scene.width, scene.height)
     try:
-        picture = as_rgb(read_preview(scene.image, _THUMB, window).image)
+        picture = as_rgb(read_preview(scene.image, _THUMB, window, colours).image)
     except LandslideError:
         return None
     factor = picture.shape[1] / window.width
@@ -159,12 +164,16 @@ def thumbnail(scene: FinishedScene, polygon: Polygon) -> str | None:
 
 
 def _picture(
-    scene: FinishedScene, folder: Path, longest: int, reporter: Reporter
+    scene: FinishedScene,
+    folder: Path,
+    longest: int,
+    colours: Sequence[int] | None,
+    reporter: Reporter,
 ) -> tuple[Picture, bool]:
     """Read the image of a scene reduced, or what `infer-tiled` drew of it; and tell which."""
     try:
         if scene.image.exists():
-            return as_rgb(read_preview(scene.image, longest).image), True
+            return as_rgb(read_preview(scene.image, longest, colours=colours).image), True
     except LandslideError as error:
         reporter.note(f"{error}: the report shows the overlay of {scene.name}")
     return as_rgb(read_preview(overlay_path(folder, scene.name), longest).image), False
