@@ -161,6 +161,7 @@ def find_run(
         value_range=profile.sources[0].value_range,
         scale=infer.scale or stored.scale,
         gsd=infer.gsd if isinstance(infer.gsd, float) else stored.gsd,
+        own_gsd=_assumed_gsd(profile, composition),
         resized_by=_resized_by(infer),
         nodata=infer.nodata,
     )
@@ -188,6 +189,15 @@ def _composition(
     if composition is None or order is None:
         return composition
     return composition.with_order(order)
+
+
+def _assumed_gsd(profile: Profile, composition: Composition | None) -> float | None:
+    """Return the GSD of scenes that are of no source and have no georeference, to derive slopes.
+
+    It is that of the sources, if it is the same for all.
+    """
+    gsds = {source.gsd for source in profile.sources}
+    return gsds.pop() if composition is not None and composition.halo and len(gsds) == 1 else None
 
 
 def _check_layers(infer: InferSettings, composition: Composition | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_run_of_which_a_file_is_not_its_own_is_refused(
         find_run(trained)
 
 
-BANDS = {
+BANDS: dict[str, list[Any]] = {
     "bands": [
         {"name": "red", "band": 1, "range": (0, 9)},
         {"name": "nir", "band": 4, "range": (0, 9)},
@@ -58,6 +59,20 @@ def test_scenes_of_each_source_are_read_by_its_own_bands(
         for own in (run.of_sources[image.resolve()] for image in images)
     ]
     assert numbers == [(1, 4), (2, 6)]
+
+
+def test_slopes_of_other_scenes_are_derived_with_the_gsd_of_the_sources(tmp_path: Path) -> None:
+    slope = {"name": "slope", "derive": "slope", "of": "height"}
+    source = {"images": "i/*.tif", "masks": "m/*.tif", "layers": {"dem": "dem.tif"}, "gsd": 10.0}
+
+    def gsd(bands: list[Any], *sources: dict[str, Any]) -> float | None:
+        profile = Profile.model_validate({"bands": bands, "source": list(sources)})
+        stored = Preprocessing(len(bands), composition=profile.composition)
+        return find_run(profile, tmp_path, stored).preprocessing.own_gsd
+
+    assert gsd([*BANDS["bands"], slope], source) == 10.0
+    assert gsd([*BANDS["bands"], slope], source, source | {"name": "b", "gsd": 5.0}) is None
+    assert gsd(BANDS["bands"], source) is None
 
 
 def test_a_layer_that_the_model_does_not_read_is_refused(tmp_path: Path) -> None:
