@@ -17,7 +17,14 @@ from landslide_cli.core.palette import Mask
 from landslide_cli.errors import DataError
 from landslide_cli.imagery.warp import distort, through_lens
 from landslide_cli.profile.augment import COLOUR_KINDS, OnlineAugmentSettings
-from landslide_cli.training_data.augment_steps import LIGHT_KINDS, STEPS, Draws, Step, fold_in
+from landslide_cli.training_data.augment_steps import (
+    CLIPPING_KINDS,
+    LIGHT_KINDS,
+    STEPS,
+    Draws,
+    Step,
+    fold_in,
+)
 
 # What keys each kind's random numbers. A new kind takes a new number; none is ever changed or used
 # again, or else all trainings with online augmentation would draw other numbers. (3 is `elastic`,
@@ -62,7 +69,7 @@ class Augmenter:
         self._key = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
         # The kinds draw apart from each other: switching one on changes no other's numbers.
         self._steps = [
-            (_DRAW_IDS[name], kind.probability, self._step(name, kind))
+            (_DRAW_IDS[name], kind.probability, self._step(name, kind), name in CLIPPING_KINDS)
             for name, kind in settings
             if name in STEPS and kind.probability > 0.0
         ]
@@ -115,8 +122,10 @@ class Augmenter:
         key = fold_in(self._key, tf.cast(epoch, tf.int64))
         key = fold_in(key, tf.cast(position, tf.int64))
         pixels, labels = tf.cast(image, tf.float32)[None], mask[None, ..., None]
-        for draw_id, probability, step in self._steps:
+        for draw_id, probability, step, clips in self._steps:
             draws = Draws(fold_in(key, draw_id))
+            if clips and image.dtype != tf.uint8:
+                step = _beyond_white_too(step)  # noqa: PLW2901 - the step as it is for such images
             pixels, labels = tf.cond(
                 draws.uniform() < probability,
                 partial(step, draws, pixels, labels),
@@ -163,3 +172,14 @@ def _on(bands: Sequence[int], step: Step) -> Step:
         return tf.stack(planes, axis=-1), mask
 
     return on_bands
+
+
+def _beyond_white_too(step: Step) -> Step:
+    """Have a step that cuts off at 0 and 255 leave values beyond as far beyond as they are."""
+
+    def on_all(draws: Draws, image: Any, mask: Any) -> tuple[Any, Any]:
+        inside = tf.clip_by_value(image, 0.0, 255.0)
+        changed, mask = step(draws, inside, mask)
+        return changed + (image - inside), mask
+
+    return on_all

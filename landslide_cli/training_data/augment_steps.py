@@ -173,6 +173,10 @@ def _noise(low: float, high: float) -> Step:
 # Kinds that change how light falls or how a sensor sees it, not what lies where.
 LIGHT_KINDS = frozenset({"brightness", "contrast", "blur", "noise", "sharpen"})
 
+# Kinds whose layers cut off at 0 and 255, as 8 bits need it; bands scaled by mean and deviation go
+# beyond.
+CLIPPING_KINDS = frozenset({"brightness", "contrast", "saturation", "hue"})
+
 # The step of each kind, by its name in the settings, from the range that the profile gives it.
 STEPS: dict[str, Callable[[float, float], Step]] = {
     "hflip": lambda *_: _flip("horizontal"),

@@ -61,6 +61,7 @@ class CropExamples:
         folder: of the disk cache.
         only_foreground: makes background of all classes in a mask beside the foreground. Default:
             the foreground is all classes but the first.
+        lit: positions of the bands that `paste_light` changes. Default: all.
 
     Raises:
         DataError: there is no scene, or one cannot be loaded.
@@ -74,9 +75,10 @@ class CropExamples:
         settings: TrainSettings,
         folder: Path | None = None,
         only_foreground: OnlyForeground = as_it_is,
+        lit: Sequence[int] | None = None,
     ) -> None:
         self.rows = self.cols = side
-        self._settings, self._only_foreground = settings, only_foreground
+        self._settings, self._only_foreground, self._lit = settings, only_foreground, lit
         self._anchors: dict[int, NDArray[np.int64]] = {}  # (anchors, 2), rows and columns
         self._store = SceneStore(scenes, load, settings.cache, folder, self._find_anchors)
         self._with_foreground = list(self._anchors)
@@ -88,7 +90,7 @@ class CropExamples:
 
     def example(self, epoch: int, position: int) -> Pair:
         count, only = len(self), self._only_foreground
-        return with_pasted(self._settings, self._crop, count, epoch, position, only)
+        return with_pasted(self._settings, self._crop, count, epoch, position, only, self._lit)
 
     def name(self, epoch: int, position: int) -> str:
         return self._store.name(*self._place(epoch, position))
@@ -139,6 +141,7 @@ def with_pasted(
     epoch: int,
     position: int,
     only_foreground: OnlyForeground = as_it_is,
+    lit: Sequence[int] | None = None,
 ) -> Pair:
     """Draw a crop and, as often as the settings say, paste the foreground of another one on it.
 
@@ -149,6 +152,7 @@ def with_pasted(
         epoch: its number.
         position: of the crop.
         only_foreground: as of `CropExamples`.
+        lit: likewise.
     """
     crop = crop_at(epoch, position)
     rng = np.random.default_rng((settings.seed, epoch, position, _PASTES))
@@ -157,7 +161,7 @@ def with_pasted(
     is_own = settings.paste_light > 0.0 and rng.random() < _OWN_SHARE
     image, mask = crop if is_own else crop_at(epoch, count + position)
     if rng.random() < settings.paste_light:
-        image = _relit(image, rng)
+        image = _relit(image, rng, lit)
     return _pasted(crop, (image, only_foreground(mask)))
 
 
@@ -209,10 +213,13 @@ def turned_crop(pair: Pair, window: Window, side: int, degrees: float) -> Pair:
     )
 
 
-def _relit(image: Image, rng: np.random.Generator) -> Image:
-    """Make an image brighter or darker, and its bands a little more or less so."""
+def _relit(image: Image, rng: np.random.Generator, lit: Sequence[int] | None) -> Image:
+    """Make an image brighter or darker, and its bands a little more or less so; `lit` alone."""
     shift = rng.uniform(*_SHIFT) + rng.uniform(-_TINT, _TINT, image.shape[-1])
     changed = image * math.exp(rng.uniform(-_GAIN, _GAIN)) + shift
+    if lit is not None:
+        unlit = np.setdiff1d(np.arange(image.shape[-1]), lit)
+        changed[..., unlit] = image[..., unlit]
     return like(changed, image)
 
 

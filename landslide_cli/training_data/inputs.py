@@ -111,8 +111,8 @@ def examples_of(profile: Profile, files: PartFiles, cache_folder: Path | None) -
     if is_training and settings.mosaic:
         return _mosaics(profile, files.scenes, settings.crop, cache_folder)
     if is_training:
-        only = profile.palette.only_foreground
-        return CropExamples(files.scenes, load, settings.crop, settings, cache_folder, only)
+        only, lit = profile.palette.only_foreground, _lit(profile)
+        return CropExamples(files.scenes, load, settings.crop, settings, cache_folder, only, lit)
     return WindowExamples(files.scenes, load, settings.crop, settings.cache, cache_folder)
 
 
@@ -135,5 +135,10 @@ def _mosaics(
     standardized, only = profile.prepare.standardize, profile.palette.only_foreground
     kept = () if profile.composition is None else profile.composition.kept
     return MosaicExamples(
-        grounds, load, side, profile.train, standardized, cache_folder, kept, only
+        grounds, load, side, profile.train, standardized, cache_folder, kept, only, _lit(profile)
     )
+
+
+def _lit(profile: Profile) -> tuple[int, ...] | None:
+    """Return the positions of the bands that show light; None for all."""
+    return None if profile.composition is None else profile.composition.lit

@@ -61,6 +61,7 @@ class MosaicExamples:
         kept: positions of bands that stay as they are.
         folder: of the disk cache.
         only_foreground: as of `CropExamples`.
+        lit: likewise.
 
     Raises:
         DataError: there is no scene, or one cannot be loaded.
@@ -76,10 +77,11 @@ class MosaicExamples:
         folder: Path | None = None,
         kept: tuple[int, ...] = (),
         only_foreground: OnlyForeground = as_it_is,
+        lit: Sequence[int] | None = None,
     ) -> None:
         self.rows = self.cols = side
         self._settings, self._standardized, self._kept = settings, standardized, kept
-        self._only_foreground = only_foreground
+        self._only_foreground, self._lit = only_foreground, lit
         self._grounds = [ground for ground in grounds if ground.scenes and ground.weight > 0.0]
         scenes = [scene for ground in self._grounds for scene in ground.scenes]
         self._store = SceneStore(scenes, load, settings.cache, folder)
@@ -98,7 +100,7 @@ class MosaicExamples:
 
     def example(self, epoch: int, position: int) -> Pair:
         count, only = len(self), self._only_foreground
-        return with_pasted(self._settings, self._crop, count, epoch, position, only)
+        return with_pasted(self._settings, self._crop, count, epoch, position, only, self._lit)
 
     def name(self, epoch: int, position: int) -> str:
         return f"mosaic {position} of epoch {epoch}"

@@ -203,6 +203,20 @@ def test_colour_kinds_find_red_green_and_blue_among_other_bands(kind: str) -> No
         )
 
 
+@pytest.mark.parametrize("kind", ["brightness", "contrast", "saturation", "hue"])
+def test_values_beyond_0_and_255_stay_beyond(kind: str) -> None:
+    named = Composition(tuple(Band(name) for name in ("red", "green", "blue")))
+    image, mask = texture().astype(np.float32), np.zeros((SIDE, SIDE), np.uint8)
+    by = augmenter({kind: ALL[kind]}, composition=named)
+    inside = by.transform(tf.constant(image), mask, 0, 0)[0].numpy()
+    image[0, 0], image[9, 9] = 600.0, -80.0
+    moved = by.transform(tf.constant(image), mask, 0, 0)[0].numpy()
+    assert (moved[0, 0] > 500.0).all()
+    assert (moved[9, 9] < inside.min()).all()
+    if kind != "contrast":  # which depends on the mean
+        np.testing.assert_array_equal(moved[10:], inside[10:])
+
+
 def test_neither_keras_policy_nor_the_global_random_state_matter() -> None:
     image, mask = texture(), blobs(1, [0, 1])
     expected = changed(augmenter(ALL), image, mask)

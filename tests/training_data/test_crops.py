@@ -156,6 +156,18 @@ def test_pasted_foreground_gets_other_light_and_sometimes_it_is_the_crop_s_own()
     assert len(set(apart)) > 10
 
 
+def test_bands_that_show_no_light_are_pasted_as_they_are() -> None:
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:30, 10:30] = 1
+    source = SceneSource([(np.full((40, 40, 3), 100.0, np.float32), mask)])
+    settings = {"seed": 1, "cache": "none", "crops": 20, "copy_paste": 1.0, "paste_light": 1.0}
+    values = TrainSettings.model_validate(settings)
+    crops = CropExamples(source.scenes, source.load, 40, values, lit=(0, 2))
+    images = np.stack([image for image, _ in all_of(crops, 0)])
+    assert (images[..., 1] == 100.0).all()
+    assert (images[:, 20, 20, [0, 2]] != 100.0).all()
+
+
 def test_nothing_is_drawn_for_other_light_where_there_is_none() -> None:
     pair = pair_of(3, 40, 40)
     options: dict[str, Any] = {"crops": 20, "copy_paste": 0.9}
