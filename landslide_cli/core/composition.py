@@ -21,6 +21,10 @@ OF_DIRECTIONS = frozenset({"aspect", "hillshade"})
 Scaling = Literal["range", "percentiles", "deviations", "auto", "file"]
 
 
+# Deviations up to this share of the mean are those of rounding.
+_CONSTANT = 1e-6
+
+
 @dataclass(frozen=True)
 class Band:
     """One band of a scene.
@@ -178,7 +182,7 @@ class Composition:
             if band.scaling != "auto" or band.name not in statistics:
                 return band
             mean, deviation = statistics[band.name]
-            return replace(band, scaling="deviations", low=mean, high=max(deviation, 1e-6))
+            return replace(band, scaling="deviations", low=mean, high=_deviation(mean, deviation))
 
         return replace(self, bands=tuple(map(scaled, self.bands)))
 
@@ -198,3 +202,8 @@ class Composition:
             )
 
         return Composition(tuple(stored(*entry) for entry in enumerate(self.inputs, start=1)))
+
+
+def _deviation(mean: float, deviation: float) -> float:
+    """Return by what values of that mean and deviation are divided: 1 where all are the same."""
+    return deviation if deviation > _CONSTANT * abs(mean) else 1.0

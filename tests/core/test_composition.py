@@ -54,6 +54,14 @@ def test_statistics_scale_the_bands_that_wait_for_them() -> None:
     assert scaled.inputs[2] == RED
 
 
+def test_a_constant_band_is_not_divided_by_rounding_errors() -> None:
+    def high(mean: float, deviation: float) -> float:
+        return SCENE.scaled_by({"Green": (mean, deviation)}).inputs[1].high
+
+    assert high(0.0, 0.0) == high(3000.0, 1e-5) == 1.0
+    assert high(1e-8, 1e-9) == 1e-9
+
+
 def test_tiles_hold_the_inputs_side_by_side() -> None:
     tiles = SCENE.of_tiles(standardized=False)
     assert [(band.name, band.number) for band in tiles.bands] == [

@@ -215,8 +215,7 @@ class BandStack:
         limits: list[tuple[float, float] | None] = []
         for index, band in enumerate(inputs):
             if band.scaling == "percentiles" and measured is not None:
-                low, high = np.percentile(measured[index], (band.low, band.high)).tolist()
-                limits.append((low, max(high, np.nextafter(np.float32(low), np.inf).item())))
+                limits.append(_percentiles(measured[index], band))
             elif band.scaling == "file":
                 limits.append(self.scene.told_limits(band))
             elif band.is_implied:
@@ -304,6 +303,14 @@ def is_mostly_clipped(clipped: Mapping[str, float]) -> bool:
 def _way(pixels: float, positive: str, negative: str) -> str:
     amount = f"{abs(pixels):.1f}"
     return "" if amount == "0.0" else f"{amount} {positive if pixels > 0 else negative}"
+
+
+def _percentiles(values: Floats, band: Band) -> tuple[float, float]:
+    """Return the values that become 0 and 255: the ends of all where the percentiles are equal."""
+    low, high = np.percentile(values, (band.low, band.high)).tolist()
+    if not low < high:
+        low, high = float(values.min()), float(values.max())
+    return low, high if low < high else low + 1.0
 
 
 def _axes(place: Georeference, height: int, width: int) -> Axes:

@@ -102,6 +102,21 @@ def test_percentiles_are_those_of_the_whole_scene(write_raster: WriteRaster) -> 
     np.testing.assert_allclose(part, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("common", [0.0, -3000.0])
+def test_a_band_of_mostly_one_value_is_scaled_by_its_ends(
+    write_raster: WriteRaster, common: float
+) -> None:
+    values = np.full((ROWS, COLS, 2), common, np.float32)
+    values[0, :2, 0] += 4.0, 2.0
+    path = write_raster("scene.tif", values)
+    names = enumerate(("rare", "constant"), start=1)
+    image = read(
+        path, composed(*(Band(b, n, scaling="percentiles", low=2.0, high=98.0) for n, b in names))
+    ).image
+    np.testing.assert_allclose(image[0, :3, 0], [255.0, 127.5, 0.0])
+    assert not image[1:].any()
+
+
 def test_8_bits_need_no_range(write_raster: WriteRaster) -> None:
     values = np.random.default_rng(1).integers(0, 256, (ROWS, COLS, 2), np.uint8)
     bands = composed(Band("gray", 2, scaling="range"), ranged("red", 1, 0.0, 100.0))
