@@ -23,6 +23,9 @@ from landslide_cli.imagery.raster.mask_values import MaskValues, read_mask_value
 
 Encoding = Literal["colours", "indices", "binary", "none"]
 
+# Grays below this are meant as indices, not as dark colours.
+_MOST_INDICES = 32
+
 # Pixels of a large mask that are looked at together.
 _AT_ONCE = 2**22
 
@@ -230,6 +233,17 @@ def _encoding_of(seen: _Seen, palette: Palette, nearest: bool, path: Path) -> En
         return "binary"
     if nearest:
         return "colours"
+    values = sorted((grays or set()) - {IGNORE}) if is_plain else []
+    if values and len(palette) <= values[-1] < _MOST_INDICES:
+        beyond = [
+            f"{value} on {seen.strays[value, value, value]} pixels"
+            for value in values
+            if value >= len(palette) and seen.strays[value, value, value]
+        ]
+        raise DataError(
+            f"{path}: holds class indices that `classes` does not have: {listed(beyond, most=3)};\n"
+            "add these classes, or give 255 to pixels without a label"
+        )
     unknown = [str(UnknownColour(*entry)) for entry in seen.strays.most_common()]
     raise DataError(
         f"{path}: holds colours that are no class: {listed(unknown, most=3)};\n"
