@@ -1,5 +1,6 @@
 """Layers beside a scene, opened on the scene's own grid."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rasterio.vrt import WarpedVRT
 
 from landslide_cli.core.tiling.grid import ceil_div
 from landslide_cli.errors import DataError
+from landslide_cli.imagery.raster.bands import require_numbers
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
 from landslide_cli.imagery.raster.nodata import needs_alpha
 from landslide_cli.imagery.raster.opening import explained, open_to_decode, require_bands
@@ -20,14 +22,18 @@ from landslide_cli.imagery.raster.recognition import require_file
 _LOOKED_AT = 512
 
 
-def _covered(dataset: Any, place: Georeference, scene: Any, how: dict[str, Any]) -> float:
-    """Return the share of a scene on which a layer has data, seen at some of its pixels."""
+def _covered(
+    dataset: Any, place: Georeference, scene: Any, how: dict[str, Any], numbers: Sequence[int]
+) -> float:
+    """Return the share of a scene on which bands of a layer have data, seen at some pixels."""
     step = ceil_div(max(scene.height, scene.width), _LOOKED_AT)
     width, height = ceil_div(scene.width, step), ceil_div(scene.height, step)
     transform = place.transform @ Affine.scale(scene.width / width, scene.height / height)
     with WarpedVRT(dataset, transform=transform, width=width, height=height, **how) as reduced:
         alpha = reduced.colorinterp[-1] == ColorInterp.alpha
-        return float(((reduced.read(reduced.count) if alpha else reduced.read_masks(1)) > 0).mean())
+        if alpha:
+            return float((reduced.read(reduced.count) > 0).mean())
+        return float(reduced.read_masks(list(numbers)).all(axis=0).mean())
 
 
 def aligned_layer(
@@ -36,6 +42,7 @@ def aligned_layer(
     place: Georeference,
     layer: str,
     path: Path,
+    numbers: Sequence[int],
     margin: int,
     datasets: ExitStack,
 ) -> tuple[Any, float]:
@@ -44,16 +51,18 @@ def aligned_layer(
     By the georeference it shows `margin` pixels more than the scene on each side.
 
     Returns:
-        The layer, and the share of the scene on which it has data.
+        The layer, and the share of the scene on which its bands of these numbers have data.
 
     Raises:
-        DataError: it cannot be read, has no place on the scene, or is of another size without one.
+        DataError: it cannot be read, lacks one of the bands, has no place on the scene, or is of
+            another size without one.
     """
     require_file(path)
     with explained(path):
         # Not in a context of GDAL's that would have to be left before the scene's.
         dataset = datasets.enter_context(open_to_decode(path))
         require_bands(path, dataset)
+    require_numbers(path, dataset, numbers)
     own = georeference_of(dataset)
     if not (place.is_known and own.is_known):
         if dataset.shape == scene.shape:
@@ -70,9 +79,11 @@ def aligned_layer(
         "crs": CRS.from_wkt(str(place.crs)),
         "add_alpha": needs_alpha(dataset),
         "dtype": "float32",
+        # A value of no data in one band alone is not to be interpolated either.
+        "UNIFIED_SRC_NODATA": "NO",
     }
     with explained(path):
-        covered = _covered(dataset, place, scene, how)
+        covered = _covered(dataset, place, scene, how, numbers)
         if not covered:
             raise DataError(
                 f"{path}: does not overlap {scene_path} (layer {layer}): it covers "

@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 from landslide_cli.core.composition import OF_TERRAIN, Band, Composition
 from landslide_cli.errors import DataError, counted
 from landslide_cli.imagery.raster.aligned import aligned_layer
-from landslide_cli.imagery.raster.bands import plan_file, require_numbers
+from landslide_cli.imagery.raster.bands import plan_file
 from landslide_cli.imagery.raster.derived import NORTH_UP, Axes, Floats, derive
 from landslide_cli.imagery.raster.edge import Encoding
 from landslide_cli.imagery.raster.georeference import Georeference, georeference_of
@@ -90,10 +90,10 @@ class BandStack:
         if layer not in named:
             raise DataError(f"{self._path}: has no file for the layer {layer}; set source.layers")
         path, margin = Path(named[layer]), self.composition.halo
-        aligned, covered = aligned_layer(self._path, scene, place, layer, path, margin, datasets)
         numbers = self.composition.numbers(layer)
-        # What lays a layer on the scene may add an alpha band.
-        require_numbers(path, getattr(aligned, "src_dataset", aligned), numbers)
+        aligned, covered = aligned_layer(
+            self._path, scene, place, layer, path, numbers, margin, datasets
+        )
         plan = plan_file(path, aligned, numbers, preprocessing)
         return GridFile(path, aligned, plan, margin if aligned.shape != scene.shape else 0, covered)
 

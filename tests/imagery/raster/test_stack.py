@@ -241,6 +241,24 @@ def test_aspect_is_by_the_compass_however_the_scene_is_turned(
     np.testing.assert_allclose(shade, 255.0 * lit, atol=0.5)
 
 
+@pytest.mark.parametrize("with_hole", [1, 2])
+def test_no_data_in_one_band_of_a_layer_is_not_interpolated(
+    write_raster: WriteRaster, with_hole: int
+) -> None:
+    path = write_raster("scene.tif", values_of(np.uint16, 1), **UTM)
+    values = np.full((10, 13, 2), 5.0, np.float32)
+    values[:5, :5, with_hole - 1] = -9999.0
+    coarse = {"crs": UTM["crs"], "transform": UTM["transform"] @ Affine.scale(4.0)}
+    layer = write_raster("layer.tif", values, nodata=-9999.0, photometric="minisblack", **coarse)
+    for number in (1, 2):
+        band = ranged("vv", number, 0.0, 9.0, layer="sar")
+        with SceneReader(path, composed(band, layers=(("sar", str(layer)),))) as scene:
+            read, valid = scene.read_values()
+            warning = scene.warning or ""
+        assert (valid is not None) == ("layer.tif has data on" in warning) == (number == with_hole)
+        np.testing.assert_allclose(read if valid is None else read[valid], 5.0, atol=1e-5)
+
+
 def test_no_slope_beside_heights_of_the_scene_that_are_no_data(
     write_raster: WriteRaster, height: np.ndarray
 ) -> None:
