@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
@@ -31,9 +32,10 @@ def _covered(
     transform = place.transform @ Affine.scale(scene.width / width, scene.height / height)
     with WarpedVRT(dataset, transform=transform, width=width, height=height, **how) as reduced:
         alpha = reduced.colorinterp[-1] == ColorInterp.alpha
+        known = np.isfinite(reduced.read(list(numbers))).all(axis=0)
         if alpha:
-            return float((reduced.read(reduced.count) > 0).mean())
-        return float(reduced.read_masks(list(numbers)).all(axis=0).mean())
+            return float((known & (reduced.read(reduced.count) > 0)).mean())
+        return float((known & reduced.read_masks(list(numbers)).all(axis=0)).mean())
 
 
 def aligned_layer(
@@ -86,8 +88,8 @@ def aligned_layer(
         covered = _covered(dataset, place, scene, how, numbers)
         if not covered:
             raise DataError(
-                f"{path}: does not overlap {scene_path} (layer {layer}): it covers "
-                f"{_extent(dataset, own)}, the scene {_extent(scene, place)}"
+                f"{path}: does not overlap {scene_path}, or has no data there (layer {layer}): it "
+                f"covers {_extent(dataset, own)}, the scene {_extent(scene, place)}"
             )
         aligned = WarpedVRT(
             dataset,

@@ -241,6 +241,20 @@ def test_aspect_is_by_the_compass_however_the_scene_is_turned(
     np.testing.assert_allclose(shade, 255.0 * lit, atol=0.5)
 
 
+def test_nan_that_a_layer_does_not_declare_counts_as_not_covered(
+    write_raster: WriteRaster, height: np.ndarray
+) -> None:
+    path = write_raster("scene.tif", values_of(np.uint16, 1), **UTM)
+    height[:, : COLS // 2] = np.nan
+    layer = write_raster("dem.tif", height, **UTM)
+    bands = composed(ranged("z", 1, 0.0, 900.0, layer="dem"), layers=(("dem", str(layer)),))
+    with SceneReader(path, bands) as scene:
+        assert "dem.tif has data on 50% of the scene" in (scene.warning or "")
+    layer = write_raster("dem.tif", np.full_like(height, np.nan), **UTM)
+    assert "does not overlap" in message_of(path, bands)
+    assert "or has no data there" in message_of(path, bands)
+
+
 @pytest.mark.parametrize("with_hole", [1, 2])
 def test_no_data_in_one_band_of_a_layer_is_not_interpolated(
     write_raster: WriteRaster, with_hole: int
