@@ -90,6 +90,14 @@ class InferSettings(Settings):
         description="Average the predictions over mirrored views (4 model calls), or over the "
         "eight symmetries of the square.",
     )
+    blur: float = Field(
+        0.0,
+        ge=0.0,
+        le=8.0,
+        description="Standard deviation, in pixels of the model, of a Gaussian that blurs what it "
+        "sees. Augmentation that enlarges, turns and blurs accustoms a model to softer images than "
+        "are mapped.",
+    )
     threshold: float | None = Field(
         None,
         gt=0.0,

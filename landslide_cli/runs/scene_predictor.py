@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image, Probabilities, Valid
 from landslide_cli.core.palette import IGNORE, Mask
+from landslide_cli.core.tiling.blur import blur_windows
 from landslide_cli.core.tiling.grid import Window
 from landslide_cli.core.tiling.layout import Layout
 from landslide_cli.core.tiling.predict import (
@@ -87,7 +88,7 @@ class ScenePredictor:
     `chosen` are the foreground's classes, empty for all but the first.
 
     Args:
-        profile: its `classes`, `foreground` and `infer.tta` are used.
+        profile: its `classes`, `foreground`, `infer.blur` and `infer.tta` are used.
         run: tells what a scene goes through before the model.
         plan: windows and precision.
         engine: with the run's model.
@@ -95,7 +96,8 @@ class ScenePredictor:
 
     def __init__(self, profile: Profile, run: Run, plan: Plan, engine: Engine) -> None:
         self.plan, self._run = plan, run
-        self._engine, self._tta = engine, profile.infer.tta
+        self._engine = engine
+        self._blur, self._tta = profile.infer.blur, profile.infer.tta
         self._channels = channels_of(len(profile.palette))
         self.chosen = profile.palette.chosen
 
@@ -187,7 +189,8 @@ class ScenePredictor:
             model = other = self._engine.compiled(upright, self.plan.precision)
             if self._tta == "symmetries":
                 other = self._engine.compiled(transposed, self.plan.precision)
-            return average_views(model, other, self._tta)(windows)
+            averaged = average_views(model, other, self._tta)
+            return averaged(blur_windows(windows, self._blur))
 
         return predict
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import rasterio
@@ -35,6 +36,7 @@ SETTINGS = {
     "its scale": ["infer.gsd=null"],
     "bands": ["infer.bands=[4, 2, 1]"],
     "views": ["infer.tta=symmetries", "infer.scale=0.7"],
+    "blur": ["infer.blur=0.8", "infer.tile=32", "infer.overlap=8"],
     "threshold": ["infer.threshold=0.37"],
     "bfloat16": ["infer.precision=bfloat16"],
     "TensorFlow": ["infer.engine=tensorflow", "infer.scale=0.6"],
@@ -108,6 +110,16 @@ def test_the_mask_that_is_scored_is_the_one_that_is_mapped(
         assert 0.05 < (mask == 1).mean() < 0.9
         # Ground truth where the image has no data is none.
         assert (scored.truth[mask == IGNORE] == IGNORE).all()
+
+
+def test_a_blurred_scene_has_fewer_specks(labelled: Bright) -> None:
+    def specks(*overrides: str) -> int:
+        masks = mapped_masks(labelled("infer.scale=1", *overrides))
+        return sum(
+            cv2.connectedComponents((mask == 1).astype(np.uint8))[0] for mask in masks.values()
+        )
+
+    assert specks("infer.blur=2") < 0.7 * specks("infer.blur=0")
 
 
 @pytest.mark.parametrize("name", ["GSD", "the model's GSD", "bands", "all"])
