@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
+from landslide_cli.core.tiling.blur import blur_windows
 from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import standardize
@@ -35,12 +36,14 @@ class Tiles:
         standardized: positions of the bands that each tile is standardized in, by itself; pixels
             that are 0 in all of them do not count.
         is_float: levels are not whole numbers, as the model is given float32 instead of 8 bits.
+        blur: standard deviation, in pixels, of a Gaussian that blurs what the model is given.
     """
 
     side: int
     bands: int
     standardized: tuple[int, ...] = ()
     is_float: bool = False
+    blur: float = 0.0
 
     @property
     def unchanged(self) -> tuple[int, ...]:
@@ -58,7 +61,7 @@ def check_exported(exported: Network, model: Network, tiles: Tiles) -> None:
 
     Args:
         exported: takes tiles of 0 to 1.
-        model: takes the same of 0 to 255, standardized.
+        model: takes the same of 0 to 255, standardized and blurred.
         tiles: what they are.
 
     Raises:
@@ -66,7 +69,8 @@ def check_exported(exported: Network, model: Network, tiles: Tiles) -> None:
     """
     image, levels = _drawn(tiles)
     given = image[None].astype(np.float32)
-    answers = exported(given / np.float32(255)), model(levels[None].astype(np.float32))
+    seen = blur_windows(levels[None].astype(np.float32), tiles.blur)
+    answers = exported(given / np.float32(255)), model(np.asarray(seen, np.float32))
     difference = np.abs(answers[0] - answers[1]).max()
     if not difference <= TOLERANCE:
         raise ModelError(

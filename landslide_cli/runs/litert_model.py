@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import DEVIATION, MEAN
+from landslide_cli.core.tiling.blur import gaussian_weights
 from landslide_cli.core.tiling.standardize import LEAST_DEVIATION
 from landslide_cli.errors import ModelError, listed
 from landslide_cli.runs.exported import Network, Tiles, check_exported
@@ -65,6 +66,8 @@ def _converted(model: Any, tiles: Tiles) -> bytes:
         image = 255.0 * image
         if tiles.standardized:
             image = _standardized(tf, image, tiles)
+        if tiles.blur:
+            image = _blurred(tf, image, tiles)
         return {"probability": model(image, training=False)}
 
     # The weights alone are tracked: Keras would trace the model once more for itself.
@@ -113,3 +116,14 @@ def _by_statistics(tf: Any, image: Any, tiles: Tiles) -> Any:
     deviation = tf.maximum(tf.reduce_mean(deviations, axis=-1, keepdims=True), LEAST_DEVIATION)
     result = centred * (DEVIATION / deviation) + MEAN
     return result if tiles.is_float else tf.round(tf.clip_by_value(result, 0.0, 255.0))
+
+
+def _blurred(tf: Any, image: Any, tiles: Tiles) -> Any:
+    """Compute what `core.tiling.blur` does."""
+    weights = gaussian_weights(tiles.blur)
+    kernel = np.tile(weights[:, None, None, None], (1, 1, tiles.bands, 1))
+    reach = len(weights) // 2
+    image = tf.pad(image, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "REFLECT")
+    for along in (kernel, kernel.transpose(1, 0, 2, 3)):
+        image = tf.nn.depthwise_conv2d(image, along, [1, 1, 1, 1], "VALID")
+    return image

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import DEVIATION, MEAN
+from landslide_cli.core.tiling.blur import gaussian_weights
 from landslide_cli.core.tiling.standardize import LEAST_DEVIATION
 from landslide_cli.errors import UsageError
 from landslide_cli.runs.exported import Tiles, check_exported
@@ -81,6 +82,8 @@ def _translation(source: Any, tiles: Tiles, metadata: dict[str, str]) -> Any:
     image = graph.add("Mul", ["image", graph.number(255)])
     if tiles.standardized:
         image = _standardized(graph, image, tiles)
+    if tiles.blur:
+        image = _blurred(graph, image, tiles)
     answer = translated(graph, source, graph.add("Transpose", [image], perm=_TO_CHANNELS_LAST))
     graph.add("Transpose", [answer], output="probability", perm=_TO_CHANNELS_FIRST)
     channels = int(source.output().shape[-1])
@@ -138,3 +141,15 @@ def _by_statistics(graph: Graph, image: str, tiles: Tiles) -> str:
     if tiles.is_float:
         return result
     return graph.add("Round", [graph.add("Clip", [result, graph.number(0), graph.number(255)])])
+
+
+def _blurred(graph: Graph, image: str, tiles: Tiles) -> str:
+    """Add what `core.tiling.blur` computes."""
+    weights = gaussian_weights(tiles.blur)
+    kernel = np.tile(weights, (tiles.bands, 1, 1, 1))
+    reach = len(weights) // 2
+    around = graph.integers([0, 0, reach, reach, 0, 0, reach, reach])
+    image = graph.add("Pad", [image, around], mode="reflect")
+    for along in (kernel, kernel.transpose(0, 1, 3, 2)):
+        image = graph.add("Conv", [image, graph.constant(along)], group=tiles.bands)
+    return image

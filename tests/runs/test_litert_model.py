@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from landslide_cli.core.networks.backend import captured_stderr, keras, tf
+from landslide_cli.core.tiling.blur import blur_windows
 from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import standardize
@@ -54,6 +55,13 @@ def test_some_bands_are_standardized_as_those_of_a_scene_of_one_cell(is_float: b
     # Sums in another order may round a value to its neighbour.
     np.testing.assert_allclose(made, expected, rtol=0, atol=1e-3 if is_float else 1.001)
     assert (np.abs(made - expected) > 1e-3).mean() < 1e-3
+
+
+def test_tiles_are_blurred() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, BANDS), np.uint8)
+    content = litert_model(network(Halved()), Tiles(SIDE, BANDS, blur=0.8))
+    expected = blur_windows(image[None].astype(np.float32), 0.8)[0]
+    np.testing.assert_allclose(510 * answer(content, image), expected, atol=1e-2)
 
 
 def test_network_that_answers_otherwise_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from landslide_cli.core.arrays import Image
+from landslide_cli.core.tiling.blur import blur_windows
 from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import standardize
@@ -182,6 +183,13 @@ def test_tiles_are_standardized_as_scenes_of_one_cell(
     tolerance = 1e-3 if is_float else 1.001
     np.testing.assert_allclose(made, expected, rtol=0, atol=tolerance)
     assert (np.abs(made - expected) > 1e-3).mean() < 1e-3
+
+
+def test_tiles_are_blurred(image: NDArray[np.uint8], tmp_path: Path) -> None:
+    network = network_of(lambda x: x, tmp_path / "model.xml")
+    content = onnx_model(network, Tiles(SIDE, BANDS, blur=0.8), {})
+    expected = blur_windows(image[None].astype(np.float32), 0.8)[0]
+    np.testing.assert_allclose(255 * answer_in_onnx(content, image), expected, atol=1e-2)
 
 
 def test_translation_that_answers_otherwise_is_not_given(

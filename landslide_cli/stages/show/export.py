@@ -96,6 +96,7 @@ def _tiles(profile: Profile, run: Run) -> Tiles:
         preprocessing.bands,
         tuple(standardized) if preprocessing.standardized else (),
         is_float=composition is not None,
+        blur=profile.infer.blur,
     )
 
 

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from landslide_cli.core.arrays import Image
 from landslide_cli.core.tiling.blur import blur_windows
 
 
-def drawn(shape: tuple[int, ...], dtype: type = np.uint8) -> NDArray[np.generic]:
+def drawn(shape: tuple[int, ...], dtype: type = np.uint8) -> Image:
     return np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
 
 
-def expected(window: NDArray[np.generic], sigma: float) -> NDArray[np.float64]:
+def expected(window: Image, sigma: float) -> NDArray[np.float64]:
     """Weigh the neighbours of each pixel, up to four deviations away, by their distance."""
     reach = int(np.ceil(4 * sigma))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
