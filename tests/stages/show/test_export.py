@@ -11,6 +11,7 @@ import pytest
 from landslide_cli.app import main
 from landslide_cli.core.networks.backend import captured_stderr, tf
 from landslide_cli.core.networks.build import build_model
+from landslide_cli.core.tiling.blur import blur_windows
 from landslide_cli.core.tiling.local_statistics import local_statistics
 from landslide_cli.core.tiling.source import ImageSource
 from landslide_cli.core.tiling.standardize import standardize
@@ -43,9 +44,9 @@ def test_packaged_model_answers_in_onnx_as_it_maps(profile: Profile, tmp_path: P
     image, _ = draw_scene(1, 3, SIDE, SIDE)
     levels = local_statistics(ImageSource(image, standardized=False), (1.0, 1.0))
     engine = OpenVinoEngine(tmp_path / "run.packaged" / "openvino" / "model.xml", 3, 2, threads=1)
-    known = engine.compiled(BatchShape(1, SIDE, SIDE), "float32")(standardize(image, levels)[None])[
-        0
-    ]
+    seen = standardize(image, levels)[None].astype(np.float32)
+    model = engine.compiled(BatchShape(1, SIDE, SIDE, is_float=True), "float32")
+    known = model(blur_windows(seen, profile.infer.blur))[0]
     given = (image.astype(np.float32) / 255).transpose(2, 0, 1)[None]
     (answer,) = session.run(None, {"image": given})
     assert answer.shape == (1, 2, SIDE, SIDE)
