@@ -120,10 +120,8 @@ def _by_statistics(tf: Any, image: Any, tiles: Tiles) -> Any:
 
 def _blurred(tf: Any, image: Any, tiles: Tiles) -> Any:
     """Compute what `core.tiling.blur` does."""
-    weights = gaussian_weights(tiles.blur)
-    kernel = np.tile(weights[:, None, None, None], (1, 1, tiles.bands, 1))
-    reach = len(weights) // 2
+    from landslide_cli.core.networks.gaussian import gaussian_blur
+
+    reach = len(gaussian_weights(tiles.blur)) // 2
     image = tf.pad(image, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "REFLECT")
-    for along in (kernel, kernel.transpose(1, 0, 2, 3)):
-        image = tf.nn.depthwise_conv2d(image, along, [1, 1, 1, 1], "VALID")
-    return image
+    return gaussian_blur(image, tiles.blur, reach, "VALID")

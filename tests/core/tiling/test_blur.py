@@ -19,7 +19,8 @@ def expected(window: Image, sigma: float) -> NDArray[np.float64]:
     weights /= weights.sum()
     result = np.asarray(window, np.float64)
     for axis in (0, 1):
-        pad = [(reach, reach) if other == axis else (0, 0) for other in range(result.ndim)]
+        pad = [(0, 0)] * result.ndim
+        pad[axis] = (reach, reach)
         padded = np.pad(result, pad, mode="reflect")
         size = result.shape[axis]
         result = sum(
