@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from landslide_cli.documents import read_json, restored, write_json
-from landslide_cli.errors import DataError, ModelError, OutputError
+from landslide_cli.errors import DataError, ModelError, OutputError, first_line
 from landslide_cli.locks import Owner, clear_leftovers, in_turn
 from landslide_cli.outputs import whole_folder
 from landslide_cli.processes import end_with_parent, ending_children, without_the_script
@@ -130,7 +130,7 @@ def _convert(model: Path, folder: Path, architecture: str | None) -> None:
     except (OSError, ModelError):
         raise
     except Exception as error:  # each library raises its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise ModelError(f"{model}: cannot be converted for OpenVINO ({reason})") from None
 
 
